@@ -1,0 +1,1 @@
+"""Stored runs and statistics put together: frozen values to print or to draw."""

@@ -1,0 +1,72 @@
+"""Exceptions of seedwise.
+
+* SeedwiseError
+    - InvalidSetup (also ValueError)
+    - UnknownName (also KeyError)
+    - ConfigError (also ValueError)
+    - DataError (also ValueError)
+    - StudyError (also ValueError)
+        + StudyTooNew
+        + RunExists
+
+Every message says what was wrong, what was given, and what to do about it, on one line.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "InvalidSetup",
+    "RunExists",
+    "SeedwiseError",
+    "StudyError",
+    "StudyTooNew",
+    "UnknownName",
+]
+
+
+class SeedwiseError(Exception):
+    """Base of every error that seedwise raises on purpose."""
+
+
+class InvalidSetup(SeedwiseError, ValueError):
+    """A training setup cannot be trained as written."""
+
+
+class ConfigError(SeedwiseError, ValueError):
+    """A study.toml, or what was typed on the command line, cannot be used."""
+
+
+class DataError(SeedwiseError, ValueError):
+    """A dataset is missing, broken, or not what it was said to be."""
+
+
+class StudyError(SeedwiseError, ValueError):
+    """A study file cannot be used as asked."""
+
+
+class StudyTooNew(StudyError):
+    """A study file was written by a later seedwise."""
+
+
+class RunExists(StudyError):
+    """A run of this setup and seed is already stored; runs never change."""
+
+
+class UnknownName(SeedwiseError, KeyError):
+    """A name is in no catalogue.
+
+    >>> print(UnknownName("model", "xresnet81", ["xresnet18", "xresnet34"]))
+    unknown model 'xresnet81'; did you mean 'xresnet18'? Known: xresnet18, xresnet34
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"unknown {kind} {name!r}; {hint}Known: {', '.join(names) or 'none'}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the repr

@@ -1,0 +1,182 @@
+"""All that is random in a run comes from here: counter-based generators, keyed by what they draw.
+
+A draw does not depend on how many others were made before it. Two setups that visit the same
+example in the same epoch see the same crop, and a layer's initial weights do not move when another
+layer is added. Sharing this much is what lets paired runs need several times fewer seeds.
+
+The generator is Philox-4x64-10 (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2,
+3"), as numpy has it: its key is (seed, stream) and its counter starts at (0, *what is drawn for*).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float64, UInt64
+from numpy import ndarray
+
+from seedwise.errors import ConfigError, UnknownName
+
+__all__ = ["STREAMS", "Seed", "stream", "uniforms", "word"]
+
+STREAMS = ("init", "order", "augment")
+"""The random streams of a run. Their positions are part of the definition: never reorder."""
+
+_WORD = 2**64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Seed:
+    """The seed of a run: one integer in [0, 2**63) for each random stream.
+
+    Attributes:
+        init: Seed of the initial weights.
+        order: Seed of the order in which the training examples come.
+        augment: Seed of the crops and mirrorings.
+
+    >>> print(Seed.of(3), Seed.of((3, 3, 4)), Seed.parse("3/3/4") == Seed.of((3, 3, 4)))
+    3 3/3/4 True
+    """
+
+    init: int
+    order: int
+    augment: int
+
+    def __post_init__(self) -> None:
+        for name in STREAMS:
+            value = getattr(self, name)
+            # 2**63 and not 2**64: the study file keeps signed integers.
+            if type(value) is not int or not 0 <= value < 2**63:
+                raise ConfigError(
+                    f"a seed must be an integer from 0 to 2**63 - 1, got {value!r} for {name!r}"
+                )
+
+    @classmethod
+    def of(cls, value: "int | tuple[int, int, int] | Seed") -> Self:
+        """The seed that a single integer s means, (s, s, s), or that three integers mean."""
+        if isinstance(value, Seed):
+            value = (value.init, value.order, value.augment)
+        if not isinstance(value, tuple):
+            value = (value, value, value)
+        if len(value) != len(STREAMS):
+            raise ConfigError(
+                f"a seed must be one integer, or three for {', '.join(STREAMS)}; got {value!r}"
+            )
+        init, order, augment = value
+        return cls(init=init, order=order, augment=augment)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The seed that `str()` wrote: "3", or "3/3/4" where the streams differ."""
+        try:
+            numbers = tuple(int(part) for part in text.split("/"))
+        except ValueError:
+            raise ConfigError(f"a seed is written 3 or 3/3/4, got {text!r}") from None
+        return cls.of(numbers[0] if len(numbers) == 1 else numbers)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        if self.init == self.order == self.augment:
+            return str(self.init)
+        return f"{self.init}/{self.order}/{self.augment}"
+
+
+def word(text: str) -> int:
+    """A 64-bit word that stands for a text in a counter: the first 8 bytes of its SHA-256.
+
+    >>> hex(word("0.0.weight"))
+    '0xad097fa615eff4b8'
+    """
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def stream(seed: int, name: str, *key: int) -> np.random.Generator:
+    """The generator of one thing that is random in a run.
+
+    Args:
+        seed: Seed of the stream, in [0, 2**64).
+        name: One of `STREAMS`.
+        key: What the draws belong to, e.g. epoch and example: at most three integers in [0, 2**64).
+
+    Raises:
+        ConfigError: `seed` or the key is out of range, or the key has more than three parts.
+        UnknownName: `name` is not in `STREAMS`.
+
+    >>> a, b = stream(3, "augment", 0, 17), stream(3, "augment", 0, 17)
+    >>> bool(a.random() == b.random()), bool(a.random() == stream(3, "order", 0).random())
+    (True, False)
+    """
+    counter = np.zeros(4, np.uint64)
+    counter[1 : 1 + len(key)] = _checked(seed, key)
+    philox = np.random.Philox(key=np.array([seed, _position(name)], np.uint64), counter=counter)
+    return np.random.Generator(philox)
+
+
+def uniforms(
+    seed: int, name: str, *key: int | UInt64[ndarray, " rows"], draws: int
+) -> Float64[ndarray, "rows draws"]:
+    """The first `draws` uniforms in [0, 1) of one generator a row, all at once.
+
+    Row i equals `stream(seed, name, *key_i).random(draws)` bit for bit, without making a generator
+    a row: 50,000 crops take 0.1 s instead of 1.4 s.
+
+    Args:
+        seed: As in `stream`.
+        name: As in `stream`.
+        key: As in `stream`, each part an integer or one integer a row; at least one is an array.
+        draws: How many numbers a row.
+
+    Raises:
+        ConfigError: As in `stream`.
+        UnknownName: As in `stream`.
+    """
+    parts = np.broadcast_arrays(*(np.asarray(part, dtype=np.uint64) for part in key))
+    _checked(seed, (0,) * len(parts))
+    rows, blocks = parts[0].size, -(-draws // 4)
+    counter = [np.zeros((rows, blocks), np.uint64) for _ in range(4)]
+    counter[0] += np.arange(1, blocks + 1, dtype=np.uint64)  # numpy counts before it draws
+    for place, part in enumerate(parts, start=1):
+        counter[place] += part[:, None]
+    words = _philox(counter, seed, _position(name)).reshape(rows, blocks * 4)[:, :draws]
+    return (words >> np.uint64(11)) * 2.0**-53
+
+
+def _position(name: str) -> int:
+    if name not in STREAMS:
+        raise UnknownName("random stream", name, STREAMS)
+    return STREAMS.index(name)
+
+
+def _checked(seed: int, key: tuple[int, ...]) -> tuple[int, ...]:
+    if not all(0 <= part < _WORD for part in (seed, *key)):
+        raise ConfigError(f"seed and key must be from 0 to 2**64 - 1, got {seed} and {key}")
+    if len(key) > 3:
+        raise ConfigError(f"the key of a random stream has at most 3 parts, got {key}")
+    return key
+
+
+def _philox(
+    counter: list[UInt64[ndarray, "rows blocks"]], *key: int
+) -> UInt64[ndarray, "rows blocks 4"]:
+    """Ten rounds of Philox-4x64 on arrays of counters."""
+    x0, x1, x2, x3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        high0, low0 = _wide_product(0xD2E7470EE14C6C93, x0)
+        high1, low1 = _wide_product(0xCA5A826395121157, x2)
+        x0, x1, x2, x3 = high1 ^ x1 ^ np.uint64(k0), low1, high0 ^ x3 ^ np.uint64(k1), low0
+        k0, k1 = (k0 + 0x9E3779B97F4A7C15) % _WORD, (k1 + 0xBB67AE8584CAA73B) % _WORD
+    return np.stack([x0, x1, x2, x3], axis=-1)
+
+
+def _wide_product(
+    a: int, b: UInt64[ndarray, "rows blocks"]
+) -> tuple[UInt64[ndarray, "rows blocks"], UInt64[ndarray, "rows blocks"]]:
+    """High and low words of the 128-bit products a * b, from products of 32-bit halves."""
+    half, mask = np.uint64(32), np.uint64(0xFFFFFFFF)
+    a_low, a_high = np.uint64(a & 0xFFFFFFFF), np.uint64(a >> 32)
+    b_low, b_high = b & mask, b >> half
+    low_low, high_low = a_low * b_low, a_high * b_low
+    middle = (low_low >> half) + (high_low & mask) + a_low * b_high
+    high = a_high * b_high + (high_low >> half) + (middle >> half)
+    return high, np.uint64(a) * b

@@ -1,0 +1,1 @@
+"""The study file. Nothing else in seedwise speaks SQL."""

@@ -1,0 +1,1 @@
+"""What is wanted, less what is stored, goes to an executor and then into the store."""

@@ -1,0 +1,1 @@
+"""The built-in training: a function of (setup, seed, data)."""
