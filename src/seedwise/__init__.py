@@ -4,4 +4,4 @@ from seedwise.errors import SeedwiseError
 from seedwise.seeds import Seed
 from seedwise.setups import RECIPES, Setup
 
-__all__ = ["RECIPES", "SeedwiseError", "Seed", "Setup"]
+__all__ = ["RECIPES", "Seed", "SeedwiseError", "Setup"]

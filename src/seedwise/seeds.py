@@ -96,7 +96,7 @@ def stream(seed: int, name: str, *key: int) -> np.random.Generator:
     Args:
         seed: Seed of the stream, in [0, 2**64).
         name: One of `STREAMS`.
-        key: What the draws belong to, e.g. epoch and example: at most three integers in [0, 2**64).
+        key: What the draws belong to, e.g. epoch and example: up to three integers in [0, 2**64).
 
     Raises:
         ConfigError: `seed` or the key is out of range, or the key has more than three parts.

@@ -47,8 +47,8 @@ class Setup:
         eps: Term added to the optimizer's denominator.
         weight_decay: Decoupled decay: a step multiplies a weight by 1 - weight_decay * lr.
         decay_form: `v1` decays all but batch-norm weights and biases, before the optimizer's step;
-            `v2` decays every parameter, inside the step, as the notebook's fastai2 cells really did.
-        schedule_form: `v1` or `v2`: how fastai 1 and fastai 2 count the steps of flat-then-cosine.
+            `v2` decays every parameter, inside the step, as the notebook's fastai2 cells did.
+        schedule_form: `v1` or `v2`: how fastai 1 and fastai 2 count steps of flat-then-cosine.
         flat: Share of the steps at the full learning rate, in [0, 1); the rest falls as a cosine.
         epochs: Passes over the training examples.
         batch_size: Examples a step; the last incomplete batch of an epoch is dropped.
@@ -187,7 +187,10 @@ def _count(low: int) -> Any:
 
 
 def _optional(rule: Callable[[Any], Any]) -> Any:
-    return lambda value: None if value is None else rule(value)
+    def normal(value: Any) -> Any:
+        return None if value is None else rule(value)
+
+    return normal
 
 
 def _pair(each: Callable[[Any], float], *, rising: bool) -> Any:
@@ -264,7 +267,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "page-v2": Recipe(
             setup=Setup(decay_form="v2", schedule_form="v2"),
-            source='R. Page, notebook "Reducing variance" (2020), fastai2 cells as they really ran',
+            source='R. Page, notebook "Reducing variance" (2020), fastai2 cells as they ran',
         ),
     }
 )
