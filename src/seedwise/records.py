@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from jaxtyping import Float16, Int64
 from numpy import ndarray
 
-__all__ = ["STATES", "VIEWS", "DatasetRecord", "EpochRecord", "RunRecord", "State"]
+__all__ = ["STATES", "VIEWS", "DatasetRecord", "EpochRecord", "Progress", "RunRecord", "State"]
 
 State = Literal["finished", "diverged", "failed"]
 STATES: tuple[State, ...] = ("finished", "diverged", "failed")
@@ -74,7 +74,9 @@ class RunRecord:
         epochs: The figures after each epoch, in order.
         seconds: Wall time of the whole run.
         made_by: How the run was made: machine, device, versions, threads, kernels.
-        error: One line for a diverged or failed run.
+        error: What went wrong in a diverged or failed run.
+        targets: Targets that came with the predictions of somebody's own function; None where the
+            study has them from its dataset. They are kept once a study, not with the run.
     """
 
     state: State
@@ -85,6 +87,7 @@ class RunRecord:
     seconds: float = 0.0
     made_by: Mapping[str, Any] = field(default_factory=dict[str, Any])
     error: str | None = None
+    targets: Int64[ndarray, " examples"] | None = None
 
     def __post_init__(self) -> None:
         if self.state not in STATES:
@@ -98,3 +101,13 @@ class RunRecord:
             )
         if len(self.views) != len(self.logits):
             raise ValueError(f"{len(self.logits)} views of logits, but names {self.views}")
+
+
+class Progress(Protocol):
+    """Who wants to know how far a training is. It must not change the training."""
+
+    def step(self, *, epoch: int, step: int, steps: int, loss: float) -> None:
+        """Step `step` of the epoch's `steps` is done, both from 0; `loss` as fastai smooths it."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch and its validation are done."""

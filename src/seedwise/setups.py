@@ -13,10 +13,13 @@ from typing import Any, Literal, Self
 
 from seedwise.errors import InvalidSetup, UnknownName
 
-__all__ = ["BUILT_IN", "KNOWN", "RECIPES", "Recipe", "Setup"]
+__all__ = ["AUTO", "BUILT_IN", "FIELDS", "KNOWN", "RECIPES", "Recipe", "Setup"]
 
 BUILT_IN = "seedwise.train:train"
 """The value of `Setup.train` that means the built-in training."""
+
+AUTO = ("precision", "deterministic", "loader")
+"""The fields that may say `auto`; what it means is decided once a study, and recorded there."""
 
 KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -119,6 +122,15 @@ class Setup:
             if name not in FIELDS:
                 raise UnknownName("setup field", name, FIELDS)
         return replace(self, **changes)
+
+    def resolved(self, choices: Mapping[str, Any]) -> Self:
+        """This setup with `choices` in place of every `auto`.
+
+        >>> choices = {"precision": "bf16", "deterministic": True, "loader": "cache"}
+        >>> Setup(precision="fp16").resolved(choices).precision
+        'fp16'
+        """
+        return self.but(**{name: choices[name] for name in AUTO if getattr(self, name) == "auto"})
 
     def to_json(self) -> str:
         """The canonical form: every field, sorted by name, without spaces."""

@@ -1,0 +1,48 @@
+# Everything that a person or CI does with a checkout. Each target sets up what it needs in .venv.
+# On a bare Debian with Python 3.11 and pip: `make demo`, `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow check format lines clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.train
+	$(BIN)/seedwise demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto -m slow
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lines: ## the five largest modules
+	@wc -l $$(git ls-files 'src/*.py') | sort -rn | sed -n 2,6p
+
+clean:
+	rm -rf $(VENV)
+
+# constraints.txt pins what CI runs with; the ranges of pyproject.toml are what users may have.
+# torch goes first and alone, by its plain version: whatever build of it pip finds is the build.
+# venv without pip, and then pip by pip: Debian ships venv's ensurepip in a package of its own.
+$(VENV)/.train: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m pip --python $(BIN)/python install --quiet pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,digits]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.train requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	touch $@
