@@ -1,1 +1,15 @@
 """Models by name, and their initial weights."""
+
+from seedwise.models.catalog import MODELS, build
+from seedwise.models.initial import initialise
+from seedwise.models.xresnet import xresnet10_narrow, xresnet18, xresnet34, xresnet50
+
+__all__ = [
+    "MODELS",
+    "build",
+    "initialise",
+    "xresnet10_narrow",
+    "xresnet18",
+    "xresnet34",
+    "xresnet50",
+]

@@ -1,0 +1,31 @@
+"""Models by name."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from torch import nn
+
+from seedwise.errors import UnknownName
+from seedwise.models.xresnet import xresnet10_narrow, xresnet18, xresnet34, xresnet50
+
+__all__ = ["MODELS", "build"]
+
+MODELS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
+    {
+        "xresnet10-narrow": xresnet10_narrow,
+        "xresnet18": xresnet18,
+        "xresnet34": xresnet34,
+        "xresnet50": xresnet50,
+    }
+)
+
+
+def build(name: str, *, classes: int, self_attention: bool, activation: str) -> nn.Module:
+    """A new model; its weights are undefined until `initialise`.
+
+    Raises:
+        UnknownName: There is no such model or activation.
+    """
+    if name not in MODELS:
+        raise UnknownName("model", name, MODELS)
+    return MODELS[name](classes, self_attention, activation)
