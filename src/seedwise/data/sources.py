@@ -1,0 +1,318 @@
+"""Where images come from: a folder, an archive, or arrays in a package, read as one stream."""
+
+import hashlib
+import json
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from seedwise.data.fetch import Watch, fetch
+from seedwise.data.known import DATASETS
+from seedwise.errors import DataError, UnknownName
+
+__all__ = ["Item", "Source", "open_source"]
+
+_SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+_MOST_BYTES = 64 * 2**30
+_MOST_GROWTH = 50
+"""An archive that unpacks to more than 50 times its size holds no photographs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Item:
+    """An image as it comes from a source.
+
+    Attributes:
+        path: Its path within the source, with forward slashes.
+        content: The bytes of the file, or the pixels where the source has no files.
+    """
+
+    path: str
+    content: bytes | UInt8[ndarray, "height width 3"]
+
+
+class Source(Protocol):
+    """A stream of images. Reading it twice gives the same images, perhaps in another order."""
+
+    def stamp(self) -> str:
+        """Changes when the source does; quick to get, without reading any image."""
+        ...
+
+    def size_bytes(self) -> int:
+        """About how many bytes will be read."""
+        ...
+
+    def paths(self) -> list[str]:
+        """Path of each image within the source, without reading any image."""
+        ...
+
+    def items(self) -> Iterator[Item]:
+        """Every image."""
+        ...
+
+
+def open_source(
+    dataset: str, *, place: Path | None, downloads: Path, watch: Watch | None = None
+) -> Source:
+    """The source of a dataset, fetched if it must be.
+
+    Args:
+        dataset: A name of `DATASETS`, or the path of a folder or an archive.
+        place: A folder or archive to take the images of a named dataset from.
+        downloads: Where fetched archives are kept.
+        watch: Told of a download.
+
+    Raises:
+        UnknownName: Neither a name nor a path that exists.
+        DataError: It cannot be fetched or read.
+    """
+    if place is not None:
+        return _open_path(place)
+    if dataset not in DATASETS:
+        if not Path(dataset).exists():
+            raise UnknownName("dataset (and no such folder or archive)", dataset, DATASETS)
+        return _open_path(Path(dataset))
+    known = DATASETS[dataset]
+    if known.kind == "digits":
+        return _Digits()
+    assert known.archive is not None
+    archive = fetch(known.archive, downloads, watch=watch)
+    return _Cifar10(archive) if known.kind == "cifar10" else _Tar(archive)
+
+
+def _open_path(path: Path) -> Source:
+    if path.is_dir():
+        return _Folder(path)
+    if not path.exists():
+        raise DataError(f"{path} does not exist; give a folder of images or an archive")
+    if zipfile.is_zipfile(path):
+        return _Zip(path)
+    if tarfile.is_tarfile(path):
+        return _Tar(path)
+    raise DataError(f"{path} is no folder and no archive ({', '.join(_ARCHIVES)})")
+
+
+def _is_image(path: str) -> bool:
+    """Whether a path looks like an image: hidden files and other suffixes are passed over."""
+    pure = PurePosixPath(path)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in pure.parts)
+    return not hidden and pure.suffix.lower() in _SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """Images in folders."""
+
+    path: Path
+
+    def stamp(self) -> str:
+        entries = [
+            f"{file}\t{stat.st_size}\t{stat.st_mtime_ns}"
+            for file in self.paths()
+            for stat in [(self.path / file).stat()]
+        ]
+        return _digest("folder", str(self.path.resolve()), *entries)
+
+    def size_bytes(self) -> int:
+        return sum((self.path / file).stat().st_size for file in self.paths())
+
+    def paths(self) -> list[str]:
+        found: list[str] = []
+        for folder, _, files in os.walk(self.path, followlinks=True):
+            inner = PurePosixPath(Path(folder).relative_to(self.path).as_posix())
+            found += [str(inner / file) for file in files if _is_image(str(inner / file))]
+        return sorted(found)
+
+    def items(self) -> Iterator[Item]:
+        for file in self.paths():
+            yield Item(path=file, content=(self.path / file).read_bytes())
+
+
+@dataclass(frozen=True, slots=True)
+class _Tar:
+    """Images in a tar archive, compressed or not; read as a stream, never unpacked."""
+
+    path: Path
+
+    def stamp(self) -> str:
+        return _archive_stamp(self.path)
+
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    def paths(self) -> list[str]:
+        with _reading(self.path), tarfile.open(self.path, "r|*") as archive:
+            return sorted(member.name for member in self._members(archive))
+
+    def items(self) -> Iterator[Item]:
+        with _reading(self.path), tarfile.open(self.path, "r|*") as archive:
+            for member in self._members(archive):
+                file = archive.extractfile(member)
+                assert file is not None, "only plain files are read"
+                yield Item(path=member.name, content=file.read())
+
+    def _members(self, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        guard = _Guard(self.path)
+        for member in archive:
+            if member.isdir():
+                continue
+            if not member.isreg():
+                raise DataError(
+                    f"{self.path} holds {member.name!r}, a link or device; seedwise reads plain "
+                    "files only"
+                )
+            guard.admit(member.name, member.size)
+            if _is_image(member.name):
+                yield member
+
+
+@dataclass(frozen=True, slots=True)
+class _Zip:
+    """Images in a zip archive; read one by one, never unpacked."""
+
+    path: Path
+
+    def stamp(self) -> str:
+        return _archive_stamp(self.path)
+
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    def paths(self) -> list[str]:
+        with _reading(self.path), zipfile.ZipFile(self.path) as archive:
+            return sorted(member.filename for member in self._members(archive))
+
+    def items(self) -> Iterator[Item]:
+        with _reading(self.path), zipfile.ZipFile(self.path) as archive:
+            for member in self._members(archive):
+                yield Item(path=member.filename, content=archive.read(member))
+
+    def _members(self, archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+        guard = _Guard(self.path)
+        for member in archive.infolist():
+            if not member.is_dir():
+                guard.admit(member.filename, member.file_size)
+                if _is_image(member.filename):
+                    yield member
+
+
+class _Guard:
+    """Refuses archives that would reach out of their folder or grow without bound."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._room = min(_MOST_BYTES, _MOST_GROWTH * path.stat().st_size)
+
+    def admit(self, name: str, size: int) -> None:
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or "\\" in name:
+            raise DataError(f"{self._path} holds {name!r}, which leads out of the archive")
+        self._room -= size
+        if self._room < 0:
+            raise DataError(
+                f"{self._path} would unpack to more than {_MOST_GROWTH} times its size; "
+                "that is no archive of photographs"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cifar10:
+    """CIFAR-10 from its binary archive: records of a class and 3 x 32 x 32 bytes."""
+
+    path: Path
+
+    _CLASSES = (
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    )
+
+    def stamp(self) -> str:
+        return _archive_stamp(self.path)
+
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    def paths(self) -> list[str]:
+        return sorted(item.path for item in self.items())
+
+    def items(self) -> Iterator[Item]:
+        with _reading(self.path), tarfile.open(self.path, "r|*") as archive:
+            for member in archive:
+                name = PurePosixPath(member.name)
+                if member.isreg() and name.suffix == ".bin":
+                    file = archive.extractfile(member)
+                    assert file is not None, "a plain file"
+                    yield from self._batch(name.stem, file.read())
+
+    def _batch(self, batch: str, content: bytes) -> Iterator[Item]:
+        if len(content) % 3073:
+            raise DataError(f"{self.path}: {batch} is not made of CIFAR-10's records; fetch again")
+        records = np.frombuffer(content, np.uint8).reshape(-1, 3073)
+        group = "val" if batch == "test_batch" else "train"
+        for number, record in enumerate(records):
+            pixels = np.ascontiguousarray(record[1:].reshape(3, 32, 32).transpose(1, 2, 0))
+            name = self._CLASSES[record[0]]
+            yield Item(path=f"{group}/{name}/{batch}_{number:05}", content=pixels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Digits:
+    """scikit-learn's digits: 8 x 8 grey levels from 0 to 16."""
+
+    def stamp(self) -> str:
+        return "scikit-learn digits"
+
+    def size_bytes(self) -> int:
+        return 1797 * 64
+
+    def paths(self) -> list[str]:
+        return [item.path for item in self.items()]
+
+    def items(self) -> Iterator[Item]:
+        try:
+            from sklearn.datasets import load_digits
+        except ModuleNotFoundError:
+            raise DataError(
+                "the dataset digits comes with scikit-learn; pip install 'seedwise[digits]'"
+            ) from None
+        bunch = load_digits()
+        for number, (image, target) in enumerate(zip(bunch.images, bunch.target, strict=True)):
+            grey = np.rint(image * (255 / 16)).astype(np.uint8)
+            yield Item(path=f"{target}/{number:04}", content=np.repeat(grey[..., None], 3, axis=2))
+
+
+@contextmanager
+def _reading(archive: Path) -> Generator[None]:
+    """Says of a broken archive which one it is."""
+    try:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise DataError(f"{archive} is damaged ({error}); fetch it again") from None
+
+
+def _archive_stamp(path: Path) -> str:
+    stat = path.stat()
+    return _digest("archive", str(path.resolve()), str(stat.st_size), str(stat.st_mtime_ns))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
