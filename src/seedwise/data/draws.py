@@ -1,7 +1,8 @@
 """All that is random in a run's batches, drawn on the host before training.
 
-The order is keyed by (seed, epoch); crop and mirroring by (seed, epoch, image), not by where in the
-stream the image comes. So two setups of one seed share every crop, even with other batch sizes.
+The order is keyed by (seed, epoch); crop and mirroring by (seed, epoch, image), not by where in
+the stream the image comes. So two setups of one seed share every crop, even with other batch
+sizes.
 """
 
 import math

@@ -39,7 +39,7 @@ class Listing:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """ "class/file" of each image."""
+        """Class and file name of each image, as "class/file"."""
         return tuple(
             f"{self.classes[target]}/{file}"
             for target, file in zip(self.targets, self.files, strict=True)
@@ -174,8 +174,8 @@ def _drawn(listing: Listing, per_class: int, seed: int) -> Bool[ndarray, " image
         missing = per_class - int((mine & valid).sum())
         if not 0 <= missing < len(others):
             raise DataError(
-                f"{per_class} validation images of class {name!r} cannot be had: the dataset ships "
-                f"{per_class - missing} and has {len(others)} others, of which one must train"
+                f"{per_class} validation images of class {name!r} cannot be had: the dataset "
+                f"ships {per_class - missing} and has {len(others)} others, and one must train"
             )
         if missing:
             valid[rng.choice(others, missing, replace=False)] = True

@@ -1,1 +1,10 @@
-"""The built-in training: a function of (setup, seed, data)."""
+"""The built-in training: a function of (setup, seed, data).
+
+The rest of seedwise reaches it by name ("seedwise.train:train"), so that a study of anybody's own
+function needs no torch.
+"""
+
+from seedwise.train.machine import Machine, choose
+from seedwise.train.trainer import train
+
+__all__ = ["Machine", "choose", "train"]

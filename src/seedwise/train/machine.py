@@ -1,0 +1,124 @@
+"""What a run is made on: what `auto` means there, and what its record says of it."""
+
+import os
+import platform
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from seedwise.errors import ConfigError
+
+__all__ = ["Machine", "choose", "describe", "prepared"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where and how the runs of a study are made.
+
+    Attributes:
+        device: `cpu` or `cuda`.
+        workers: Processes that train side by side.
+        threads: Threads of each of them.
+        precision: What `auto` means in this study.
+        deterministic: What `auto` means in this study.
+        loader: What `auto` means in this study.
+    """
+
+    device: str
+    workers: int
+    threads: int
+    precision: str
+    deterministic: bool
+    loader: str
+
+
+def choose(*, device: str = "auto", jobs: int | None = None, runs: int = 1) -> Machine:
+    """What to use on this machine.
+
+    On a CPU several single-thread processes beat one process with several threads, so there is a
+    worker for each core as long as there are runs for them.
+
+    Args:
+        device: `auto`, `cpu` or `cuda`; `auto` takes CUDA where torch sees it.
+        jobs: Runs side by side; None chooses.
+        runs: How many runs are wanted.
+
+    Raises:
+        ConfigError: The device is not there, or `jobs` is below 1.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device must be auto, cpu or cuda, got {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device cuda was asked for, but torch sees no GPU; use --device cpu")
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"jobs must be 1 or more, got {jobs}")
+    if device != "cpu" and torch.cuda.is_available():
+        return Machine(
+            device="cuda",
+            workers=jobs or 1,
+            threads=max(1, _cores() // (jobs or 1)),
+            precision="bf16" if torch.cuda.is_bf16_supported() else "fp16",
+            deterministic=True,
+            loader="cache",
+        )
+    workers = jobs or max(1, min(_cores(), runs))
+    return Machine(
+        device="cpu",
+        workers=workers,
+        threads=max(1, _cores() // workers),
+        precision="bf16" if _cpu_multiplies_bf16() else "float32",
+        deterministic=True,
+        loader="cache",
+    )
+
+
+def describe(device: torch.device) -> Mapping[str, Any]:
+    """Machine, versions and kernels, for the record of a run."""
+    about: dict[str, Any] = {
+        "seedwise": version("seedwise"),
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "host": platform.node(),
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "kernels": "torch",
+    }
+    if device.type == "cuda":
+        return about | {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}
+    return about | {"cpu": torch.backends.cpu.get_cpu_capability()}
+
+
+@contextmanager
+def prepared(*, threads: int, deterministic: bool) -> Generator[None]:
+    """Torch's global switches set for a run, and put back after it.
+
+    On a CPU the number of threads decides the order of sums, and so the last bits of a run.
+    """
+    before = (torch.get_num_threads(), torch.backends.cudnn.deterministic)
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.deterministic = deterministic
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.backends.cudnn.deterministic = before[1]
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether bf16 products are done in hardware: emulated, they are slower than float32."""
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
