@@ -1,0 +1,185 @@
+"""Opening a study file, and saying in one line what is wrong with one that cannot be used."""
+
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from seedwise.errors import StudyError, StudyTooNew
+from seedwise.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_BYTES, checksum
+
+__all__ = ["connect", "faults", "transaction"]
+
+_BUSY_SECONDS = 10.0
+"""How long to wait for another process that is writing; storing a run takes it a few ms."""
+
+_REASONS = {
+    sqlite3.SQLITE_NOTADB: "is not a study file, or its beginning is damaged; name another file",
+    sqlite3.SQLITE_CORRUPT: "is damaged or cut off; restore it from a copy",
+    sqlite3.SQLITE_BUSY: "is being written by another program; wait until that ends",
+    sqlite3.SQLITE_LOCKED: "is being written by another program; wait until that ends",
+    sqlite3.SQLITE_READONLY: "cannot be written: the file or its folder is read-only",
+    sqlite3.SQLITE_PERM: "cannot be used: no permission",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: the file or its folder may not be read or written",
+    sqlite3.SQLITE_FULL: "cannot be written: the disk is full; stored runs are kept",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error, or is full",
+}
+
+
+@contextmanager
+def faults(path: Path) -> Generator[None]:
+    """Turn what SQLite says about a file into a StudyError. Our own mistakes pass through."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        reason = None if code is None else _REASONS.get(code & 0xFF)
+        if reason is None:
+            raise
+        raise StudyError(f"{path} {reason}") from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
+    """All of what is written inside, or nothing of it. Takes the writer's lock at once."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite has rolled back by itself, e.g. on a full disk
+            connection.execute("ROLLBACK")
+        raise
+
+
+def connect(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
+    """A connection to a study file of this version.
+
+    Args:
+        path: The file.
+        create: Make it if there is none; a file of 0 bytes counts as none.
+        readonly: Leave the file as it is.
+
+    Raises:
+        StudyError: There is no such file, or it cannot be used; the message says why.
+        StudyTooNew: A later seedwise wrote it.
+    """
+    _look_at(path, create=create)
+    with faults(path):
+        connection = _reader(path) if readonly else _raw(path, "rwc" if create else "rw")
+        try:
+            unborn = _is_unborn(connection, path)
+            if unborn and not create:
+                raise StudyError(f"{path} is empty; name a study file")
+            _check_version(connection, path, readonly=readonly)
+            if not readonly:
+                _make_writer(connection, unborn=unborn)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _look_at(path: Path, *, create: bool) -> None:
+    """Refuse what SQLite would refuse in words that help nobody."""
+    if path.is_dir():
+        raise StudyError(f"{path} is a folder; name a study file in it")
+    if path.exists():
+        return
+    if not create:
+        raise StudyError(f"{path} does not exist; `seedwise run` makes it")
+    if not path.absolute().parent.is_dir():
+        raise StudyError(f"{path} cannot be made: there is no folder {path.parent}; make it first")
+
+
+def _raw(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write.
+
+    A `mode=ro` connection would leave its -wal and -shm files behind, so it is for files that may
+    not be written. Where the folder may not be written either and no -wal file holds anything,
+    nobody is writing, and SQLite may do without them.
+    """
+    file = path.resolve()
+    log = file.with_name(file.name + "-wal")
+    if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK):
+        connection = _raw(path, "rw")
+    elif not log.exists() or log.stat().st_size == 0:
+        connection = _raw(path, "ro&immutable=1")
+    else:
+        connection = _raw(path, "ro")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _is_unborn(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file is still to become a study; refuses other programs' files.
+
+    A program that is killed while it makes a study leaves a database with nothing in it.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application == APPLICATION_ID:
+        return False
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application or tables or _version(connection):
+        raise StudyError(
+            f"{path} is a database of another program, not a study; name another file"
+        )
+    return True
+
+
+def _make_writer(connection: sqlite3.Connection, *, unborn: bool) -> None:
+    """Settings of a connection that writes; brings the file to this version's format.
+
+    WAL: a run is appended to the log whole, and readers go on meanwhile. A killed program loses
+    nothing that was stored under any setting of `synchronous`, since the system still has what it
+    wrote. FULL waits for the disk at each commit, so that a power cut loses nothing either; it
+    costs 0.1 ms a run more than NORMAL, under which a cut may lose the last runs.
+    """
+    if unborn:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    for step in range(_version(connection), len(MIGRATIONS)):
+        _migrate(connection, step)
+
+
+def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:
+    """Refuse a file of another format that is not to be brought to this one."""
+    found, ours = _version(connection), len(MIGRATIONS)
+    if found > ours:
+        raise StudyTooNew(
+            f"{path} was written by a newer seedwise (format {found}, this one knows {ours}); "
+            "upgrade: pip install --upgrade seedwise"
+        )
+    if found < ours and readonly:
+        raise StudyError(
+            f"{path} has the older format {found}, and reading leaves it so; "
+            "`seedwise run` with its study.toml brings it up to date"
+        )
+
+
+def _migrate(connection: sqlite3.Connection, step: int) -> None:
+    """One step and its version, both or neither."""
+    with transaction(connection):
+        if _version(connection) > step:  # another process was faster
+            return
+        for statement in MIGRATIONS[step]:
+            connection.execute(statement)
+        if step == 0:
+            facts = (datetime.now(UTC).isoformat(), version("seedwise"))
+            connection.execute("INSERT INTO study VALUES (1, ?, ?, ?)", (*facts, checksum(*facts)))
+        connection.execute(f"PRAGMA user_version = {step + 1}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    return found

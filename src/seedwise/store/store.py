@@ -1,0 +1,375 @@
+"""The study file: what it keeps, as values. Numbers go in and come out bit for bit."""
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+from jaxtyping import Float16
+from numpy import ndarray
+
+from seedwise.errors import RunExists, StudyError, UnknownName
+from seedwise.records import DatasetRecord, RunRecord
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.store.files import connect, faults, transaction
+from seedwise.store.rows import (
+    as_json,
+    as_text,
+    dataset_from_row,
+    dataset_row,
+    epochs_json,
+    logits_from_row,
+    logits_row,
+    run_from_row,
+)
+from seedwise.store.schema import checksum
+from seedwise.store.stored import StoredRun, StudyFacts
+
+__all__ = ["Store"]
+
+
+@final
+class Store:
+    """A study file, open.
+
+    Rules:
+        * What is added is on the disk, whole, when the method returns; a process that is killed at
+          any moment leaves nothing half-written.
+        * A finished or diverged run never changes, and there is at most one for each setup and
+          seed. A failed try is kept beside it and blocks no other. Ids are never used twice.
+        * One process writes at a time; another that wants to waits for up to 10 seconds. Any
+          number may read meanwhile.
+        * A Store belongs to the thread that opened it.
+
+    Every method raises StudyError where the file is damaged, cannot be read or cannot be written.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, readonly: bool) -> None:
+        """For `open`."""
+        self.path = path
+        self.readonly = readonly
+        self._connection = connection
+
+    @classmethod
+    def open(
+        cls, path: str | PathLike[str], *, create: bool = False, readonly: bool = False
+    ) -> Self:
+        """Open a study file.
+
+        Args:
+            path: The file.
+            create: Make it if there is none.
+            readonly: Only read; the file and its folder may be read-only.
+
+        Raises:
+            StudyError: There is no such file, it is no study, or it cannot be used.
+            StudyTooNew: A later seedwise wrote it.
+        """
+        file = Path(path)
+        return cls(file, connect(file, create=create, readonly=readonly), readonly=readonly)
+
+    def close(self) -> None:
+        """Close the file. What was added is there with or without it."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def facts(self) -> StudyFacts:
+        """When the file was made, and by which version of the program."""
+        (row,) = self._rows("SELECT created, seedwise, checksum FROM study")
+        created, program = self._intact(row, "how the study began")
+        return StudyFacts(created=datetime.fromisoformat(created), seedwise=program)
+
+    def dataset(self) -> DatasetRecord | None:
+        """The dataset on which this study validates; None where no run needed one so far."""
+        rows = self._rows(
+            "SELECT name, fingerprint, split, classes, examples, names, targets, checksum "
+            "FROM dataset"
+        )
+        return dataset_from_row(self._intact(rows[0], "the dataset")) if rows else None
+
+    def set_dataset(self, record: DatasetRecord) -> None:
+        """Say on which dataset this study validates. It is said once.
+
+        Raises:
+            StudyError: The study has another dataset, or another split of this one.
+        """
+        with self._writing():
+            known = self.dataset()
+            if known is None:
+                row = dataset_row(record)
+                self._insert("dataset", (1, *row, checksum(*row)))
+                return
+        if (known.fingerprint, known.split) != (record.fingerprint, record.split):
+            raise StudyError(
+                f"{self.path} was made with other data: {_described(known)}, not "
+                f"{_described(record)}; use another study file, or the data it was made with"
+            )
+
+    def choice(self, key: str) -> Any:
+        """What was fixed for this study under `key`, as JSON gives it back; None if nothing."""
+        rows = self._rows("SELECT key, value, fixed, checksum FROM choices WHERE key = ?", key)
+        return json.loads(self._intact(rows[0], f"the choice {key!r}")[1]) if rows else None
+
+    def fix_choice(self, key: str, value: Any) -> None:
+        """Fix something for the whole study, before its first run.
+
+        Args:
+            key: Its name.
+            value: Anything that JSON can hold, but None.
+
+        Raises:
+            StudyError: Something else was fixed under this name.
+        """
+        text = as_json(value)
+        with self._writing():
+            known = self.choice(key)
+            if known is None:
+                row = (key, text, datetime.now(UTC).isoformat())
+                self._insert("choices", (*row, checksum(*row)))
+            elif known != json.loads(text):
+                raise StudyError(
+                    f"{self.path} has {key} fixed as {as_json(known)}, got {text}; "
+                    "use another study file for the other choice"
+                )
+
+    def add_setup(self, name: str, setup: Setup) -> None:
+        """Give a setup its name in this study. The same again changes nothing.
+
+        Raises:
+            StudyError: Another setup has the name.
+        """
+        with self._writing():
+            known = self.setups().get(name)
+            if known is None:
+                row = (name, setup.key, setup.to_json())
+                self._insert("setups", (None, *row, checksum(*row)))
+            elif known != setup:
+                changes = ", ".join(
+                    f"{field} {was!r} there, {now!r} here"
+                    for field, (was, now) in known.differences(setup).items()
+                )
+                raise StudyError(
+                    f"setup {name!r} is another in {self.path}: {changes}; "
+                    "give the new one another name"
+                )
+
+    def setups(self) -> dict[str, Setup]:
+        """The setups by name, in the order in which they were added."""
+        rows = self._rows("SELECT name, key, setup, checksum FROM setups ORDER BY id")
+        found = (self._intact(row, f"setup {row[0]!r}") for row in rows)
+        return {name: Setup.from_json(text) for name, _, text in found}
+
+    def add_run(self, name: str, seed: Seed, record: RunRecord, *, ended_at: datetime) -> int:
+        """Store a run, whole or not at all.
+
+        Args:
+            name: Name of its setup, which the study must have.
+            seed: Its seed.
+            record: What training handed back; its `targets` are not looked at.
+            ended_at: When it ended, with its time zone.
+
+        Returns:
+            The id of the run.
+
+        Raises:
+            RunExists: The study has a finished or diverged run of this setup and seed.
+            UnknownName: The study has no such setup.
+            StudyError: The logits are of another number of examples than the study's dataset.
+        """
+        if ended_at.tzinfo is None:
+            raise StudyError(f"ended_at must have a time zone, got {ended_at}")
+        numbers = (seed.init, seed.order, seed.augment)
+        row = (
+            *numbers,
+            record.state,
+            _kept(record.seconds),
+            ended_at.astimezone(UTC).isoformat(),
+        )
+        body = (
+            None if record.error is None else as_text(record.error),
+            as_json(dict(record.metrics)),
+            epochs_json(record.epochs),
+            as_json(record.views),
+        )
+        logits = None if record.logits is None else logits_row(record.logits)
+        with self._writing():
+            setup = self._setup_id(name)
+            if record.state != "failed":
+                self._refuse_second(setup, numbers, f"setup {name!r} with seed {seed}")
+            if record.logits is not None:
+                self._check_examples(record.logits.shape[1], name, seed)
+            place = self._environment_id(as_json(dict(record.made_by)))
+            values = (setup, *row, place, *body)
+            run = self._insert("runs", (None, *values, checksum(*values)))
+            if logits is not None:
+                *shape, data = logits
+                self._insert("logits", (run, *shape, checksum(run, *logits), data))
+        return run
+
+    def runs(self, setup: str | None = None) -> list[StoredRun]:
+        """The stored runs, in the order in which they were stored; logits stay where they are.
+
+        Args:
+            setup: Only the runs of the setup of this name.
+
+        Raises:
+            UnknownName: The study has no such setup.
+        """
+        if setup is None:
+            return self._found("")
+        return self._found("WHERE setup = ?", self._setup_id(setup))
+
+    def _found(self, where: str, *values: int) -> list[StoredRun]:
+        names = dict(self._rows("SELECT id, name FROM setups"))
+        machines = self._environments()
+        rows = self._rows(
+            "SELECT id, setup, init, ord, augment, state, seconds, ended, environment, error, "
+            f"metrics, epochs, views, checksum FROM runs {where} ORDER BY id",
+            *values,
+        )
+        found = list[StoredRun]()
+        for run, *rest in rows:
+            number, *columns = self._intact(rest, f"run {run}")
+            found.append(run_from_row(run, columns, names[number], machines[columns[6]]))
+        return found
+
+    def logits(self, run_ids: Sequence[int]) -> Float16[ndarray, "runs views examples classes"]:
+        """The logits of some runs, in the order of their ids here.
+
+        Raises:
+            StudyError: A run has none, their shapes differ, or stored logits are damaged.
+        """
+        found = np.empty((0, 0, 0, 0), np.float16)
+        for place, run in enumerate(run_ids):
+            rows = self._rows(
+                "SELECT views, examples, classes, data, checksum FROM logits WHERE run = ?", run
+            )
+            if not rows:
+                raise StudyError(f"run {run} of {self.path} has no logits")
+            logits = logits_from_row(self._intact(rows[0], f"the logits of run {run}", run))
+            if place == 0:
+                found = np.empty((len(run_ids), *logits.shape), np.float16)
+            if logits.shape != found.shape[1:]:
+                raise StudyError(
+                    f"run {run} of {self.path} has logits of another shape than run "
+                    f"{run_ids[0]}: {logits.shape}, {found.shape[1:]}; compare them apart"
+                )
+            found[place] = logits
+        return found
+
+    def views(self, run_id: int) -> tuple[str, ...]:
+        """What each view of a run's logits shows; empty where the run has none."""
+        return next((run.views for run in self._found("WHERE id = ?", run_id)), ())
+
+    def metric_values(self, metric: str, run_ids: Iterable[int]) -> dict[int, float]:
+        """The values of a metric that `put_metric_values` kept, for those runs that have one."""
+        wanted = set(run_ids)
+        rows = self._rows(
+            "SELECT metric, run, value, checksum FROM metric_values WHERE metric = ?", metric
+        )
+        kept = (self._intact(row, f"{metric} of run {row[1]}") for row in rows if row[1] in wanted)
+        return {run: float("nan") if value is None else value for _, run, value in kept}
+
+    def put_metric_values(self, metric: str, values: Mapping[int, float]) -> None:
+        """Keep values of a metric, by run id, so that they need not be computed again.
+
+        This is a cache: a store that was opened with `readonly` keeps nothing and says nothing.
+
+        Args:
+            metric: Name of the metric, with all that its values depend on besides the run.
+            values: A value for each run id.
+        """
+        if self.readonly or not values:
+            return
+        rows = [
+            (metric, int(run), None if value != value else _kept(value))
+            for run, value in values.items()
+        ]
+        with self._writing():
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO metric_values VALUES (?, ?, ?, ?)",
+                [(*row, checksum(*row)) for row in rows],
+            )
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with faults(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        with faults(self.path), transaction(self._connection):
+            yield
+
+    def _insert(self, table: str, values: Sequence[Any]) -> int:
+        marks = ", ".join("?" * len(values))
+        inserted = self._connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)
+        assert inserted.lastrowid is not None
+        return inserted.lastrowid
+
+    def _intact(self, row: Sequence[Any], what: str, *before: Any) -> tuple[Any, ...]:
+        """A row without its checksum, which is its last value; `before` it stood in the sum."""
+        *values, expected = row
+        if checksum(*before, *values) != expected:
+            raise StudyError(
+                f"{self.path} is damaged: {what} is not what was stored (its checksum differs); "
+                "restore the file from a copy"
+            )
+        return tuple(values)
+
+    def _setup_id(self, name: str) -> int:
+        rows = self._rows("SELECT id FROM setups WHERE name = ?", name)
+        if not rows:
+            raise UnknownName("setup", name, self.setups())
+        return rows[0][0]
+
+    def _refuse_second(self, setup: int, numbers: tuple[int, int, int], what: str) -> None:
+        rows = self._rows(
+            "SELECT id, state FROM runs WHERE setup = ? AND init = ? AND ord = ? AND augment = ? "
+            "AND state != 'failed'",
+            setup,
+            *numbers,
+        )
+        if rows:
+            run, state = rows[0]
+            raise RunExists(
+                f"{self.path} has a {state} run of {what} already (run {run}); runs never change"
+            )
+
+    def _check_examples(self, examples: int, name: str, seed: Seed) -> None:
+        rows = self._rows("SELECT examples FROM dataset")
+        if rows and rows[0][0] != examples:
+            raise StudyError(
+                f"the run of setup {name!r} with seed {seed} has predictions for {examples} "
+                f"examples, but {self.path} was made with {rows[0][0]}; predict the same examples"
+            )
+
+    def _environment_id(self, made_by: str) -> int:
+        rows = self._rows("SELECT id FROM environments WHERE made_by = ?", made_by)
+        if rows:
+            return rows[0][0]
+        return self._insert("environments", (None, made_by, checksum(made_by)))
+
+    def _environments(self) -> dict[int, Mapping[str, Any]]:
+        rows = self._rows("SELECT id, made_by, checksum FROM environments")
+        return {id: json.loads(self._intact(rest, f"environment {id}")[0]) for id, *rest in rows}
+
+
+def _kept(number: float) -> float:
+    """A number as SQLite gives it back: it has no -0.0."""
+    return float(number) + 0.0
+
+
+def _described(record: DatasetRecord) -> str:
+    return f"{record.name}, split {record.split}, fingerprint {record.fingerprint[:12]}"

@@ -1,0 +1,60 @@
+"""What a study file gives back about itself and its runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from seedwise.records import EpochRecord, State
+from seedwise.seeds import Seed
+
+__all__ = ["StoredRun", "StudyFacts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFacts:
+    """How a study file came to be.
+
+    Attributes:
+        created: When, in UTC.
+        seedwise: Version of the program that made it.
+    """
+
+    created: datetime
+    seedwise: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredRun:
+    """A run as the study keeps it, without its logits.
+
+    Attributes:
+        id: Number of the run in its study; never used twice.
+        setup: Name of its setup.
+        seed: Its seed.
+        state: `finished`, `diverged` or `failed`.
+        seconds: Wall time of the run.
+        epochs: The figures after each epoch, in order.
+        metrics: Plain metric values of a run that came without logits.
+        views: What each view of its logits shows; empty for a run without logits.
+        made_by: How it was made: machine, device, versions, threads, kernels.
+        error: What went wrong in a diverged or failed run.
+        ended_at: When it ended, in UTC.
+    """
+
+    id: int
+    setup: str
+    seed: Seed
+    state: State
+    seconds: float
+    epochs: tuple[EpochRecord, ...]
+    metrics: Mapping[str, float]
+    views: tuple[str, ...]
+    made_by: Mapping[str, Any]
+    error: str | None
+    ended_at: datetime
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether the study has the run's predictions."""
+        return bool(self.views)
