@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from seedwise.errors import UnknownName
+from seedwise.models.mish import Mish
 
 __all__ = ["ACTIVATIONS", "ResBlock", "SimpleSelfAttention", "SpectralConv1d", "conv_layer"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "gelu": nn.GELU,
     "leaky_relu": nn.LeakyReLU,
-    "mish": nn.Mish,
+    "mish": Mish,
     "relu": nn.ReLU,
     "silu": nn.SiLU,
 }
