@@ -1,1 +1,5 @@
 """What is wanted, less what is stored, goes to an executor and then into the store."""
+
+from seedwise.study.study import Study
+
+__all__ = ["Study"]

@@ -1,0 +1,86 @@
+"""What a study holds: its runs, and the means and standard deviations of each setup."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedwise.comparison.values import metric_values
+from seedwise.stats.intervals import Sample
+from seedwise.store import Store, StoredRun
+
+__all__ = ["SetupSummary", "Summary", "summarise"]
+
+_METRICS = ("accuracy", "smoothed_accuracy")
+"""What the notebook's last cell printed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupSummary:
+    """The runs of one setup.
+
+    Attributes:
+        name: Name of the setup.
+        finished: Number of finished runs.
+        diverged: Number of diverged runs: results too, counted and never dropped.
+        failed: Number of failed tries.
+        metrics: Finished runs under each metric: accuracy and smoothed accuracy where there are
+            logits, else what the training function returned.
+        seconds: Mean wall time of a finished run; 0 for none.
+    """
+
+    name: str
+    finished: int
+    diverged: int
+    failed: int
+    metrics: Mapping[str, Sample]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """All setups of a study, in the order in which they were added.
+
+    Attributes:
+        dataset: The dataset and split, in words; empty where the study has none.
+        examples: Number of validation examples; 0 where the study has none.
+        setups: The setups.
+    """
+
+    dataset: str
+    examples: int
+    setups: tuple[SetupSummary, ...]
+
+
+def summarise(store: Store) -> Summary:
+    """Sum up a study."""
+    dataset = store.dataset()
+    runs = store.runs()
+    return Summary(
+        dataset=f"{dataset.name}, split {dataset.split.strip(chr(34))}" if dataset else "",
+        examples=len(dataset.targets) if dataset else 0,
+        setups=tuple(
+            _summarise(store, name, [run for run in runs if run.setup == name])
+            for name in store.setups()
+        ),
+    )
+
+
+def _summarise(store: Store, name: str, runs: list[StoredRun]) -> SetupSummary:
+    states = Counter(run.state for run in runs)
+    finished = [run for run in runs if run.state == "finished"]
+    logits = bool(finished) and all(run.has_logits for run in finished)
+    returned = [set(run.metrics) for run in finished]
+    metrics = _METRICS if logits else sorted(set.intersection(*returned)) if finished else ()
+    return SetupSummary(
+        name=name,
+        finished=states["finished"],
+        diverged=states["diverged"],
+        failed=states["failed"],
+        metrics={
+            metric: Sample.of(np.array(list(metric_values(store, metric, finished).values())))
+            for metric in metrics
+        },
+        seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
+    )

@@ -1,0 +1,124 @@
+"""The local executor: runs on this machine, in this process or in several."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+
+from seedwise.records import RunRecord
+from seedwise.study.events import Watch
+from seedwise.study.runner import Job, perform
+
+__all__ = ["LocalExecutor", "Outcomes", "Take"]
+
+_SECONDS_TO_END = 5.0
+
+Take = Callable[[], Job | None]
+"""Gives the next job, or None when there is nothing to do now. It is asked only when a worker is
+free, so that it may look at the runs that have ended before it decides; None is final once no run
+is under way."""
+
+Outcomes = Generator[tuple[Job, RunRecord]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalExecutor:
+    """Makes runs on this machine: one after another in this process, or several in processes.
+
+    Attributes:
+        workers: Runs side by side; 1 makes them in this process.
+    """
+
+    workers: int
+
+    def run(self, take: Take, watch: Watch) -> Outcomes:
+        """Make the runs that `take` gives, and yield each as it ends.
+
+        A worker that dies takes one run with it, which comes back as failed; a new worker takes
+        its place. Closing the generator ends the workers.
+        """
+        return (
+            _here(take, watch) if self.workers == 1 else _in_processes(take, watch, self.workers)
+        )
+
+
+def _here(take: Take, watch: Watch) -> Outcomes:
+    while (job := take()) is not None:
+        yield job, perform(job, watch)
+
+
+def _in_processes(take: Take, watch: Watch, workers: int) -> Outcomes:
+    idle: list[_Worker] = []
+    busy: list[_Worker] = []
+    try:
+        while True:
+            while len(busy) < workers and (job := take()) is not None:
+                worker = idle.pop() if idle else _Worker()
+                worker.give(job)
+                busy.append(worker)
+            if not busy:
+                return
+            worker, record = _next_outcome(busy, watch)
+            busy.remove(worker)
+            if worker.process.is_alive():
+                idle.append(worker)
+            yield worker.job, record
+    finally:
+        for worker in (*idle, *busy):
+            worker.end()
+
+
+class _Worker:
+    """A process that makes one run at a time, and this end of the pipe to it."""
+
+    def __init__(self) -> None:
+        # spawn: a forked child would inherit CUDA's and OpenMP's state, which do not survive it.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs,), daemon=True)
+        self.process.start()
+        theirs.close()  # else the pipe would stay open when the worker dies
+        self.job: Job
+
+    def give(self, job: Job) -> None:
+        self.job = job
+        with suppress(BrokenPipeError):  # it has died: the next read says so
+            self.connection.send(job)
+
+    def end(self) -> None:
+        self.connection.close()
+        self.process.terminate()
+        self.process.join(_SECONDS_TO_END)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _next_outcome(busy: list[_Worker], watch: Watch) -> tuple[_Worker, RunRecord]:
+    """Pass events on until a run ends, by itself or with its worker."""
+    by_connection = {worker.connection: worker for worker in busy}
+    while True:
+        for connection in wait(list(by_connection)):
+            worker = by_connection[connection]  # type: ignore[index]
+            try:
+                message = worker.connection.recv()
+            except (EOFError, ConnectionResetError):
+                worker.process.join(_SECONDS_TO_END)
+                code = worker.process.exitcode
+                return worker, RunRecord(
+                    state="failed", error=f"the worker died (exit code {code})"
+                )
+            if isinstance(message, RunRecord):
+                return worker, message
+            watch(message)
+
+
+def _work(connection: Connection) -> None:
+    """A worker's life: jobs in, events and records out, until the other end is closed."""
+    # Ctrl-C reaches the whole group of processes; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            connection.send(perform(connection.recv(), connection.send))

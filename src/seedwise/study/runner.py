@@ -1,0 +1,141 @@
+"""One run, from its order to its record, in whatever process it is made."""
+
+import importlib
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from seedwise.data import Data, Split, open_data
+from seedwise.errors import ConfigError, SeedwiseError
+from seedwise.records import EpochRecord, RunRecord
+from seedwise.seeds import Seed
+from seedwise.setups import BUILT_IN, Setup
+from seedwise.study.events import EpochDone, RunStarted, StepsDone, Watch
+from seedwise.study.outcome import as_record
+
+__all__ = ["DataReference", "Job", "load_function", "perform"]
+
+_SECONDS_BETWEEN_STEPS = 0.2
+"""At most five step events a second reach whoever watches: a terminal needs no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataReference:
+    """Where a dataset is to be had. References travel to workers; pixels do not."""
+
+    dataset: str
+    split: Split
+    source: Path | None = None
+    cache: Path | None = None
+    pixels: int | None = None
+
+    def open(self, watch: Callable[[str, int, int], None] | None = None) -> Data:
+        """The dataset, from its cache where it has been decoded before."""
+        return open_data(
+            self.dataset,
+            self.split,
+            source=self.source,
+            cache=self.cache,
+            pixels=self.pixels,
+            watch=watch,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """All that a worker needs to make one run.
+
+    Attributes:
+        name: Name of the setup in its study.
+        setup: The setup, without `auto` in it.
+        seed: The run's seed.
+        data: What the built-in training reads; None for other functions.
+        device: `cpu` or `cuda`.
+        threads: Threads that the run may use.
+    """
+
+    name: str
+    setup: Setup
+    seed: Seed
+    data: DataReference | None
+    device: str
+    threads: int
+
+
+def perform(job: Job, watch: Watch) -> RunRecord:
+    """Make one run. Whatever goes wrong in it becomes a failed record; only Ctrl-C gets out."""
+    started = time.perf_counter()
+    try:
+        function = load_function(job.setup.train)
+        if job.setup.train != BUILT_IN:
+            watch(RunStarted(setup=job.name, seed=job.seed, epochs=0, steps=0))
+            return as_record(function(job.seed), seconds=time.perf_counter() - started)
+        return _train(function, job, watch)
+    except SeedwiseError as error:
+        reason = f"{type(error).__name__}: {error}"
+    except Exception:
+        reason = traceback.format_exc(limit=-8).strip()
+    return RunRecord(state="failed", error=reason, seconds=time.perf_counter() - started)
+
+
+def load_function(name: str) -> Callable[..., Any]:
+    """The function that "module:function" names.
+
+    Raises:
+        ConfigError: There is no such module, or no such function in it.
+    """
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        hint = "pip install 'seedwise[train]'" if name == BUILT_IN else "put it on PYTHONPATH"
+        raise ConfigError(
+            f"train = {name!r} cannot be loaded: no module {error.name!r}; {hint}"
+        ) from None
+    except AttributeError:
+        raise ConfigError(f"train = {name!r}: module {module!r} has no {function!r}") from None
+
+
+def _train(function: Callable[..., Any], job: Job, watch: Watch) -> RunRecord:
+    assert job.data is not None, "the built-in training has a dataset"
+    data = _opened(job.data)
+    steps = len(data.train) // job.setup.batch_size
+    watch(RunStarted(setup=job.name, seed=job.seed, epochs=job.setup.epochs, steps=steps))
+    return function(
+        job.setup,
+        job.seed,
+        data,
+        device=job.device,
+        threads=job.threads,
+        progress=_Reporter(job.name, job.seed, watch),
+    )
+
+
+@lru_cache(maxsize=4)
+def _opened(reference: DataReference) -> Data:
+    """A worker opens each dataset once, not once a run."""
+    return reference.open()
+
+
+class _Reporter:
+    """Turns the trainer's progress into events, not too many of them."""
+
+    def __init__(self, name: str, seed: Seed, watch: Watch) -> None:
+        self._name, self._seed, self._watch = name, seed, watch
+        self._told = 0.0
+
+    def step(self, *, epoch: int, step: int, steps: int, loss: float) -> None:
+        now = time.monotonic()
+        if now - self._told >= _SECONDS_BETWEEN_STEPS:
+            self._told = now
+            event = StepsDone(
+                setup=self._name, seed=self._seed, epoch=epoch, step=step, steps=steps, loss=loss
+            )
+            self._watch(event)
+
+    def epoch(self, record: EpochRecord) -> None:
+        self._watch(EpochDone(setup=self._name, seed=self._seed, record=record))

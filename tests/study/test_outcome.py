@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from seedwise.errors import DataError
+from seedwise.study.outcome import LOGIT_FLOOR, as_record
+
+targets = np.array([0, 1, 2])
+
+
+def test_predictions_become_one_view_of_float16_logits():
+    logits = np.random.default_rng(0).normal(size=(3, 4))
+    record = as_record({"predictions": logits, "targets": targets}, seconds=2.0)
+    assert record.state == "finished"
+    assert record.views == ("original",)
+    assert record.seconds == 2.0
+    np.testing.assert_array_equal(record.logits, logits.astype(np.float16)[None])
+    np.testing.assert_array_equal(record.targets, targets)
+
+
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [(2, ("original", "mirrored")), (3, ("view0", "view1", "view2"))],
+)
+def test_views_are_named(count, names):
+    assert as_record({"predictions": np.zeros((count, 3, 4))}, seconds=0.0).views == names
+
+
+def test_a_probability_of_zero_is_kept_as_the_floor():
+    record = as_record({"predictions": np.array([[0.0, -np.inf]])}, seconds=0.0)
+    assert record.state == "finished"
+    assert record.logits[0, 0, 1] == np.float16(LOGIT_FLOOR)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e6])
+def test_a_prediction_that_is_not_finite_makes_the_run_diverged(bad):
+    record = as_record({"predictions": np.array([[0.0, bad]])}, seconds=0.0)
+    assert (record.state, record.logits) == ("diverged", None)
+
+
+def test_a_number_is_a_metric_and_nan_is_divergence():
+    assert as_record(0.93, seconds=0.0).metrics == {"value": 0.93}
+    record = as_record({"accuracy": 0.9, "loss": float("nan")}, seconds=0.0)
+    assert (record.state, record.metrics, record.error) == (
+        "diverged",
+        {"accuracy": 0.9},
+        "loss was nan",
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (None, "must return predictions, metrics or a number, got NoneType"),
+        ({}, "must return predictions"),
+        ({"accuracy": "good"}, "must return predictions"),
+        ({"predictions": np.zeros(3)}, r"examples x classes .* got float64 \(3,\)"),
+        ({"predictions": np.zeros((3, 4), int)}, "must be floats"),
+        ({"predictions": np.zeros((3, 4)), "targets": [0, 1]}, "must be 3 class numbers"),
+        ({"predictions": np.zeros((3, 4)), "targets": [0, 1, 4]}, "from 0 to 3"),
+        ({"predictions": np.zeros((3, 4)), "targets": [0.0, 1, 2]}, "must be 3 class numbers"),
+    ],
+)
+def test_other_outcomes_are_refused_with_what_was_given(outcome, message):
+    with pytest.raises(DataError, match=message):
+        as_record(outcome, seconds=0.0)
