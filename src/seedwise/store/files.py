@@ -16,13 +16,15 @@ __all__ = ["connect", "faults", "transaction"]
 _BUSY_SECONDS = 10.0
 """How long to wait for another process that is writing; storing a run takes it a few ms."""
 
+_BEGINNING = b"SQLite format 3\0"
+
 _REASONS = {
     sqlite3.SQLITE_NOTADB: "is not a study file, or its beginning is damaged; name another file",
     sqlite3.SQLITE_CORRUPT: "is damaged or cut off; restore it from a copy",
     sqlite3.SQLITE_BUSY: "is being written by another program; wait until that ends",
     sqlite3.SQLITE_LOCKED: "is being written by another program; wait until that ends",
     sqlite3.SQLITE_READONLY: "cannot be written: the file or its folder is read-only",
-    sqlite3.SQLITE_PERM: "cannot be used: no permission",
+    sqlite3.SQLITE_PERM: "may not be read or written: no permission",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: the file or its folder may not be read or written",
     sqlite3.SQLITE_FULL: "cannot be written: the disk is full; stored runs are kept",
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error, or is full",
@@ -74,6 +76,7 @@ def connect(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
             unborn = _is_unborn(connection, path)
             if unborn and not create:
                 raise StudyError(f"{path} is empty; name a study file")
+            _check_size(connection, path)
             _check_version(connection, path, readonly=readonly)
             if not readonly:
                 _make_writer(connection, unborn=unborn)
@@ -87,12 +90,21 @@ def _look_at(path: Path, *, create: bool) -> None:
     """Refuse what SQLite would refuse in words that help nobody."""
     if path.is_dir():
         raise StudyError(f"{path} is a folder; name a study file in it")
-    if path.exists():
-        return
-    if not create:
-        raise StudyError(f"{path} does not exist; `seedwise run` makes it")
     if not path.absolute().parent.is_dir():
-        raise StudyError(f"{path} cannot be made: there is no folder {path.parent}; make it first")
+        raise StudyError(f"{path} cannot be used: there is no folder {path.parent}; make it first")
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_BEGINNING))
+    except FileNotFoundError:
+        if not create:
+            raise StudyError(f"{path} does not exist; `seedwise run` makes it") from None
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read: {error.strerror}") from None
+    else:
+        if (
+            beginning and beginning != _BEGINNING
+        ):  # SQLite would take a short file for an empty one
+            raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_NOTADB]}")
 
 
 def _raw(path: Path, mode: str) -> sqlite3.Connection:
@@ -108,15 +120,29 @@ def _reader(path: Path) -> sqlite3.Connection:
     nobody is writing, and SQLite may do without them.
     """
     file = path.resolve()
-    log = file.with_name(file.name + "-wal")
     if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK):
         connection = _raw(path, "rw")
-    elif not log.exists() or log.stat().st_size == 0:
+    elif not _has_log(path):
         connection = _raw(path, "ro&immutable=1")
     else:
         connection = _raw(path, "ro")
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _has_log(path: Path) -> bool:
+    """Whether something was written that is not in the file itself yet."""
+    file = path.resolve()
+    log = file.with_name(file.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _check_size(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that lacks its end. SQLite reads half a last page as if it held nothing."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    if not _has_log(path) and path.stat().st_size < pages * page_bytes:
+        raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_CORRUPT]}")
 
 
 def _is_unborn(connection: sqlite3.Connection, path: Path) -> bool:
@@ -150,6 +176,8 @@ def _make_writer(connection: sqlite3.Connection, *, unborn: bool) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     for step in range(_version(connection), len(MIGRATIONS)):
         _migrate(connection, step)
+    with transaction(connection):  # what cannot be written is told now, not after the first run
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
 def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:

@@ -42,8 +42,8 @@ def as_json(value: Any) -> str:
 def as_text(message: str) -> str:
     """A message that SQLite can hold: halves of surrogate pairs, as odd file names have, escaped.
 
-    >>> print(as_text("no such file: \udce9.jpg"))
-    no such file: \udce9.jpg
+    >>> as_text(chr(0xDCE9) + ".jpg") == chr(92) + "udce9.jpg"
+    True
     """
     return message.encode(errors="backslashreplace").decode()
 
