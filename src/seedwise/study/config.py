@@ -1,0 +1,302 @@
+"""study.toml: what a study is to train, checked before anything is.
+
+Every error names the file, the key, what was given and what is allowed.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from seedwise.data import DATASETS, Split
+from seedwise.errors import ConfigError, SeedwiseError, UnknownName
+from seedwise.seeds import Seed
+from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
+from seedwise.study.plan import as_seeds
+
+__all__ = ["StopConfig", "StudyConfig", "load_study", "parse_seeds"]
+
+_KEYS = ("baseline", "dataset", "executor", "seeds", "setups", "source", "split", "stop")
+_DEFAULT = "page-v1"
+_MOST_SEEDS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopConfig:
+    """When a study is decided: the table `[stop]`.
+
+    Attributes:
+        difference: The difference of accuracy, as a fraction, that matters: the margin for
+            "equivalent", and what `power` is for.
+        alpha: Rate of false alarms.
+        power: Chance of finding a difference of this size.
+        max_runs: Most runs of each setup; None for no limit.
+    """
+
+    difference: float
+    alpha: float = 0.05
+    power: float = 0.8
+    max_runs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyConfig:
+    """What a study.toml says.
+
+    Attributes:
+        store: The study file: named after the study.toml, in the current folder.
+        dataset: Name of a known dataset, or path of a folder or an archive; None where no setup
+            uses the built-in training.
+        source: Folder or archive that holds the named dataset; None to fetch it.
+        split: Which images validate; None takes the dataset's own.
+        setups: The setups by name, in the order of the file.
+        seeds: The seeds of each setup; None where `stop` decides.
+        stop: When to stop; None where `seeds` says it.
+        baseline: Name of the setup that the others are compared with; None if not said.
+        executor: Where runs are made.
+    """
+
+    store: Path
+    dataset: str | None
+    source: str | None
+    split: Split | None
+    setups: Mapping[str, Setup]
+    seeds: tuple[Seed, ...] | None
+    stop: StopConfig | None
+    baseline: str | None
+    executor: str
+
+
+def load_study(path: str | PathLike[str]) -> StudyConfig:
+    """Read a study.toml.
+
+    Relative paths in it start from its own folder.
+
+    Raises:
+        ConfigError: It cannot be read, or something in it cannot be used.
+    """
+    file = Path(path)
+    try:
+        table = tomllib.loads(file.read_bytes().decode())
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is not a TOML file: it is not UTF-8 text") from None
+    except ValueError as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{file} is nested too deeply to be read") from None
+    try:
+        return _study(table, file)
+    except _Bad as error:
+        raise ConfigError(f"{file}: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: setups extend one another too deeply") from None
+
+
+def parse_seeds(text: str) -> tuple[Seed, ...]:
+    """The seeds that a text means.
+
+    A number n alone means seeds 0 to n - 1, as it does everywhere; `4:8` means 4 to 7; a list has
+    commas (`7,` is a list of one), and a seed whose streams differ is init/order/augment.
+
+    Raises:
+        ConfigError: It means no seeds, too many, or one of them twice.
+
+    >>> [str(seed) for seed in parse_seeds("3")]
+    ['0', '1', '2']
+    >>> [str(seed) for seed in parse_seeds("0:2,7,1/2/3")]
+    ['0', '1', '7', '1/2/3']
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) == 1 and parts[0].isdecimal():
+        parts = [f"0:{parts[0]}"]
+    elif len(parts) > 1 and not parts[-1]:
+        del parts[-1]
+    return as_seeds([seed for part in parts for seed in _range(part, text)])
+
+
+def _range(part: str, text: str) -> list[Seed]:
+    """The seeds of one part of a list."""
+    if ":" not in part:
+        return [Seed.parse(part)]
+    match = re.fullmatch(r"(\d{1,19}):(\d{1,19})", part)
+    low, high = map(int, match.groups()) if match else (0, 0)
+    if not 0 < high - low <= _MOST_SEEDS:
+        raise ConfigError(
+            f"seeds are written 10, 0:10 or 1,2,7, at most {_MOST_SEEDS:,} of them; got {text!r}"
+        )
+    return [Seed.of(number) for number in range(low, high)]
+
+
+class _Bad(Exception):
+    """Something in the table cannot be used; `load_study` adds the file's name."""
+
+
+def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
+    _check_keys(table, _KEYS, "")
+    setups = _setups(table)
+    if ("seeds" in table) == ("stop" in table):
+        both = "both are there" if "seeds" in table else "neither is there"
+        raise _Bad(f"give either seeds, e.g. seeds = 10, or a table [stop]; {both}")
+    baseline = _text(table, "baseline")
+    if baseline is not None and baseline not in setups:
+        raise _Bad(f"baseline: {UnknownName('setup', baseline, setups)}")
+    executor = _text(table, "executor") or "local"
+    if executor != "local":
+        raise _Bad(f'executor must be "local", got {executor!r}')
+    source = _text(table, "source")
+    return StudyConfig(
+        store=Path(f"{file.stem}.db"),
+        dataset=_dataset(table, setups, file.parent),
+        source=None if source is None else str(file.parent / source),
+        split=_split(table),
+        setups=MappingProxyType(setups),
+        seeds=_seeds(table["seeds"]) if "seeds" in table else None,
+        stop=_stop(table["stop"]) if "stop" in table else None,
+        baseline=baseline,
+        executor=executor,
+    )
+
+
+def _check_keys(table: Mapping[str, Any], known: Collection[str], prefix: str) -> None:
+    for key in table:
+        if key not in known:
+            raise _Bad(f"{prefix}{key}: {UnknownName('key', key, known)}")
+
+
+def _text(table: Mapping[str, Any], key: str) -> str | None:
+    value = table.get(key)
+    if value is not None and (not isinstance(value, str) or not value):
+        raise _Bad(f"{key} must be text in quotes, got {value!r}")
+    return value
+
+
+def _dataset(table: Mapping[str, Any], setups: Mapping[str, Setup], folder: Path) -> str | None:
+    name = _text(table, "dataset")
+    if name is None:
+        users = [f"setups.{name}" for name, setup in setups.items() if setup.train == BUILT_IN]
+        if users:
+            raise _Bad(
+                f"dataset is missing, and {users[0]} trains on one; "
+                'add e.g. dataset = "imagenette"'
+            )
+        return None
+    if name in DATASETS:
+        return name
+    place = folder / name
+    if not _exists(place):
+        unknown = UnknownName("dataset (and no such folder or archive)", name, DATASETS)
+        raise _Bad(f"dataset: {unknown}")
+    return str(place)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # e.g. the name is too long
+        return False
+
+
+def _split(table: Mapping[str, Any]) -> Split | None:
+    value = table.get("split")
+    if value is None:
+        return None
+    if not isinstance(value, str | dict):
+        raise _Bad(f"split must be a name or {{ per_class = 250, seed = 1234 }}, got {value!r}")
+    try:
+        return Split.of(value)
+    except SeedwiseError as error:
+        raise _Bad(f"split: {error}") from None
+
+
+def _seeds(value: Any) -> tuple[Seed, ...]:
+    try:
+        if isinstance(value, str):
+            return parse_seeds(value)
+        if type(value) is int and value > 0:
+            return parse_seeds(str(value))
+        if isinstance(value, list) and all(type(each) in (int, str) for each in value):
+            return as_seeds([Seed.parse(str(each)) for each in value])
+    except SeedwiseError as error:
+        raise _Bad(f"seeds: {error}") from None
+    raise _Bad(f'seeds must be a number, "0:10", or a list like [1, 2, 7]; got {value!r}')
+
+
+def _setups(table: Mapping[str, Any]) -> dict[str, Setup]:
+    tables = table.get("setups")
+    if not isinstance(tables, dict) or not tables:
+        raise _Bad("setups: at least one is needed; add a table [setups.NAME]")
+    for name, each in tables.items():
+        if not name.strip() or not name.isprintable():
+            raise _Bad(f"setups: a setup needs a printable name, got {name!r}")
+        if not isinstance(each, dict):
+            raise _Bad(f"setups.{name} must be a table, [setups.{name}]; got {each!r}")
+        _check_keys(each, ("extends", *FIELDS), f"setups.{name}.")
+    return {name: _setup(name, tables, ()) for name in tables}
+
+
+def _setup(name: str, tables: Mapping[str, Mapping[str, Any]], above: tuple[str, ...]) -> Setup:
+    """A setup of the file, on top of what it extends; `above` are those that extend it."""
+    if name in above:
+        circle = " -> ".join((*above[above.index(name) :], name))
+        raise _Bad(f"setups.{name}.extends: setups extend each other in a circle: {circle}")
+    setup = _base(name, tables, (*above, name))
+    for field, value in tables[name].items():
+        if field == "extends":
+            continue
+        try:
+            setup = setup.but(**{field: value})
+        except UnknownName as error:
+            raise _Bad(f"setups.{name}.{field}: {error}") from None
+        except SeedwiseError as error:
+            raise _Bad(f"setups.{name}.{error}") from None  # the message begins with the field
+    return setup
+
+
+def _base(name: str, tables: Mapping[str, Mapping[str, Any]], above: tuple[str, ...]) -> Setup:
+    """What a setup extends: another of the file, before a recipe of the same name."""
+    base = tables[name].get("extends")
+    if base is None:
+        return RECIPES[_DEFAULT].setup
+    if isinstance(base, str):
+        if base in tables and (base != name or base not in RECIPES):
+            return _setup(base, tables, above)
+        if base in RECIPES:
+            return RECIPES[base].setup
+    unknown = UnknownName("setup or recipe", str(base), {*tables, *RECIPES} - {name})
+    raise _Bad(f"setups.{name}.extends: {unknown}")
+
+
+def _stop(table: Any) -> StopConfig:
+    if not isinstance(table, dict):
+        raise _Bad(f"stop must be a table, [stop]; got {table!r}")
+    _check_keys(table, tuple(_STOP_RULES), "stop.")
+    if "difference" not in table:
+        raise _Bad("stop.difference is missing; add e.g. difference = 0.005 for half a point")
+    for key, value in table.items():
+        fits, allowed = _STOP_RULES[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not fits(value):
+            raise _Bad(f"stop.{key} must be {allowed}, got {value!r}")
+    return StopConfig(**table)
+
+
+def _is_share(value: float) -> bool:
+    return 0 < value < 1
+
+
+_STOP_RULES: Mapping[str, tuple[Callable[[float], bool], str]] = MappingProxyType(
+    {
+        "difference": (_is_share, "a fraction above 0 and below 1, e.g. 0.005 for half a point"),
+        "alpha": (_is_share, "a rate above 0 and below 1, e.g. 0.05"),
+        "power": (_is_share, "a rate above 0 and below 1, e.g. 0.8"),
+        "max_runs": (
+            lambda value: isinstance(value, int) and value >= 2,
+            "a whole number, 2 or more",
+        ),
+    }
+)
