@@ -1,0 +1,173 @@
+import errno
+import json
+import time
+
+import numpy as np
+import pytest
+
+from seedwise.data import Split, cache, open_data
+from seedwise.errors import DataError
+
+from pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
+
+
+@pytest.fixture
+def pets(tmp_path):
+    return folders(tmp_path / "pets", LAYOUT)
+
+
+def opened(source, tmp_path, **options):
+    return open_data(str(source), Split.of("shipped"), cache=tmp_path / "cache", **options)
+
+
+def caches(tmp_path):
+    return sorted((tmp_path / "cache" / "pixels").glob("*.pixels"))
+
+
+def test_pixels_are_those_of_the_files_in_listing_order(pets, tmp_path):
+    data = opened(pets, tmp_path)
+    seeds = {f"{path.split('/', 1)[1]}.png": seed for path, seed in LAYOUT.items()}
+    assert data.names == tuple(sorted(seeds))
+    for i, name in enumerate(data.names):
+        np.testing.assert_array_equal(data.pixels.image(i), picture(seeds[name]))
+        assert data.classes[data.targets[i]] == name.split("/")[0]
+    assert [data.names[i] for i in data.valid] == ["cat/g.png", "dog/h.png"]
+    record = data.record()
+    assert record.names == ("cat/g.png", "dog/h.png")
+    assert record.targets.tolist() == [0, 1]
+
+
+def test_one_content_has_one_fingerprint_in_whatever_it_lies(pets, tmp_path):
+    other_layout = {path.replace("val/", "train/"): seed for path, seed in LAYOUT.items()}
+    other_layout["val/cat/a"] = other_layout.pop("train/cat/a")
+    sources = [
+        pets,
+        as_tar(pets, tmp_path / "pets.tar"),
+        as_tar(pets, tmp_path / "pets.tgz", "w:gz"),
+        as_zip(pets, tmp_path / "pets.zip"),
+        folders(tmp_path / "v2", other_layout),
+    ]
+    found = {opened(source, tmp_path).fingerprint for source in sources}
+    assert len(found) == 1
+    assert len(caches(tmp_path)) == 1
+
+
+def test_another_pixel_is_another_dataset(pets, tmp_path):
+    before = opened(pets, tmp_path).fingerprint
+    (pets / "train/cat/a.png").write_bytes(encoded(picture(99)))
+    after = opened(pets, tmp_path)
+    assert after.fingerprint != before
+    np.testing.assert_array_equal(after.pixels.image(0), picture(99))
+
+
+def test_a_second_start_decodes_nothing(pets, tmp_path):
+    told = []
+    opened(pets, tmp_path, watch=lambda *event: told.append(event))
+    assert told[-1] == ("decoding images", 8, 8)
+    told.clear()
+    opened(pets, tmp_path, watch=lambda *event: told.append(event))
+    assert told == []
+
+
+def test_thirteen_thousand_files_open_again_in_well_under_a_second(tmp_path):
+    content = encoded(picture(0, height=8, width=8))
+    for i in range(13_000):
+        file = tmp_path / "many" / f"class{i % 10}" / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    split = Split.of({"per_class": 50, "seed": 0})
+    open_data(str(tmp_path / "many"), split, cache=tmp_path / "cache")
+    started = time.perf_counter()
+    open_data(str(tmp_path / "many"), split, cache=tmp_path / "cache")
+    assert time.perf_counter() - started < 1.0
+
+
+def test_smaller_pixels_are_another_cache_of_the_same_data(pets, tmp_path):
+    full, small = opened(pets, tmp_path), opened(pets, tmp_path, pixels=10)
+    assert small.fingerprint == full.fingerprint
+    assert small.pixels.image(0).shape == (10, 12, 3)
+    assert len(caches(tmp_path)) == 2
+
+
+def test_hidden_files_and_other_suffixes_are_passed_over(pets, tmp_path):
+    for name in (".DS_Store", "._a.png", "Thumbs.db", "notes.txt"):
+        (pets / "train/cat" / name).write_bytes(b"rubbish")
+    (pets / "train/cat/upper.PNG").write_bytes(encoded(picture(20)))
+    (pets / "train/cat/wrong.JPEG").write_bytes(encoded(picture(21)))
+    data = opened(pets, tmp_path)
+    assert len(data.names) == 10
+    np.testing.assert_array_equal(
+        data.pixels.image(data.names.index("cat/wrong.JPEG")), picture(21)
+    )
+
+
+def test_broken_images_are_all_named_and_nothing_is_kept(pets, tmp_path):
+    for i in range(7):
+        (pets / f"train/dog/bad{i}.png").write_bytes(encoded(picture(i))[:60])
+    with pytest.raises(
+        DataError, match=r"7 of 15 images cannot be decoded: .*bad0.png .* and 2 more"
+    ):
+        opened(pets, tmp_path)
+    assert list((tmp_path / "cache" / "pixels").iterdir()) == []
+
+
+def test_too_little_space_is_told_beforehand(pets, tmp_path, monkeypatch):
+    usage = cache.shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(DataError, match=r"need about .* GB, but .* has 0.0 GB free"):
+        opened(pets, tmp_path)
+
+
+def test_a_disk_that_fills_up_leaves_nothing_behind(pets, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache.np, "save", full)
+    with pytest.raises(DataError, match="is full; give another by --cache"):
+        opened(pets, tmp_path)
+    assert list((tmp_path / "cache" / "pixels").iterdir()) == []
+
+
+def test_a_cache_folder_that_cannot_be_made_is_named(pets, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(DataError, match="cannot be written"):
+        opened(pets, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["short", "manifest", "index"])
+def test_a_damaged_cache_is_told_and_can_be_deleted(pets, tmp_path, damage):
+    opened(pets, tmp_path)
+    (made,) = caches(tmp_path)
+    if damage == "short":
+        with (made / "pixels.u8").open("r+b") as file:
+            file.truncate(100)
+    elif damage == "manifest":
+        (made / "manifest.json").write_text("{")
+    else:
+        (made / "index.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(DataError, match="delete it"):
+        opened(pets, tmp_path)
+
+
+def test_an_index_with_objects_is_never_unpickled(pets, tmp_path):
+    opened(pets, tmp_path)
+    (made,) = caches(tmp_path)
+    np.save(made / "index.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match="cannot be read"):
+        opened(pets, tmp_path)
+
+
+def test_a_process_that_was_killed_while_decoding_is_made_good(pets, tmp_path):
+    """What it leaves is a folder under another name, which nobody reads."""
+    left = tmp_path / "cache" / "pixels" / "making-left"
+    left.mkdir(parents=True)
+    (left / "pixels.u8").write_bytes(b"half")
+    assert len(opened(pets, tmp_path).names) == 8
+
+
+def test_the_manifest_says_what_was_decoded(pets, tmp_path):
+    data = opened(pets, tmp_path)
+    (made,) = caches(tmp_path)
+    manifest = json.loads((made / "manifest.json").read_text())
+    assert manifest["fingerprint"] == data.fingerprint
+    assert manifest["classes"] == ["cat", "dog"]
