@@ -15,6 +15,7 @@ from seedwise.errors import StudyError, StudyTooNew
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store, files, schema
+
 from store_records import ENDED, dataset, run
 
 NOBODY = 65534

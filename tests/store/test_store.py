@@ -17,6 +17,7 @@ from seedwise.records import STATES, DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
+
 from store_records import ENDED, dataset, run
 
 numbers = st.floats(width=64)

@@ -1,0 +1,211 @@
+import sqlite3
+
+import pytest
+
+from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.store import Store
+from seedwise.study import Study
+
+from pictures import folders
+
+
+def setups(*names):
+    return {name: Setup(train=f"trainings:{name}") for name in names}
+
+
+class Told:
+    def __init__(self):
+        self.events = []
+
+    def __call__(self, event):
+        self.events.append(event)
+
+    def of(self, kind):
+        return [event for event in self.events if type(event).__name__ == kind]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "study.db"
+
+
+def runs(path):
+    with Store.open(path, readonly=True) as store:
+        return store.runs()
+
+
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_each_setup_is_run_with_each_seed_and_kept(path, jobs):
+    summary = Study(path).run(setups("plain", "better"), seeds=4, jobs=jobs)
+    assert [(s.name, s.finished, s.failed) for s in summary.setups] == [
+        ("plain", 4, 0),
+        ("better", 4, 0),
+    ]
+    assert {(run.setup, str(run.seed)) for run in runs(path)} == {
+        (name, str(seed)) for name in ("plain", "better") for seed in range(4)
+    }
+    plain, better = (s.metrics["accuracy"].mean for s in summary.setups)
+    assert better > plain
+
+
+def test_only_what_is_missing_is_run(path):
+    Study(path).run(setups("plain"), seeds=3)
+    told = Told()
+    Study(path).run(setups("plain", "better"), seeds=4, watch=told)
+    (planned,) = told.of("Planned")
+    assert (planned.wanted, planned.stored) == (8, 3)
+    assert len(told.of("RunStored")) == 5
+    told = Told()
+    Study(path).run(setups("plain", "better"), seeds=4, watch=told)
+    assert told.of("RunStarted") == []
+
+
+def test_ctrl_c_keeps_what_was_stored_and_the_same_call_goes_on(path):
+    with pytest.raises(KeyboardInterrupt):
+        Study(path).run(setups("interrupts"), seeds=4)
+    assert [str(run.seed) for run in runs(path)] == ["0", "1"]
+    summary = Study(path).run(setups("interrupts"), seeds=[0, 1, 3])
+    assert summary.setups[0].finished == 3
+
+
+def test_failures_are_kept_with_their_traceback_tried_twice_and_the_study_goes_on(path):
+    summary = Study(path).run(setups("fails_on_odd_seeds"), seeds=4)
+    (row,) = summary.setups
+    assert (row.finished, row.failed) == (2, 4)
+    failed = [run for run in runs(path) if run.state == "failed"]
+    assert "RuntimeError: no luck with 1" in failed[0].error
+    assert "fails_on_odd_seeds" in failed[0].error
+    told = Told()
+    Study(path).run(setups("fails_on_odd_seeds"), seeds=4, watch=told)
+    assert {str(event.seed) for event in told.of("RunStored")} == {"1", "3"}
+
+
+def test_diverged_runs_are_results_and_not_tried_again(path):
+    summary = Study(path).run(setups("diverges"), seeds=4)
+    assert (summary.setups[0].finished, summary.setups[0].diverged) == (2, 2)
+    told = Told()
+    Study(path).run(setups("diverges"), seeds=4, watch=told)
+    assert told.of("RunStored") == []
+
+
+def test_a_worker_that_dies_takes_one_run_with_it(path):
+    told = Told()
+    summary = Study(path).run(setups("dies"), seeds=4, jobs=2, watch=told)
+    assert summary.setups[0].finished == 3
+    errors = {event.error for event in told.of("RunStored") if event.state == "failed"}
+    assert errors == {"the worker died (exit code 9)"}
+
+
+def test_a_number_is_compared_like_any_metric(path):
+    study = Study(path)
+    study.run({**setups("number"), "again": Setup(train="trainings:number", lr=1.0)}, seeds=3)
+    comparison = study.compare("number", "again", metric="value")
+    assert comparison.paired.estimate == 0
+    assert comparison.sample_a.mean == pytest.approx(0.901)
+
+
+def test_comparison_pairs_the_seeds_that_both_ran(path):
+    study = Study(path)
+    study.run(setups("plain"), seeds=6)
+    study.run(setups("better"), seeds=[4, 5, 6, 7])
+    comparison = study.compare("plain", "better")
+    assert (comparison.paired.n_a, comparison.unpaired.n_a, comparison.unpaired.n_b) == (2, 6, 4)
+
+
+def test_predictions_for_other_examples_are_refused(path):
+    Study(path).run(setups("plain"), seeds=1)
+    with pytest.raises(StudyError, match="made with other data"):
+        Study(path).run(setups("other_targets"), seeds=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"setups": {}, "seeds": 1}, ConfigError, "at least one setup"),
+        ({"setups": setups("plain"), "seeds": 0}, ConfigError, "at least one seed"),
+        ({"setups": {"a": Setup()}, "seeds": 1}, ConfigError, "needs a dataset"),
+        ({"setups": setups("nothing"), "seeds": 1}, ConfigError, "has no 'nothing'"),
+        ({"setups": {"a": Setup(train="no_such:f")}, "seeds": 1}, ConfigError, "PYTHONPATH"),
+        (
+            {"setups": setups("plain"), "seeds": 1, "executor": "cloud"},
+            ConfigError,
+            "executor must be local",
+        ),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is(path, arguments, error, message):
+    with pytest.raises(error, match=message):
+        Study(path).run(**arguments)
+    assert not path.exists() or runs(path) == []
+
+
+def test_an_unknown_setup_or_metric_is_named(path):
+    study = Study(path)
+    study.run(setups("plain", "better"), seeds=2)
+    with pytest.raises(UnknownName, match="did you mean 'plain'"):
+        study.compare("plane", "better")
+    with pytest.raises(UnknownName, match="did you mean 'accuracy'"):
+        study.compare("plain", "better", metric="acuracy")
+
+
+TINY = Setup(model="xresnet10-narrow", epochs=1, batch_size=4, size=16, precision="float32")
+
+
+@pytest.fixture
+def pets(tmp_path):
+    layout = {f"train/{c}/{i}": 10 * i + n for n, c in enumerate("ab") for i in range(6)}
+    layout |= {f"val/{c}/v{i}": 500 + 10 * i + n for n, c in enumerate("ab") for i in range(3)}
+    return folders(tmp_path / "pets", layout)
+
+
+def test_the_built_in_training_resumes_without_being_told_its_data_again(path, pets, tmp_path):
+    cache = tmp_path / "cache"
+    told = Told()
+    first = Study(path, dataset=str(pets), cache=cache)
+    first.run({"a": TINY}, seeds=1, device="cpu", watch=told)
+    assert [type(event).__name__ for event in told.events[-4:]] == [
+        "StepsDone",
+        "EpochDone",
+        "RunStored",
+        "Finished",
+    ] or told.of("EpochDone")
+    summary = Study(path, cache=cache).run({"a": TINY, "b": TINY.but(lr=1e-3)}, seeds=2)
+    assert [row.finished for row in summary.setups] == [2, 2]
+    assert summary.examples == 6
+
+
+def test_runs_do_not_depend_on_the_process_that_makes_them(path, pets, tmp_path):
+    """In this process, or in one of two workers: the same logits, bit for bit."""
+    cache = tmp_path / "cache"
+    found = []
+    for name, jobs in [("one.db", 1), ("two.db", 2)]:
+        study = Study(tmp_path / name, dataset=str(pets), cache=cache)
+        with Store.open(tmp_path / name, create=True) as store:
+            store.fix_choice("cpu_threads", 1)
+        study.run({"a": TINY}, seeds=2, jobs=jobs, device="cpu")
+        with Store.open(tmp_path / name, readonly=True) as store:
+            by_seed = {run.seed: run.id for run in store.runs()}
+            found.append(store.logits([by_seed[Seed.of(s)] for s in (0, 1)]))
+    assert (found[0] == found[1]).all()
+
+
+def test_another_dataset_is_refused(path, pets, tmp_path):
+    cache = tmp_path / "cache"
+    Study(path, dataset=str(pets), cache=cache).run({"a": TINY}, seeds=1, device="cpu")
+    (pets / "train/a/0.png").unlink()
+    with pytest.raises(StudyError, match="made with other data"):
+        Study(path, dataset=str(pets), cache=cache).run({"a": TINY}, seeds=2, device="cpu")
+
+
+def test_reading_a_study_leaves_no_trace(path):
+    Study(path).run(setups("plain", "better"), seeds=2)
+    before = path.read_bytes()
+    study = Study(path)
+    study.summary()
+    study.compare("plain", "better")
+    assert path.read_bytes() == before
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()

@@ -1,0 +1,52 @@
+"""Training functions of users, as a study finds them by name."""
+
+import os
+
+import numpy as np
+
+TARGETS = np.arange(200) % 10
+
+
+def _logits(seed, skill):
+    rng = np.random.default_rng([seed.init, seed.order, seed.augment])
+    logits = rng.normal(size=(200, 10))
+    logits[np.arange(200), TARGETS] += skill
+    return logits
+
+
+def plain(seed):
+    return {"predictions": _logits(seed, 1.5), "targets": TARGETS}
+
+
+def better(seed):
+    return {"predictions": _logits(seed, 2.0), "targets": TARGETS}
+
+
+def other_targets(seed):
+    return {"predictions": _logits(seed, 1.5), "targets": TARGETS[::-1]}
+
+
+def number(seed):
+    return 0.9 + seed.init / 1000
+
+
+def diverges(seed):
+    return {"loss": float("nan")} if seed.init % 2 else {"loss": 1.0}
+
+
+def fails_on_odd_seeds(seed):
+    if seed.init % 2:
+        raise RuntimeError(f"no luck with {seed}")
+    return 1.0
+
+
+def dies(seed):
+    if seed.init == 1:
+        os._exit(9)
+    return 1.0
+
+
+def interrupts(seed):
+    if seed.init == 2:
+        raise KeyboardInterrupt
+    return 1.0
