@@ -1,19 +1,22 @@
-"""From image files to augmented batches."""
+"""From image files to augmented batches.
 
-from seedwise.data.augment import Windows, centre_windows, crop_windows, resample
-from seedwise.data.cache import Pixels
-from seedwise.data.dataset import (
-    Data,
-    cache_folder,
-    default_split,
-    open_data,
-    split_files,
-    write_split,
-)
-from seedwise.data.draws import Draws, draw
+What names datasets and splits is light, and here at once. What reads, decodes and resamples images
+needs the extra `seedwise[train]`, and is loaded when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from seedwise.data.known import DATASETS
-from seedwise.data.loader import train_batches, valid_batches
-from seedwise.data.splits import Split
+from seedwise.data.splits import Split, default_split
+from seedwise.errors import DataError
+
+if TYPE_CHECKING:
+    from seedwise.data.augment import Windows, centre_windows, crop_windows, resample
+    from seedwise.data.cache import Pixels
+    from seedwise.data.dataset import Data, cache_folder, open_data, split_files, write_split
+    from seedwise.data.draws import Draws, draw
+    from seedwise.data.loader import train_batches, valid_batches
 
 __all__ = [
     "DATASETS",
@@ -34,3 +37,33 @@ __all__ = [
     "valid_batches",
     "write_split",
 ]
+
+_PLACES = {
+    "Data": "dataset",
+    "Draws": "draws",
+    "Pixels": "cache",
+    "Windows": "augment",
+    "cache_folder": "dataset",
+    "centre_windows": "augment",
+    "crop_windows": "augment",
+    "draw": "draws",
+    "open_data": "dataset",
+    "resample": "augment",
+    "split_files": "dataset",
+    "train_batches": "loader",
+    "valid_batches": "loader",
+    "write_split": "dataset",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs the extra when it is first used."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'seedwise.data' has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"seedwise.data.{_PLACES[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise DataError(
+            f"images cannot be read without the package {error.name!r}; "
+            "pip install 'seedwise[train]'"
+        ) from None

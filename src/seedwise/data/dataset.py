@@ -11,14 +11,13 @@ from numpy import ndarray
 
 from seedwise.data.cache import Pixels, open_cache
 from seedwise.data.fetch import Watch
-from seedwise.data.known import DATASETS
 from seedwise.data.layout import listing_of
 from seedwise.data.sources import open_source
 from seedwise.data.splits import Split
 from seedwise.errors import ConfigError, DataError
 from seedwise.records import DatasetRecord
 
-__all__ = ["Data", "cache_folder", "default_split", "open_data", "split_files", "write_split"]
+__all__ = ["Data", "cache_folder", "open_data", "split_files", "write_split"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,11 +67,6 @@ def cache_folder(given: Path | None = None) -> Path:
         return given
     from_environment = os.environ.get("SEEDWISE_CACHE")
     return Path(from_environment or platformdirs.user_cache_dir("seedwise", appauthor=False))
-
-
-def default_split(dataset: str) -> Split:
-    """The split that a dataset has when none is asked for: `shipped` for a folder or archive."""
-    return Split.of(DATASETS[dataset].split if dataset in DATASETS else "shipped")
 
 
 def open_data(

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Int64
 from numpy import ndarray
 
+from seedwise.data.known import DATASETS
 from seedwise.errors import ConfigError, DataError, UnknownName
 
-__all__ = ["SPLITS", "Listing", "Split"]
+__all__ = ["SPLITS", "Listing", "Split", "default_split"]
 
 SPLITS = ("page", "shipped", "v1", "v2")
 """Splits with a name. `v1`, `v2` and `page` are told from ImageNet's file names."""
@@ -130,6 +131,11 @@ class Split:
                 assert self.seed is not None
                 valid = _drawn(listing, self.per_class, self.seed)
         return np.flatnonzero(~valid), np.flatnonzero(valid)
+
+
+def default_split(dataset: str) -> Split:
+    """The split that a dataset has when none is asked for: `shipped` for a folder or archive."""
+    return Split.of(DATASETS[dataset].split if dataset in DATASETS else "shipped")
 
 
 def _is_count(value: object, least: int) -> bool:

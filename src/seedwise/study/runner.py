@@ -7,15 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seedwise.data import Data, Split, open_data
+from seedwise import data as images
+from seedwise.data import Split
 from seedwise.errors import ConfigError, SeedwiseError
 from seedwise.records import EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.study.events import EpochDone, RunStarted, StepsDone, Watch
 from seedwise.study.outcome import as_record
+
+if TYPE_CHECKING:
+    from seedwise.data import Data
 
 __all__ = ["DataReference", "Job", "load_function", "perform"]
 
@@ -33,9 +37,9 @@ class DataReference:
     cache: Path | None = None
     pixels: int | None = None
 
-    def open(self, watch: Callable[[str, int, int], None] | None = None) -> Data:
+    def open(self, watch: Callable[[str, int, int], None] | None = None) -> "Data":
         """The dataset, from its cache where it has been decoded before."""
-        return open_data(
+        return images.open_data(
             self.dataset,
             self.split,
             source=self.source,
@@ -116,7 +120,7 @@ def _train(function: Callable[..., Any], job: Job, watch: Watch) -> RunRecord:
 
 
 @lru_cache(maxsize=4)
-def _opened(reference: DataReference) -> Data:
+def _opened(reference: DataReference) -> "Data":
     """A worker opens each dataset once, not once a run."""
     return reference.open()
 

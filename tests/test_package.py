@@ -1,0 +1,67 @@
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import seedwise
+
+
+def test_public_names_are_sorted_and_real():
+    assert sorted(seedwise.__all__) == seedwise.__all__
+    assert all(hasattr(seedwise, name) for name in seedwise.__all__)
+
+
+def loaded_by(code):
+    names = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(names.stdout.split())
+
+
+@pytest.mark.parametrize("heavy", ["torch", "scipy", "numba", "PIL", "sqlite3", "rich"])
+def test_importing_the_package_loads_nothing_heavy(heavy):
+    assert heavy not in loaded_by("import seedwise")
+
+
+def test_a_stored_study_is_read_without_torch():
+    loaded = loaded_by("import seedwise.comparison, seedwise.store, seedwise.stats")
+    assert not loaded & {"torch", "numba", "PIL"}
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert version("seedwise")
+
+
+BASE_ONLY = """
+import sys
+class Absent:
+    names = {"torch", "numba", "PIL", "simplejpeg", "pooch", "requests", "platformdirs", "sklearn"}
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+sys.path.insert(0, "tests/study")
+"""
+
+
+def test_a_study_of_ones_own_function_needs_the_base_only(tmp_path):
+    code = f"""{BASE_ONLY}
+from seedwise import Setup, Study
+study = Study({str(tmp_path / "s.db")!r})
+study.run({{"a": Setup(train="trainings:plain"), "b": Setup(train="trainings:better")}}, seeds=3)
+print(study.compare("a", "b").paired.n_a)
+"""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert done.stdout == "3\n", done.stderr
+
+
+def test_what_is_missing_for_training_is_said_with_the_command_that_installs_it():
+    code = f"{BASE_ONLY}\nimport seedwise.data\nseedwise.data.open_data"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "pip install 'seedwise[train]'" in done.stderr
