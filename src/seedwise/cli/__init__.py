@@ -1,0 +1,30 @@
+"""The command line: words in, exit codes out. Importing it loads nothing heavy."""
+
+import click
+
+from seedwise.cli.base import Group, print_help
+from seedwise.cli.datasets import data
+from seedwise.cli.looking import compare, export, status
+from seedwise.cli.running import demo, run
+
+__all__ = ["cli", "main"]
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@click.version_option(package_name="seedwise", message="seedwise %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Tell whether training setup B really beats setup A.
+
+    Trains each setup with several seeds, keeps every run in a study file, and compares.
+    """
+    print_help(ctx)
+
+
+for command in (compare, data, demo, export, run, status):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Where the program `seedwise` begins."""
+    cli(prog_name="seedwise")

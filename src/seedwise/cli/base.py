@@ -1,0 +1,83 @@
+"""What all commands share: help with an example and exit codes, and errors of one line."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from seedwise.errors import SeedwiseError, UnknownName
+
+__all__ = ["Command", "Group", "print_help"]
+
+_STOPPED = "stopped; stored runs are kept, and the same command goes on"
+
+
+class Command(click.Command):
+    """A command whose help ends with an example and its exit codes."""
+
+    def __init__(
+        self,
+        *args: Any,
+        example: Sequence[str] = (),
+        exits: Mapping[int, str] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*args, **settings)
+        self._example, self._exits = example, exits or {}
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example and the exit codes below the options."""
+        with formatter.section("Example"):
+            for line in self._example:
+                formatter.write(f"  {line}\n")
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in self._exits.items()])
+
+
+class Group(click.Group):
+    """Commands, of which a wrong name gets a suggestion and a fault is one line.
+
+    Whatever is the user's fault ends with exit code 2, a Ctrl-C with 130.
+    """
+
+    command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names."""
+        if self.get_command(ctx, args[0]) is None and args[0][:1].isalnum():
+            raise UnknownName("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, standalone_mode: bool = True, **settings: Any) -> Any:
+        """Run, and end the process with the right exit code."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **settings)
+        try:
+            code = super().main(*args, standalone_mode=False, **settings)
+        except (click.Abort, KeyboardInterrupt):
+            code = _say(_STOPPED, 130)
+        except click.ClickException as error:
+            code = _say(error.format_message(), 2)
+        except SeedwiseError as error:
+            code = _say(str(error), 2)
+        except BrokenPipeError:  # e.g. `seedwise export study.db | head`
+            sys.stdout = None
+            code = 0
+        except OSError as error:
+            code = _say(f"{error.filename or 'reading or writing'}: {error.strerror}", 2)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def print_help(ctx: click.Context) -> None:
+    """What a group prints when it is called without a command."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def _say(message: str, code: int) -> int:
+    """Tell the user in one line what is wrong."""
+    click.echo(f"seedwise: {' '.join(message.split())}", err=True)
+    return code

@@ -1,0 +1,177 @@
+"""`seedwise run` and `seedwise demo`."""
+
+from collections.abc import Set
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seedwise.cli.base import Command
+from seedwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from seedwise.comparison import Summary
+    from seedwise.seeds import Seed
+    from seedwise.store import StoredRun
+    from seedwise.study import Study
+    from seedwise.study.config import StudyConfig
+
+__all__ = ["demo", "run"]
+
+_DEMO = """\
+# Which activation is better? On scikit-learn's handwritten digits: small enough for any CPU.
+dataset = "digits"
+seeds = 5
+
+[setups.mish]
+model = "xresnet10-narrow"
+size = 16
+batch_size = 32
+area = [0.6, 1.0]
+epochs = 6
+
+[setups.relu]
+extends = "mish"
+activation = "relu"
+"""
+
+_device = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train; auto takes CUDA where there is one.",
+)
+_jobs = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Runs side by side; chosen if not given."
+)
+_cache = click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    help="Folder of downloads and decoded pixels.",
+)
+_EXITS = {
+    0: "all runs are stored",
+    1: "some runs failed; the same command tries them again",
+    2: "the study cannot be run as written",
+    130: "stopped by Ctrl-C; the same command goes on",
+}
+
+
+@click.command(
+    cls=Command,
+    example=["seedwise run study.toml", "seedwise run study.toml --seeds 0:20 --jobs 2"],
+    exits=_EXITS,
+)
+@click.argument("study", metavar="STUDY.TOML", type=click.Path(path_type=Path))
+@click.option("--seeds", help="Seeds instead of the file's: 10, 0:10 or 1,2,7.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    help="The study file.  [default: the name of STUDY.TOML with .db, in this folder]",
+)
+@_jobs
+@_device
+@_cache
+def run(study: Path, **options: Any) -> None:
+    """Train what STUDY.TOML wants and its study file does not have yet.
+
+    Shows the runs as they go, stores each as soon as it ends, and prints the means and standard
+    deviations of all setups. Stopped at any moment, the same command goes on.
+    """
+    _run(study, **options)
+
+
+@click.command(
+    cls=Command,
+    example=["seedwise demo"],
+    exits=_EXITS,
+)
+@_jobs
+@_device
+@_cache
+def demo(**options: Any) -> None:
+    """Compare two activations on bundled digits, on any CPU.
+
+    Writes demo.toml into this folder unless it is there, and runs it: two setups, five seeds each.
+    The study file, demo.db, stays.
+    """
+    file = Path("demo.toml")
+    if not file.exists():
+        file.write_text(_DEMO)
+    _run(file, seeds=None, store=None, **options)
+
+
+def _run(
+    file: Path,
+    *,
+    seeds: str | None,
+    store: Path | None,
+    jobs: int | None,
+    device: str,
+    cache: Path | None,
+) -> None:
+    from rich.console import Console
+
+    from seedwise.cli.display import watching
+    from seedwise.cli.tables import print_summary
+    from seedwise.study import Study
+    from seedwise.study.config import load_study, parse_seeds
+
+    config = load_study(file)
+    wanted = config.seeds if seeds is None else parse_seeds(seeds)
+    if wanted is None:
+        raise ConfigError(
+            f"{file}: [stop] is for a later version; give seeds = 10 instead, or --seeds 0:10"
+        )
+    path = store or config.store
+    study = Study(
+        path, dataset=config.dataset, split=config.split, source=config.source, cache=cache
+    )
+    console = Console()
+    stored = partial(_stored, path, set(config.setups), set(wanted))
+    with watching(console, stored) as watch:
+        summary = study.run(
+            config.setups,
+            seeds=wanted,
+            executor=config.executor,
+            jobs=jobs,
+            device=device,
+            watch=watch,
+        )
+    print_summary(console, summary)
+    _compare_with_baseline(console, study, config, summary)
+    results = sum(run.state != "failed" for run in stored())
+    missing = len(config.setups) * len(wanted) - results
+    if missing:
+        click.echo(f"seedwise: {missing} runs failed; `seedwise status {path}` says why", err=True)
+        click.get_current_context().exit(1)
+
+
+def _stored(path: Path, setups: Set[str], seeds: Set["Seed"]) -> "list[StoredRun]":
+    """The wanted runs that a study file has."""
+    from seedwise.store import Store
+
+    with Store.open(path, readonly=True) as store:
+        return [run for run in store.runs() if run.setup in setups and run.seed in seeds]
+
+
+def _compare_with_baseline(
+    console: "Console", study: "Study", config: "StudyConfig", summary: "Summary"
+) -> None:
+    """Compare every setup of the file with the baseline, or else with the first."""
+    from seedwise.cli.tables import print_comparison
+
+    baseline, *others = _baseline_first(config)
+    have_runs = {setup.name for setup in summary.setups if setup.finished}
+    for name in others:
+        if {baseline, name} <= have_runs:
+            print_comparison(console, study.compare(baseline, name))
+
+
+def _baseline_first(config: "StudyConfig") -> list[str]:
+    names = list(config.setups)
+    return sorted(names, key=lambda name: name != (config.baseline or names[0]))
