@@ -156,7 +156,7 @@ def show(
 @data.command(
     example=[
         "seedwise data split imagenette --split page",
-        "seedwise data split imagenette --per-class 250 --seed 1234 --write imagenette-250",
+        "seedwise data split imagenette --per-class 250 --seed 1234 --write nette-250",
     ],
     exits={0: "listed or written", 2: _BAD_DATA + ", or FOLDER is not empty"},
 )

@@ -1,5 +1,6 @@
 """`seedwise run` and `seedwise demo`."""
 
+import sys
 from collections.abc import Set
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seedwise.cli.base import Command
+from seedwise.cli.words import count
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,7 +82,8 @@ def run(study: Path, **options: Any) -> None:
     """Train what STUDY.TOML wants and its study file does not have yet.
 
     Shows the runs as they go, stores each as soon as it ends, and prints the means and standard
-    deviations of all setups. Stopped at any moment, the same command goes on.
+    deviations of all setups. Stopped at any moment, the same command goes on. Modules that train
+    are looked for beside STUDY.TOML too.
     """
     _run(study, **options)
 
@@ -128,6 +131,8 @@ def _run(
             f"{file}: [stop] is for a later version; give seeds = 10 instead, or --seeds 0:10"
         )
     path = store or config.store
+    # Last, so that a module there hides none that is installed.
+    sys.path.append(str(file.resolve().parent))
     study = Study(
         path, dataset=config.dataset, split=config.split, source=config.source, cache=cache
     )
@@ -147,7 +152,10 @@ def _run(
     results = sum(run.state != "failed" for run in stored())
     missing = len(config.setups) * len(wanted) - results
     if missing:
-        click.echo(f"seedwise: {missing} runs failed; `seedwise status {path}` says why", err=True)
+        click.echo(
+            f"seedwise: {count(missing, 'run')} failed; `seedwise status {path}` says why",
+            err=True,
+        )
         click.get_current_context().exit(1)
 
 
