@@ -6,9 +6,12 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from queue import SimpleQueue
+from threading import Event as Flag
+from threading import Thread
 
 from seedwise.records import RunRecord
-from seedwise.study.events import Watch
+from seedwise.study.events import Event, Watch
 from seedwise.study.runner import Job, perform
 
 __all__ = ["LocalExecutor", "Outcomes", "Take"]
@@ -25,13 +28,16 @@ Outcomes = Generator[tuple[Job, RunRecord]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalExecutor:
-    """Makes runs on this machine: one after another in this process, or several in processes.
+    """Makes runs on this machine, one after another or several side by side.
 
     Attributes:
-        workers: Runs side by side; 1 makes them in this process.
+        workers: Runs side by side; 1 makes them in the caller's thread.
+        share: Side by side in threads of this process, which share the GPU's memory, pixels and
+            captured steps, rather than in processes, which share nothing.
     """
 
     workers: int
+    share: bool = False
 
     def run(self, take: Take, watch: Watch) -> Outcomes:
         """Make the runs that `take` gives, and yield each as it ends.
@@ -47,6 +53,42 @@ class LocalExecutor:
 def _here(take: Take, watch: Watch) -> Outcomes:
     while (job := take()) is not None:
         yield job, perform(job, watch)
+
+
+def _in_threads(take: Take, watch: Watch, workers: int) -> Outcomes:
+    """Runs in threads: a GPU's step is one call that lets go of the interpreter's lock."""
+    messages: SimpleQueue[Event | tuple[Job, RunRecord]] = SimpleQueue()
+    stopped = Flag()
+
+    def tell(event: Event) -> None:
+        if stopped.is_set():
+            raise _Stopped
+        messages.put(event)
+
+    def work(job: Job) -> None:
+        with suppress(_Stopped):
+            messages.put((job, perform(job, tell)))
+
+    under_way = 0
+    try:
+        while True:
+            while under_way < workers and (job := take()) is not None:
+                Thread(target=work, args=(job,), daemon=True).start()
+                under_way += 1
+            if under_way == 0:
+                return
+            message = messages.get()
+            if isinstance(message, tuple):
+                under_way -= 1
+                yield message
+            else:
+                watch(message)
+    finally:
+        stopped.set()
+
+
+class _Stopped(BaseException):
+    """Ends a run whose study has ended. No Exception: a run that fails is caught as one."""
 
 
 def _in_processes(take: Take, watch: Watch, workers: int) -> Outcomes:

@@ -109,7 +109,8 @@ class Study:
             if plan.missing:
                 place = Place.of(store, setups.values(), device, jobs, runs=len(plan.missing))
                 orders = Orders(plan.missing, setups, references, place)
-                _make(store, orders, LocalExecutor(workers=place.workers), tell)
+                machine = LocalExecutor(workers=place.workers, share=place.device == "cuda")
+                _make(store, orders, machine, tell)
             return summarise(store)
 
     def summary(self) -> Summary:

@@ -87,7 +87,6 @@ def describe(device: torch.device) -> Mapping[str, Any]:
         "host": platform.node(),
         "device": device.type,
         "threads": torch.get_num_threads(),
-        "kernels": "torch",
     }
     if device.type == "cuda":
         return about | {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}

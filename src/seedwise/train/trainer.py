@@ -1,31 +1,40 @@
 """The built-in training: setup, seed and data in, a RunRecord out."""
 
+import importlib.util
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float16
 from numpy import ndarray
-from torch import Tensor, nn
 
-from seedwise.data import Data, Draws, draw, train_batches, valid_batches
-from seedwise.models import build, initialise
-from seedwise.optim import Update, flat_cos
-from seedwise.optim import build as build_update
+from seedwise.data import Data
 from seedwise.records import VIEWS, EpochRecord, Progress, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.train.evaluate import figures, validation_logits
+from seedwise.train.evaluate import figures
 from seedwise.train.machine import describe, prepared
-from seedwise.train.steps import LossScale, train_step
+from seedwise.train.plain import PlainEngine
 
 __all__ = ["SmoothedLoss", "train"]
 
-_VALID_BATCH = 256
-_LOOK_EVERY = {"cpu": 1, "cuda": 25}
-"""Steps between two looks at the loss. Reading it on a GPU waits for the GPU."""
+
+class Engine(Protocol):
+    """A run on its way: what takes its steps. Engines differ in speed and in rounding."""
+
+    kernels: str
+    steps: int
+
+    def train_epoch(self, epoch: int, look: Callable[[int, list[float]], None]) -> None:
+        """Take the steps of an epoch; now and then tell `look` the last step and the losses."""
+
+    def validate(self) -> Float16[ndarray, "views examples classes"]:
+        """Logits of both views of every validation image."""
+        ...
 
 
 class _Diverged(Exception):
@@ -79,19 +88,20 @@ def train(
         A finished run with the logits of the last epoch, or a diverged one without logits.
     """
     started = time.perf_counter()
+    place = torch.device(device)
     epochs: list[EpochRecord] = []
     logits, error = None, None
-    with prepared(threads=threads, deterministic=bool(setup.deterministic)):
-        training = _Training.begin(setup, seed, data, device=torch.device(device), threads=threads)
+    with _engine(setup, seed, data, place, threads) as engine:
+        smoothed = SmoothedLoss()
         try:
             for epoch in range(setup.epochs):
-                record, logits = training.epoch(epoch, progress)
+                record, logits = _epoch(engine, epoch, setup, data, smoothed, progress)
                 epochs.append(record)
                 if progress is not None:
                     progress.epoch(record)
         except _Diverged as failure:
             logits, error = None, str(failure)
-        made_by = describe(training.device)
+        made_by = {**describe(place), "kernels": engine.kernels}
     return RunRecord(
         state="finished" if error is None else "diverged",
         logits=logits,
@@ -103,118 +113,61 @@ def train(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Training:
-    """A run on its way: everything that `train` has built before its first step."""
+@contextmanager
+def _engine(
+    setup: Setup, seed: Seed, data: Data, device: torch.device, threads: int
+) -> Generator[Engine]:
+    """The fastest engine that this run can have here."""
+    if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
+        from seedwise.train import graphs  # needs triton, which comes with CUDA builds of torch
 
-    setup: Setup
-    data: Data
-    draws: Draws
-    model: nn.Module
-    update: Update
-    scaler: LossScale | None
-    smoothed: SmoothedLoss
-    device: torch.device
-    threads: int
+        if graphs.fits(setup, data, device):
+            with graphs.borrowed(setup, seed, data, device) as engine:
+                yield engine
+            return
+    with prepared(threads=threads, deterministic=bool(setup.deterministic)):
+        yield PlainEngine(setup, seed, data, device=device, threads=threads)
 
-    @classmethod
-    def begin(
-        cls, setup: Setup, seed: Seed, data: Data, *, device: torch.device, threads: int
-    ) -> "_Training":
-        model = build(
-            setup.model,
-            classes=len(data.classes),
-            self_attention=setup.self_attention,
-            activation=setup.activation,
-        )
-        initialise(model, seed.init)
-        model = model.to(device, memory_format=torch.channels_last)
-        return cls(
-            setup=setup,
-            data=data,
-            draws=draw(setup, seed, data),
-            model=model,
-            update=build_update(setup, model),
-            scaler=LossScale() if setup.precision == "fp16" else None,
-            smoothed=SmoothedLoss(),
-            device=device,
-            threads=threads if device.type == "cuda" else 0,
-        )
 
-    def epoch(self, epoch: int, progress: Progress | None) -> tuple[EpochRecord, ndarray]:
-        """All steps of an epoch, then its validation."""
-        started = time.perf_counter()
-        train_loss = self._steps(epoch, progress)
-        logits = self._validate(epoch)
-        targets = self.data.targets[self.data.valid]
-        valid_loss, accuracy, smoothed = figures(
-            logits, targets, label_smoothing=self.setup.label_smoothing
-        )
-        record = EpochRecord(
-            epoch=epoch,
-            train_loss=train_loss,
-            valid_loss=valid_loss,
-            accuracy=accuracy,
-            smoothed_accuracy=smoothed,
-            seconds=time.perf_counter() - started,
-        )
-        return record, logits
+def _epoch(
+    engine: Engine,
+    epoch: int,
+    setup: Setup,
+    data: Data,
+    smoothed: SmoothedLoss,
+    progress: Progress | None,
+) -> tuple[EpochRecord, Float16[ndarray, "views examples classes"]]:
+    """All steps of an epoch, then its validation."""
+    started = time.perf_counter()
+    train_loss = math.nan
 
-    def _steps(self, epoch: int, progress: Progress | None) -> float:
-        setup, steps = self.setup, self.draws.examples.shape[1]
-        look_every = _LOOK_EVERY[self.device.type]
-        average, unread = math.nan, list[Tensor]()
-        batches = train_batches(
-            self.data, self.draws, epoch, size=setup.size, threads=self.threads
-        )
-        for step, (images, targets) in enumerate(batches):
-            loss = train_step(
-                self.model,
-                self.update,
-                self._images(images),
-                self._targets(targets),
-                lr=flat_cos(
-                    epoch * steps + step,
-                    setup.epochs * steps,
-                    setup.lr,
-                    flat=setup.flat,
-                    form=setup.schedule_form,
-                ),
-                label_smoothing=setup.label_smoothing,
-                precision=setup.precision,
-                scaler=self.scaler,
-            )
-            unread.append(loss)
-            if len(unread) == look_every or step == steps - 1:
-                average = self._read(unread, epoch, step)
-                unread = []
-                if progress is not None:
-                    progress.step(epoch=epoch, step=step, steps=steps, loss=average)
-        return average
+    def look(step: int, losses: list[float]) -> None:
+        nonlocal train_loss
+        _check_losses(losses, epoch, step)
+        train_loss = smoothed.add(losses)
+        if progress is not None:
+            progress.step(epoch=epoch, step=step, steps=engine.steps, loss=train_loss)
 
-    def _read(self, losses: list[Tensor], epoch: int, step: int) -> float:
-        values = torch.stack(losses).tolist()
-        if not all(map(math.isfinite, values)):
-            first = next(i for i, value in enumerate(values) if not math.isfinite(value))
-            at = step - len(values) + 1 + first
-            raise _Diverged(f"the loss was {values[first]} at step {at} of epoch {epoch}")
-        return self.smoothed.add(values)
+    engine.train_epoch(epoch, look)
+    logits = engine.validate()
+    if not np.isfinite(logits).all():
+        raise _Diverged(f"a validation logit was not finite after epoch {epoch}")
+    targets = data.targets[data.valid]
+    valid_loss, accuracy, smoothed_accuracy = figures(
+        logits, targets, label_smoothing=setup.label_smoothing
+    )
+    record = EpochRecord(
+        epoch=epoch,
+        train_loss=train_loss,
+        valid_loss=valid_loss,
+        accuracy=accuracy,
+        smoothed_accuracy=smoothed_accuracy,
+        seconds=time.perf_counter() - started,
+    )
+    return record, logits
 
-    def _validate(self, epoch: int) -> ndarray:
-        batches = valid_batches(
-            self.data, size=self.setup.size, batch_size=_VALID_BATCH, threads=self.threads
-        )
-        logits = validation_logits(
-            self.model, map(self._images, batches), precision=self.setup.precision
-        )
-        if not np.isfinite(logits).all():
-            raise _Diverged(f"a validation logit was not finite after epoch {epoch}")
-        return logits
 
-    def _images(
-        self, images: Float32[ndarray, "batch height width channels"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        return torch.from_numpy(images).permute(0, 3, 1, 2).to(self.device, non_blocking=True)
-
-    def _targets(self, targets: Int64[ndarray, " batch"]) -> Int64[Tensor, " batch"]:
-        return torch.from_numpy(targets).to(self.device, non_blocking=True)
+def _check_losses(losses: list[float], epoch: int, last_step: int) -> None:
+    for place, loss in enumerate(losses, start=last_step - len(losses) + 1):
+        if not math.isfinite(loss):
+            raise _Diverged(f"the loss was {loss} at step {place} of epoch {epoch}")

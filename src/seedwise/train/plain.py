@@ -1,0 +1,99 @@
+"""The plain engine: torch operations one by one, on any device."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Float16, Float32, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from seedwise.data import Data, draw, train_batches, valid_batches
+from seedwise.models import build, initialise
+from seedwise.optim import build as build_update
+from seedwise.optim import flat_cos
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.train.evaluate import validation_logits
+from seedwise.train.steps import LossScale, train_step
+
+__all__ = ["PlainEngine"]
+
+_VALID_BATCH = 256
+_LOOK_EVERY = {"cpu": 1, "cuda": 25}
+"""Steps between two looks at the loss. Reading it on a GPU waits for the GPU."""
+
+
+class PlainEngine:
+    """A run on its way, on any device.
+
+    Args:
+        setup: What to train.
+        seed: The run's seed.
+        data: Cached pixels with a split.
+        device: Where the model is.
+        threads: Threads that make batches beside a GPU; on a CPU batches are made between steps.
+    """
+
+    kernels = "torch"
+
+    def __init__(
+        self, setup: Setup, seed: Seed, data: Data, *, device: torch.device, threads: int
+    ) -> None:
+        model = build(
+            setup.model,
+            classes=len(data.classes),
+            self_attention=setup.self_attention,
+            activation=setup.activation,
+        )
+        initialise(model, seed.init)
+        self._setup, self._data, self._device = setup, data, device
+        self._draws = draw(setup, seed, data)
+        self._model = model.to(device, memory_format=torch.channels_last)
+        self._update = build_update(setup, self._model)
+        self._scaler = LossScale() if setup.precision == "fp16" else None
+        self._threads = threads if device.type == "cuda" else 0
+        self.steps = self._draws.examples.shape[1]
+
+    def train_epoch(self, epoch: int, look: Callable[[int, list[float]], None]) -> None:
+        """Take the steps of an epoch; `look` is told of the losses since it was last."""
+        setup, unread = self._setup, list[Tensor]()
+        batches = train_batches(
+            self._data, self._draws, epoch, size=setup.size, threads=self._threads
+        )
+        for step, (images, targets) in enumerate(batches):
+            loss = train_step(
+                self._model,
+                self._update,
+                self._images(images),
+                self._targets(targets),
+                lr=self._rate(epoch * self.steps + step),
+                label_smoothing=setup.label_smoothing,
+                precision=setup.precision,
+                scaler=self._scaler,
+            )
+            unread.append(loss)
+            if len(unread) == _LOOK_EVERY[self._device.type] or step == self.steps - 1:
+                look(step, torch.stack(unread).tolist())
+                unread = []
+
+    def validate(self) -> Float16[ndarray, "views examples classes"]:
+        """Logits of both views of every validation image."""
+        batches = valid_batches(
+            self._data, size=self._setup.size, batch_size=_VALID_BATCH, threads=self._threads
+        )
+        return validation_logits(
+            self._model, map(self._images, batches), precision=self._setup.precision
+        )
+
+    def _rate(self, step: int) -> float:
+        setup = self._setup
+        total = setup.epochs * self.steps
+        return flat_cos(step, total, setup.lr, flat=setup.flat, form=setup.schedule_form)
+
+    def _images(
+        self, images: Float32[ndarray, "batch height width channels"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        return torch.from_numpy(images).permute(0, 3, 1, 2).to(self._device, non_blocking=True)
+
+    def _targets(self, targets: Int64[ndarray, " batch"]) -> Int64[Tensor, " batch"]:
+        return torch.from_numpy(targets).to(self._device, non_blocking=True)
