@@ -18,6 +18,7 @@ import platform
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 SIDES = ("fastai float32", "seedwise float32", "seedwise bf16")
@@ -28,7 +29,7 @@ def main() -> None:
     arguments = parse()
     if arguments.side:
         marks = MAKERS[arguments.side.split()[0]](arguments)
-        gaps = [later - earlier for earlier, later in zip(marks, marks[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(marks)]
         print(json.dumps(gaps[WARM_UP - 1 :]))
         return
     rates = {side: [] for side in SIDES}

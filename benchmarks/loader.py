@@ -169,13 +169,16 @@ def report(milliseconds, decoding, count, output):
         "seedwise_times_faster_than": {},
     }
     for name, values in milliseconds.items():
-        print(f"{name:17} {np.median(values):6.3f} ms an image [{min(values):.3f}, {max(values):.3f}]")
+        low, high = min(values), max(values)
+        print(f"{name:17} {np.median(values):6.3f} ms an image [{low:.3f}, {high:.3f}]")
         if name != "seedwise":
             logs = np.log(values) - ours
             half = stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / len(logs) ** 0.5
             low, mid, high = np.exp([logs.mean() - half, logs.mean(), logs.mean() + half])
             result["seedwise_times_faster_than"][name] = [float(low), float(mid), float(high)]
-            print(f"    seedwise is {mid:.2f} times as fast [{low:.2f}, {high:.2f}], n = {len(logs)}")
+            print(
+                f"    seedwise is {mid:.2f} times as fast [{low:.2f}, {high:.2f}], n = {len(logs)}"
+            )
     if output:
         output.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -92,6 +92,8 @@ class RunRecord:
     def __post_init__(self) -> None:
         if self.state not in STATES:
             raise ValueError(f"state must be one of {', '.join(STATES)}, got {self.state!r}")
+        if not self.seconds >= 0:
+            raise ValueError(f"seconds must be 0 or more, got {self.seconds}")
         if self.logits is None:
             return
         if self.logits.dtype != np.float16 or self.logits.ndim != 3:

@@ -104,7 +104,7 @@ class Setup:
             given = getattr(self, name)
             try:
                 value = normal(given)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise InvalidSetup(f"{name} must be {allowed}, got {given!r}") from None
             object.__setattr__(self, name, value)
         for name, known in KNOWN.items():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from seedwise.data import Pixels, centre_windows, crop_windows, resample
@@ -41,7 +41,6 @@ def cropped(draw):
     return image, (top, left, box_height, box_width)
 
 
-@settings(deadline=None)
 @given(st.lists(cropped(), min_size=1, max_size=3), st.integers(8, 33), st.data())
 def test_crops_of_any_size_are_those_of_the_written_out_definition(crops, size, data):
     """Odd sizes, crops of one pixel, enlargements and reductions."""
@@ -54,7 +53,6 @@ def test_crops_of_any_size_are_those_of_the_written_out_definition(crops, size, 
     assert np.abs(levels(got) - levels(want)).max() < 1e-3
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(8, 33))
 def test_centres_of_any_size_are_too(height, width, size):
     pixels = pixels_of(noise(0, height, width))

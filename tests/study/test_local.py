@@ -1,5 +1,6 @@
 """What every executor has to do, whatever makes its runs."""
 
+import os
 import threading
 
 import pytest
@@ -78,6 +79,14 @@ def test_failures_come_back_as_records(executor):
     ((_, record),) = executor.run(orders(job("fails_on_odd_seeds", 1)), lambda _: None)
     assert record.state == "failed"
     assert "no luck with 1" in record.error
+
+
+def test_workers_are_where_they_should_be(executor):
+    pids = {
+        int(record.metrics["value"])
+        for _, record in executor.run(orders(*(job("pid", s) for s in range(4))), lambda _: None)
+    }
+    assert (pids == {os.getpid()}) == (executor is not EXECUTORS["processes"])
 
 
 def test_events_are_told_in_the_callers_thread(executor):

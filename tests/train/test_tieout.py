@@ -73,7 +73,7 @@ SLOW = pytest.mark.slow  # the same code paths again: 10 s each on one core
 def test_float64_repeats_fastai_to_the_eighth_digit(form, attention, kind):
     want = wanted(form, attention, kind, "64")
     model, losses, rates = forty_steps(form, attention=attention, kind=kind, bits="64")
-    np.testing.assert_allclose(rates, want["lrs"], rtol=0, atol=2e-9)
+    np.testing.assert_allclose(rates, want["lrs"], rtol=0, atol=1e-15)
     np.testing.assert_allclose(losses, want["losses"], rtol=0, atol=1e-8)
     parameters = [parameter.detach() for parameter in model.parameters()]
     norms = [parameter.norm().item() for parameter in parameters]

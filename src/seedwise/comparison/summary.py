@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedwise.comparison.values import metric_values
+from seedwise.data import Split
 from seedwise.stats.intervals import Sample
 from seedwise.store import Store, StoredRun
 
@@ -58,7 +59,7 @@ def summarise(store: Store) -> Summary:
     dataset = store.dataset()
     runs = store.runs()
     return Summary(
-        dataset=f"{dataset.name}, split {dataset.split.strip(chr(34))}" if dataset else "",
+        dataset=f"{dataset.name}, split {Split.from_json(dataset.split)}" if dataset else "",
         examples=len(dataset.targets) if dataset else 0,
         setups=tuple(
             _summarise(store, name, [run for run in runs if run.setup == name])

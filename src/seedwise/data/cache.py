@@ -42,7 +42,7 @@ class Pixels:
     """The pixels of every image of a dataset, in listing order.
 
     Attributes:
-        flat: RGB, height x width x 3, one image after the other; memory-mapped, read-only.
+        flat: RGB, height x width x 3, one image after the other; memory-mapped.
         offsets: Where each image begins.
         heights: Its height in pixels.
         widths: Its width in pixels.
@@ -215,7 +215,8 @@ def _read(folder: Path) -> Cached:
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
         index = np.load(folder / "index.npy", allow_pickle=False)
-        flat = np.memmap(folder / "pixels.u8", dtype=np.uint8, mode="r")
+        # copy on write: torch takes no array that it may not write to, and nobody does
+        flat = np.memmap(folder / "pixels.u8", dtype=np.uint8, mode="c")
         whole = flat.size == int((index[:, 1] * index[:, 2] * 3).sum())
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"the cache {folder} cannot be read ({error}); delete it") from None

@@ -56,7 +56,7 @@ def _decode_plain_jpeg(content: bytes) -> UInt8[ndarray, "height width 3"] | Non
     height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
     if colours not in ("YCbCr", "Gray", "RGB"):
         return None
-    _check_size(width, height)
+    _check_size(int(width), int(height))
     return simplejpeg.decode_jpeg(content, colorspace="RGB")
 
 

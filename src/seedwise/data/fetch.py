@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pooch
 import requests
@@ -40,14 +40,18 @@ def fetch(archive: Archive, folder: Path, *, watch: Watch | None = None) -> Path
     bar = _Bar(name, archive.size_bytes, watch)
 
     def download(address: str, output: Any, pooched: Any) -> None:
-        pooch.HTTPDownloader(progressbar=bar, timeout=30)(address, output, pooched)
+        pooch.HTTPDownloader(progressbar=cast(Any, bar), timeout=30)(address, output, pooched)
         _verify(Path(output), archive)
 
     pooch.get_logger().setLevel("WARNING")  # it would print where only the command line may
     try:
         folder.mkdir(parents=True, exist_ok=True)
         pooch.retrieve(
-            archive.address, known_hash=None, fname=name, path=folder, downloader=download
+            archive.address,
+            known_hash=None,
+            fname=name,
+            path=folder,
+            downloader=cast(Any, download),
         )
     except (requests.RequestException, OSError) as error:
         raise DataError(

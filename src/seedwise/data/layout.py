@@ -42,7 +42,7 @@ def listing_of(paths: Sequence[str]) -> tuple[Listing, list[int]]:
     rows.sort(key=lambda row: row[:2])
     classes = tuple(sorted({row[0] for row in rows}))
     if len(classes) < 2:
-        raise DataError(f"a dataset needs at least two classes, found only {classes[0]!r}")
+        raise DataError(f"a dataset needs at least two classes, found only {rows[0][0]!r}")
     position = {name: target for target, name in enumerate(classes)}
     listing = Listing(
         classes=classes,

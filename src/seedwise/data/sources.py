@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import UInt8
@@ -294,7 +294,7 @@ class _Digits:
             raise DataError(
                 "the dataset digits comes with scikit-learn; pip install 'seedwise[digits]'"
             ) from None
-        bunch = load_digits()
+        bunch: Any = load_digits()
         for number, (image, target) in enumerate(zip(bunch.images, bunch.target, strict=True)):
             grey = np.rint(image * (255 / 16)).astype(np.uint8)
             yield Item(path=f"{target}/{number:04}", content=np.repeat(grey[..., None], 3, axis=2))

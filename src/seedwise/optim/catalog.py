@@ -1,4 +1,6 @@
 """Optimizers by name, with the weight decay as each recipe really applied it."""
+# pyright: reportPrivateImportUsage=false
+# torch's multi-tensor operations have no public names
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Source: Liu et al. (2019), "On the variance of the adaptive learning rate and be
 1908.03265 (RAdam); Zhang et al. (2019), "Lookahead optimizer", arXiv 1907.08610; put together in
 L. Wright's ranger.py of 2019, which the notebook used and which this one follows step by step.
 """
+# pyright: reportPrivateImportUsage=false
+# torch's multi-tensor operations have no public names
 
 import math
 from collections import defaultdict
@@ -84,7 +86,7 @@ class Ranger(Optimizer):
 
     def _step_together(self, group: dict[str, Any], count: int, parameters: list[Tensor]) -> None:
         """One step of parameters that have taken as many; a handful of kernels for all."""
-        gradients = [parameter.grad for parameter in parameters]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         means, squares, slow = (
             [self.state[parameter][name] for parameter in parameters]
             for name in ("exp_avg", "exp_avg_sq", "slow")

@@ -33,8 +33,8 @@ class Sample:
     def of(cls, values: Float[ndarray, " runs"]) -> "Sample":
         """What can be said of some values.
 
-        >>> Sample.of(np.array([0.8, 0.9]))
-        Sample(n=2, mean=0.85, sd=0.07071067811865474, sd0=0.04999999999999999)
+        >>> Sample.of(np.array([0.25, 0.75]))
+        Sample(n=2, mean=0.5, sd=0.3535533905932738, sd0=0.25)
         """
         n = len(values)
         return cls(

@@ -45,9 +45,10 @@ class LocalExecutor:
         A worker that dies takes one run with it, which comes back as failed; a new worker takes
         its place. Closing the generator ends the workers.
         """
-        return (
-            _here(take, watch) if self.workers == 1 else _in_processes(take, watch, self.workers)
-        )
+        if self.workers == 1:
+            return _here(take, watch)
+        make = _in_threads if self.share else _in_processes
+        return make(take, watch, self.workers)
 
 
 def _here(take: Take, watch: Watch) -> Outcomes:

@@ -190,7 +190,7 @@ def _dataset_of(targets: Int64[ndarray, " examples"], job: Job) -> DatasetRecord
     return DatasetRecord(
         name=f"returned by {job.setup.train}",
         fingerprint=digest,
-        split="null",
+        split=Split(name="shipped").to_json(),
         classes=tuple(str(i) for i in range(int(targets.max()) + 1)),
         names=tuple(f"example {i}" for i in range(len(targets))),
         targets=targets,

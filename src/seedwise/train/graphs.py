@@ -99,7 +99,7 @@ class GraphedModel:
         self._stream = torch.cuda.Stream(device)
         self._host_model, self._model = (_built(setup, data) for _ in range(2))
         with torch.cuda.stream(self._stream):
-            self._model.to(device, memory_format=torch.channels_last)
+            self._model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._build_training(data)
             self._build_validation(data)
             self._warm_up()
@@ -156,7 +156,7 @@ class GraphedModel:
         self._coefficients = coefficients.to(device)
         self._losses = torch.zeros(total, device=device)
         self._clock = torch.zeros(1, dtype=torch.int64, device=device)
-        self._parameters = list(self._model.parameters())
+        self._parameters: list[Tensor] = list(self._model.parameters())
         decayed = {id(parameter) for parameter in build_update(setup, self._model).decayed}
         if setup.decay_form == "v2":
             decayed = {id(parameter) for parameter in self._parameters}

@@ -48,7 +48,7 @@ class PlainEngine:
         initialise(model, seed.init)
         self._setup, self._data, self._device = setup, data, device
         self._draws = draw(setup, seed, data)
-        self._model = model.to(device, memory_format=torch.channels_last)
+        self._model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._update = build_update(setup, self._model)
         self._scaler = LossScale() if setup.precision == "fp16" else None
         self._threads = threads if device.type == "cuda" else 0

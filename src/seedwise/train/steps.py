@@ -1,4 +1,6 @@
 """One training step, in each precision."""
+# pyright: reportPrivateImportUsage=false
+# torch's multi-tensor operations have no public names
 
 from contextlib import AbstractContextManager, nullcontext
 

@@ -45,8 +45,8 @@ class SmoothedLoss:
     """fastai's `train_loss`: a moving average of the loss with factor 0.98, debiased.
 
     >>> loss = SmoothedLoss()
-    >>> loss.add([2.0]), loss.add([1.0])
-    (2.0, 1.494949494949495)
+    >>> loss.add([2.0]), round(loss.add([1.0]), 6)
+    (2.0, 1.494949)
     """
 
     _FACTOR = 0.98
