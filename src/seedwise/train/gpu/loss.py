@@ -1,0 +1,82 @@
+"""Label-smoothed cross-entropy and its gradient, in one launch."""
+# pyright: reportIndexIssue=false, reportArgumentType=false, reportOperatorIssue=false
+# a Triton kernel is launched by an index, and its constants are plain numbers there
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+__all__ = ["loss_and_gradient"]
+
+
+@triton.jit
+def _row_loss(
+    logits,
+    targets,
+    examples,
+    clock,
+    scale,
+    losses,
+    gradients,
+    batch,
+    classes,
+    smoothing,
+    C: tl.constexpr,
+):
+    """The loss of one image, and the gradient of the batch's mean."""
+    row = tl.program_id(0)
+    c = tl.arange(0, C)
+    inside = c < classes
+    example = tl.load(examples + tl.load(clock) * batch + row)
+    target = tl.load(targets + example)
+    z = tl.load(logits + row * classes + c, mask=inside, other=-float("inf")).to(tl.float32)
+    below = z - tl.max(z, axis=0)
+    powers = tl.exp(below)
+    total = tl.sum(powers, axis=0)
+    logs = below - tl.log(total)
+    wanted = tl.where(c == target, 1.0 - smoothing, 0.0) + smoothing / classes
+    tl.store(losses + row, -tl.sum(tl.where(inside, wanted * logs, 0.0), axis=0))
+    gradient = (powers / total - wanted) * (tl.load(scale) / batch)
+    tl.store(gradients + row * classes + c, gradient.to(gradients.dtype.element_ty), mask=inside)
+
+
+def loss_and_gradient(
+    logits: Tensor,
+    targets: Tensor,
+    examples: Tensor,
+    clock: Tensor,
+    scale: Tensor,
+    *,
+    label_smoothing: float,
+) -> tuple[Tensor, Tensor]:
+    """The loss of each image of a step, and the scaled gradient of their mean.
+
+    Args:
+        logits: (batch, classes), any float dtype.
+        targets: int64, class of every image of the dataset.
+        examples: int32, the images of all steps, one batch after the other.
+        clock: int64, one number: the step.
+        scale: float32, one number: the gradient is multiplied by it.
+        label_smoothing: Share of the target spread over all classes, in [0, 1).
+
+    Returns:
+        float32 losses of the images, and the gradient, of the shape and dtype of `logits`.
+    """
+    batch, classes = logits.shape
+    losses = torch.empty(batch, device=logits.device)
+    gradients = torch.empty_like(logits)
+    _row_loss[(batch,)](
+        logits.contiguous(),
+        targets,
+        examples,
+        clock,
+        scale,
+        losses,
+        gradients,
+        batch,
+        classes,
+        label_smoothing,
+        C=triton.next_power_of_2(classes),
+    )
+    return losses, gradients
