@@ -65,7 +65,7 @@ def apart(some, others):
 def test_in_float32_loss_and_gradients_are_those_of_the_plain_path(place):
     loss, gradients = one_step(place, torch.float32)
     wanted, others = plain_step(place, "float32")
-    assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-4)
     assert apart(gradients, others) < 1e-4
 
 

@@ -54,7 +54,6 @@ class GraphedModel:
             self._place()
             # once without recording: libraries choose their kernels and ours are compiled
             self._train_step()
-            self._update.point_at_gradients()
             self._valid_step()
         self._stream.synchronize()
         with torch.backends.cudnn.flags(
@@ -149,6 +148,8 @@ class GraphedModel:
         )
         logits.backward(gradient)
         self._losses.index_copy_(0, update.clock[:1], losses.mean()[None])
+        if not torch.cuda.is_current_stream_capturing():
+            update.point_at_gradients()
         update.step()
 
     def _valid_step(self) -> None:
