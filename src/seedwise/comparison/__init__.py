@@ -1,6 +1,15 @@
 """Stored runs and statistics put together: frozen values to print or to draw."""
 
-from seedwise.comparison.compare import Comparison, compare
+from seedwise.comparison.compare import Comparison, compare, compare_several
+from seedwise.comparison.rule import Rule
 from seedwise.comparison.summary import SetupSummary, Summary, summarise
 
-__all__ = ["Comparison", "SetupSummary", "Summary", "compare", "summarise"]
+__all__ = [
+    "Comparison",
+    "Rule",
+    "SetupSummary",
+    "Summary",
+    "compare",
+    "compare_several",
+    "summarise",
+]

@@ -169,7 +169,7 @@ def sd_upper(sd: float, freedom: int, *, confidence: float = _SURE) -> float:
         Infinity without degrees of freedom.
 
     >>> round(sd_upper(0.35, 9), 3)
-    0.454
+    0.453
     """
     if freedom < 1:
         return math.inf
