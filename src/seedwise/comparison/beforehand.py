@@ -70,16 +70,16 @@ def standing(
     return Standing(confirmatory=not reasons, reasons=tuple(reasons))
 
 
+_UNSAID = {"metric": "matched_accuracy", "margin": "none", "paired": "by the seeds"}
+"""What stands for None in a rule."""
+
+
 def _changed_rule(fixed: Mapping[str, Any], used: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{name} is {_said(used[name])} here, and {_said(fixed.get(name))} was fixed"
+    said = [
+        (name, *(rule[name] if rule[name] is not None else _UNSAID[name] for rule in (used, fixed)))
         for name in used
-        if used[name] != fixed.get(name)
     ]
-
-
-def _said(value: Any) -> str:
-    return "none" if value is None else str(value)
+    return [f"{name} is {here} here, and {was} was fixed" for name, here, was in said if here != was]
 
 
 def _looked_early(

@@ -232,10 +232,8 @@ def _left_out(a: Measurements, b: Measurements) -> bool:
     )
 
 
-def _pairing(a: Measurements, b: Measurements, rule: Rule) -> bool:
-    """Whether to pair: said by the rule, or most seeds of the smaller setup are shared."""
-    if rule.paired is not None:
-        return rule.paired
+def _seeds_pair(a: Measurements, b: Measurements) -> bool:
+    """Whether at least half the seeds of the setup that has fewer are shared, and two or more."""
     shared = len(shared_seeds(a, b))
     return shared >= 2 and 2 * shared >= min(len(a.seeds), len(b.seeds))
 
@@ -248,7 +246,7 @@ def _tested(
     *,
     diverged: bool,
 ) -> _Tested:
-    paired = _pairing(a, b, rule)
+    paired = _seeds_pair(a, b) if rule.paired is None else rule.paired
     contrasts = {
         name: contrast(
             a, b, metric, paired=paired, confidence=rule.confidence, diverged=diverged
@@ -318,6 +316,7 @@ def _comparison(
     shared = shared_seeds(a, b)
     names = (a.counts.name, b.counts.name)
     paired = main.difference.paired
+    used = replace(rule, paired=None) if paired == _seeds_pair(a, b) else rule
     return Comparison(
         a=a.counts,
         b=b.counts,
@@ -339,7 +338,7 @@ def _comparison(
         churn=_churn(a, b),
         runs_for_seen=_runs_for_seen(main, rule.alpha),
         family=family,
-        standing=standing(store, rule, names, (a.seeds, b.seeds)),
+        standing=standing(store, used, names, (a.seeds, b.seeds)),
     )
 
 
