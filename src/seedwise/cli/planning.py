@@ -11,6 +11,7 @@ from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from seedwise.comparison.planning import Forecast, Planning, Question
 
@@ -100,38 +101,64 @@ def _planned(
 def _print(console: "Console", found: "Planning") -> None:
     from rich.text import Text
 
-    from seedwise.cli.tables import plain_table
-
-    columns = ["metric", "seeds", "sd", "r", *(_amount(each) for each in found.differences)]
-    if found.margin is not None:
-        columns.append(f"within {_amount(found.margin)}")
-    if found.asked_runs is not None:
-        columns.append(f"{found.asked_runs} runs show")
-    table = plain_table(columns, left=2)
-    for each in found.forecasts:
-        table.add_row(*(Text(cell) for cell in _row(found, each)))
     for line in _above(found):
         console.print(Text(line), highlight=False)
-    console.print(table)
+    console.print(_runs_table(found))
+    if found.margin is not None or found.asked_runs is not None:
+        console.print()
+        console.print(_other_table(found))
+    console.print()
     for line in _below(found):
         console.print(Text(line), highlight=False)
 
 
-def _row(found: "Planning", forecast: "Forecast") -> list[str]:
-    noise = forecast.noise
-    cells = [
-        forecast.metric or "given",
-        "paired" if forecast.paired else "unpaired",
-        _small(noise.sd),
-        "-" if noise.r is None else f"{noise.r:.2f}",
-        *(_runs(*each) for each in zip(forecast.runs, forecast.runs_upper, strict=True)),
-    ]
-    if found.margin is not None:
-        of_margin = forecast.metric in ("", "accuracy")
-        cells.append(_runs(forecast.equivalence_runs) if of_margin else "")
+def _runs_table(found: "Planning") -> "Table":
+    """The runs that each difference needs."""
+    table = _table("sd", "r", *(f"{each:g}" for each in found.differences))
+    for each in found.forecasts:
+        r = "-" if each.noise.r is None else f"{each.noise.r:.2f}"
+        runs = (
+            _between(*map(_count, both)) for both in zip(each.runs, each.runs_upper, strict=True)
+        )
+        _add(table, each, _small(each.noise.sd), r, *runs)
+    return table
+
+
+def _other_table(found: "Planning") -> "Table":
+    """The difference that a number of runs shows, and the runs that equivalence needs."""
+    columns = []
     if found.asked_runs is not None:
-        cells.append(_between(_small(forecast.reachable), _small(forecast.reachable_upper)))
-    return cells
+        columns.append(f"{found.asked_runs} runs show")
+    if found.margin is not None:
+        columns.append(f"runs for equivalent within {found.margin:g}")
+    table = _table(*columns)
+    for each in found.forecasts:
+        cells = []
+        if found.asked_runs is not None:
+            cells.append(_between(_small(each.reachable), _small(each.reachable_upper)))
+        if found.margin is not None:
+            of_margin = each.metric in ("", "accuracy")
+            cells.append(_count(each.equivalence_runs) if of_margin else "-")
+        _add(table, each, *cells)
+    return table
+
+
+def _table(*columns: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    table.add_column("metric", no_wrap=True)
+    table.add_column("seeds", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _add(table: "Table", forecast: "Forecast", *cells: str) -> None:
+    from rich.text import Text
+
+    seeds = "paired" if forecast.paired else "unpaired"
+    table.add_row(Text(forecast.metric or "given"), seeds, *cells)
 
 
 def _above(found: "Planning") -> list[str]:
@@ -146,6 +173,8 @@ def _above(found: "Planning") -> list[str]:
 
 def _below(found: "Planning") -> list[str]:
     """What the columns are, and the time it takes."""
+    from seedwise.cli.words import clock
+
     lines = []
     if found.pilot:
         lines.append(
@@ -163,14 +192,10 @@ def _below(found: "Planning") -> list[str]:
             runs = [found.asked_runs]
         for each in dict.fromkeys(runs):
             lines.append(
-                f"{each:,} runs of each of two setups take {_clock(2 * each * found.seconds)} one "
+                f"{each:,} runs of each of two setups take {clock(2 * each * found.seconds)} one "
                 f"after another, at {found.seconds:.3g} s a run."
             )
     return lines
-
-
-def _runs(runs: int | None, upper: int | None = -1) -> str:
-    return _between(_count(runs), _count(upper)) if upper != -1 else _count(runs)
 
 
 def _between(figure: str, upper: str) -> str:
@@ -183,13 +208,3 @@ def _count(runs: int | None) -> str:
 
 def _small(value: float) -> str:
     return f"{value:.2g}" if math.isfinite(value) else "inf"
-
-
-def _amount(value: float) -> str:
-    return f"{value:g}"
-
-
-def _clock(seconds: float) -> str:
-    from seedwise.cli.words import clock
-
-    return clock(seconds)

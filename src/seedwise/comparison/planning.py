@@ -250,7 +250,7 @@ def _runs_within(margin: float, noise: Noise, question: Question) -> int | None:
 def _metrics(finished: Sequence[StoredRun]) -> list[Metric]:
     names = [default_metric(finished)]
     if all(run.has_logits for run in finished):
-        names = ["accuracy", *SOFT, "cross_entropy"]
+        names = ["accuracy", *SOFT]
     return [find_metric(name, finished) for name in names]
 
 
