@@ -3,8 +3,10 @@
 import click
 
 from seedwise.cli.base import Group, print_help
+from seedwise.cli.comparing import compare
 from seedwise.cli.datasets import data
-from seedwise.cli.looking import compare, export, status
+from seedwise.cli.looking import export, status
+from seedwise.cli.planning import plan
 from seedwise.cli.running import demo, run
 
 __all__ = ["cli", "main"]
@@ -21,7 +23,7 @@ def cli(ctx: click.Context) -> None:
     print_help(ctx)
 
 
-for command in (compare, data, demo, export, run, status):
+for command in (compare, data, demo, export, plan, run, status):
     cli.add_command(command)
 
 
