@@ -59,7 +59,8 @@ class CrossedVariance:
 
     Attributes:
         levels: How many seeds of each stream were crossed.
-        total: Variance of a run whose crossed streams are all drawn anew: the sum of the parts.
+        total: Variance of a run whose crossed streams are all drawn anew: the sum of the parts
+            and of the noise of repeats.
         alone: For each stream, the variance left when only it varies: its own part and all that
             it has together with others.
         components: The parts: single streams first, all together last. A part may come out
@@ -122,9 +123,10 @@ def crossed_variance(
 
     def estimate(*chosen: frozenset[int], noise: float = 0.0) -> Estimate:
         weights = {
-            square: sum(parts[part].get(square, 0.0) for part in chosen) for square in squares
+            square: math.fsum(parts[part].get(square, 0.0) for part in chosen)
+            for square in squares
         }
-        terms = [(weight, *squares[square]) for square, weight in weights.items()]
+        terms = [(weights[square], *mean_square) for square, mean_square in squares.items()]
         if noise and replicates.freedom:
             terms.append((noise, replicates.variance, replicates.freedom))
         return _combined(terms, confidence)
@@ -206,8 +208,9 @@ def _mean_squares(
     for size in range(1, values.ndim + 1):
         for part in map(frozenset[int], combinations(axes, size)):
             others = tuple(axis for axis in axes if axis not in part)
-            effect = values.mean(axis=others, keepdims=True) if others else values
-            effect = effect - sum(effects[less] for less in effects if less < part)
+            effect = values.mean(axis=others, keepdims=True)
+            for less in [less for less in effects if less < part]:
+                effect = effect - effects[less]
             effects[part] = effect
             freedom = math.prod(values.shape[axis] - 1 for axis in part)
             square = _sharing(values.shape, part) * float((effect**2).sum()) / freedom
