@@ -48,15 +48,15 @@ def test_a_repeat_may_end_otherwise_than_its_run(studied):
     number = studied.add_repeat(1, run(state="diverged", error="nan"), ended_at=ENDED)
     (found,) = studied.repeats([1])
     assert (found.state, found.has_logits, found.error) == ("diverged", False, "nan")
-    with pytest.raises(StudyError, match=f"repeat {number} of .* has no logits"):
+    with pytest.raises(StudyError, match=rf"repeat {number} of .* has no logits"):
         studied.repeat_logits(number)
 
 
 def test_only_a_result_has_a_repeat(studied):
     studied.add_run("mish", Seed.of(7), run(state="failed", error="no disk"), ended_at=ENDED)
-    with pytest.raises(StudyError, match="run 3 of .* failed; a repeat needs a result"):
+    with pytest.raises(StudyError, match=r"run 3 of .* failed; a repeat needs a result"):
         studied.add_repeat(3, run(), ended_at=ENDED)
-    with pytest.raises(StudyError, match="run 9 of .* is not there"):
+    with pytest.raises(StudyError, match=r"run 9 of .* is not there"):
         studied.add_repeat(9, run(), ended_at=ENDED)
     with pytest.raises(StudyError, match="a repeat that failed is no repeat"):
         studied.add_repeat(1, run(state="failed"), ended_at=ENDED)
@@ -71,7 +71,7 @@ def test_a_study_without_the_table_gets_it_when_it_is_written(path, monkeypatch)
         store.add_setup("mish", Setup())
         store.add_run("mish", Seed.of(0), run(), ended_at=ENDED)
     monkeypatch.undo()
-    with pytest.raises(StudyError, match="older format 1"):
+    with pytest.raises(StudyError, match=r"older format 1"):
         Store.open(path, readonly=True)
     with Store.open(path) as store:
         store.add_repeat(1, run(), ended_at=ENDED)

@@ -222,8 +222,8 @@ def _combined(terms: Sequence[tuple[float, float, int]], confidence: float) -> E
     """The sum of weighted mean squares, each with its degrees of freedom, and its interval."""
     value = below = above = 0.0
     for weight, square, freedom in terms:
-        quantiles = stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], freedom)
-        low, high = freedom * square / quantiles
+        low = freedom * square / float(stats.chi2.ppf((1 + confidence) / 2, freedom))
+        high = freedom * square / float(stats.chi2.ppf((1 - confidence) / 2, freedom))
         down, up = weight * (square - low), weight * (high - square)
         if weight < 0:
             down, up = -up, -down
