@@ -11,9 +11,10 @@ from scipy import stats
 from seedwise.errors import DataError
 from seedwise.stats.variance import Estimate
 
-__all__ = ["Signal", "signal"]
+__all__ = ["FEWEST_PAIRS", "Signal", "signal"]
 
-_FEWEST_PAIRS = 3
+FEWEST_PAIRS = 3
+"""With two pairs the jackknife has one degree of freedom too few to leave a spread."""
 
 _Squares = Float64[ndarray, " draws"]
 
@@ -77,8 +78,8 @@ def signal(
         Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapter 11 (jackknife).
     """
     table = np.stack([a, b, accuracy_a, accuracy_b]).astype(np.float64)
-    if table.ndim != 2 or table.shape[1] < _FEWEST_PAIRS:
-        raise DataError(f"a signal needs at least {_FEWEST_PAIRS} pairs, got {table.shape[1:]}")
+    if table.ndim != 2 or table.shape[1] < FEWEST_PAIRS:
+        raise DataError(f"a signal needs at least {FEWEST_PAIRS} pairs, got {table.shape[1:]}")
     if not np.isfinite(table).all():
         raise DataError("a metric is not finite; leave diverged runs out of a comparison")
     pairs = table.shape[1]
