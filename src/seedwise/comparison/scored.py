@@ -7,15 +7,29 @@ import numpy as np
 from jaxtyping import Float16, Float32, Float64, Int64
 from numpy import ndarray
 
-from seedwise.errors import StudyError
+from seedwise.comparison.values import logits_in_chunks, targets_of
+from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.images import flip_rates
-from seedwise.stats.scores import SCORES, image_scores
 from seedwise.store import Store, StoredRepeat, StoredRun
 
-__all__ = ["Scored", "metric_names", "repeat_values", "score"]
+__all__ = ["NOISE_METRICS", "Scored", "metric_names", "repeat_values", "score"]
 
-_AT_ONCE = 64
-"""Runs whose logits are in memory together: 64 of 5,000 predictions are 6 MB."""
+NOISE_METRICS = (
+    "accuracy",
+    "accuracy:views=original",
+    "smoothed_accuracy:beta=1",
+    "smoothed_accuracy",
+    "smoothed_accuracy:beta=10",
+    "matched_accuracy:level=0.7",
+    "matched_accuracy",
+    "matched_accuracy:level=0.9",
+    "ranked_accuracy",
+    "cross_entropy",
+    "calibrated_cross_entropy",
+    "brier",
+)
+"""The metrics whose noise is looked at where there are predictions: which one, and at which
+setting, needs the fewest runs?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,7 +53,7 @@ class Scored:
 def metric_names(runs: Sequence[StoredRun]) -> tuple[str, ...]:
     """The metrics that all of some finished runs have, accuracy first where there is one."""
     if runs and all(run.has_logits for run in runs):
-        return tuple(SCORES)
+        return NOISE_METRICS
     shared = set.intersection(*(set(run.metrics) for run in runs)) if runs else set[str]()
     return tuple(sorted(shared, key=lambda name: (name != "accuracy", name)))
 
@@ -53,15 +67,14 @@ def score(store: Store, runs: Sequence[StoredRun], metrics: Sequence[str]) -> Sc
     if not runs or not all(run.has_logits for run in runs):
         values = {name: np.array([run.metrics[name] for run in runs], float) for name in metrics}
         return Scored(runs=tuple(runs), values=values, scores={}, flips=np.empty(0))
-    targets = _targets(store)
-    scores = {name: np.empty((len(runs), len(targets)), np.float32) for name in metrics}
+    targets = targets_of(store)
+    parts: dict[str, list[Float32[ndarray, "some images"]]] = {name: [] for name in metrics}
     counts = np.zeros((1, len(targets), 1), np.int64)
-    for start in range(0, len(runs), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        logits = store.logits([run.id for run in runs[some]])
-        for name, found in scores.items():
-            found[some] = image_scores(name, logits, targets)
+    for _, logits in logits_in_chunks(store, runs):
+        for name, found in parts.items():
+            found.append(BuiltInMetric.parse(name).image_scores(logits, targets))
         counts = counts + _predicted(logits)
+    scores = {name: np.concatenate(found) for name, found in parts.items()}
     return Scored(
         runs=tuple(runs),
         values={name: found.mean(axis=1, dtype=np.float64) for name, found in scores.items()},
@@ -79,13 +92,9 @@ def repeat_values(
             name: np.array([one.metrics.get(name, np.nan) for one in repeats], float)
             for name in metrics
         }
-    targets = _targets(store)
-    values = {name: np.empty(len(repeats)) for name in metrics}
-    for place, repeat in enumerate(repeats):
-        logits = store.repeat_logits(repeat.id)[None]
-        for name, found in values.items():
-            found[place] = image_scores(name, logits, targets).mean(dtype=np.float64)
-    return values
+    targets = targets_of(store)
+    logits = np.stack([store.repeat_logits(repeat.id) for repeat in repeats])
+    return {name: np.array(BuiltInMetric.parse(name).values(logits, targets)) for name in metrics}
 
 
 def _predicted(
@@ -94,10 +103,3 @@ def _predicted(
     """How many of the runs predict each class."""
     chosen = logits.argmax(axis=3)[..., None] == np.arange(logits.shape[3])
     return chosen.sum(axis=0, dtype=np.int64)
-
-
-def _targets(store: Store) -> Int64[ndarray, " examples"]:
-    dataset = store.dataset()
-    if dataset is None:
-        raise StudyError(f"{store.path} has logits but no targets; give the study its targets")
-    return dataset.targets
