@@ -5,6 +5,7 @@ import click
 from seedwise.cli.base import Group, print_help
 from seedwise.cli.datasets import data
 from seedwise.cli.looking import compare, export, status
+from seedwise.cli.noise import aa, repeat, variance
 from seedwise.cli.running import demo, run
 
 __all__ = ["cli", "main"]
@@ -21,7 +22,7 @@ def cli(ctx: click.Context) -> None:
     print_help(ctx)
 
 
-for command in (compare, data, demo, export, run, status):
+for command in (aa, compare, data, demo, export, repeat, run, status, variance):
     cli.add_command(command)
 
 

@@ -46,17 +46,18 @@ class NullComparisons:
 
     Attributes:
         setup: Name of the setup.
+        metric: The metric of the standard deviations below.
         runs: Runs on each side of a comparison.
         unpaired: The setup against itself with other seeds.
         paired: The setup against its twin (learning rate x 1.0001) with the same seeds; None for
             a training function that has no learning rate of ours.
-        sd_unpaired: Standard deviation of the difference of two unrelated runs' accuracy (or first
-            metric); NaN below two runs.
+        sd_unpaired: Standard deviation of the difference of two unrelated runs; NaN below two.
         sd_paired: Standard deviation of the differences of twins: the floor under a paired
             difference, which only pairs of the very same training could undercut.
     """
 
     setup: str
+    metric: str
     runs: int
     unpaired: NullRate
     paired: NullRate | None
@@ -72,9 +73,7 @@ def t_judge(*, metric: str = "accuracy", alpha: float) -> Judge:
         alpha: Rate of false alarms that it states, in (0, 1).
     """
 
-    def judge(
-        store: Store, a: Sequence[StoredRun], b: Sequence[StoredRun], paired: bool
-    ) -> bool:
+    def judge(store: Store, a: Sequence[StoredRun], b: Sequence[StoredRun], paired: bool) -> bool:
         values = metric_values(store, metric, [*a, *b])
         one, other = (np.array([values[run.id] for run in runs]) for runs in (a, b))
         difference = paired_difference if paired else unpaired_difference
@@ -111,6 +110,7 @@ def judge_nulls(
     differences = np.array([values[twins[s].id] - values[mine[s].id] for s in shared])
     return NullComparisons(
         setup=setup,
+        metric=metric,
         runs=len(sets[0]),
         unpaired=_rate(
             judge(store, a, b, False) if a and b else None
