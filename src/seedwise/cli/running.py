@@ -171,13 +171,14 @@ def _compare_with_baseline(
     console: "Console", study: "Study", config: "StudyConfig", summary: "Summary"
 ) -> None:
     """Compare every setup of the file with the baseline, or else with the first."""
-    from seedwise.cli.tables import print_comparison
+    from seedwise.cli.verdicts import print_comparisons
 
+    have_runs = {setup.name for setup in summary.setups if setup.finished or setup.diverged}
     baseline, *others = _baseline_first(config)
-    have_runs = {setup.name for setup in summary.setups if setup.finished}
-    for name in others:
-        if {baseline, name} <= have_runs:
-            print_comparison(console, study.compare(baseline, name))
+    there = [name for name in others if name in have_runs]
+    if baseline in have_runs and there:
+        console.print()
+        print_comparisons(console, study.compare_several([baseline, *there]))
 
 
 def _baseline_first(config: "StudyConfig") -> list[str]:

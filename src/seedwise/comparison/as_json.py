@@ -1,4 +1,4 @@
-"""Comparisons as JSON, for machines: docs/statistics.md lists the keys, and a test holds it to it."""
+"""Comparisons as JSON, for machines; docs/statistics.md lists the keys, held to it by a test."""
 
 import math
 from collections.abc import Mapping

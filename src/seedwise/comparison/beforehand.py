@@ -75,11 +75,15 @@ _UNSAID = {"metric": "matched_accuracy", "margin": "none", "paired": "by the see
 
 
 def _changed_rule(fixed: Mapping[str, Any], used: Mapping[str, Any]) -> list[str]:
-    said = [
-        (name, *(rule[name] if rule[name] is not None else _UNSAID[name] for rule in (used, fixed)))
+    fixed, used = (
+        _UNSAID | {name: value for name, value in rule.items() if value is not None}
+        for rule in (fixed, used)
+    )
+    return [
+        f"{name} is {used[name]} here, and {fixed[name]} was fixed"
         for name in used
+        if used[name] != fixed[name]
     ]
-    return [f"{name} is {here} here, and {was} was fixed" for name, here, was in said if here != was]
 
 
 def _looked_early(

@@ -39,9 +39,7 @@ def _diverged(found: Comparison) -> Iterator[str]:
     )
     without = found.verdict_without_diverged
     if without is not None and found.verdict.withheld:
-        yield (
-            f"Better is withheld: without the diverged runs the verdict would be {without.outcome}."
-        )
+        yield f"Better is withheld: without the diverged runs it would be {without.outcome}."
     elif without is not None and without.outcome != found.outcome:
         yield f"Without the diverged runs the verdict would be {without.outcome}."
 
@@ -49,7 +47,7 @@ def _diverged(found: Comparison) -> Iterator[str]:
 def _too_few(found: Comparison) -> Iterator[str]:
     difference = found.deciding.difference
     runs = min(difference.n_a, difference.n_b)
-    what = "pair" if difference.paired else "run of a setup"
+    what = "pair" if difference.paired else "run"
     if runs == 1:
         yield f"One {what} tells nothing of how much runs vary: the interval has no end."
     elif difference.freedom == 0:
@@ -57,15 +55,14 @@ def _too_few(found: Comparison) -> Iterator[str]:
     if not 1 < runs < 10 or difference.freedom == 0:
         return
     yield (
-        f"With {runs} {what.replace('run', 'runs')}{'s' if difference.paired else ''} the interval "
-        "holds at its stated rate if the differences are roughly normal; "
-        "docs/statistics.md says how it does on skewed ones."
+        f"With {runs} {what}s the interval holds at its stated rate if differences are roughly "
+        "normal; docs/statistics.md says how it does on skewed ones."
     )
-    floor = sign_flip_floor(runs)
-    if difference.paired and floor > found.rule.alpha:
+    floor, alpha = sign_flip_floor(runs), found.rule.alpha
+    if difference.paired and floor > alpha:
         yield (
-            f"No sign-flip test of {runs} pairs can reach p = {found.rule.alpha:.2g}; the smallest "
-            f"is {floor:.2g}."
+            f"No sign-flip test of {runs} pairs can reach p = {alpha:.2g}; "
+            f"the smallest is {floor:.2g}."
         )
 
 

@@ -183,6 +183,18 @@ class _Tested:
     def p_equivalent(self) -> float:
         return self.equivalence.p_value if self.equivalence else 1.0
 
+    @property
+    def main(self) -> Contrast:
+        return self.contrasts[self.test.metric]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A pair of setups with its verdict."""
+
+    tested: _Tested
+    verdict: Verdict
+
 
 def _compared(
     store: Store,
@@ -199,18 +211,19 @@ def _compared(
         for name, (results, counts) in found.items()
     }
     settings = [(measured[a], measured[b]) for a, b in pairs]
+    family = Family(size=len(pairs), correction=correction) if correction else None
     counted = [_tested(a, b, metrics, rule, diverged=True) for a, b in settings]
     without = [
-        _tested(a, b, metrics, rule, diverged=False) if _left_out(a, b) else each
+        _tested(a, b, metrics, rule, diverged=False) if _some_diverged(a, b) else each
         for (a, b), each in zip(settings, counted, strict=True)
     ]
-    verdicts = _verdicts(counted, rule, correction)
-    verdicts_without = _verdicts(without, rule, correction)
-    family = Family(size=len(pairs), correction=correction) if correction else None
     return tuple(
-        _comparison(store, *both, rule, family, *parts)
-        for both, *parts in zip(
-            settings, counted, verdicts, without, verdicts_without, strict=True
+        _comparison(store, both, judged, judged_without, rule, family)
+        for both, judged, judged_without in zip(
+            settings,
+            _judged(counted, rule, correction),
+            _judged(without, rule, correction),
+            strict=True,
         )
     )
 
@@ -225,7 +238,7 @@ def _metrics(results: Sequence[StoredRun], rule: Rule) -> Mapping[str, Metric]:
     return {str(metric): metric for metric in (main, *(find_metric(n, finished) for n in names))}
 
 
-def _left_out(a: Measurements, b: Measurements) -> bool:
+def _some_diverged(a: Measurements, b: Measurements) -> bool:
     """Whether runs diverged, and others remain."""
     return any(each.diverged.any() for each in (a, b)) and not any(
         each.diverged.all() for each in (a, b)
@@ -248,9 +261,7 @@ def _tested(
 ) -> _Tested:
     paired = _seeds_pair(a, b) if rule.paired is None else rule.paired
     contrasts = {
-        name: contrast(
-            a, b, metric, paired=paired, confidence=rule.confidence, diverged=diverged
-        )
+        name: contrast(a, b, metric, paired=paired, confidence=rule.confidence, diverged=diverged)
         for name, metric in metrics.items()
     }
     of_margin = contrasts[_margin_metric(metrics)]
@@ -280,21 +291,22 @@ def _equivalence(found: Contrast, margin: float | None) -> Equivalence | None:
     return equivalence(difference, margin)
 
 
-def _verdicts(
-    tested: Sequence[_Tested], rule: Rule, correction: Correction | None
-) -> list[Verdict]:
+def _judged(tested: Sequence[_Tested], rule: Rule, correction: Correction | None) -> list[_Judged]:
+    """The verdicts of a family, its p-values corrected."""
     p_values = np.array([each.test.p_value for each in tested])
     p_equivalent = np.array([each.p_equivalent for each in tested])
     if correction:
         p_values, p_equivalent = (adjusted(p, correction) for p in (p_values, p_equivalent))
     return [
-        settle(
-            each.test,
-            float(p_value),
-            each.equivalence,
-            float(p_within) if each.equivalence else None,
-            margin_metric=_margin_metric(each.contrasts),
-            alpha=rule.alpha,
+        _Judged(
+            tested=each,
+            verdict=settle(
+                each.test,
+                float(p_value),
+                p_equivalent=float(p_within) if each.equivalence else None,
+                margin_metric=_margin_metric(each.contrasts),
+                alpha=rule.alpha,
+            ),
         )
         for each, p_value, p_within in zip(tested, p_values, p_equivalent, strict=True)
     ]
@@ -302,19 +314,15 @@ def _verdicts(
 
 def _comparison(
     store: Store,
-    a: Measurements,
-    b: Measurements,
+    both: tuple[Measurements, Measurements],
+    judged: _Judged,
+    without: _Judged,
     rule: Rule,
     family: Family | None,
-    counted: _Tested,
-    verdict: Verdict,
-    without: _Tested,
-    verdict_without: Verdict,
 ) -> Comparison:
-    main = counted.contrasts[counted.test.metric]
-    diverged = without is not counted
-    shared = shared_seeds(a, b)
-    names = (a.counts.name, b.counts.name)
+    a, b = both
+    tested, main = judged.tested, judged.tested.main
+    diverged = _some_diverged(a, b)
     paired = main.difference.paired
     used = replace(rule, paired=None) if paired == _seeds_pair(a, b) else rule
     return Comparison(
@@ -322,14 +330,14 @@ def _comparison(
         b=b.counts,
         rule=rule,
         paired=paired,
-        shared=shared,
-        verdict=verdict.but_for_diverged(verdict_without) if diverged else verdict,
+        shared=shared_seeds(a, b),
+        verdict=judged.verdict.but_for_diverged(without.verdict) if diverged else judged.verdict,
         deciding=main,
-        contrasts=counted.contrasts,
-        without_diverged=without.contrasts[without.test.metric] if diverged else None,
-        verdict_without_diverged=verdict_without if diverged else None,
-        equivalence=counted.equivalence,
-        margin_metric=_margin_metric(counted.contrasts),
+        contrasts=tested.contrasts,
+        without_diverged=without.tested.main if diverged else None,
+        verdict_without_diverged=without.verdict if diverged else None,
+        equivalence=tested.equivalence,
+        margin_metric=_margin_metric(tested.contrasts),
         divergence_p=fisher_exact(
             a.counts.diverged, a.counts.results, b.counts.diverged, b.counts.results
         ),
@@ -338,7 +346,7 @@ def _comparison(
         churn=_churn(a, b),
         runs_for_seen=_runs_for_seen(main, rule.alpha),
         family=family,
-        standing=standing(store, used, names, (a.seeds, b.seeds)),
+        standing=standing(store, used, (a.counts.name, b.counts.name), (a.seeds, b.seeds)),
     )
 
 
@@ -394,7 +402,5 @@ def _runs_for_seen(found: Contrast, alpha: float) -> int | None:
     if difference.freedom == 0 or difference.estimate == 0:
         return None
     runs = 2 / (1 / difference.n_a + 1 / difference.n_b)
-    noise = Noise(
-        sd=difference.error * (runs / 2) ** 0.5, r=0.0 if difference.paired else None
-    )
+    noise = Noise(sd=difference.error * (runs / 2) ** 0.5, r=0.0 if difference.paired else None)
     return runs_needed(lambda n: power(difference.estimate, n, noise, alpha=alpha), 0.8)

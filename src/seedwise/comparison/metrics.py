@@ -123,7 +123,8 @@ def find_metric(text: str, finished: Sequence[StoredRun]) -> Metric:
         if not predictions:
             raise ConfigError(f"{text} needs the predictions of every run; some have metrics only")
         return _own(bare, higher)
-    raise UnknownName("metric", text, {*CATALOG, *(key for run in finished for key in run.metrics)})
+    returned = {key for run in finished for key in run.metrics}
+    raise UnknownName("metric", text, {*CATALOG, *returned})
 
 
 def default_metric(finished: Sequence[StoredRun]) -> str:

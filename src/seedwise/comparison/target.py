@@ -26,7 +26,7 @@ class TargetComparison:
         higher_is_better: Which way is up.
         target: The number, taken as exact.
         rule: How the verdict was reached.
-        sample: Number, mean and standard deviation of the runs, diverged ones at what chance gives.
+        sample: The runs, diverged ones at what chance gives.
         difference: Mean less target, with its interval for new seeds on these images.
         outcome: `better` or `worse` than the target, or `undecided`.
         standing: Whether all was fixed before the first run.

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from seedwise.comparison.contrast import Contrast
-from seedwise.stats.intervals import Equivalence
 
 __all__ = ["SOFT", "Deciding", "Outcome", "Verdict", "deciding", "settle"]
 
@@ -108,9 +107,8 @@ def deciding(contrasts: Mapping[str, Contrast], metric: str) -> Deciding:
 def settle(
     test: Deciding,
     p_value: float,
-    equivalence: Equivalence | None,
-    p_equivalent: float | None,
     *,
+    p_equivalent: float | None,
     margin_metric: str,
     alpha: float,
 ) -> Verdict:
@@ -122,13 +120,12 @@ def settle(
     Args:
         test: The test of the sign.
         p_value: Its p-value, corrected where there are several comparisons.
-        equivalence: The tests against the margin; None without one.
-        p_equivalent: Their p-value, corrected likewise.
+        p_equivalent: The p-value of equivalence, corrected likewise; None without a margin.
         margin_metric: The metric of the margin.
         alpha: The error rate of each claim.
     """
     shown = test.direction if p_value < alpha else 0
-    within = equivalence is not None and p_equivalent is not None and p_equivalent < alpha
+    within = p_equivalent is not None and p_equivalent < alpha
     outcome: Outcome = "undecided"
     if within:
         outcome = "equivalent"

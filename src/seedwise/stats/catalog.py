@@ -184,16 +184,12 @@ class BuiltInMetric:
         """What a run that knows nothing gets: what a diverged run counts as."""
         return CATALOG[self.name].chance(classes, self.settings)
 
-    def values(
-        self, logits: Logits, targets: Targets
-    ) -> float | Float64[ndarray, " runs"]:
+    def values(self, logits: Logits, targets: Targets) -> float | Float64[ndarray, " runs"]:
         """The metric of one run, or of each of several; as the functions of `stats.metrics`."""
         logits, targets = self._subset(logits, targets)
         return scores.each_run(self._score, logits, targets, self._views)
 
-    def image_scores(
-        self, logits: Logits, targets: Targets
-    ) -> Float32[ndarray, "runs examples"]:
+    def image_scores(self, logits: Logits, targets: Targets) -> Float32[ndarray, "runs examples"]:
         """The score of each image in each of several runs; their mean over images is the metric.
 
         What is fitted is fitted for each run, as in `values`. A class accuracy has the images of

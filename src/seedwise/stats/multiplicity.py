@@ -14,7 +14,9 @@ Correction = Literal["holm", "bh"]
 CORRECTIONS: tuple[Correction, ...] = ("holm", "bh")
 
 
-def adjusted(p_values: Float64[ndarray, " tests"], method: Correction) -> Float64[ndarray, " tests"]:
+def adjusted(
+    p_values: Float64[ndarray, " tests"], method: Correction
+) -> Float64[ndarray, " tests"]:
     """p-values that may each be compared with alpha although there are several.
 
     Args:

@@ -22,8 +22,8 @@ def paired_on_new_images(
     """The mean of `b - a`, with an interval for new seeds and new images.
 
     The differences d[r, i] of seed r on image i are a two-way random-effects layout,
-    d[r, i] = mean + run[r] + image[i] + rest[r, i], and the variance of their mean over R seeds and
-    n images is s2_run/R + s2_image/n + s2_rest/(R n). With the mean squares of the layout,
+    d[r, i] = mean + run[r] + image[i] + rest[r, i], and the variance of their mean over R seeds
+    and n images is s2_run/R + s2_image/n + s2_rest/(R n). With the mean squares of the layout,
     E MS_run = s2_rest + n s2_run, E MS_image = s2_rest + R s2_image, E MS_rest = s2_rest, so that
     (MS_run + MS_image - MS_rest) / (R n) estimates it without bias. The interval is Student's,
     with Satterthwaite's degrees of freedom. MS_image - MS_rest is taken as 0 where it comes out

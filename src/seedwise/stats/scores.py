@@ -215,7 +215,7 @@ def _of_target(columns: Columns, targets: Targets) -> Scores:
 
 def _quantiles(margins: Scores) -> Scores:
     """The place of each among all, in (0, 1); equal margins share the middle of theirs."""
-    distinct, place, counts = np.unique(margins, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(margins, return_inverse=True, return_counts=True)
     middles = np.cumsum(counts) - counts / 2
     return (middles[place.reshape(margins.shape)] / margins.size).astype(np.float32)
 

@@ -1,27 +1,37 @@
 """The Study that people hold: a study file, and what can be done with it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
+from typing import Literal
 
 from seedwise.comparison import (
     Comparison,
     NullComparisons,
     RepeatComparison,
+    Rule,
     Summary,
+    TargetComparison,
     Variance,
     compare,
+    compare_several,
+    compare_with_target,
     summarise,
     variance,
 )
+from seedwise.comparison.beforehand import PLAN, fixed_rule, plan_of
 from seedwise.comparison.nulls import Judge
+from seedwise.comparison.planning import Planning, Question, plan_from_pilot
+from seedwise.comparison.values import keep_metric_values
 from seedwise.data import Split, default_split
-from seedwise.errors import ConfigError
+from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
+from seedwise.stats.multiplicity import Correction
 from seedwise.store import Store
 from seedwise.study.events import DataProgress, Event, Finished, Planned, Watch
 from seedwise.study.keeping import dataset_of, stored_event
@@ -73,6 +83,7 @@ class Study:
         setups: Mapping[str, Setup],
         *,
         seeds: SeedsLike,
+        rule: Rule | None = None,
         executor: str = "local",
         jobs: int | None = None,
         device: str = "auto",
@@ -81,11 +92,14 @@ class Study:
         """Make the runs that are missing: each setup with each seed.
 
         Each run is stored as soon as it ends. Whatever ends this call, the runs that were stored
-        stay, and the same call makes the others.
+        stay, and the same call makes the others. The first call fixes, before any run is made,
+        the setups, the seeds and the rule that verdicts are held to: a verdict on others is
+        labelled exploratory.
 
         Args:
             setups: The setups by name.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
+            rule: How verdicts are to be reached; None takes the usual rule.
             executor: Where runs are made; `local` is this machine.
             jobs: Runs side by side; None chooses.
             device: `auto`, `cpu` or `cuda`.
@@ -112,6 +126,7 @@ class Study:
             references = self._references(store, setups.values(), tell)
             for name, setup in setups.items():
                 store.add_setup(name, setup)
+            _fix_plan(store, tuple(setups), wanted, rule)
             stored = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
             plan = Plan.of(tuple(setups), wanted, stored=stored)
             tell(Planned(setups=tuple(setups), wanted=len(plan.runs), stored=plan.stored))
@@ -120,6 +135,7 @@ class Study:
                 orders = Orders(plan.missing, setups, references, place)
                 machine = LocalExecutor(workers=place.workers, share=place.device == "cuda")
                 _make(store, orders, machine, tell)
+            keep_metric_values(store)
             return summarise(store)
 
     def summary(self) -> Summary:
@@ -132,19 +148,100 @@ class Study:
         a: str,
         b: str,
         *,
-        metric: str = "accuracy",
-        confidence: float = 0.95,
+        metric: str | None = None,
+        margin: float | None = None,
+        confidence: float | None = None,
+        paired: bool | None = None,
     ) -> Comparison:
         """Setup B against setup A, from the runs that are stored.
+
+        What is None is as it was fixed before the first run, else as usual.
 
         Args:
             a: Name of the setup to compare with.
             b: Name of the setup that is compared.
-            metric: Name of the metric.
-            confidence: Coverage of the intervals, in (0, 1).
+            metric: The metric that decides, e.g. `accuracy`, `smoothed_accuracy:beta=10`, one that
+                the runs returned, or `module:function`. Usually matched accuracy, for the sign
+                only, with accuracy agreeing.
+            margin: The largest difference of accuracy, as a fraction, that does not matter.
+            confidence: Coverage of the intervals, in (0, 1). Usually 0.95.
+            paired: Compare runs of the same seed with each other. Usually where most seeds are
+                shared.
         """
         with Store.open(self.path, readonly=True) as store:
-            return compare(store, a, b, metric=metric, confidence=confidence)
+            return compare(store, a, b, _rule(store, metric, margin, confidence, paired))
+
+    def compare_several(
+        self,
+        setups: Sequence[str] = (),
+        *,
+        against: Literal["first", "all"] = "first",
+        correction: Correction = "holm",
+        metric: str | None = None,
+        margin: float | None = None,
+        confidence: float | None = None,
+        paired: bool | None = None,
+    ) -> tuple[Comparison, ...]:
+        """Several setups compared, with p-values corrected for their number.
+
+        Args:
+            setups: Their names, the baseline first; none for all of the study in their order.
+            against: Each with the first, or every pair.
+            correction: `holm` for verdicts, `bh` (Benjamini-Hochberg) for a screening.
+            metric: As in `compare`, and so are the others.
+            margin: As in `compare`.
+            confidence: As in `compare`.
+            paired: As in `compare`.
+        """
+        with Store.open(self.path, readonly=True) as store:
+            rule = _rule(store, metric, margin, confidence, paired)
+            names = tuple(setups) or tuple(store.setups())
+            return compare_several(store, names, rule, against=against, correction=correction)
+
+    def compare_with_target(
+        self,
+        setup: str,
+        target: float,
+        *,
+        metric: str | None = None,
+        confidence: float | None = None,
+    ) -> TargetComparison:
+        """One setup against a fixed number, e.g. an accuracy of 0.835.
+
+        Args:
+            setup: Name of the setup.
+            target: The number, in the metric's units, taken as exact.
+            metric: The metric that it is of; usually accuracy.
+            confidence: As in `compare`.
+        """
+        with Store.open(self.path, readonly=True) as store:
+            rule = _rule(store, metric, None, confidence, None)
+            return compare_with_target(store, setup, target, rule)
+
+    def plan(
+        self,
+        *setups: str,
+        differences: Iterable[float] = Question().differences,
+        runs: int | None = None,
+        margin: float | None = None,
+        power: float = 0.8,
+        alpha: float = 0.05,
+    ) -> Planning:
+        """How many runs a difference needs, with the stored runs as a pilot.
+
+        Args:
+            setups: One setup, or the two that are to be compared.
+            differences: True differences to be shown; of accuracy as fractions.
+            runs: A number of runs of each setup, to be told what difference it can show.
+            margin: Margin of equivalence, as a fraction of accuracy.
+            power: The chance of showing a difference that is there.
+            alpha: Rate of false alarms.
+        """
+        question = Question(
+            differences=tuple(differences), runs=runs, margin=margin, wanted=power, alpha=alpha
+        )
+        with Store.open(self.path, readonly=True) as store:
+            return plan_from_pilot(store, setups, question)
 
     def variance(self, setup: str) -> Variance:
         """Where the run-to-run noise of a setup comes from, as far as its stored runs can tell.
@@ -254,6 +351,32 @@ class Study:
             )
             store.set_dataset(data.record())
         return references
+
+
+def _fix_plan(
+    store: Store, setups: Sequence[str], seeds: Sequence[Seed], rule: Rule | None
+) -> None:
+    """Keep what verdicts will be held to, if this is before the first run."""
+    if store.choice(PLAN) is None and not store.runs():
+        store.fix_choice(PLAN, plan_of(setups, seeds, rule or Rule()))
+    elif rule is not None and rule != fixed_rule(store):
+        raise StudyError(
+            f"{store.path} has another rule fixed, {fixed_rule(store)}, got {rule}; use another "
+            "study file, or say it when comparing: that verdict is exploratory"
+        )
+
+
+def _rule(
+    store: Store,
+    metric: str | None,
+    margin: float | None,
+    confidence: float | None,
+    paired: bool | None,
+) -> Rule:
+    """The rule that was fixed, with what is said instead."""
+    said = {"metric": metric, "margin": margin, "confidence": confidence, "paired": paired}
+    given = {name: value for name, value in said.items() if value is not None}
+    return replace(fixed_rule(store), **given)
 
 
 def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) -> None:
