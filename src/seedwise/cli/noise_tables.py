@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.tables import plain_table, say
@@ -43,16 +44,18 @@ def _print_split(console: Console, found: Variance) -> None:
     split = any(noise.split for noise in found.metrics)
     title = "Training noise against test-set noise" if split else "How much runs differ"
     _head(console, f"{title}; 95 % intervals, accuracies in points")
-    columns = ("metric", "sd", "", *(("training variance", "test-set share") if split else ()))
-    table = plain_table(columns)
+    table = _table("metric", "sd", *(("training variance", "test-set share") if split else ("",)))
     for noise in found.metrics:
         deviation = _root(noise.variance)
-        row = [metric_words(noise.name), spread(noise.name, deviation.value)]
-        row.append(_between(noise.name, deviation))
-        if noise.split:
-            row.append(_squared(noise.name, noise.split.training))
-            row.append(_percent(noise.split.test_set_share))
-        table.add_row(Text(row[0]), *row[1:])
+        cells = (
+            (_between(noise.name, deviation),)
+            if noise.split is None
+            else (
+                _squared(noise.name, noise.split.training),
+                _percent(noise.split.test_set_share),
+            )
+        )
+        table.add_row(Text(metric_words(noise.name)), spread(noise.name, deviation.value), *cells)
     console.print(table)
     first = found.metrics[0]
     if first.split:
@@ -97,7 +100,7 @@ def _print_crossed(console: Console, noise: MetricNoise) -> None:
     assert crossed is not None
     levels = " x ".join(f"{number} {stream}" for stream, number in crossed.levels.items())
     say(console, f"{metric_words(noise.name)}, seeds crossed {levels}:")
-    table = plain_table(("", "sd", "variance", "", "share"))
+    table = _table("", "sd", "variance", "", "share")
     whole = crossed.total
 
     def add(what: str, part: Estimate) -> None:
@@ -132,7 +135,7 @@ def _print_images(console: Console, found: Variance) -> None:
         f"{images.always_right:,} are right in every run, {images.always_wrong:,} wrong in every "
         f"run; {images.half:,} make half of the test-set noise.",
     )
-    table = plain_table(("the noisiest", "right", "flips", "share of noise"))
+    table = _table("the noisiest", "right", "flips", "share of noise")
     for place in images.noisiest(_IMAGES):
         if images.share[place] > 0:
             table.add_row(
@@ -149,7 +152,7 @@ def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
         console,
         f"Which metric shows {found.other} - {setup} with the fewest runs; {found.pairs} pairs",
     )
-    table = plain_table(("metric", "difference", "runs saved, paired", "unpaired"))
+    table = _table("metric", "difference", "runs saved, paired", "unpaired")
     accuracy = found.metrics["accuracy"].difference
     other = False
     for name, signal in found.metrics.items():
@@ -252,7 +255,7 @@ def _differences(found: RepeatComparison) -> Iterable[str]:
 
 
 def _print_floors(console: Console, found: RepeatComparison) -> None:
-    table = plain_table(("metric", "run", "repeat", "difference"))
+    table = _table("metric", "run", "repeat", "difference")
     for name, floor in found.floors.items():
         table.add_row(
             Text(metric_words(name)),
@@ -285,6 +288,13 @@ def _floor_in_words(found: RepeatComparison) -> str:
     )
 
 
+def _table(*columns: str) -> Table:
+    """A table whose first column holds names, in full."""
+    table = plain_table(columns)
+    table.columns[0].no_wrap = True
+    return table
+
+
 def _head(console: Console, text: str) -> None:
     say(console, "")
     say(console, text)
@@ -310,10 +320,10 @@ def _squared(metric: str, found: Estimate) -> str:
     unit = 1e4 if in_points(metric) else 1.0
     if math.isnan(found.value):
         return "-"
-    value = f"{unit * found.value:.2g}"
+    value = _short(unit * found.value)
     if math.isnan(found.low):
         return value
-    return f"{value} [{unit * found.low:.2g}, {unit * found.high:.2g}]"
+    return f"{value} [{_short(unit * found.low)}, {_short(unit * found.high)}]"
 
 
 def _percent(found: Estimate) -> str:
@@ -325,4 +335,13 @@ def _percent(found: Estimate) -> str:
 def _times(found: Estimate) -> str:
     if math.isnan(found.value):
         return "-"
-    return f"{found.value:.2g} [{found.low:.2g}, {found.high:.2g}]"
+    return f"{_short(found.value)} [{_short(found.low)}, {_short(found.high)}]"
+
+
+def _short(value: float) -> str:
+    """Two digits and no exponent, as far as numbers people meet allow.
+
+    >>> [_short(value) for value in (0.0123, 2.34, 234.5, 2345.6, 4.1e-05, math.inf)]
+    ['0.012', '2.3', '234', '2346', '4.1e-05', 'inf']
+    """
+    return f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}"
