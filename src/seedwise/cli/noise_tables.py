@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from seedwise.cli.tables import plain_table, say
+from seedwise.cli.tables import plain_table
 from seedwise.cli.words import count, figure, spread
 from seedwise.comparison import NullComparisons, RepeatComparison, Variance
 from seedwise.comparison.nulls import NullRate
@@ -27,12 +27,12 @@ _IMAGES = 5
 def print_variance(console: Console, found: Variance) -> None:
     """Where the noise of a setup comes from."""
     sharing = f"; {found.sharing:,} more share one with them" if found.sharing else ""
-    say(
+    _say(
         console,
         f"{found.setup}: {count(found.runs, 'finished run')} without a common seed{sharing}",
     )
     if found.diverged:
-        say(console, f"  {count(found.diverged, 'diverged run')} left out of every figure here")
+        _say(console, f"  {count(found.diverged, 'diverged run')} left out of every figure here")
     _print_split(console, found)
     _print_sources(console, found)
     _print_images(console, found)
@@ -60,13 +60,13 @@ def _print_split(console: Console, found: Variance) -> None:
     first = found.metrics[0]
     if first.split:
         floor, binomial = (math.sqrt(first.split.independent), math.sqrt(first.split.binomial))
-        say(
+        _say(
             console,
             f"If images erred on their own, {metric_words(first.name)} would have sd "
             f"{spread(first.name, floor)}; p(1 - p)/n would say {spread(first.name, binomial)}.",
         )
     if first.split and not first.split.enough_runs:
-        say(
+        _say(
             console,
             f"With {count(found.runs, 'run')} the two cannot be told apart; {ENOUGH_RUNS} are the "
             "least that can.",
@@ -77,9 +77,9 @@ def _print_sources(console: Console, found: Variance) -> None:
     printed = [noise for noise in found.metrics if noise.name in _BY_SOURCE] or found.metrics[:1]
     _head(console, "By source of randomness")
     if not any(noise.alone or noise.crossed for noise in printed):
-        say(
+        _say(
             console,
-            "No runs share some seeds and not others. `seedwise run STUDY.TOML --sources\n"
+            "No runs share some seeds and not others. `seedwise run STUDY.TOML --sources "
             "init,order,augment=3` trains the 27 runs that tell.",
         )
     for noise in printed:
@@ -87,7 +87,7 @@ def _print_sources(console: Console, found: Variance) -> None:
             _print_crossed(console, noise)
         for stream, alone in noise.alone.items():
             deviation = _root(alone.variance)
-            say(
+            _say(
                 console,
                 f"{metric_words(noise.name)}, only {stream} varied in {alone.runs} runs: sd "
                 f"{spread(noise.name, deviation.value)} {_between(noise.name, deviation)}, of "
@@ -99,7 +99,7 @@ def _print_crossed(console: Console, noise: MetricNoise) -> None:
     crossed = noise.crossed
     assert crossed is not None
     levels = " x ".join(f"{number} {stream}" for stream, number in crossed.levels.items())
-    say(console, f"{metric_words(noise.name)}, seeds crossed {levels}:")
+    _say(console, f"{metric_words(noise.name)}, seeds crossed {levels}:")
     table = _table("", "sd", "variance", "", "share")
     whole = crossed.total
 
@@ -121,7 +121,7 @@ def _print_crossed(console: Console, noise: MetricNoise) -> None:
         add("part of the machine (repeats)", _point(crossed.repeats.variance))
     console.print(table)
     if not crossed.repeats:
-        say(console, "  * with whatever a repeat would change: no run was repeated")
+        _say(console, "  * with whatever a repeat would change: no run was repeated")
 
 
 def _print_images(console: Console, found: Variance) -> None:
@@ -130,7 +130,7 @@ def _print_images(console: Console, found: Variance) -> None:
         return
     total = len(images.right)
     _head(console, f"Which of the {total:,} images")
-    say(
+    _say(
         console,
         f"{images.always_right:,} are right in every run, {images.always_wrong:,} wrong in every "
         f"run; {images.half:,} make half of the test-set noise.",
@@ -165,9 +165,9 @@ def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
             "1" if name == "accuracy" else _times(signal.saved_unpaired),
         )
     console.print(table)
-    say(console, "  times fewer runs than unpaired accuracy needs; 95 % intervals, new seeds")
+    _say(console, "  times fewer runs than unpaired accuracy needs; 95 % intervals, new seeds")
     if other:
-        say(
+        _say(
             console,
             "  * not accuracy's difference: it saves runs on another question (sharpness, say)",
         )
@@ -182,7 +182,7 @@ def _is_another(name: str, signal: Signal, accuracy: float) -> bool:
 
 def print_nulls(console: Console, found: NullComparisons, alpha: float) -> None:
     """How often a verdict found a difference where there is none."""
-    say(
+    _say(
         console,
         f"{found.setup} against itself, {count(found.runs, 'run')} a side; the t test of "
         f"{metric_words(found.metric)} states {100 * alpha:g} % false alarms",
@@ -194,13 +194,13 @@ def print_nulls(console: Console, found: NullComparisons, alpha: float) -> None:
         _print_rate(console, name, rate)
     said = [_judgement(rate, alpha) for _, rate in rates]
     for line in dict.fromkeys(said):
-        say(console, line)
-    say(console, _pairing_in_words(found))
+        _say(console, line)
+    _say(console, _pairing_in_words(found))
 
 
 def _print_rate(console: Console, name: str, rate: NullRate) -> None:
     incomplete = f"; {count(rate.incomplete, 'set')} incomplete" if rate.incomplete else ""
-    say(
+    _say(
         console,
         f"  {name}: {rate.rejected} of {rate.comparisons} called different, "
         f"{_percent(rate.rate)}{incomplete}",
@@ -230,16 +230,16 @@ def print_repeat(console: Console, found: RepeatComparison) -> None:
     """Whether a run and its repeat are the same, and what that does to pairing."""
     what = f"{found.setup} seed {found.seed}: run {found.run} and its repeat {found.repeat}"
     if found.identical:
-        say(console, f"{what} are identical, bit for bit.")
+        _say(console, f"{what} are identical, bit for bit.")
     else:
-        say(console, f"{what} differ.")
+        _say(console, f"{what} differ.")
         for line in _differences(found):
-            say(console, f"  {line}")
+            _say(console, f"  {line}")
     for name, (then, now) in found.made_otherwise.items():
-        say(console, f"  made otherwise: {name} was {then}, is {now}")
+        _say(console, f"  made otherwise: {name} was {then}, is {now}")
     if not found.identical:
         _print_floors(console, found)
-    say(console, _floor_in_words(found))
+    _say(console, _floor_in_words(found))
 
 
 def _differences(found: RepeatComparison) -> Iterable[str]:
@@ -295,9 +295,14 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def _say(console: Console, text: str) -> None:
+    """Print text as it is, broken between words where the line ends."""
+    console.print(text, markup=False, highlight=False)
+
+
 def _head(console: Console, text: str) -> None:
-    say(console, "")
-    say(console, text)
+    _say(console, "")
+    _say(console, text)
 
 
 def _point(value: float) -> Estimate:

@@ -8,6 +8,7 @@ together, and for all three.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -37,8 +38,8 @@ class Replicates:
     def of(cls, groups: Sequence[Float[ndarray, " times"]]) -> "Replicates":
         """Pool the values that each run and its repeats had.
 
-        >>> Replicates.of([np.array([0.5, 0.7]), np.array([0.4])])
-        Replicates(variance=0.019999999999999993, freedom=1)
+        >>> Replicates.of([np.array([0.5, 1.0]), np.array([0.4])])
+        Replicates(variance=0.125, freedom=1)
         """
         freedom = sum(len(group) - 1 for group in groups)
         squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
@@ -222,10 +223,18 @@ def _combined(terms: Sequence[tuple[float, float, int]], confidence: float) -> E
     """The sum of weighted mean squares, each with its degrees of freedom, and its interval."""
     value = below = above = 0.0
     for weight, square, freedom in terms:
-        low = freedom * square / float(stats.chi2.ppf((1 + confidence) / 2, freedom))
-        high = freedom * square / float(stats.chi2.ppf((1 - confidence) / 2, freedom))
+        low, high = (square * factor for factor in _chi_square_factors(freedom, confidence))
         down, up = weight * (square - low), weight * (high - square)
         if weight < 0:
             down, up = -up, -down
         value, below, above = value + weight * square, below + down**2, above + up**2
     return Estimate(value=value, low=value - math.sqrt(below), high=value + math.sqrt(above))
+
+
+@lru_cache
+def _chi_square_factors(freedom: int, confidence: float) -> tuple[float, float]:
+    """What a mean square is multiplied by for the ends of its interval."""
+    return (
+        freedom / float(stats.chi2.ppf((1 + confidence) / 2, freedom)),
+        freedom / float(stats.chi2.ppf((1 - confidence) / 2, freedom)),
+    )

@@ -68,8 +68,9 @@ def variance_of(values: Float[ndarray, " runs"], *, confidence: float = 0.95) ->
         Bonett (2006), "Approximate confidence interval for standard deviation of nonnormal
         distributions", eq. 3 with c = n / (n - z).
 
-    >>> variance_of(np.array([0.83, 0.85, 0.84, 0.86, 0.85, 0.83]))
-    Estimate(value=0.00014666666666666687, low=5.829962418604353e-05, high=0.0008136505219139966)
+    >>> found = variance_of(np.array([0.83, 0.85, 0.84, 0.86, 0.85, 0.83]))
+    >>> f"sd {found.value**0.5:.4f} [{found.low**0.5:.4f}, {found.high**0.5:.4f}]"
+    'sd 0.0121 [0.0072, 0.0302]'
     """
     _check(values, confidence)
     n = len(values)
@@ -160,22 +161,25 @@ def split_variance(
     def share(total: float) -> float:
         return 1 - training(total) / total if total > 1e-24 else math.inf
 
+    def ends(low: float, high: float) -> tuple[float, float]:
+        return (low, high) if runs > 1 else (-math.inf, math.inf)
+
+    low, high = ends(training(observed.low), training(observed.high))
+    # The share falls as the whole variance rises.
+    least, most = ends(share(observed.high), share(observed.low))
+
     mean = float(means.mean())
     shares = scores.min() >= 0 and scores.max() <= 1
     return VarianceSplit(
         runs=runs,
         images=images,
         observed=observed,
-        training=Estimate(
-            value=training(observed.value),
-            low=training(observed.low),
-            high=training(observed.high),
-        ),
+        training=Estimate(value=training(observed.value), low=low, high=high),
         test_set=observed.value - training(observed.value),
         test_set_share=Estimate(
             value=share(observed.value) if observed.value > 1e-24 else math.nan,
-            low=share(observed.high),  # the share falls as the whole variance rises
-            high=share(observed.low),
+            low=least,
+            high=most,
         ),
         independent=floor,
         binomial=mean * (1 - mean) / images if shares else math.nan,
