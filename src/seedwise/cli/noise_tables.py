@@ -43,7 +43,7 @@ def print_variance(console: Console, found: Variance) -> None:
 def _print_split(console: Console, found: Variance) -> None:
     split = any(noise.split for noise in found.metrics)
     title = "Training noise against test-set noise" if split else "How much runs differ"
-    _head(console, f"{title}; 95 % intervals, accuracies in points")
+    _head(console, f"{title}; 95 % intervals; accuracies in points and points²")
     table = _table("metric", "sd", *(("training variance", "test-set share") if split else ("",)))
     for noise in found.metrics:
         deviation = _root(noise.variance)
