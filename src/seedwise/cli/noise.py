@@ -118,7 +118,7 @@ def aa(
     from rich.console import Console
 
     from seedwise.cli.display import watching
-    from seedwise.cli.noise_tables import print_nulls
+    from seedwise.cli.repeat_tables import print_nulls
 
     console = Console()
     with watching(console) as watch:
@@ -166,7 +166,7 @@ def repeat(
     from rich.console import Console
 
     from seedwise.cli.display import watching
-    from seedwise.cli.noise_tables import print_repeat
+    from seedwise.cli.repeat_tables import print_repeat
     from seedwise.seeds import Seed
 
     console = Console()

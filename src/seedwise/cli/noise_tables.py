@@ -1,22 +1,19 @@
-"""Where the noise comes from, null comparisons and repeats, in print."""
+"""Where the noise comes from, in print."""
 
 import math
-from collections.abc import Iterable
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from seedwise.cli.tables import plain_table
-from seedwise.cli.words import count, figure, spread
-from seedwise.comparison import NullComparisons, RepeatComparison, Variance
-from seedwise.comparison.nulls import NullRate
+from seedwise.cli.repeat_tables import named_table, percent, sentence
+from seedwise.cli.words import count, spread
+from seedwise.comparison import Variance
 from seedwise.comparison.sentences import in_points, metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
 from seedwise.stats.savings import Signal
 from seedwise.stats.variance import ENOUGH_RUNS, Estimate
 
-__all__ = ["print_nulls", "print_repeat", "print_variance"]
+__all__ = ["print_variance"]
 
 _BY_SOURCE = ("accuracy", "matched_accuracy")
 """The metrics whose sources are printed; all of them are in the value."""
@@ -27,12 +24,13 @@ _IMAGES = 5
 def print_variance(console: Console, found: Variance) -> None:
     """Where the noise of a setup comes from."""
     sharing = f"; {found.sharing:,} more share one with them" if found.sharing else ""
-    _say(
+    sentence(
         console,
         f"{found.setup}: {count(found.runs, 'finished run')} without a common seed{sharing}",
     )
     if found.diverged:
-        _say(console, f"  {count(found.diverged, 'diverged run')} left out of every figure here")
+        diverged = count(found.diverged, "diverged run")
+        sentence(console, f"  {diverged} left out of every figure here")
     _print_split(console, found)
     _print_sources(console, found)
     _print_images(console, found)
@@ -44,7 +42,8 @@ def _print_split(console: Console, found: Variance) -> None:
     split = any(noise.split for noise in found.metrics)
     title = "Training noise against test-set noise" if split else "How much runs differ"
     _head(console, f"{title}; 95 % intervals; accuracies in points and points²")
-    table = _table("metric", "sd", *(("training variance", "test-set share") if split else ("",)))
+    columns = ("training variance", "test-set share") if split else ("",)
+    table = named_table("metric", "sd", *columns)
     for noise in found.metrics:
         deviation = _root(noise.variance)
         cells = (
@@ -52,7 +51,7 @@ def _print_split(console: Console, found: Variance) -> None:
             if noise.split is None
             else (
                 _squared(noise.name, noise.split.training),
-                _percent(noise.split.test_set_share),
+                percent(noise.split.test_set_share),
             )
         )
         table.add_row(Text(metric_words(noise.name)), spread(noise.name, deviation.value), *cells)
@@ -60,13 +59,13 @@ def _print_split(console: Console, found: Variance) -> None:
     first = found.metrics[0]
     if first.split:
         floor, binomial = (math.sqrt(first.split.independent), math.sqrt(first.split.binomial))
-        _say(
+        sentence(
             console,
             f"If images erred on their own, {metric_words(first.name)} would have sd "
             f"{spread(first.name, floor)}; p(1 - p)/n would say {spread(first.name, binomial)}.",
         )
     if first.split and not first.split.enough_runs:
-        _say(
+        sentence(
             console,
             f"With {count(found.runs, 'run')} the two cannot be told apart; {ENOUGH_RUNS} are the "
             "least that can.",
@@ -77,7 +76,7 @@ def _print_sources(console: Console, found: Variance) -> None:
     printed = [noise for noise in found.metrics if noise.name in _BY_SOURCE] or found.metrics[:1]
     _head(console, "By source of randomness")
     if not any(noise.alone or noise.crossed for noise in printed):
-        _say(
+        sentence(
             console,
             "No runs share some seeds and not others. `seedwise run STUDY.TOML --sources "
             "init,order,augment=3` trains the 27 runs that tell.",
@@ -87,7 +86,7 @@ def _print_sources(console: Console, found: Variance) -> None:
             _print_crossed(console, noise)
         for stream, alone in noise.alone.items():
             deviation = _root(alone.variance)
-            _say(
+            sentence(
                 console,
                 f"{metric_words(noise.name)}, only {stream} varied in {alone.runs} runs: sd "
                 f"{spread(noise.name, deviation.value)} {_between(noise.name, deviation)}, of "
@@ -99,8 +98,8 @@ def _print_crossed(console: Console, noise: MetricNoise) -> None:
     crossed = noise.crossed
     assert crossed is not None
     levels = " x ".join(f"{number} {stream}" for stream, number in crossed.levels.items())
-    _say(console, f"{metric_words(noise.name)}, seeds crossed {levels}:")
-    table = _table("", "sd", "variance", "", "share")
+    sentence(console, f"{metric_words(noise.name)}, seeds crossed {levels}:")
+    table = named_table("", "sd", "variance", "", "share")
     whole = crossed.total
 
     def add(what: str, part: Estimate) -> None:
@@ -121,7 +120,7 @@ def _print_crossed(console: Console, noise: MetricNoise) -> None:
         add("part of the machine (repeats)", _point(crossed.repeats.variance))
     console.print(table)
     if not crossed.repeats:
-        _say(console, "  * with whatever a repeat would change: no run was repeated")
+        sentence(console, "  * with whatever a repeat would change: no run was repeated")
 
 
 def _print_images(console: Console, found: Variance) -> None:
@@ -130,12 +129,12 @@ def _print_images(console: Console, found: Variance) -> None:
         return
     total = len(images.right)
     _head(console, f"Which of the {total:,} images")
-    _say(
+    sentence(
         console,
         f"{images.always_right:,} are right in every run, {images.always_wrong:,} wrong in every "
         f"run; {images.half:,} make half of the test-set noise.",
     )
-    table = _table("the noisiest", "right", "flips", "share of noise")
+    table = named_table("the noisiest", "right", "flips", "share of noise")
     for place in images.noisiest(_IMAGES):
         if images.share[place] > 0:
             table.add_row(
@@ -152,7 +151,7 @@ def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
         console,
         f"Which metric shows {found.other} - {setup} with the fewest runs; {found.pairs} pairs",
     )
-    table = _table("metric", "difference", "runs saved, paired", "unpaired")
+    table = named_table("metric", "difference", "runs saved, paired", "unpaired")
     accuracy = found.metrics["accuracy"].difference
     other = False
     for name, signal in found.metrics.items():
@@ -165,9 +164,9 @@ def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
             "1" if name == "accuracy" else _times(signal.saved_unpaired),
         )
     console.print(table)
-    _say(console, "  times fewer runs than unpaired accuracy needs; 95 % intervals, new seeds")
+    sentence(console, "  times fewer runs than unpaired accuracy needs; 95 % intervals, new seeds")
     if other:
-        _say(
+        sentence(
             console,
             "  * not accuracy's difference: it saves runs on another question (sharpness, say)",
         )
@@ -180,129 +179,9 @@ def _is_another(name: str, signal: Signal, accuracy: float) -> bool:
     )
 
 
-def print_nulls(console: Console, found: NullComparisons, alpha: float) -> None:
-    """How often a verdict found a difference where there is none."""
-    _say(
-        console,
-        f"{found.setup} against itself, {count(found.runs, 'run')} a side; the t test of "
-        f"{metric_words(found.metric)} states {100 * alpha:g} % false alarms",
-    )
-    rates = [("other seeds, unpaired", found.unpaired)]
-    if found.paired is not None:
-        rates.append(("twins, same seeds, paired", found.paired))
-    for name, rate in rates:
-        _print_rate(console, name, rate)
-    said = [_judgement(rate, alpha) for _, rate in rates]
-    for line in dict.fromkeys(said):
-        _say(console, line)
-    _say(console, _pairing_in_words(found))
-
-
-def _print_rate(console: Console, name: str, rate: NullRate) -> None:
-    incomplete = f"; {count(rate.incomplete, 'set')} incomplete" if rate.incomplete else ""
-    _say(
-        console,
-        f"  {name}: {rate.rejected} of {rate.comparisons} called different, "
-        f"{_percent(rate.rate)}{incomplete}",
-    )
-
-
-def _judgement(rate: NullRate, alpha: float) -> str:
-    if rate.comparisons == 0:
-        return "No comparison could be made: every set lacks a run."
-    if rate.rate.low > alpha:
-        return "More false alarms than stated: do not trust this verdict here."
-    top = f"{100 * rate.rate.high:.0f} %"
-    return f"Nothing speaks against the stated rate; {rate.comparisons} cannot tell it from {top}."
-
-
-def _pairing_in_words(found: NullComparisons) -> str:
-    if found.paired is None:
-        return "A training function of one's own has no learning rate to nudge: no twins."
-    unpaired, paired = (spread(found.metric, sd) for sd in (found.sd_unpaired, found.sd_paired))
-    return (
-        f"Two unrelated runs differ by sd {unpaired}, twins by {paired}: "
-        "no paired difference here varies less."
-    )
-
-
-def print_repeat(console: Console, found: RepeatComparison) -> None:
-    """Whether a run and its repeat are the same, and what that does to pairing."""
-    what = f"{found.setup} seed {found.seed}: run {found.run} and its repeat {found.repeat}"
-    if found.identical:
-        _say(console, f"{what} are identical, bit for bit.")
-    else:
-        _say(console, f"{what} differ.")
-        for line in _differences(found):
-            _say(console, f"  {line}")
-    for name, (then, now) in found.made_otherwise.items():
-        _say(console, f"  made otherwise: {name} was {then}, is {now}")
-    if not found.identical:
-        _print_floors(console, found)
-    _say(console, _floor_in_words(found))
-
-
-def _differences(found: RepeatComparison) -> Iterable[str]:
-    if found.states[0] != found.states[1]:
-        yield f"the run {found.states[0]}, the repeat {found.states[1]}"
-    if not math.isnan(found.largest_difference):
-        yield (
-            f"logits by {found.largest_difference:.3g} at most; {100 * found.churn:.2f} % of the "
-            "predictions are of another class"
-        )
-    if found.first_epoch is not None:
-        yield f"from epoch {found.first_epoch} on"
-
-
-def _print_floors(console: Console, found: RepeatComparison) -> None:
-    table = _table("metric", "run", "repeat", "difference")
-    for name, floor in found.floors.items():
-        table.add_row(
-            Text(metric_words(name)),
-            figure(name, floor.run),
-            figure(name, floor.repeat),
-            spread(name, floor.repeat - floor.run),
-        )
-    console.print(table)
-
-
-def _floor_in_words(found: RepeatComparison) -> str:
-    if not found.floors:
-        return "A run or a repeat that diverged says nothing of pairing."
-    name, floor = next(iter(found.floors.items()))
-    known = count(floor.repeats, "repeat")
-    if floor.sd == 0:
-        return (
-            f"So far the machine adds nothing to a paired difference ({known}): what two setups "
-            "share, they share exactly."
-        )
-    words = (
-        f"The floor under a paired difference of {metric_words(name)}: two trainings with the "
-        f"same seeds differ by sd {spread(name, floor.sd)} ({known})"
-    )
-    if math.isnan(floor.sd_seeds):
-        return f"{words}."
-    return (
-        f"{words}, two unrelated ones by {spread(name, floor.sd_seeds)}. Pairing cannot save more "
-        f"than a factor of {floor.most_saved:.3g} of the runs here."
-    )
-
-
-def _table(*columns: str) -> Table:
-    """A table whose first column holds names, in full."""
-    table = plain_table(columns)
-    table.columns[0].no_wrap = True
-    return table
-
-
-def _say(console: Console, text: str) -> None:
-    """Print text as it is, broken between words where the line ends."""
-    console.print(text, markup=False, highlight=False)
-
-
 def _head(console: Console, text: str) -> None:
-    _say(console, "")
-    _say(console, text)
+    sentence(console, "")
+    sentence(console, text)
 
 
 def _point(value: float) -> Estimate:
@@ -329,12 +208,6 @@ def _squared(metric: str, found: Estimate) -> str:
     if math.isnan(found.low):
         return value
     return f"{value} [{_short(unit * found.low)}, {_short(unit * found.high)}]"
-
-
-def _percent(found: Estimate) -> str:
-    if math.isnan(found.value):
-        return "-"
-    return f"{100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"
 
 
 def _times(found: Estimate) -> str:
