@@ -165,7 +165,8 @@ def test_the_module_is_the_command():
         (["run", "x.toml"], "x.toml cannot be read: No such file or directory"),
         (["status", "x.db"], "x.db does not exist; `seedwise run` makes it"),
         (["export", "x.db"], "x.db does not exist"),
-        (["compare", "x.db", "a"], "Missing argument 'SETUP_B'."),
+        (["compare", "x.db", "a"], "name two setups or more, or give --target; got only 'a'"),
+        (["compare", "x.db", "a", "b"], "x.db does not exist; `seedwise run` makes it"),
         (["compare", "x.db", "a", "b", "--confidence", "1"], "Invalid value for '--confidence'"),
         (["data", "show", "imagenete"], "unknown dataset (and no such folder or archive) 'imag"),
         (["data", "split", "digits", "--per-class", "5"], "--per-class and --seed go together"),
@@ -287,26 +288,6 @@ def test_a_study_that_is_ended_keeps_its_runs_and_goes_on(here, module, end, cod
     again = call("run", toml)
     assert f"1 setup, 6 runs: {stored} stored, {6 - stored} to make" in again.stdout
     assert again.exit_code == 0
-
-
-def test_compare_prints_both_means_and_the_difference(study):
-    result = call("compare", study, "good", "poor", "--metric", "smoothed_accuracy")
-    assert result.exit_code == 0
-    assert result.stdout.startswith("poor - good: smoothed_accuracy, in points\n  good: mean ")
-    assert "95 % interval [-" in result.stdout
-    assert "new seeds on these images, not of new images" in result.stdout
-    wide = call("compare", study, "good", "poor", "--metric", "cross_entropy", "--confidence", 0.8)
-    assert wide.stdout.startswith("poor - good: cross_entropy\n")
-    assert "80 % interval [+" in wide.stdout
-
-
-def test_compare_names_what_it_does_not_know(study):
-    assert "unknown setup 'pour'; did you mean 'poor'" in one_line(
-        call("compare", study, "good", "pour")
-    )
-    assert "unknown metric 'acuracy'; did you mean 'accuracy'" in one_line(
-        call("compare", study, "good", "poor", "--metric", "acuracy")
-    )
 
 
 def test_export_has_a_line_for_each_run_with_every_metric(here, study):

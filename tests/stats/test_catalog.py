@@ -36,7 +36,7 @@ def test_one_metric_has_one_name(text, said):
         (
             "smoothed_accuracy:bta=3",
             UnknownName,
-            "unknown setting of smoothed_accuracy 'bta'; did",
+            "unknown setting of smoothed_accuracy 'bta'",
         ),
         ("smoothed_accuracy:beta=-1", ConfigError, "beta must be a number above 0, got '-1'"),
         ("smoothed_accuracy:beta=nan", ConfigError, "beta must be a number above 0, got 'nan'"),

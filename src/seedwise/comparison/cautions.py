@@ -34,10 +34,13 @@ def _diverged(found: Comparison) -> Iterator[str]:
         return
     yield (
         f"Diverged: {a.diverged} of {a.results} runs of {a.name}, {b.diverged} of {b.results} of "
-        f"{b.name} (same rate: p = {found.divergence_p:.2g}, Fisher); they count as chance "
-        "would score."
+        f"{b.name} (same rate: p = {found.divergence_p:.2g}, Fisher)."
     )
-    without = found.verdict_without_diverged
+    main, without = found.deciding, found.verdict_without_diverged
+    if len(main.values_a) + len(main.values_b) < a.results + b.results:
+        yield f"What a diverged run would get of {metric_words(main.metric)} nobody can say."
+    else:
+        yield "Diverged runs count as what chance would score."
     if without is not None and found.verdict.withheld:
         yield f"Better is withheld: without the diverged runs it would be {without.outcome}."
     elif without is not None and without.outcome != found.outcome:
@@ -123,7 +126,8 @@ def _runs_left_out(found: Comparison) -> Iterator[str]:
                     "seed, and are not in the difference."
                 )
     elif found.shared and found.rule.paired is None:
-        yield f"Only {len(found.shared)} seeds are shared: the runs are compared as unrelated."
+        shared = len(found.shared)
+        yield f"Seeds that are shared: {shared} only; the runs are compared as unrelated."
     for setup in (found.a, found.b):
         if setup.failed:
             yield f"{setup.failed} of the seeds of {setup.name} failed so far and are missing."

@@ -323,6 +323,10 @@ def _comparison(
     a, b = both
     tested, main = judged.tested, judged.tested.main
     diverged = _some_diverged(a, b)
+    verdict = judged.verdict
+    if any(each.diverged.any() for each in both):
+        counted = all(np.isfinite(each.metrics[main.metric].values).all() for each in both)
+        verdict = verdict.but_for_diverged(without.verdict, counted=counted)
     paired = main.difference.paired
     used = replace(rule, paired=None) if paired == _seeds_pair(a, b) else rule
     return Comparison(
@@ -331,7 +335,7 @@ def _comparison(
         rule=rule,
         paired=paired,
         shared=shared_seeds(a, b),
-        verdict=judged.verdict.but_for_diverged(without.verdict) if diverged else judged.verdict,
+        verdict=verdict,
         deciding=main,
         contrasts=tested.contrasts,
         without_diverged=without.tested.main if diverged else None,

@@ -66,13 +66,18 @@ class Verdict:
     instead_of: str = ""
     withheld: str = ""
 
-    def but_for_diverged(self, without: "Verdict") -> "Verdict":
-        """The verdict, `better` withheld where it is another without the diverged runs.
+    def but_for_diverged(self, without: "Verdict", *, counted: bool) -> "Verdict":
+        """The verdict of a comparison in which runs diverged: `better` may be withheld.
 
         To drop a seed because it diverged selects on the outcome, and to call a setup better
         because the other one diverged is to say something else than one would be understood to.
+
+        Args:
+            without: The verdict without the diverged runs.
+            counted: Whether diverged runs are in this verdict: for some metrics nobody can say
+                what such a run would get.
         """
-        if self.outcome != "better" or without.outcome == "better":
+        if self.outcome != "better" or (counted and without.outcome == "better"):
             return self
         return replace(self, outcome="undecided", direction=0, withheld=self.outcome)
 
