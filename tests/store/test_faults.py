@@ -157,6 +157,25 @@ def test_a_flipped_bit_is_an_error_or_changes_nothing(filled):
     assert all(isinstance(fault, str) and "\n" not in fault for fault in faults)
 
 
+def test_a_flipped_bit_in_what_the_file_says_of_its_tables_is_told(filled):
+    """Else SQLite speaks of a column that is not there, or quotes text that is no UTF-8."""
+    content, whole = filled.read_bytes(), read_all(filled)
+    statements = [text.strip().encode() for step in schema.MIGRATIONS for text in step]
+    places = [
+        content.index(text) + offset
+        for text in statements
+        if text in content
+        for offset in range(len(text))
+    ]
+    rng = np.random.default_rng(1)
+    for place, bit in zip(rng.choice(places, 300), rng.integers(0, 8, 300), strict=True):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(bit)
+        filled.write_bytes(damaged)
+        outcome = content_or_fault(filled)
+        assert outcome == whole or "is damaged" in outcome or "not a study file" in outcome
+
+
 def content_or_fault(path):
     """All that a study holds, or what is said of it."""
     try:

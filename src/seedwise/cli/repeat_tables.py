@@ -142,5 +142,3 @@ def percent(found: Estimate) -> str:
     if math.isnan(found.value):
         return "-"
     return f"{100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"
-
-

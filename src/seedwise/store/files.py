@@ -20,7 +20,11 @@ _BUSY_SECONDS = 10.0
 
 _BEGINNING = b"SQLite format 3\0"
 
-_TABLES = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
+_TABLES = (
+    "SELECT CAST(type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') AS BLOB) "
+    "FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
+)
+"""As bytes: a flipped bit need not leave UTF-8."""
 
 _REASONS = {
     sqlite3.SQLITE_NOTADB: "is not a study file, or its beginning is damaged; name another file",
@@ -43,9 +47,13 @@ def faults(path: Path) -> Generator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         reason = None if code is None else _REASONS.get(code & 0xFF)
+        if str(error).startswith("Could not decode to UTF-8"):  # Python's, without a code
+            reason = _REASONS[sqlite3.SQLITE_CORRUPT]
         if reason is None:
             raise
         raise StudyError(f"{path} {reason}") from error
+    except UnicodeDecodeError as error:  # SQLite quotes a damaged text, which Python cannot read
+        raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_CORRUPT]}") from error
 
 
 @contextmanager
@@ -211,7 +219,7 @@ def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @lru_cache
-def _tables_of(steps: tuple[tuple[str, ...], ...]) -> frozenset[tuple[str, str, str, str | None]]:
+def _tables_of(steps: tuple[tuple[str, ...], ...]) -> frozenset[tuple[bytes]]:
     """What a file that has had these steps says of its tables."""
     with closing(sqlite3.connect(":memory:")) as scratch:
         for statement in chain.from_iterable(steps):
