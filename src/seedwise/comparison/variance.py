@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -129,6 +130,7 @@ def variance(store: Store, setup: str) -> Variance:
         name: np.concatenate([sample.values[name], sharing.values[name]]) for name in metrics
     }
     noise = {name: replicates(whole, values[name], repeats, again[name]) for name in metrics}
+    design = _Design.of(whole)
     return Variance(
         setup=setup,
         runs=len(sample.runs),
@@ -136,7 +138,7 @@ def variance(store: Store, setup: str) -> Variance:
         diverged=sum(run.state == "diverged" for run in runs),
         repeats=len(repeats),
         metrics=tuple(
-            _metric_noise(name, sample, whole, values[name], noise[name]) for name in metrics
+            _metric_noise(name, sample, design, values[name], noise[name]) for name in metrics
         ),
         images=image_noise(sample.scores["accuracy"], sample.flips) if sample.scores else None,
         names=dataset.names if dataset else (),
@@ -165,55 +167,69 @@ def replicates(
     return Replicates.of([np.array(group) for group in groups.values()])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Design:
+    """Which runs share which seeds.
+
+    Attributes:
+        seeds: One row a run, a column for each stream.
+        grid: The seeds of each stream of which every combination is there.
+    """
+
+    seeds: Int64[ndarray, "runs streams"]
+    grid: tuple[Int64[ndarray, " _"], ...]
+
+    @classmethod
+    def of(cls, runs: Sequence[StoredRun]) -> Self:
+        seeds = np.array([[getattr(run.seed, stream) for stream in STREAMS] for run in runs])
+        return cls(seeds=seeds, grid=complete_grid(seeds))
+
+    def crossed(
+        self, values: Float64[ndarray, " runs"], noise: Replicates
+    ) -> CrossedVariance | None:
+        """Components of variance over the grid; None where it crosses no two streams."""
+        varied = [axis for axis, levels in enumerate(self.grid) if len(levels) > 1]
+        if len(varied) < 2:
+            return None
+        axes = range(len(self.grid))
+        inside = np.all([np.isin(self.seeds[:, axis], self.grid[axis]) for axis in axes], axis=0)
+        places = [np.searchsorted(self.grid[axis], self.seeds[inside, axis]) for axis in axes]
+        table = np.full([len(levels) for levels in self.grid], np.nan)
+        table[tuple(places)] = values[inside]
+        return crossed_variance(table.squeeze(), [STREAMS[axis] for axis in varied], noise)
+
+    def alone(self, values: Float64[ndarray, " runs"]) -> Mapping[str, Alone]:
+        """By stream, the largest set of runs that share the seeds of the other streams.
+
+        Left out where it is small, or where the grid has as many seeds and says more.
+        """
+        found: dict[str, Alone] = {}
+        for axis, stream in enumerate(STREAMS):
+            others = np.delete(self.seeds, axis, axis=1)
+            _, group, sizes = np.unique(others, axis=0, return_inverse=True, return_counts=True)
+            crossed = sum(len(levels) > 1 for levels in self.grid) > 1
+            least = max(_FEWEST_ALONE, len(self.grid[axis]) + 1 if crossed else 0)
+            if sizes.max() >= least:
+                chosen = values[group.reshape(-1) == sizes.argmax()]
+                found[stream] = Alone(runs=len(chosen), variance=variance_of(chosen))
+        return found
+
+
 def _metric_noise(
     name: str,
     sample: Scored,
-    runs: Sequence[StoredRun],
+    design: _Design,
     values: Float64[ndarray, " runs"],
     noise: Replicates,
 ) -> MetricNoise:
-    seeds = np.array([[getattr(run.seed, stream) for stream in STREAMS] for run in runs])
-    crossed = _crossed(seeds, values, noise)
-    levels = crossed.levels if crossed else {}
     return MetricNoise(
         name=name,
         sample=Sample.of(sample.values[name]),
         variance=variance_of(sample.values[name]),
         split=split_variance(sample.scores[name]) if sample.scores else None,
-        alone={
-            stream: found
-            for axis, stream in enumerate(STREAMS)
-            if (found := _alone(seeds, values, axis)) and found.runs > levels.get(stream, 0)
-        },
-        crossed=crossed,
+        alone=design.alone(values),
+        crossed=design.crossed(values, noise),
     )
-
-
-def _crossed(
-    seeds: Int64[ndarray, "runs streams"], values: Float64[ndarray, " runs"], noise: Replicates
-) -> CrossedVariance | None:
-    """Components of variance over the largest full grid of seeds; None where there is none."""
-    grid = complete_grid(seeds)
-    varied = [axis for axis, levels in enumerate(grid) if len(levels) > 1]
-    if len(varied) < 2:
-        return None
-    table = np.full([len(levels) for levels in grid], np.nan)
-    inside = np.all([np.isin(seeds[:, axis], grid[axis]) for axis in range(len(grid))], axis=0)
-    places = [np.searchsorted(grid[axis], seeds[inside, axis]) for axis in range(len(grid))]
-    table[tuple(places)] = values[inside]
-    return crossed_variance(table.squeeze(), [STREAMS[axis] for axis in varied], noise)
-
-
-def _alone(
-    seeds: Int64[ndarray, "runs streams"], values: Float64[ndarray, " runs"], axis: int
-) -> Alone | None:
-    """The largest set of runs that share the seeds of the other streams; None if too small."""
-    others = np.delete(seeds, axis, axis=1)
-    _, group, sizes = np.unique(others, axis=0, return_inverse=True, return_counts=True)
-    if sizes.max() < _FEWEST_ALONE:
-        return None
-    found = values[group.reshape(-1) == sizes.argmax()]
-    return Alone(runs=len(found), variance=variance_of(found))
 
 
 def _signals(store: Store, setup: str, sample: Scored) -> Iterator[SignalTable]:
