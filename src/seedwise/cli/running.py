@@ -148,6 +148,7 @@ def _run(
         summary = study.run(
             config.setups,
             seeds=wanted,
+            rule=config.rule,
             executor=config.executor,
             jobs=jobs,
             device=device,
