@@ -6,6 +6,7 @@ from seedwise.cli.base import Group, print_help
 from seedwise.cli.comparing import compare
 from seedwise.cli.datasets import data
 from seedwise.cli.looking import export, status
+from seedwise.cli.noise import aa, repeat, variance
 from seedwise.cli.planning import plan
 from seedwise.cli.running import demo, run
 
@@ -23,7 +24,7 @@ def cli(ctx: click.Context) -> None:
     print_help(ctx)
 
 
-for command in (compare, data, demo, export, plan, run, status):
+for command in (aa, compare, data, demo, export, plan, repeat, run, status, variance):
     cli.add_command(command)
 
 

@@ -1,18 +1,25 @@
 """Stored runs and statistics put together: frozen values to print or to draw."""
 
 from seedwise.comparison.compare import Comparison, compare, compare_several
+from seedwise.comparison.nulls import NullComparisons
+from seedwise.comparison.repeat import RepeatComparison
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.summary import SetupSummary, Summary, summarise
 from seedwise.comparison.target import TargetComparison, compare_with_target
+from seedwise.comparison.variance import Variance, variance
 
 __all__ = [
     "Comparison",
+    "NullComparisons",
+    "RepeatComparison",
     "Rule",
     "SetupSummary",
     "Summary",
     "TargetComparison",
+    "Variance",
     "compare",
     "compare_several",
     "compare_with_target",
     "summarise",
+    "variance",
 ]

@@ -1,6 +1,5 @@
 """The Study that people hold: a study file, and what can be done with it."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -10,34 +9,38 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
-from jaxtyping import Int64
-from numpy import ndarray
-
 from seedwise.comparison import (
     Comparison,
+    NullComparisons,
+    RepeatComparison,
     Rule,
     Summary,
     TargetComparison,
+    Variance,
     compare,
     compare_several,
     compare_with_target,
     summarise,
+    variance,
 )
 from seedwise.comparison.beforehand import PLAN, fixed_rule, plan_of
+from seedwise.comparison.nulls import Judge
 from seedwise.comparison.planning import Planning, Question, plan_from_pilot
 from seedwise.comparison.values import keep_metric_values
 from seedwise.data import Split, default_split
 from seedwise.errors import ConfigError, StudyError
-from seedwise.records import DatasetRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.stats.multiplicity import Correction
 from seedwise.store import Store
-from seedwise.study.events import DataProgress, Event, Finished, Planned, RunStored, Watch
+from seedwise.study.events import DataProgress, Event, Finished, Planned, Watch
+from seedwise.study.keeping import dataset_of, stored_event
 from seedwise.study.local import LocalExecutor
+from seedwise.study.nulls import Nulls
 from seedwise.study.orders import Orders, Place
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
-from seedwise.study.runner import DataReference, Job, load_function
+from seedwise.study.repeat import repeat_run, stored_result
+from seedwise.study.runner import DataReference, load_function
 
 __all__ = ["Study"]
 
@@ -240,6 +243,84 @@ class Study:
         with Store.open(self.path, readonly=True) as store:
             return plan_from_pilot(store, setups, question)
 
+    def variance(self, setup: str) -> Variance:
+        """Where the run-to-run noise of a setup comes from, as far as its stored runs can tell.
+
+        Args:
+            setup: Name of the setup.
+        """
+        with Store.open(self.path, readonly=True) as store:
+            return variance(store, setup)
+
+    def repeat(
+        self,
+        setup: str,
+        seed: int | tuple[int, int, int] | Seed,
+        *,
+        device: str = "auto",
+        watch: Watch | None = None,
+    ) -> RepeatComparison:
+        """Train a stored run again, keep the repeat beside it, and compare the two.
+
+        Args:
+            setup: Name of the setup.
+            seed: Seed of the run.
+            device: `auto`, `cpu` or `cuda`; auto takes what the run was made on.
+            watch: Told of all that happens, in this thread.
+
+        Raises:
+            UnknownName: The study has no such setup.
+            StudyError: It has no finished or diverged run with this seed, the data are others
+                than the run's, or the repeat failed.
+        """
+        tell = watch or _ignore
+        with Store.open(self.path) as store:
+            run = stored_result(store, setup, Seed.of(seed))
+            trained = store.setups()[setup]
+            references = self._references(store, [trained], tell)
+            return repeat_run(store, run, trained, references, device=device, watch=tell)
+
+    def null_comparisons(
+        self,
+        setup: str,
+        *,
+        comparisons: int = 20,
+        runs: int = 5,
+        alpha: float = 0.05,
+        judge: Judge | None = None,
+        store: str | PathLike[str] | None = None,
+        jobs: int | None = None,
+        device: str = "auto",
+        watch: Watch | None = None,
+    ) -> NullComparisons:
+        """Compare a setup with itself, many times over, and count how often a verdict objects.
+
+        Trains the setup and its twin (learning rate x 1.0001) on disjoint sets of seeds, in a
+        study file of their own; stopped at any moment, the same call goes on.
+
+        Args:
+            setup: Name of the setup.
+            comparisons: Sets of seeds.
+            runs: Seeds in each.
+            alpha: Rate of false alarms of the usual judge.
+            judge: Says whether two sets of runs differ; None takes the t test of accuracy (or
+                of the first metric that the training returns).
+            store: The study file for these runs; None puts it beside this one, as STUDY-aa.db.
+            jobs: As in `run`.
+            device: As in `run`.
+            watch: As in `run`.
+        """
+        nulls = Nulls.of(self.path, setup, comparisons=comparisons, runs=runs, store=store)
+        study = Study(
+            nulls.path,
+            dataset=nulls.dataset,
+            split=nulls.split,
+            source=self._source,
+            cache=self._cache,
+        )
+        study.run(nulls.setups, seeds=nulls.seeds, jobs=jobs, device=device, watch=watch)
+        return nulls.judged(judge, alpha=alpha)
+
     def _references(
         self, store: Store, setups: Iterable[Setup], tell: Watch
     ) -> Mapping[int | None, DataReference]:
@@ -304,42 +385,13 @@ def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) ->
     with closing(executor.run(orders.take, tell)) as outcomes:
         for job, record in outcomes:
             if record.targets is not None:
-                store.set_dataset(_dataset_of(record.targets, job))
+                store.set_dataset(dataset_of(record.targets, job))
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
             if record.state == "failed":
                 orders.again(job)
-            tell(_stored(job, record))
+            tell(stored_event(job, record))
     tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
-
-
-def _dataset_of(targets: Int64[ndarray, " examples"], job: Job) -> DatasetRecord:
-    """What can be said of a dataset of which only the targets are known."""
-    digest = hashlib.sha256(targets.astype("<i8").tobytes()).hexdigest()
-    return DatasetRecord(
-        name=f"returned by {job.setup.train}",
-        fingerprint=digest,
-        split=Split(name="shipped").to_json(),
-        classes=tuple(str(i) for i in range(int(targets.max()) + 1)),
-        names=tuple(f"example {i}" for i in range(len(targets))),
-        targets=targets,
-    )
-
-
-def _stored(job: Job, record: RunRecord) -> RunStored:
-    """The event that says that a run is in the file, with its figures as far as it has some."""
-    figures = dict(record.metrics)
-    if record.epochs and record.state == "finished":
-        last = record.epochs[-1]
-        figures |= {"accuracy": last.accuracy, "smoothed_accuracy": last.smoothed_accuracy}
-    return RunStored(
-        setup=job.name,
-        seed=job.seed,
-        state=record.state,
-        seconds=record.seconds,
-        metrics=figures,
-        error=record.error,
-    )
 
 
 def _ignore(event: Event) -> None:
