@@ -4,7 +4,8 @@ import click
 
 from seedwise.cli.base import Group, print_help
 from seedwise.cli.datasets import data
-from seedwise.cli.looking import compare, export, status
+from seedwise.cli.exchange import export, import_, record, table
+from seedwise.cli.looking import compare, status
 from seedwise.cli.running import demo, run
 
 __all__ = ["cli", "main"]
@@ -21,7 +22,7 @@ def cli(ctx: click.Context) -> None:
     print_help(ctx)
 
 
-for command in (compare, data, demo, export, run, status):
+for command in (compare, data, demo, export, import_, record, run, status, table):
     cli.add_command(command)
 
 

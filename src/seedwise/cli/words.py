@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean, pstdev
 
-from seedwise.comparison.figures import figure, in_points, spread
+from seedwise.figures import figure, in_points, spread
 
 __all__ = ["clock", "count", "figure", "in_points", "last_line", "plus_minus", "spread"]
 

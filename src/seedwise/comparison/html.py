@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-from seedwise.comparison.figures import figure, in_points, spread
+from seedwise.figures import figure, in_points, spread
 from seedwise.stats.intervals import Difference
 
 if TYPE_CHECKING:
