@@ -22,7 +22,7 @@ from seedwise.stats import accuracy
 from seedwise.study import record
 
 try:
-    from transformers import (
+    from transformers import (  # pyright: ignore[reportMissingImports]
         EvalPrediction,
         TrainerCallback,
         TrainerControl,

@@ -6,7 +6,7 @@ from seedwise.adapters.tracked import tracked_runs
 from seedwise.errors import MissingPackage
 
 try:
-    import mlflow
+    import mlflow  # pyright: ignore[reportMissingImports]
 except ModuleNotFoundError as error:
     raise MissingPackage(
         error.name or "mlflow", "seedwise.adapters.mlflow", extra="mlflow"

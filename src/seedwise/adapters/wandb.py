@@ -7,7 +7,7 @@ from seedwise.adapters.tracked import tracked_runs
 from seedwise.errors import MissingPackage
 
 try:
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports]
 except ModuleNotFoundError as error:
     raise MissingPackage(error.name or "wandb", "seedwise.adapters.wandb", extra="wandb") from None
 
