@@ -17,7 +17,9 @@ HINT = "pip install -r requirements-adapters.txt"
 
 def run(folder, name, *words):
     # Their warnings are those libraries' own affair.
-    env = {**os.environ, "PYTHONWARNINGS": "ignore", "WANDB_SILENT": "true", "HOME": str(folder)}
+    quiet = {"PYTHONWARNINGS": "ignore", "WANDB_SILENT": "true"}
+    # Threads that wait for each other on a busy machine take several times as long.
+    env = {**os.environ, **quiet, "OMP_NUM_THREADS": "1", "HOME": str(folder)}
     done = subprocess.run(
         [sys.executable, EXAMPLES / f"{name}.py", *words],
         cwd=folder,

@@ -22,14 +22,14 @@ def source(notebook):
 
 @pytest.mark.filterwarnings("ignore")  # those of Jupyter
 def test_it_runs_from_top_to_bottom(notebook, tmp_path, monkeypatch):
-    """With two runs of two epochs instead of five of eight."""
+    """With two runs of one epoch instead of five of eight."""
     nbclient = library("nbclient", install=DEV)
     library("ipykernel", install=DEV)
     monkeypatch.setenv("SEEDWISE_CACHE", str(tmp_path))
     for cell in notebook.cells:
-        cell.source = cell.source.replace("10 if FULL else 5", "2").replace("epochs=8", "epochs=2")
+        cell.source = cell.source.replace("10 if FULL else 5", "2").replace("epochs=8", "epochs=1")
     assert "RUNS = 2" in source(notebook)
-    assert "epochs=2" in source(notebook)
+    assert "epochs=1" in source(notebook)
     nbclient.NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
     ).execute()

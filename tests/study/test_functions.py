@@ -1,4 +1,5 @@
 import importlib
+import subprocess
 import sys
 from functools import partial, wraps
 
@@ -6,6 +7,7 @@ import pytest
 
 from seedwise.errors import ConfigError
 from seedwise.setups import ELSEWHERE, Setup
+from seedwise.store import Store
 from seedwise.study.functions import as_setups, code_of, only_here
 
 import trainings
@@ -166,13 +168,12 @@ def test_only_functions_of_modules_can_be_loaded_elsewhere():
 
     given = {
         "module": trainings.plain,
-        "setup": Setup(),
         "local": local,
         "lambda": lambda seed: 1.0,
         "partial": partial(trainings.plain),
         "object": Trainer(0.1),
     }
-    assert set(only_here(given)) == {"local", "lambda", "partial", "object"}
+    assert only_here(given) == ("local", "lambda", "partial", "object")
     names = {name: setup.train for name, setup in as_setups(given).items()}
     assert names["module"] == names["partial"] == "trainings:plain"
     assert names["lambda"].endswith(".<lambda>")
@@ -190,3 +191,34 @@ def test_only_functions_of_modules_can_be_loaded_elsewhere():
 def test_what_cannot_be_trained_is_refused_by_name(value, message):
     with pytest.raises(ConfigError, match=f"setup 'mine' .*{message}"):
         as_setups({"mine": value})
+
+
+SCRIPT = """
+import seedwise
+print("runs")
+def train(seed):
+    return float(int(seed))
+study = seedwise.Study("s.db")
+{guard}print(study.run({{"mine": train}}, seeds=2, jobs={jobs}).setups[0].finished)
+"""
+
+
+def run_script(folder, **parts):
+    (folder / "script.py").write_text(SCRIPT.format(**parts))
+    return subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, capture_output=True, text=True
+    )
+
+
+def test_a_script_is_run_once_where_its_functions_run_in_its_process(tmp_path):
+    assert run_script(tmp_path, guard="", jobs=None).stdout.split() == ["runs", "2"]
+
+
+def test_processes_import_a_script_whose_study_is_guarded_and_refuse_another(tmp_path):
+    done = run_script(tmp_path, guard="if __name__ == '__main__': ", jobs=2)
+    assert done.stdout.split()[-1] == "2", done.stderr
+    with Store.open(tmp_path / "s.db", readonly=True) as store:
+        assert store.setups()["mine"].train == "script:train"
+    (tmp_path / "s.db").unlink()
+    done = run_script(tmp_path, guard="", jobs=2)
+    assert "put what runs the study under `if __name__ == '__main__':`" in done.stderr

@@ -23,7 +23,14 @@ from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
 
-__all__ = ["SetupLike", "TrainingFunction", "as_setups", "code_of", "only_here"]
+__all__ = [
+    "SetupLike",
+    "TrainingFunction",
+    "as_setups",
+    "code_of",
+    "given_functions",
+    "only_here",
+]
 
 TrainingFunction = Callable[[Seed], Any]
 SetupLike = Setup | TrainingFunction
@@ -41,13 +48,14 @@ def as_setups(given: Mapping[str, SetupLike]) -> dict[str, Setup]:
     return {name: _as_setup(name, value) for name, value in given.items()}
 
 
-def only_here(given: Mapping[str, SetupLike]) -> dict[str, TrainingFunction]:
-    """The functions that no other process can load by name: lambdas, notebook cells, partials."""
-    return {
-        name: value
-        for name, value in given.items()
-        if not isinstance(value, Setup) and not _can_be_loaded(value)
-    }
+def given_functions(given: Mapping[str, SetupLike]) -> dict[str, TrainingFunction]:
+    """Those of a study's setups that are given as functions."""
+    return {name: value for name, value in given.items() if not isinstance(value, Setup)}
+
+
+def only_here(functions: Mapping[str, TrainingFunction]) -> tuple[str, ...]:
+    """The setups whose function no other process can load: a lambda, a partial, a notebook's."""
+    return tuple(name for name, value in functions.items() if not _can_be_loaded(value))
 
 
 def code_of(function: TrainingFunction) -> str:

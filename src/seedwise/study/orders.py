@@ -66,7 +66,7 @@ class Orders:
         place: Place,
         functions: Mapping[str, TrainingFunction],
     ) -> None:
-        """`functions` are those that cannot be loaded by name, by setup."""
+        """`functions` are those that are called as they are, by setup, instead of by name."""
         self._queue = deque(
             _job(run, setups[run.setup], references, place, functions.get(run.setup))
             for run in missing

@@ -115,6 +115,7 @@ def _as_targets(
         raise DataError(
             f"targets must be {examples} class numbers from 0 to {classes - 1}, one for each "
             f"example, got {numbers.dtype} {numbers.shape}"
+            + (f" from {numbers.min()} to {numbers.max()}" if numbers.size else "")
         )
     return numbers.astype(np.int64)
 

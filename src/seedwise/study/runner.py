@@ -61,8 +61,8 @@ class Job:
         data: What the built-in training reads; None for other functions.
         device: `cpu` or `cuda`.
         threads: Threads that the run may use.
-        function: The training function where it cannot be loaded by the setup's name; such a job
-            stays in this process.
+        function: The training function, in a job that stays in this process; None where it is to
+            be loaded by the setup's name.
     """
 
     name: str

@@ -16,7 +16,7 @@ from seedwise.records import RunRecord
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
 from seedwise.study.events import DataProgress, Event, Finished, Planned, RunStored, Watch
-from seedwise.study.functions import SetupLike, as_setups, only_here
+from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
 from seedwise.study.local import LocalExecutor
 from seedwise.study.orders import Orders, Place
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
@@ -114,9 +114,10 @@ class Study:
         if not setups:
             raise ConfigError("a study needs at least one setup, got none")
         wanted = as_seeds(seeds)
-        functions, setups = only_here(setups), as_setups(setups)
-        if functions:
-            jobs = _one_job(functions, jobs)
+        functions = given_functions(setups)
+        if here := only_here(functions):
+            jobs = _one_job(here, jobs)
+        setups = as_setups(setups)
         for name in {setup.train for name, setup in setups.items() if name not in functions}:
             load_function(name)
         with Store.open(self.path, create=True) as store:
@@ -130,7 +131,10 @@ class Study:
             tell(Planned(setups=tuple(setups), wanted=len(plan.runs), stored=plan.stored))
             if plan.missing:
                 place = Place.of(store, setups.values(), device, jobs, runs=len(plan.missing))
-                orders = Orders(plan.missing, setups, references, place, functions)
+                # In this process functions are called as they are: loading a script's by its name
+                # would run the script again.
+                in_hand = functions if place.workers == 1 else {}
+                orders = Orders(plan.missing, setups, references, place, in_hand)
                 # Functions of users' may use global generators, which threads would share.
                 built_in = all(setup.train == BUILT_IN for setup in setups.values())
                 share = place.device == "cuda" and built_in
@@ -233,7 +237,7 @@ def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) ->
 
 
 def _one_job(functions: Iterable[str], jobs: int | None) -> int:
-    """One run at a time, in this process, for functions that only this process has."""
+    """One run at a time, for functions that only this process has."""
     if jobs not in (None, 1):
         raise ConfigError(
             f"jobs={jobs} needs functions that other processes can import, but the one of setup "
