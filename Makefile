@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format lines clean
+.PHONY: demo test test-slow test-adapters check format lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
@@ -16,6 +16,9 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -m slow
+
+test-adapters: $(VENV)/.adapters ## adapters and examples with every library that they are for
+	SEEDWISE_REQUIRE_ADAPTERS=1 $(BIN)/python -m pytest -m adapters
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -45,4 +48,8 @@ $(VENV)/.train: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.train requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	touch $@
+
+$(VENV)/.adapters: $(VENV)/.dev requirements-adapters.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-adapters.txt
 	touch $@

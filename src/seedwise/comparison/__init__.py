@@ -4,6 +4,7 @@ from seedwise.comparison.compare import Comparison, compare, compare_several
 from seedwise.comparison.nulls import NullComparisons
 from seedwise.comparison.repeat import RepeatComparison
 from seedwise.comparison.rule import Rule
+from seedwise.comparison.runs import RunTable, run_table
 from seedwise.comparison.summary import SetupSummary, Summary, summarise
 from seedwise.comparison.target import TargetComparison, compare_with_target
 from seedwise.comparison.variance import Variance, variance
@@ -13,6 +14,7 @@ __all__ = [
     "NullComparisons",
     "RepeatComparison",
     "Rule",
+    "RunTable",
     "SetupSummary",
     "Summary",
     "TargetComparison",
@@ -20,6 +22,7 @@ __all__ = [
     "compare",
     "compare_several",
     "compare_with_target",
+    "run_table",
     "summarise",
     "variance",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from seedwise.comparison.beforehand import Standing, standing
 from seedwise.comparison.contrast import Contrast, contrast, shared_seeds
+from seedwise.comparison.html import comparison_html
 from seedwise.comparison.measured import Measurements, RunCounts, measure, results_of
 from seedwise.comparison.metrics import Metric, default_metric, find_metric
 from seedwise.comparison.rule import Rule
@@ -121,6 +122,9 @@ class Comparison:
     def accuracy(self) -> Contrast | None:
         """B against A under accuracy; None where it is not known."""
         return self.contrasts.get("accuracy")
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)
 
 
 def compare(store: Store, a: str, b: str, rule: Rule) -> Comparison:

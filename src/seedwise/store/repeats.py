@@ -48,7 +48,7 @@ class Repeats(Tables):
         with self._writing():
             self._check_repeatable(run_id)
             if logits is not None:
-                self._check_shape(run_id, logits[:3])
+                self._check_repeat(run_id, logits[:3])
             place = self._environment_id(as_json(dict(record.made_by)))
             values = (run_id, *head, place, *body)
             repeat = self._insert("repeats", (None, *values, checksum(*values)))
@@ -95,7 +95,7 @@ class Repeats(Tables):
             what = "failed" if rows else "is not there"
             raise StudyError(f"run {run_id} of {self.path} {what}; a repeat needs a result")
 
-    def _check_shape(self, run_id: int, shape: tuple[int, ...]) -> None:
+    def _check_repeat(self, run_id: int, shape: tuple[int, ...]) -> None:
         rows = self._rows("SELECT views, examples, classes FROM logits WHERE run = ?", run_id)
         if rows and rows[0] != shape:
             raise StudyError(

@@ -1,29 +1,10 @@
-"""What is kept of a run besides itself: the study's dataset, and word to whoever watches."""
+"""Word of a stored run to whoever watches a study."""
 
-import hashlib
-
-from jaxtyping import Int64
-from numpy import ndarray
-
-from seedwise.data import Split
-from seedwise.records import DatasetRecord, RunRecord
+from seedwise.records import RunRecord
 from seedwise.study.events import RunStored
 from seedwise.study.runner import Job
 
-__all__ = ["dataset_of", "stored_event"]
-
-
-def dataset_of(targets: Int64[ndarray, " examples"], job: Job) -> DatasetRecord:
-    """What can be said of a dataset of which only the targets are known."""
-    digest = hashlib.sha256(targets.astype("<i8").tobytes()).hexdigest()
-    return DatasetRecord(
-        name=f"returned by {job.setup.train}",
-        fingerprint=digest,
-        split=Split(name="shipped").to_json(),
-        classes=tuple(str(i) for i in range(int(targets.max()) + 1)),
-        names=tuple(f"example {i}" for i in range(len(targets))),
-        targets=targets,
-    )
+__all__ = ["stored_event"]
 
 
 def stored_event(job: Job, record: RunRecord) -> RunStored:

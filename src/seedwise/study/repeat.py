@@ -10,10 +10,11 @@ from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store, StoredRun
 from seedwise.study.events import Finished, Planned, Watch
-from seedwise.study.keeping import dataset_of, stored_event
+from seedwise.study.keeping import stored_event
 from seedwise.study.orders import Orders, Place
 from seedwise.study.plan import Wanted
 from seedwise.study.runner import DataReference, load_function, perform
+from seedwise.study.targets import keep_targets
 
 __all__ = ["repeat_run", "stored_result"]
 
@@ -62,7 +63,7 @@ def repeat_run(
         device = str(run.made_by.get("device", device))
     place = Place.of(store, [setup], device, 1, runs=1)
     wanted = Wanted(setup=run.setup, seed=run.seed)
-    job = Orders([wanted], {run.setup: setup}, references, place).take()
+    job = Orders([wanted], {run.setup: setup}, references, place, {}).take()
     assert job is not None, "one run was ordered"
     watch(Planned(setups=(run.setup,), wanted=1, stored=0))
     record = perform(job, watch)
@@ -73,8 +74,7 @@ def repeat_run(
             f"the repeat of setup {run.setup!r} with seed {run.seed} failed, and is not kept: "
             f"{' '.join(reason)}"
         )
-    if record.targets is not None:
-        store.set_dataset(dataset_of(record.targets, job))
+    keep_targets(store, record, source=f"returned by {setup.train}")
     repeat = store.add_repeat(run.id, record, ended_at=datetime.now(UTC))
     watch(Finished(stored=1, failed=0))
     return compare_repeat(store, run, repeat)

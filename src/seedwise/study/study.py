@@ -1,5 +1,6 @@
 """The Study that people hold: a study file, and what can be done with it."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -7,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seedwise.comparison import (
     Comparison,
@@ -20,6 +21,7 @@ from seedwise.comparison import (
     compare,
     compare_several,
     compare_with_target,
+    run_table,
     summarise,
     variance,
 )
@@ -28,19 +30,24 @@ from seedwise.comparison.nulls import Judge
 from seedwise.comparison.planning import Planning, Question, plan_from_pilot
 from seedwise.comparison.values import keep_metric_values
 from seedwise.data import Split, default_split
-from seedwise.errors import ConfigError, StudyError
+from seedwise.errors import ConfigError, MissingPackage, StudyError
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.stats.multiplicity import Correction
 from seedwise.store import Store
-from seedwise.study.events import DataProgress, Event, Finished, Planned, Watch
-from seedwise.study.keeping import dataset_of, stored_event
+from seedwise.study.events import DataProgress, Event, Finished, Planned, RunStored, Watch
+from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
+from seedwise.study.keeping import stored_event
 from seedwise.study.local import LocalExecutor
 from seedwise.study.nulls import Nulls
 from seedwise.study.orders import Orders, Place
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
 from seedwise.study.repeat import repeat_run, stored_result
 from seedwise.study.runner import DataReference, load_function
+from seedwise.study.targets import as_targets, dataset_of, keep_targets
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Study"]
 
@@ -59,6 +66,12 @@ class Study:
             `{"per_class": 250, "seed": 1234}`; None takes the dataset's own.
         source: Where the dataset's folder or archive lies, if not in the cache.
         cache: Where downloads and decoded pixels are kept; None takes the user's cache folder.
+        targets: Class of each example that the user's own functions predict, if they do not return
+            it themselves; a study that exists remembers it.
+
+    Raises:
+        ConfigError: Both a dataset and targets are given.
+        DataError: The targets are no class numbers.
 
     >>> study = Study("mine.db", dataset="imagenette", split="page")
     """
@@ -71,16 +84,20 @@ class Study:
         split: str | Mapping[str, int] | Split | None = None,
         source: str | PathLike[str] | None = None,
         cache: str | PathLike[str] | None = None,
+        targets: Any = None,
     ) -> None:
+        if dataset is not None and targets is not None:
+            raise ConfigError("give a study a dataset or targets, not both; a dataset has its own")
         self.path = Path(path)
         self._dataset = dataset
         self._split = None if split is None else Split.of(split)
         self._source = None if source is None else Path(source)
         self._cache = None if cache is None else Path(cache)
+        self._targets = None if targets is None else as_targets(targets)
 
     def run(
         self,
-        setups: Mapping[str, Setup],
+        setups: Mapping[str, SetupLike],
         *,
         seeds: SeedsLike,
         rule: Rule | None = None,
@@ -97,33 +114,43 @@ class Study:
         labelled exploratory.
 
         Args:
-            setups: The setups by name.
+            setups: The setups by name. Instead of a setup there may be a function of one argument,
+                the run's `Seed`, that returns `{"predictions": logits, "targets": classes}`,
+                metrics by name, or one number; see `study.functions` for what tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
             rule: How verdicts are to be reached; None takes the usual rule.
             executor: Where runs are made; `local` is this machine.
-            jobs: Runs side by side; None chooses.
+            jobs: Runs side by side; None chooses, and makes one of the user's functions at a time.
+                More than one is done in processes, which import the functions by name.
             device: `auto`, `cpu` or `cuda`.
-            watch: Told of all that happens, in this thread.
+            watch: Told of all that happens, in this thread. Without it, runs that failed are told
+                by a warning.
 
         Returns:
             The summary of the whole study, runs of earlier calls included.
 
         Raises:
             ConfigError: No setup, no dataset for the built-in training, an unknown executor, or a
-                training function that cannot be loaded.
+                training function that cannot be called, loaded, or run in another process.
             StudyError: The file is no study, was made with other data, or has another setup under
                 one of the names.
         """
-        tell = watch or _ignore
+        tell = watch or _Complain()
         if executor != "local":
             raise ConfigError(f"executor must be local, got {executor!r}")
         if not setups:
             raise ConfigError("a study needs at least one setup, got none")
         wanted = as_seeds(seeds)
-        for name in {setup.train for setup in setups.values()}:
+        functions = given_functions(setups)
+        if here := only_here(functions):
+            jobs = _one_job(here, jobs)
+        setups = as_setups(setups)
+        for name in {setup.train for name, setup in setups.items() if name not in functions}:
             load_function(name)
         with Store.open(self.path, create=True) as store:
             references = self._references(store, setups.values(), tell)
+            if self._targets is not None:
+                store.set_dataset(dataset_of(self._targets, source="given to the study"))
             for name, setup in setups.items():
                 store.add_setup(name, setup)
             _fix_plan(store, tuple(setups), wanted, rule)
@@ -132,8 +159,14 @@ class Study:
             tell(Planned(setups=tuple(setups), wanted=len(plan.runs), stored=plan.stored))
             if plan.missing:
                 place = Place.of(store, setups.values(), device, jobs, runs=len(plan.missing))
-                orders = Orders(plan.missing, setups, references, place)
-                machine = LocalExecutor(workers=place.workers, share=place.device == "cuda")
+                # In this process functions are called as they are: loading a script's by its name
+                # would run the script again.
+                in_hand = functions if place.workers == 1 else {}
+                orders = Orders(plan.missing, setups, references, place, in_hand)
+                # Functions of users' may use global generators, which threads would share.
+                built_in = all(setup.train == BUILT_IN for setup in setups.values())
+                share = place.device == "cuda" and built_in
+                machine = LocalExecutor(workers=place.workers, share=share)
                 _make(store, orders, machine, tell)
             keep_metric_values(store)
             return summarise(store)
@@ -321,6 +354,30 @@ class Study:
         study.run(nulls.setups, seeds=nulls.seeds, jobs=jobs, device=device, watch=watch)
         return nulls.judged(judge, alpha=alpha)
 
+    def runs(self) -> "DataFrame":
+        """Every stored run as a row of a pandas DataFrame.
+
+        Columns: `setup`, the three seeds, `state`, `seconds`, `ended_at` (UTC), every metric
+        (accuracies as fractions; NaN where a run has none), and `error`.
+
+        Raises:
+            MissingPackage: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise MissingPackage("pandas", "Study.runs()", extra="pandas") from None
+        with Store.open(self.path, readonly=True) as store:
+            table = run_table(store)
+        return pandas.DataFrame(table.rows, columns=list(table.columns))
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.path)!r})"
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the summary, once there is something."""
+        return self.summary()._repr_html_() if self.path.exists() else None
+
     def _references(
         self, store: Store, setups: Iterable[Setup], tell: Watch
     ) -> Mapping[int | None, DataReference]:
@@ -384,14 +441,39 @@ def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) ->
     counts = Counter[str]()
     with closing(executor.run(orders.take, tell)) as outcomes:
         for job, record in outcomes:
-            if record.targets is not None:
-                store.set_dataset(dataset_of(record.targets, job))
+            keep_targets(store, record, source=f"returned by {job.setup.train}")
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
             if record.state == "failed":
                 orders.again(job)
             tell(stored_event(job, record))
     tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
+
+
+def _one_job(functions: Iterable[str], jobs: int | None) -> int:
+    """One run at a time, for functions that only this process has."""
+    if jobs not in (None, 1):
+        raise ConfigError(
+            f"jobs={jobs} needs functions that other processes can import, but the one of setup "
+            f"{next(iter(functions))!r} is a lambda, a partial or a notebook's; put it in a "
+            "module as a plain function, or leave jobs out"
+        )
+    return 1
+
+
+class _Complain:
+    """Watches where nobody else does, and warns of what would else be found out late."""
+
+    def __init__(self) -> None:
+        self._error: str | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStored) and event.state == "failed":
+            self._error = f"setup {event.setup!r} with seed {event.seed}: {event.error}"
+        if isinstance(event, Finished) and event.failed:
+            tries = "1 try" if event.failed == 1 else f"{event.failed} tries"
+            # stacklevel: the line of the user's that called Study.run
+            warnings.warn(f"{tries} failed; the last was {self._error}", stacklevel=4)
 
 
 def _ignore(event: Event) -> None:
