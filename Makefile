@@ -43,6 +43,7 @@ $(VENV)/.train: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,digits]'
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.train requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-nodeps.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	touch $@

@@ -11,6 +11,7 @@ from pathlib import Path
 from jaxtyping import Int64
 from numpy import ndarray
 
+from seedwise import data as images
 from seedwise.comparison import Comparison, Summary, compare, summarise
 from seedwise.data import Split, default_split
 from seedwise.errors import ConfigError
@@ -88,6 +89,7 @@ class Study:
         Raises:
             ConfigError: No setup, no dataset for the built-in training, an unknown executor, or a
                 training function that cannot be loaded.
+            DataError: A loader needs a package that is not installed, or the images are not there.
             StudyError: The file is no study, was made with other data, or has another setup under
                 one of the names.
         """
@@ -99,6 +101,8 @@ class Study:
         wanted = as_seeds(seeds)
         for name in {setup.train for setup in setups.values()}:
             load_function(name)
+        for loader in _named_loaders(setups.values()):
+            images.choose_loader(loader, device="cpu")
         with Store.open(self.path, create=True) as store:
             references = self._references(store, setups.values(), tell)
             for name, setup in setups.items():
@@ -167,6 +171,11 @@ class Study:
             )
             store.set_dataset(data.record())
         return references
+
+
+def _named_loaders(setups: Iterable[Setup]) -> set[str]:
+    """The loaders that the built-in training is told to use, `auto` aside."""
+    return {setup.loader for setup in setups if setup.train == BUILT_IN} - {"auto"}
 
 
 def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) -> None:

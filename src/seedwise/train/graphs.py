@@ -41,6 +41,8 @@ def fits(setup: Setup, data: Data, device: torch.device) -> bool:
     """Whether a run can be made by this engine; else the plain path makes it."""
     if device.type != "cuda" or setup.optimizer != "ranger" or setup.precision == "fp16":
         return False
+    if setup.loader != "cache":
+        return False
     free, _ = torch.cuda.mem_get_info(device)
     return data.pixels.flat.nbytes < free / 2
 
