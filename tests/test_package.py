@@ -65,3 +65,14 @@ def test_what_is_missing_for_training_is_said_with_the_command_that_installs_it(
     code = f"{BASE_ONLY}\nimport seedwise.data\nseedwise.data.open_data"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "pip install 'seedwise[train]'" in done.stderr
+
+
+def test_global_generators_are_touched_in_one_place_for_the_code_of_users():
+    package = Path(seedwise.__file__).parent
+    words = ("manual_seed", "np.random.seed", "random.seed(")
+    found = {
+        file.relative_to(package).as_posix()
+        for file in package.rglob("*.py")
+        if any(word in file.read_text() for word in words)
+    }
+    assert found == {"seeds.py"}

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from seedwise.data import LOADERS, choose_loader
-from seedwise.errors import DataError, UnknownName
+from seedwise.errors import MissingPackage, UnknownName
 from seedwise.setups import KNOWN, Setup
 from seedwise.study import Study
 
@@ -22,6 +22,6 @@ def test_a_study_whose_loader_is_not_installed_ends_before_anything_is_made(tmp_
     monkeypatch.delitem(sys.modules, "seedwise.data.dali", raising=False)
     monkeypatch.delattr("seedwise.data.dali", raising=False)
     study = Study(tmp_path / "s.db", dataset="digits")
-    with pytest.raises(DataError, match=r"pip install 'seedwise\[dali\]'"):
+    with pytest.raises(MissingPackage, match=r"pip install 'seedwise\[dali\]'"):
         study.run({"a": Setup(loader="dali")}, seeds=1)
     assert not study.path.exists()

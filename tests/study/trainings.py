@@ -1,6 +1,7 @@
 """Training functions of users, as a study finds them by name."""
 
 import os
+import random
 
 import numpy as np
 
@@ -54,3 +55,22 @@ def interrupts(seed):
     if seed.init == 2:
         raise KeyboardInterrupt
     return 1.0
+
+
+def without_targets(seed):
+    return {"predictions": _logits(seed, 1.5), "f1": 0.5}
+
+
+def few_classes(seed):
+    return {"predictions": _logits(seed, 1.5)[:, :4]}
+
+
+def draws(seed):
+    """One number from each generator that a seed gives, and from the global ones."""
+    seed.everything()
+    return {
+        "numpy": float(seed.numpy("order").random()),
+        "python": seed.python("augment", 1).random(),
+        "integer": float(seed.integer("init")),
+        "global": float(np.random.random() + random.random()),  # noqa: NPY002
+    }

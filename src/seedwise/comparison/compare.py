@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from seedwise.comparison.html import comparison_html
 from seedwise.comparison.values import metric_values
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
@@ -40,6 +41,9 @@ class Comparison:
     paired: Difference | None
     correlation: float
     unpaired: Difference
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)
 
 
 def compare(

@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 
 from seedwise.data import loader as cache
-from seedwise.errors import DataError, UnknownName
+from seedwise.errors import MissingPackage, UnknownName
 
 __all__ = ["LOADERS", "Loader", "choose_loader"]
 
@@ -39,10 +39,8 @@ def _dali(device: str) -> Loader:
     try:
         from seedwise.data import dali
     except ModuleNotFoundError as error:
-        raise DataError(
-            f"loader = 'dali' needs NVIDIA's DALI (no module {error.name!r}); "
-            "pip install 'seedwise[dali]'"
-        ) from None
+        package = str(error.name)
+        raise MissingPackage(package, "loader = 'dali'", extra="dali") from None
     return Loader(
         train=partial(dali.train_batches, device=device),
         valid=partial(dali.valid_batches, device=device),
@@ -56,7 +54,7 @@ def choose_loader(name: str, *, device: str) -> Loader:
     """The loader of that name, for a model on that device (`cpu` or `cuda`).
 
     Raises:
-        DataError: It needs a package that is not installed.
+        MissingPackage: It needs a package that is not installed.
         UnknownName: There is no such loader.
     """
     if name not in LOADERS:

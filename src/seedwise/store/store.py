@@ -186,7 +186,8 @@ class Store:
         Raises:
             RunExists: The study has a finished or diverged run of this setup and seed.
             UnknownName: The study has no such setup.
-            StudyError: The logits are of another number of examples than the study's dataset.
+            StudyError: The logits are of another number of examples than the study's dataset, or
+                of fewer classes.
         """
         if ended_at.tzinfo is None:
             raise StudyError(f"ended_at must have a time zone, got {ended_at}")
@@ -209,7 +210,7 @@ class Store:
             if record.state != "failed":
                 self._refuse_second(setup, numbers, f"setup {name!r} with seed {seed}")
             if record.logits is not None:
-                self._check_examples(record.logits.shape[1], name, seed)
+                self._check_shape(record.logits.shape, name, seed)
             place = self._environment_id(as_json(dict(record.made_by)))
             values = (setup, *row, place, *body)
             run = self._insert("runs", (None, *values, checksum(*values)))
@@ -347,12 +348,21 @@ class Store:
                 f"{self.path} has a {state} run of {what} already (run {run}); runs never change"
             )
 
-    def _check_examples(self, examples: int, name: str, seed: Seed) -> None:
-        rows = self._rows("SELECT examples FROM dataset")
-        if rows and rows[0][0] != examples:
+    def _check_shape(self, shape: tuple[int, ...], name: str, seed: Seed) -> None:
+        rows = self._rows("SELECT examples, classes FROM dataset")
+        if not rows:
+            return
+        examples, classes = rows[0][0], len(json.loads(rows[0][1]))
+        what = f"the run of setup {name!r} with seed {seed}"
+        if shape[1] != examples:
             raise StudyError(
-                f"the run of setup {name!r} with seed {seed} has predictions for {examples} "
-                f"examples, but {self.path} was made with {rows[0][0]}; predict the same examples"
+                f"{what} has predictions for {shape[1]} examples, but {self.path} was made with "
+                f"{examples}; predict the same examples"
+            )
+        if shape[2] < classes:
+            raise StudyError(
+                f"{what} predicts {shape[2]} classes, but the targets of {self.path} have "
+                f"{classes}; predict the same classes"
             )
 
     def _environment_id(self, made_by: str) -> int:

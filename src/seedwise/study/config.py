@@ -21,6 +21,7 @@ from seedwise.study.plan import as_seeds
 __all__ = ["StopConfig", "StudyConfig", "load_study", "parse_seeds"]
 
 _KEYS = ("baseline", "dataset", "executor", "seeds", "setups", "source", "split", "stop")
+_SETUP_KEYS = ("extends", *(field for field in FIELDS if field != "code"))
 _DEFAULT = "page-v1"
 _MOST_SEEDS = 100_000
 
@@ -236,7 +237,7 @@ def _setups(table: Mapping[str, Any]) -> dict[str, Setup]:
             raise _Bad(f"setups: a setup needs a printable name, got {name!r}")
         if not isinstance(each, dict):
             raise _Bad(f"setups.{name} must be a table, [setups.{name}]; got {each!r}")
-        _check_keys(each, ("extends", *FIELDS), f"setups.{name}.")
+        _check_keys(each, _SETUP_KEYS, f"setups.{name}.")
     return {name: _setup(name, tables, ()) for name in tables}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
+from seedwise.study.functions import TrainingFunction
 from seedwise.study.plan import Wanted
 from seedwise.study.runner import DataReference, Job, load_function
 
@@ -63,8 +64,13 @@ class Orders:
         setups: Mapping[str, Setup],
         references: Mapping[int | None, DataReference],
         place: Place,
+        functions: Mapping[str, TrainingFunction],
     ) -> None:
-        self._queue = deque(_job(run, setups[run.setup], references, place) for run in missing)
+        """`functions` are those that cannot be loaded by name, by setup."""
+        self._queue = deque(
+            _job(run, setups[run.setup], references, place, functions.get(run.setup))
+            for run in missing
+        )
         self._tries = Counter[Job]()
 
     def take(self) -> Job | None:
@@ -83,6 +89,7 @@ def _job(
     setup: Setup,
     references: Mapping[int | None, DataReference],
     place: Place,
+    function: TrainingFunction | None,
 ) -> Job:
     built_in = setup.train == BUILT_IN
     return Job(
@@ -92,4 +99,5 @@ def _job(
         data=references[setup.pixels] if built_in else None,
         device=place.device,
         threads=place.threads,
+        function=function,
     )

@@ -1,28 +1,31 @@
 """The Study that people hold: a study file, and what can be done with it."""
 
-import hashlib
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-
-from jaxtyping import Int64
-from numpy import ndarray
+from typing import TYPE_CHECKING, Any
 
 from seedwise import data as images
-from seedwise.comparison import Comparison, Summary, compare, summarise
+from seedwise.comparison import Comparison, Summary, compare, run_table, summarise
 from seedwise.data import Split, default_split
-from seedwise.errors import ConfigError
-from seedwise.records import DatasetRecord, RunRecord
+from seedwise.errors import ConfigError, MissingPackage
+from seedwise.records import RunRecord
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
 from seedwise.study.events import DataProgress, Event, Finished, Planned, RunStored, Watch
+from seedwise.study.functions import SetupLike, as_setups, only_here
 from seedwise.study.local import LocalExecutor
 from seedwise.study.orders import Orders, Place
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
 from seedwise.study.runner import DataReference, Job, load_function
+from seedwise.study.targets import as_targets, dataset_of, keep_targets
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Study"]
 
@@ -41,6 +44,12 @@ class Study:
             `{"per_class": 250, "seed": 1234}`; None takes the dataset's own.
         source: Where the dataset's folder or archive lies, if not in the cache.
         cache: Where downloads and decoded pixels are kept; None takes the user's cache folder.
+        targets: Class of each example that the user's own functions predict, if they do not return
+            it themselves; a study that exists remembers it.
+
+    Raises:
+        ConfigError: Both a dataset and targets are given.
+        DataError: The targets are no class numbers.
 
     >>> study = Study("mine.db", dataset="imagenette", split="page")
     """
@@ -53,16 +62,20 @@ class Study:
         split: str | Mapping[str, int] | Split | None = None,
         source: str | PathLike[str] | None = None,
         cache: str | PathLike[str] | None = None,
+        targets: Any = None,
     ) -> None:
+        if dataset is not None and targets is not None:
+            raise ConfigError("give a study a dataset or targets, not both; a dataset has its own")
         self.path = Path(path)
         self._dataset = dataset
         self._split = None if split is None else Split.of(split)
         self._source = None if source is None else Path(source)
         self._cache = None if cache is None else Path(cache)
+        self._targets = None if targets is None else as_targets(targets)
 
     def run(
         self,
-        setups: Mapping[str, Setup],
+        setups: Mapping[str, SetupLike],
         *,
         seeds: SeedsLike,
         executor: str = "local",
@@ -76,35 +89,44 @@ class Study:
         stay, and the same call makes the others.
 
         Args:
-            setups: The setups by name.
+            setups: The setups by name. Instead of a setup there may be a function of one argument,
+                the run's `Seed`, that returns `{"predictions": logits, "targets": classes}`,
+                metrics by name, or one number; see `study.functions` for what tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
             executor: Where runs are made; `local` is this machine.
-            jobs: Runs side by side; None chooses.
+            jobs: Runs side by side; None chooses, and makes one of the user's functions at a time.
+                More than one is done in processes, which import the functions by name.
             device: `auto`, `cpu` or `cuda`.
-            watch: Told of all that happens, in this thread.
+            watch: Told of all that happens, in this thread. Without it, runs that failed are told
+                by a warning.
 
         Returns:
             The summary of the whole study, runs of earlier calls included.
 
         Raises:
             ConfigError: No setup, no dataset for the built-in training, an unknown executor, or a
-                training function that cannot be loaded.
-            DataError: A loader needs a package that is not installed, or the images are not there.
+                training function that cannot be called, loaded, or run in another process.
+            MissingPackage: A setup's loader needs a package that is not installed.
             StudyError: The file is no study, was made with other data, or has another setup under
                 one of the names.
         """
-        tell = watch or _ignore
+        tell = watch or _Complain()
         if executor != "local":
             raise ConfigError(f"executor must be local, got {executor!r}")
         if not setups:
             raise ConfigError("a study needs at least one setup, got none")
         wanted = as_seeds(seeds)
-        for name in {setup.train for setup in setups.values()}:
+        functions, setups = only_here(setups), as_setups(setups)
+        if functions:
+            jobs = _one_job(functions, jobs)
+        for name in {setup.train for name, setup in setups.items() if name not in functions}:
             load_function(name)
         for loader in _named_loaders(setups.values()):
             images.choose_loader(loader, device="cpu")
         with Store.open(self.path, create=True) as store:
             references = self._references(store, setups.values(), tell)
+            if self._targets is not None:
+                store.set_dataset(dataset_of(self._targets, source="given to the study"))
             for name, setup in setups.items():
                 store.add_setup(name, setup)
             stored = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
@@ -112,8 +134,11 @@ class Study:
             tell(Planned(setups=tuple(setups), wanted=len(plan.runs), stored=plan.stored))
             if plan.missing:
                 place = Place.of(store, setups.values(), device, jobs, runs=len(plan.missing))
-                orders = Orders(plan.missing, setups, references, place)
-                machine = LocalExecutor(workers=place.workers, share=place.device == "cuda")
+                orders = Orders(plan.missing, setups, references, place, functions)
+                # Functions of users' may use global generators, which threads would share.
+                built_in = all(setup.train == BUILT_IN for setup in setups.values())
+                share = place.device == "cuda" and built_in
+                machine = LocalExecutor(workers=place.workers, share=share)
                 _make(store, orders, machine, tell)
             return summarise(store)
 
@@ -140,6 +165,30 @@ class Study:
         """
         with Store.open(self.path, readonly=True) as store:
             return compare(store, a, b, metric=metric, confidence=confidence)
+
+    def runs(self) -> "DataFrame":
+        """Every stored run as a row of a pandas DataFrame.
+
+        Columns: `setup`, the three seeds, `state`, `seconds`, `ended_at` (UTC), every metric
+        (accuracies as fractions; NaN where a run has none), and `error`.
+
+        Raises:
+            MissingPackage: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise MissingPackage("pandas", "Study.runs()", extra="pandas") from None
+        with Store.open(self.path, readonly=True) as store:
+            table = run_table(store)
+        return pandas.DataFrame(table.rows, columns=list(table.columns))
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.path)!r})"
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the summary, once there is something."""
+        return self.summary()._repr_html_() if self.path.exists() else None
 
     def _references(
         self, store: Store, setups: Iterable[Setup], tell: Watch
@@ -183,8 +232,7 @@ def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) ->
     counts = Counter[str]()
     with closing(executor.run(orders.take, tell)) as outcomes:
         for job, record in outcomes:
-            if record.targets is not None:
-                store.set_dataset(_dataset_of(record.targets, job))
+            keep_targets(store, record, source=f"returned by {job.setup.train}")
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
             if record.state == "failed":
@@ -193,17 +241,15 @@ def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) ->
     tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
 
 
-def _dataset_of(targets: Int64[ndarray, " examples"], job: Job) -> DatasetRecord:
-    """What can be said of a dataset of which only the targets are known."""
-    digest = hashlib.sha256(targets.astype("<i8").tobytes()).hexdigest()
-    return DatasetRecord(
-        name=f"returned by {job.setup.train}",
-        fingerprint=digest,
-        split=Split(name="shipped").to_json(),
-        classes=tuple(str(i) for i in range(int(targets.max()) + 1)),
-        names=tuple(f"example {i}" for i in range(len(targets))),
-        targets=targets,
-    )
+def _one_job(functions: Iterable[str], jobs: int | None) -> int:
+    """One run at a time, in this process, for functions that only this process has."""
+    if jobs not in (None, 1):
+        raise ConfigError(
+            f"jobs={jobs} needs functions that other processes can import, but the one of setup "
+            f"{next(iter(functions))!r} is a lambda, a partial or a notebook's; put it in a "
+            "module as a plain function, or leave jobs out"
+        )
+    return 1
 
 
 def _stored(job: Job, record: RunRecord) -> RunStored:
@@ -222,5 +268,16 @@ def _stored(job: Job, record: RunRecord) -> RunStored:
     )
 
 
-def _ignore(event: Event) -> None:
-    """Nobody watches."""
+class _Complain:
+    """Watches where nobody else does, and warns of what would else be found out late."""
+
+    def __init__(self) -> None:
+        self._error: str | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStored) and event.state == "failed":
+            self._error = f"setup {event.setup!r} with seed {event.seed}: {event.error}"
+        if isinstance(event, Finished) and event.failed:
+            tries = "1 try" if event.failed == 1 else f"{event.failed} tries"
+            # stacklevel: the line of the user's that called Study.run
+            warnings.warn(f"{tries} failed; the last was {self._error}", stacklevel=4)
