@@ -17,7 +17,16 @@ from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.train import choose
 
-__all__ = ["VALID_BATCH", "Chain", "Predictions", "TrainBatches", "both", "smoothed_accuracy"]
+__all__ = [
+    "VALID_BATCH",
+    "Batch",
+    "Batches",
+    "Chain",
+    "Predictions",
+    "TrainBatches",
+    "both",
+    "smoothed_accuracy",
+]
 
 VALID_BATCH = 256
 """Validation images a batch; no result depends on it."""
