@@ -5,6 +5,7 @@ import tarfile
 
 import numpy as np
 import pytest
+import torch
 
 from libraries import library
 from seedwise.data import Split, choose_loader, draw, open_data
@@ -131,3 +132,22 @@ def test_a_training_from_dali_repeats_and_stays_close_to_one_from_the_cache(data
     apart = np.abs(first.logits.astype(float) - cached.logits)
     other = np.abs(train(SETUP, Seed.of(2), data).logits.astype(float) - first.logits)
     assert 0 < apart.mean() < other.mean() / 5
+
+
+@pytest.mark.gpu
+def test_batches_made_on_a_gpu_are_those_made_on_a_cpu(data, cuda):
+    """Both round to whole levels; where they round differently is one level."""
+    draws = draw(SETUP, Seed.of(3), data)
+    there = choose_loader("dali", device=cuda)
+    on_gpu = [
+        *(images for images, _ in there.train(data, draws, 0, size=32, threads=2)),
+        *there.valid(data, size=32, batch_size=4, threads=2),
+    ]
+    on_cpu = [
+        *(images for images, _ in DALI.train(data, draws, 0, size=32, threads=0)),
+        *DALI.valid(data, size=32, batch_size=4, threads=0),
+    ]
+    for images, ours in zip(on_gpu, on_cpu, strict=True):
+        moved = torch.from_dlpack(images)
+        assert moved.is_cuda
+        assert np.abs(levels(moved.cpu().numpy()) - levels(ours)).max() < 1.01
