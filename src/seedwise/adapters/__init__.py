@@ -1,1 +1,1 @@
-"""Trainings of other libraries. Each module needs its library, which an extra brings."""
+"""Other people's libraries: each module needs one of them, and nothing else imports it."""
