@@ -72,8 +72,8 @@ class TrainBatches:
         setup = self._setup
         if self.epoch >= setup.epochs:
             raise ConfigError(
-                f"all {setup.epochs} epochs of this setup have been trained; give loaders of a "
-                f"new seed, or a setup with more: setup.but(epochs={2 * setup.epochs})"
+                f"all {setup.epochs} epochs of this setup have been trained; make new loaders "
+                f"for another run, or with more epochs: setup.but(epochs={2 * setup.epochs})"
             )
         batches = self._loader.train(
             self._data, self._draws, self.epoch, size=setup.size, threads=self._threads
