@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from seedwise import data as images
 from seedwise.comparison import (
     Comparison,
     NullComparisons,
@@ -132,6 +133,7 @@ class Study:
         Raises:
             ConfigError: No setup, no dataset for the built-in training, an unknown executor, or a
                 training function that cannot be called, loaded, or run in another process.
+            MissingPackage: A setup's loader needs a package that is not installed.
             StudyError: The file is no study, was made with other data, or has another setup under
                 one of the names.
         """
@@ -147,6 +149,8 @@ class Study:
         setups = as_setups(setups)
         for name in {setup.train for name, setup in setups.items() if name not in functions}:
             load_function(name)
+        for loader in _named_loaders(setups.values()):
+            images.choose_loader(loader, device="cpu")
         with Store.open(self.path, create=True) as store:
             references = self._references(store, setups.values(), tell)
             if self._targets is not None:
@@ -434,6 +438,11 @@ def _rule(
     said = {"metric": metric, "margin": margin, "confidence": confidence, "paired": paired}
     given = {name: value for name, value in said.items() if value is not None}
     return replace(fixed_rule(store), **given)
+
+
+def _named_loaders(setups: Iterable[Setup]) -> set[str]:
+    """The loaders that the built-in training is told to use, `auto` aside."""
+    return {setup.loader for setup in setups if setup.train == BUILT_IN} - {"auto"}
 
 
 def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) -> None:

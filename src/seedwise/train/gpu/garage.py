@@ -17,7 +17,7 @@ __all__ = ["borrowed", "fits"]
 
 def fits(setup: Setup) -> bool:
     """Whether a run can be made by this engine; else the plain path makes it."""
-    return setup.optimizer == "ranger"
+    return setup.optimizer == "ranger" and setup.loader == "cache"
 
 
 @contextmanager
