@@ -16,6 +16,7 @@ from seedwise.data import Data
 from seedwise.records import VIEWS, EpochRecord, Progress, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.train.cpu import parts
 from seedwise.train.evaluate import figures
 from seedwise.train.machine import describe, prepared
 from seedwise.train.plain import PlainEngine
@@ -126,7 +127,8 @@ def _engine(
                 yield engine
             return
     with prepared(threads=threads, deterministic=bool(setup.deterministic)):
-        yield PlainEngine(setup, seed, data, device=device, threads=threads)
+        fused = parts.fits(setup, device)
+        yield PlainEngine(setup, seed, data, device=device, threads=threads, fused=fused)
 
 
 def _epoch(
