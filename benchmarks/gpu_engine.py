@@ -72,6 +72,8 @@ def main() -> None:
 
 def timed(models: list[GraphedModel]) -> float:
     """Seconds of one epoch of all models side by side."""
+    for number, model in enumerate(models):
+        model.reset(Seed.of(number))
     threads = [
         threading.Thread(target=model.train_epoch, args=(0, lambda step, losses: None))
         for model in models
@@ -118,7 +120,7 @@ def profiled(model: GraphedModel, steps: int = 20) -> str:
         torch.cuda.synchronize()
     rows = sorted(found.key_averages(), key=lambda row: -row.device_time_total)
     lines = [
-        f"{row.device_time_total / steps:8.1f} us  {row.count / steps:6.1f} x  {row.key[:110]}"
+        f"{row.device_time_total / steps:8.1f} us  {row.count / steps:6.1f} x  {row.key[:80]}"
         for row in rows[:45]
     ]
     total = sum(row.device_time_total for row in rows) / steps

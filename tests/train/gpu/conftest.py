@@ -13,3 +13,10 @@ if not torch.cuda.is_available():
 def place():
     """Where the kernels run here."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.fixture(autouse=True)
+def _float32_is_float32():
+    """Torch would let cuDNN round float32's inputs to 10 bits."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield

@@ -5,7 +5,7 @@ import torch
 
 from seedwise.models import build, initialise
 from seedwise.models.forward import forward
-from seedwise.train.gpu.loss import loss_and_gradient
+from seedwise.train.gpu.loss import smoothed_loss
 from seedwise.train.gpu.parts import GpuParts, narrowed
 from seedwise.train.steps import autocast, label_smoothed_loss
 
@@ -34,16 +34,16 @@ def one_step(place, kind):
     x = images.to(kind).contiguous(memory_format=torch.channels_last)
     logits = forward(model, x, GpuParts(narrow))
     examples = torch.tensor([0] * BATCH + CHOSEN, dtype=torch.int32, device=place)
-    losses, gradient = loss_and_gradient(
-        logits.detach(),
+    loss, root = smoothed_loss(
+        logits,
         targets,
         examples,
         torch.tensor([1, 1], device=place),
         torch.ones(1, device=place),
         label_smoothing=0.1,
     )
-    logits.backward(gradient)
-    return losses.mean(), [narrow.get(p, p).grad.float() for p in model.parameters()]
+    root.backward()
+    return loss, [narrow.get(p, p).grad.float() for p in model.parameters()]
 
 
 def plain_step(place, precision):

@@ -6,6 +6,8 @@ rate) stands in tables on the device, at the row of a device counter that the st
 A capture outlives its run: the next seed resets weights and tables in place.
 """
 
+import copy
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +24,7 @@ from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.train.gpu.images import images_for
-from seedwise.train.gpu.loss import loss_and_gradient
+from seedwise.train.gpu.loss import smoothed_loss
 from seedwise.train.gpu.parts import GpuParts, narrowed
 from seedwise.train.gpu.update import RangerUpdate
 
@@ -49,20 +51,18 @@ class GraphedModel:
         self._setup, self._data, self._device = setup, data, device
         self.steps = len(data.train) // setup.batch_size
         self._stream = torch.cuda.Stream(device)
-        self._host_model, self._model = (_built(setup, data) for _ in range(2))
-        with torch.cuda.stream(self._stream):
-            self._place()
-            # once without recording: libraries choose their kernels and ours are compiled
-            self._train_step()
-            self._update.point_at_gradients()
-            self._valid_step()
-        self._stream.synchronize()
+        self._host_model = _built(setup, data)
+        self._model = copy.deepcopy(self._host_model)
         with torch.backends.cudnn.flags(
             enabled=True,
             benchmark=False,
             deterministic=bool(setup.deterministic),
             allow_tf32=False,
         ):
+            with torch.cuda.stream(self._stream):
+                self._place()
+                self._warm_up()
+            self._stream.synchronize()
             self._train_graph = self._captured(self._train_step, None)
             with torch.cuda.stream(self._stream):
                 self._update.point_at_gradients()
@@ -88,6 +88,14 @@ class GraphedModel:
         batches, batch = self._images.valid_batches, len(self._images.valid)
         shape = (batches, len(VIEWS), batch, len(self._data.classes))
         self._logits = torch.zeros(shape, dtype=torch.float16, device=device)
+
+    def _warm_up(self) -> None:
+        """Each step once without recording: libraries choose kernels, and ours are compiled."""
+        with warnings.catch_warnings():
+            # the thread of the backward pass has no CUDA context yet
+            warnings.filterwarnings("ignore", message="Attempting to run cuBLAS")
+            self._train_step()
+        self._valid_step()
 
     def reset(self, seed: Seed) -> None:
         """Start a run: this seed's initial weights and choices, empty moments."""
@@ -139,16 +147,18 @@ class GraphedModel:
         self._images.make_train(update.clock)
         update.forget()
         logits = forward(self._model, self._images.train.permute(0, 3, 1, 2), self._parts)
-        losses, gradient = loss_and_gradient(
-            logits.detach(),
+        loss, root = smoothed_loss(
+            logits,
             self._targets,
             self._images.examples,
             update.clock,
             update.scale,
             label_smoothing=self._setup.label_smoothing,
         )
-        logits.backward(gradient)
-        self._losses.index_copy_(0, update.clock[:1], losses.mean()[None])
+        root.backward()
+        self._losses.index_copy_(0, update.clock[:1], loss[None])
+        if not torch.cuda.is_current_stream_capturing():
+            update.point_at_gradients()
         update.step()
 
     def _valid_step(self) -> None:

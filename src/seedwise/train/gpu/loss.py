@@ -2,12 +2,14 @@
 # pyright: reportIndexIssue=false, reportArgumentType=false, reportOperatorIssue=false
 # a Triton kernel is launched by an index, and its constants are plain numbers there
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-__all__ = ["loss_and_gradient"]
+__all__ = ["smoothed_loss"]
 
 
 @triton.jit
@@ -41,7 +43,7 @@ def _row_loss(
     tl.store(gradients + row * classes + c, gradient.to(gradients.dtype.element_ty), mask=inside)
 
 
-def loss_and_gradient(
+def smoothed_loss(
     logits: Tensor,
     targets: Tensor,
     examples: Tensor,
@@ -50,33 +52,57 @@ def loss_and_gradient(
     *,
     label_smoothing: float,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of each image of a step, and the scaled gradient of their mean.
+    """The mean loss of a step's batch.
 
     Args:
         logits: (batch, classes), any float dtype.
         targets: int64, class of every image of the dataset.
         examples: int32, the images of all steps, one batch after the other.
-        clock: int64, one number: the step.
+        clock: int64, its first number is the step.
         scale: float32, one number: the gradient is multiplied by it.
         label_smoothing: Share of the target spread over all classes, in [0, 1).
 
     Returns:
-        float32 losses of the images, and the gradient, of the shape and dtype of `logits`.
+        float32, one number each: the loss, detached; and what to call `backward` on, whose
+        gradient is that of scale * loss. (Given a gradient, `Tensor.backward` would load sympy:
+        a second of a study of twenty.)
     """
-    batch, classes = logits.shape
-    losses = torch.empty(batch, device=logits.device)
-    gradients = torch.empty_like(logits)
-    _row_loss[(batch,)](
-        logits.contiguous(),
-        targets,
-        examples,
-        clock,
-        scale,
-        losses,
-        gradients,
-        batch,
-        classes,
-        label_smoothing,
-        C=triton.next_power_of_2(classes),
-    )
-    return losses, gradients
+    losses, root = _Loss.apply(logits, targets, examples, clock, scale, label_smoothing)
+    return losses.detach().mean(), root
+
+
+class _Loss(torch.autograd.Function):
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any,
+        logits: Tensor,
+        targets: Tensor,
+        examples: Tensor,
+        clock: Tensor,
+        scale: Tensor,
+        label_smoothing: float,
+    ) -> tuple[Tensor, Tensor]:
+        batch, classes = logits.shape
+        losses = torch.empty(batch, device=logits.device)
+        gradient = torch.empty_like(logits)
+        _row_loss[(batch,)](
+            logits.contiguous(),
+            targets,
+            examples,
+            clock,
+            scale,
+            losses,
+            gradient,
+            batch,
+            classes,
+            label_smoothing,
+            C=triton.next_power_of_2(classes),
+        )
+        ctx.save_for_backward(gradient)
+        ctx.mark_non_differentiable(losses)
+        return losses, torch.zeros((), device=logits.device)
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor, one: Tensor) -> Any:  # type: ignore[override]
+        (gradient,) = ctx.saved_tensors
+        return gradient, None, None, None, None, None

@@ -21,11 +21,11 @@ from seedwise.train.gpu.activations import activated, activation_name, slope
 
 __all__ = ["activate", "norm_act"]
 
-_TILE = 4096
-"""Numbers of a tile: 32 for each of 128 threads."""
+_TILE = 2048
+"""Numbers of a tile: 16 for each of 128 threads."""
 
-_PROGRAMS = 264
-"""Programs that a sum is divided over: two for each multiprocessor of an H100 or H200."""
+_PROGRAMS = 528
+"""Programs that a sum is divided over: four for each multiprocessor of an H100 or H200."""
 
 
 @triton.jit
@@ -259,7 +259,7 @@ class _Shape:
         return self.programs, self.blocks
 
 
-_FINISH = 16
+_FINISH = 8
 """Channels of a program that adds up sums."""
 
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 from seedwise.models.blocks import SimpleSelfAttention
 from seedwise.train.gpu.attention import attention
 from seedwise.train.gpu.norm import activate, norm_act
+from seedwise.train.gpu.pools import pool
 
 __all__ = ["GpuParts", "narrowed"]
 
@@ -54,8 +55,8 @@ class GpuParts:
         return attention(layer, x)
 
     def pool(self, layer: nn.MaxPool2d | nn.AvgPool2d, x: Tensor) -> Tensor:
-        """Torch's own pooling."""
-        return layer(x)
+        """The pooling, going over memory once."""
+        return pool(layer, x)
 
     def head(self, linear: nn.Linear, x: Tensor) -> Tensor:
         """The linear layer of each channel's mean."""
