@@ -6,6 +6,7 @@ from seedwise.cli.base import Group, print_help
 from seedwise.cli.datasets import data
 from seedwise.cli.looking import compare, export, status
 from seedwise.cli.running import demo, run
+from seedwise.cli.speed import bench
 
 __all__ = ["cli", "main"]
 
@@ -21,7 +22,7 @@ def cli(ctx: click.Context) -> None:
     print_help(ctx)
 
 
-for command in (compare, data, demo, export, run, status):
+for command in (bench, compare, data, demo, export, run, status):
     cli.add_command(command)
 
 

@@ -21,7 +21,7 @@ from seedwise.train.evaluate import figures
 from seedwise.train.machine import describe, prepared
 from seedwise.train.plain import PlainEngine
 
-__all__ = ["SmoothedLoss", "train"]
+__all__ = ["SmoothedLoss", "engine_for", "train"]
 
 
 class Engine(Protocol):
@@ -92,7 +92,7 @@ def train(
     place = torch.device(device)
     epochs: list[EpochRecord] = []
     logits, error = None, None
-    with _engine(setup, seed, data, place, threads) as engine:
+    with engine_for(setup, seed, data, place, threads) as engine:
         smoothed = SmoothedLoss()
         try:
             for epoch in range(setup.epochs):
@@ -115,7 +115,7 @@ def train(
 
 
 @contextmanager
-def _engine(
+def engine_for(
     setup: Setup, seed: Seed, data: Data, device: torch.device, threads: int
 ) -> Generator[Engine]:
     """The fastest engine that this run can have here."""
