@@ -70,7 +70,9 @@ def sample(setup: Setup, device: str, cache: Path | None) -> tuple[Data, str]:
         names, classes = tuple(map(str, targets)), tuple(map(str, range(_CLASSES)))
         fingerprint = "noise"
     else:
-        pixels, targets, what = cached.pixels, cached.listing.targets, "the newest cached dataset"
+        pixels, targets = cached.pixels, cached.listing.targets
+        side = int(np.median(np.minimum(pixels.heights, pixels.widths)))
+        what = f"the images that were decoded last, shorter side about {side} px"
         names, classes = cached.listing.names, cached.listing.classes
         fingerprint = cached.fingerprint
     spread = np.linspace(0, len(names) - 1, train + valid).astype(np.int64)
