@@ -1,13 +1,16 @@
 """A comparison in words that need no statistics to be read. Accuracy is in points here."""
 
 import math
+from typing import TYPE_CHECKING
 
-from seedwise.comparison.compare import Comparison
 from seedwise.comparison.contrast import Contrast
-from seedwise.comparison.target import TargetComparison
 from seedwise.comparison.verdict import SOFT
 from seedwise.stats.catalog import CATALOG
 from seedwise.stats.intervals import Difference
+
+if TYPE_CHECKING:
+    from seedwise.comparison.compare import Comparison
+    from seedwise.comparison.target import TargetComparison
 
 __all__ = [
     "amount",
@@ -50,7 +53,7 @@ def metric_words(metric: str) -> str:
     return f"{words} ({settings})" if settings else words
 
 
-def verdict_sentence(found: Comparison) -> str:
+def verdict_sentence(found: "Comparison") -> str:
     """Better, worse, equivalent or undecided, and by how much."""
     match found.outcome:
         case "better" | "worse":
@@ -61,7 +64,7 @@ def verdict_sentence(found: Comparison) -> str:
             return _undecided(found)
 
 
-def target_sentence(found: TargetComparison) -> str:
+def target_sentence(found: "TargetComparison") -> str:
     """Better, worse or undecided against a fixed number, and by how much."""
     metric, difference = found.metric, found.difference
     words, name = metric_words(metric), found.setup.name
@@ -86,7 +89,7 @@ def level(metric: str, value: float) -> str:
     return f"{_number(metric, value)} %" if in_points(metric) else _number(metric, value)
 
 
-def basis(found: Comparison) -> str:
+def basis(found: "Comparison") -> str:
     """The runs on which it rests, and how often such a verdict is wrong."""
     difference = found.deciding.difference
     if difference.paired:
@@ -97,7 +100,7 @@ def basis(found: Comparison) -> str:
     return f"From {runs}.{_error_rate(found)}"
 
 
-def more_runs(found: Comparison) -> str:
+def more_runs(found: "Comparison") -> str:
     """How many runs would do, for an undecided comparison; empty where no number can be said."""
     runs, seen = found.runs_for_seen, found.deciding.difference
     if found.outcome != "undecided" or runs is None or found.verdict.withheld:
@@ -113,7 +116,7 @@ def more_runs(found: Comparison) -> str:
     return ""
 
 
-def _error_rate(found: Comparison) -> str:
+def _error_rate(found: "Comparison") -> str:
     """What the verdict's error rate means; nothing where it is not kept."""
     if not found.standing.confirmatory:
         return ""
@@ -127,7 +130,7 @@ def _error_rate(found: Comparison) -> str:
     )
 
 
-def _different(found: Comparison) -> str:
+def _different(found: "Comparison") -> str:
     verdict, main, accuracy = found.verdict, found.deciding, found.accuracy
     head = f"{found.b.name} is {verdict.outcome} than {found.a.name}"
     if main.metric != "accuracy":
@@ -153,7 +156,7 @@ def _shift(size: Contrast) -> str:
     )
 
 
-def _equivalent(found: Comparison) -> str:
+def _equivalent(found: "Comparison") -> str:
     tests = found.equivalence
     assert tests is not None, "without a margin nothing is equivalent"
     metric = found.margin_metric
@@ -169,7 +172,7 @@ def _equivalent(found: Comparison) -> str:
     return text
 
 
-def _undecided(found: Comparison) -> str:
+def _undecided(found: "Comparison") -> str:
     size = found.accuracy or found.deciding
     text = f"Undecided: these runs can't tell {found.b.name} from {found.a.name}"
     if found.verdict.withheld:
