@@ -20,6 +20,7 @@ from seedwise.study.events import (
     EpochDone,
     Event,
     Finished,
+    Notice,
     Planned,
     RunStored,
     Watch,
@@ -70,6 +71,8 @@ class _Lines:
                 self._say(f"{event.what}: {event.done:,} of {event.total:,}")
             case Planned():
                 self._say(_plan(event))
+            case Notice():
+                self._say(event.text)
             case EpochDone():
                 self._say(f"{event.setup}  seed {event.seed}  {_epoch_line(event.record)}")
             case RunStored():
@@ -97,6 +100,8 @@ class _Picture:
             case RunStored():
                 style = {"finished": "", "diverged": "yellow", "failed": "red"}[event.state]
                 self._console.print(Text(_stored_line(event), style=style))
+            case Notice():
+                self._console.print(Text(event.text, style="yellow"))
             case Finished():
                 self._console.print(Text(_end(event, self._progress.elapsed(time.monotonic()))))
             case _:

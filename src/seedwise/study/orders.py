@@ -7,8 +7,9 @@ from typing import Any
 
 from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
+from seedwise.study.executor import Executor
 from seedwise.study.plan import Wanted
-from seedwise.study.runner import DataReference, Job, load_function
+from seedwise.study.runner import DataReference, Job
 
 __all__ = ["Orders", "Place"]
 
@@ -31,14 +32,15 @@ class Place:
         store: Store,
         setups: Iterable[Setup],
         device: str,
-        jobs: int | None,
+        executor: Executor,
         *,
         runs: int,
     ) -> "Place":
-        """What the machine offers, kept to what the study began with."""
+        """What the executor's machines offer, kept to what the study began with."""
+        jobs = executor.workers
         if all(setup.train != BUILT_IN for setup in setups):
             return cls(device="cpu", workers=jobs or 1, threads=1, choices={})
-        machine = load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
+        machine = executor.choose(device=device, jobs=jobs, runs=runs)
         choices = store.choice("auto")
         if choices is None:
             choices = {name: getattr(machine, name) for name in AUTO}

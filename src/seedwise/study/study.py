@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -17,8 +18,18 @@ from seedwise.errors import ConfigError
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
-from seedwise.study.events import DataProgress, Event, Finished, Planned, RunStored, Watch
-from seedwise.study.local import LocalExecutor
+from seedwise.study.claim import claimed, network_file_system
+from seedwise.study.events import (
+    DataProgress,
+    Event,
+    Finished,
+    Notice,
+    Planned,
+    RunStored,
+    Watch,
+)
+from seedwise.study.executor import Executor
+from seedwise.study.executors import as_executor
 from seedwise.study.orders import Orders, Place
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
 from seedwise.study.runner import DataReference, Job, load_function
@@ -64,9 +75,10 @@ class Study:
         setups: Mapping[str, Setup],
         *,
         seeds: SeedsLike,
-        executor: str = "local",
+        executor: str | Executor = "local",
         jobs: int | None = None,
         device: str = "auto",
+        time_limit: float | None = None,
         watch: Watch | None = None,
     ) -> Summary:
         """Make the runs that are missing: each setup with each seed.
@@ -77,9 +89,11 @@ class Study:
         Args:
             setups: The setups by name.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
-            executor: Where runs are made; `local` is this machine.
+            executor: Where runs are made: `local` is this machine, `ray` a Ray on this machine; or
+                a LocalExecutor or RayExecutor, which says more.
             jobs: Runs side by side; None chooses.
             device: `auto`, `cpu` or `cuda`.
+            time_limit: Seconds after which a run is ended and counts as failed; None for no limit.
             watch: Told of all that happens, in this thread.
 
         Returns:
@@ -88,18 +102,18 @@ class Study:
         Raises:
             ConfigError: No setup, no dataset for the built-in training, an unknown executor, or a
                 training function that cannot be loaded.
-            StudyError: The file is no study, was made with other data, or has another setup under
-                one of the names.
+            StudyError: The file is no study, was made with other data, has another setup under one
+                of the names, or another program makes its runs at this moment.
         """
         tell = watch or _ignore
-        if executor != "local":
-            raise ConfigError(f"executor must be local, got {executor!r}")
+        machine = as_executor(executor, jobs=jobs, time_limit=time_limit)
         if not setups:
             raise ConfigError("a study needs at least one setup, got none")
         wanted = as_seeds(seeds)
         for name in {setup.train for setup in setups.values()}:
             load_function(name)
-        with Store.open(self.path, create=True) as store:
+        with Store.open(self.path, create=True) as store, claimed(self.path):
+            self._warn(tell)
             references = self._references(store, setups.values(), tell)
             for name, setup in setups.items():
                 store.add_setup(name, setup)
@@ -107,10 +121,9 @@ class Study:
             plan = Plan.of(tuple(setups), wanted, stored=stored)
             tell(Planned(setups=tuple(setups), wanted=len(plan.runs), stored=plan.stored))
             if plan.missing:
-                place = Place.of(store, setups.values(), device, jobs, runs=len(plan.missing))
+                place = Place.of(store, setups.values(), device, machine, runs=len(plan.missing))
                 orders = Orders(plan.missing, setups, references, place)
-                machine = LocalExecutor(workers=place.workers, share=place.device == "cuda")
-                _make(store, orders, machine, tell)
+                _make(store, orders, machine.placed(place), tell)
             return summarise(store)
 
     def summary(self) -> Summary:
@@ -137,6 +150,13 @@ class Study:
         with Store.open(self.path, readonly=True) as store:
             return compare(store, a, b, metric=metric, confidence=confidence)
 
+    def _warn(self, tell: Watch) -> None:
+        """Say what holds of a study on a network file system."""
+        kind = network_file_system(self.path)
+        if kind is not None:
+            text = f"{self.path} lies on a network file system ({kind}): use it from this machine"
+            tell(Notice(text=f"{text} only while it runs"))
+
     def _references(
         self, store: Store, setups: Iterable[Setup], tell: Watch
     ) -> Mapping[int | None, DataReference]:
@@ -161,15 +181,16 @@ class Study:
             )
             for pixels in sizes
         }
-        for reference in references.values():
+        for pixels, reference in references.items():
             data = reference.open(
                 lambda what, done, total: tell(DataProgress(what=what, done=done, total=total))
             )
             store.set_dataset(data.record())
+            references[pixels] = replace(reference, fingerprint=data.fingerprint)
         return references
 
 
-def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) -> None:
+def _make(store: Store, orders: Orders, executor: Executor, tell: Watch) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
     counts = Counter[str]()
     with closing(executor.run(orders.take, tell)) as outcomes:
