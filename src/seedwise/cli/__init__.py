@@ -3,6 +3,7 @@
 import click
 
 from seedwise.cli.base import Group, print_help
+from seedwise.cli.care import check, merge
 from seedwise.cli.datasets import data
 from seedwise.cli.looking import compare, export, status
 from seedwise.cli.running import demo, run
@@ -21,7 +22,7 @@ def cli(ctx: click.Context) -> None:
     print_help(ctx)
 
 
-for command in (compare, data, demo, export, run, status):
+for command in (check, compare, data, demo, export, merge, run, status):
     cli.add_command(command)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from seedwise.errors import StudyError, StudyTooNew
 from seedwise.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_BYTES, checksum
 
-__all__ = ["connect", "faults", "transaction"]
+__all__ = ["connect", "faults", "inspect", "transaction"]
 
 _BUSY_SECONDS = 10.0
 """How long to wait for another process that is writing; storing a run takes it a few ms."""
@@ -57,13 +57,16 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
         raise
 
 
-def connect(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
+def connect(
+    path: Path, *, create: bool, readonly: bool, steps: int | None = None
+) -> sqlite3.Connection:
     """A connection to a study file of this version.
 
     Args:
         path: The file.
         create: Make it if there is none; a file of 0 bytes counts as none.
         readonly: Leave the file as it is.
+        steps: Bring it only to this older format; None brings it to this version's.
 
     Raises:
         StudyError: There is no such file, or it cannot be used; the message says why.
@@ -79,7 +82,27 @@ def connect(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
             _check_size(connection, path)
             _check_version(connection, path, readonly=readonly)
             if not readonly:
-                _make_writer(connection, unborn=unborn)
+                _make_writer(connection, unborn=unborn, steps=steps or len(MIGRATIONS))
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def inspect(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, to a study of this or an older format, damaged or not.
+
+    Raises:
+        StudyError: There is no such file, or it is no study as far as can be told.
+        StudyTooNew: A later seedwise wrote it.
+    """
+    _look_at(path, create=False)
+    with faults(path):
+        connection = _reader(path)
+        try:
+            if _is_unborn(connection, path):
+                raise StudyError(f"{path} is empty; name a study file")
+            _check_version(connection, path, readonly=False)
         except BaseException:
             connection.close()
             raise
@@ -161,8 +184,8 @@ def _is_unborn(connection: sqlite3.Connection, path: Path) -> bool:
     return True
 
 
-def _make_writer(connection: sqlite3.Connection, *, unborn: bool) -> None:
-    """Settings of a connection that writes; brings the file to this version's format.
+def _make_writer(connection: sqlite3.Connection, *, unborn: bool, steps: int) -> None:
+    """Settings of a connection that writes; brings the file to the format of so many steps.
 
     WAL: a run is appended to the log whole, and readers go on meanwhile. A killed program loses
     nothing that was stored under any setting of `synchronous`, since the system still has what it
@@ -174,10 +197,10 @@ def _make_writer(connection: sqlite3.Connection, *, unborn: bool) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    for step in range(_version(connection), len(MIGRATIONS)):
+    for step in range(_version(connection), steps):
         _migrate(connection, step)
     with transaction(connection):  # what cannot be written is told now, not after the first run
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA user_version = {steps}")
 
 
 def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:
