@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from seedwise.cli.words import printable
 from seedwise.errors import SeedwiseError, UnknownName
 
 __all__ = ["Command", "Group", "print_help"]
@@ -106,5 +107,5 @@ def print_help(ctx: click.Context) -> None:
 
 def _say(message: str, code: int) -> int:
     """Tell the user in one line what is wrong."""
-    click.echo(f"seedwise: {' '.join(message.split())}", err=True)
+    click.echo(f"seedwise: {printable(' '.join(message.split()))}", err=True)
     return code

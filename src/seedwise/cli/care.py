@@ -36,10 +36,12 @@ _MOST_NAMED = 10
     help="Write what is whole to this new file.",
 )
 def check(study: Path, target: Path | None) -> None:
-    """Verify STUDY.DB: its structure, and every row and every run's logits by their checksums.
+    """Verify every row of STUDY.DB, and save what is whole.
 
-    STUDY.DB itself is never changed. With --repair, what is whole is written to NEW.DB, and what
-    is lost is named; `seedwise run` with NEW.DB as its --store makes lost runs again.
+    Looks at the file's structure, at every row and every run's logits by their checksums, and at
+    what they say together. STUDY.DB itself is never changed. With --repair, what is whole is
+    written to NEW.DB, and what is lost is named; `seedwise run` with NEW.DB as its --store makes
+    lost runs again.
     """
     from rich.console import Console
 
@@ -83,10 +85,10 @@ def check(study: Path, target: Path | None) -> None:
     help="The study to write.",
 )
 def merge(studies: Sequence[Path], output: Path) -> None:
-    """Put the runs of several studies into NEW.DB; the studies stay as they are.
+    """Put the runs of several studies into one new file.
 
-    They must have one dataset and split, and what they call by one name must be one setup. A run
-    that several have is there once.
+    The studies stay as they are. They must have one dataset and split, and what they call by one
+    name must be one setup. A run that several have is there once.
     """
     from rich.console import Console
 
