@@ -51,7 +51,7 @@ def test_a_study_is_killed_and_started_again_and_ends_with_the_runs_that_were_as
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("executor", "kills", "seconds"), [("local", 140, 0.15), ("processes", 80, 0.6)]
+    ("executor", "kills", "seconds"), [("local", 140, 0.15), ("processes", 60, 0.6)]
 )
 def test_a_study_is_killed_two_hundred_times(start, tmp_path, executor, kills, seconds, capsys):
     moments = killed_again_and_again(

@@ -28,6 +28,7 @@ from seedwise.data.layout import listing_of
 from seedwise.data.sources import Item, Source
 from seedwise.data.splits import Listing
 from seedwise.errors import DataError
+from seedwise.locks import locked
 
 __all__ = ["Cached", "Pixels", "open_cache"]
 
@@ -91,15 +92,18 @@ def open_cache(
             nothing is kept), no space, or a folder that cannot be written.
     """
     remembered = folder / f"{source.stamp()[:32]}.stamp"
-    if remembered.exists():
-        made = folder / _name(remembered.read_text().strip(), pixels)
-        if made.exists():
-            return _read(made)
+    made = _made_before(remembered, pixels)
+    if made is not None:
+        return _read(made)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _check_space(folder, source.size_bytes() * _GROWTH)
-        made = _make(source, folder, pixels, watch)
-        remembered.write_text(json.loads((made / "manifest.json").read_text())["fingerprint"])
+        with locked(remembered.with_suffix(".lock"), wait=True):  # others here want the same one
+            made = _made_before(remembered, pixels)
+            if made is None:
+                _check_space(folder, source.size_bytes() * _GROWTH)
+                made = _make(source, folder, pixels, watch)
+                manifest = json.loads((made / "manifest.json").read_text())
+                remembered.write_text(manifest["fingerprint"])
     except OSError as error:
         what = (
             "is full" if error.errno == errno.ENOSPC else f"cannot be written ({error.strerror})"
@@ -108,6 +112,14 @@ def open_cache(
             f"the cache folder {folder} {what}; give another by --cache or SEEDWISE_CACHE"
         ) from None
     return _read(made)
+
+
+def _made_before(remembered: Path, pixels: int | None) -> Path | None:
+    """The cache of a source whose content is remembered; None if it is still to be made."""
+    if not remembered.exists():
+        return None
+    made = remembered.parent / _name(remembered.read_text().strip(), pixels)
+    return made if made.exists() else None
 
 
 def _name(fingerprint: str, pixels: int | None) -> str:

@@ -132,6 +132,9 @@ class _Folder:
         for folder, _, files in os.walk(self.path, followlinks=True):
             inner = PurePosixPath(Path(folder).relative_to(self.path).as_posix())
             found += [str(inner / file) for file in files if _is_image(str(inner / file))]
+        for file in found:
+            if not (self.path / file).is_file():  # to read a pipe or a device would never end
+                raise DataError(f"{self.path / file} is no plain file; remove it")
         return sorted(found)
 
     def items(self) -> Iterator[Item]:

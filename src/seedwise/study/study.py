@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from jaxtyping import Int64
-from numpy import ndarray
+from numpy import array_equal, ndarray
 
 from seedwise.comparison import Comparison, Summary, compare, summarise
 from seedwise.data import Split, default_split
@@ -192,11 +192,13 @@ class Study:
 
 def _make(store: Store, orders: Orders, executor: Executor, tell: Watch) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
-    counts = Counter[str]()
+    counts, seen = Counter[str](), None
     with closing(executor.run(orders.take, tell)) as outcomes:
         for job, record in outcomes:
-            if record.targets is not None:
+            # Looked at once: it takes 1 ms for 500 examples, and storing the run 0.5 ms.
+            if record.targets is not None and not array_equal(record.targets, seen):
                 store.set_dataset(_dataset_of(record.targets, job))
+                seen = record.targets
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
             if record.state == "failed":
