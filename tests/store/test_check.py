@@ -39,7 +39,7 @@ def test_a_whole_study_has_no_faults_and_its_rows_are_counted(study):
         ("DROP INDEX one_result", "structure: the index one_result is not as seedwise makes it"),
         (
             "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM logits; END",
-            "structure: the trigger t is not as seedwise makes it",
+            "structure: the trigger t is not ours",
         ),
         ("UPDATE dataset SET examples = 7", "logits 1 is for 6 examples, the dataset has 7"),
     ],

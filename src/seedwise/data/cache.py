@@ -225,21 +225,29 @@ def _write_index(work: Path, decoded: list[_Decoded], pixels: int | None) -> str
 
 def _read(folder: Path) -> Cached:
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-        index = np.load(folder / "index.npy", allow_pickle=False)
-        # copy on write: torch takes no array that it may not write to, and nobody does
-        flat = np.memmap(folder / "pixels.u8", dtype=np.uint8, mode="c")
-        whole = flat.size == int((index[:, 1] * index[:, 2] * 3).sum())
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"the cache {folder} cannot be read ({error}); delete it") from None
-    if not whole or len(index) != len(manifest["files"]):
-        raise DataError(f"the cache {folder} is damaged; delete it")
+        return _parsed(folder)
+    except Exception as error:  # a damaged file makes numpy and json raise all sorts of things
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"the cache {folder} cannot be read ({reason}); delete it") from None
+
+
+def _parsed(folder: Path) -> Cached:
+    """What a cache holds; raises anything where it is damaged."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    index = np.load(folder / "index.npy", allow_pickle=False)
+    # copy on write: torch takes no array that it may not write to, and nobody does
+    flat = np.memmap(folder / "pixels.u8", dtype=np.uint8, mode="c")
+    sizes = index[:, 1] * index[:, 2] * 3
     listing = Listing(
         classes=tuple(manifest["classes"]),
         files=tuple(manifest["files"]),
         targets=np.array(manifest["targets"], dtype=np.int64),
         shipped=np.array(manifest["shipped"], dtype=bool),
     )
+    images = {len(index), len(listing.files), len(listing.targets), len(listing.shipped)}
+    inside = bool((index >= 0).all() and (index[:, 0] + sizes <= flat.size).all())
+    if index.dtype != np.int64 or flat.size != int(sizes.sum()) or len(images) > 1 or not inside:
+        raise ValueError("damaged")
     pixels = Pixels(
         flat=flat,
         offsets=index[:, 0].copy(),

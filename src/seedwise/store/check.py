@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from seedwise.errors import SeedwiseError
-from seedwise.store.files import inspect
+from seedwise.store.files import DAMAGE, inspect, misshapen
 from seedwise.store.schema import MIGRATIONS
 from seedwise.store.store import Store
 from seedwise.store.tables import rows_of, tables_of
@@ -60,7 +60,7 @@ def _telling(
     """What a look at the file finds; where SQLite cannot go on, that is a fault too."""
     try:
         yield from look(connection)
-    except sqlite3.DatabaseError as error:
+    except DAMAGE as error:
         yield f"the file cannot be read on: {error}"
 
 
@@ -68,20 +68,7 @@ def _structure(connection: sqlite3.Connection) -> Generator[str]:
     for (message,) in connection.execute(f"PRAGMA integrity_check({_MOST_NAMED})"):
         if message != "ok":
             yield f"structure: {message}"
-    (steps,) = connection.execute("PRAGMA user_version").fetchone()
-    with closing(sqlite3.connect(":memory:")) as fresh:
-        for statement in (each for step in MIGRATIONS[:steps] for each in step):
-            fresh.execute(statement)
-        ours, theirs = _schema(fresh), _schema(connection)
-    for kind, name in sorted(ours.keys() | theirs.keys()):
-        if ours.get((kind, name)) != theirs.get((kind, name)):
-            yield f"structure: the {kind} {name} is not as seedwise makes it"
-
-
-def _schema(connection: sqlite3.Connection) -> Mapping[tuple[str, str], str]:
-    """The statements that made the tables, indexes and so on, by kind and name."""
-    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
-    return {(kind, name): sql for kind, name, sql in rows}
+    yield from (f"structure: {fault}" for fault in misshapen(connection))
 
 
 def _references(connection: sqlite3.Connection) -> Generator[str]:

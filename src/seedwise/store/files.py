@@ -2,19 +2,23 @@
 
 import os
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Mapping
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
 from seedwise.errors import StudyError, StudyTooNew
 from seedwise.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_BYTES, checksum
 
-__all__ = ["connect", "faults", "inspect", "transaction"]
+__all__ = ["DAMAGE", "connect", "faults", "inspect", "misshapen", "transaction"]
 
 _BUSY_SECONDS = 10.0
 """How long to wait for another process that is writing; storing a run takes it a few ms."""
+
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; the second where SQLite's message quotes the damage."""
 
 _BEGINNING = b"SQLite format 3\0"
 
@@ -42,6 +46,8 @@ def faults(path: Path) -> Generator[None]:
         if reason is None:
             raise
         raise StudyError(f"{path} {reason}") from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_CORRUPT]}") from error
 
 
 @contextmanager
@@ -81,6 +87,7 @@ def connect(
                 raise StudyError(f"{path} is empty; name a study file")
             _check_size(connection, path)
             _check_version(connection, path, readonly=readonly)
+            _check_structure(connection, path)
             if not readonly:
                 _make_writer(connection, unborn=unborn, steps=steps or len(MIGRATIONS))
         except BaseException:
@@ -132,7 +139,10 @@ def _look_at(path: Path, *, create: bool) -> None:
 
 def _raw(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+    # Damaged text is read, and then found out by its checksum.
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    return connection
 
 
 def _reader(path: Path) -> sqlite3.Connection:
@@ -216,6 +226,51 @@ def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool
             f"{path} has the older format {found}, and reading leaves it so; "
             "`seedwise run` with its study.toml brings it up to date"
         )
+
+
+def _check_structure(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that may hold fewer rows than it should, or other tables.
+
+    One flipped bit in the header of a page makes its rows vanish, and no checksum misses them.
+    Pages of logits are left out: a run misses its own. 12 ms in a study of 10,000 runs.
+    """
+    fault = next(misshapen(connection), None)
+    for (kind, name), statement in _schema_of(MIGRATIONS[: _version(connection)]).items():
+        if fault is None and kind == "table" and "data BLOB" not in statement:
+            (found,) = connection.execute(f"PRAGMA quick_check({name})").fetchone()
+            fault = None if found == "ok" else f"the table {name} has a damaged page"
+    if fault is not None:
+        raise StudyError(
+            f"{path} is damaged: {fault}; `seedwise check {path} --repair NEW.db` saves the rest"
+        )
+
+
+def misshapen(connection: sqlite3.Connection) -> Generator[str]:
+    """What is not as seedwise makes it in the schema of a study: damaged, missing, or a trigger.
+
+    Tables, indexes and views of somebody's own change nothing, and may be there.
+    """
+    theirs = _schema(connection)
+    ours = _schema_of(MIGRATIONS[: _version(connection)])
+    for thing, statement in ours.items():
+        if theirs.get(thing) != statement:
+            yield f"the {' '.join(thing)} is not as seedwise makes it"
+    yield from (f"the trigger {name} is not ours" for kind, name in theirs if kind == "trigger")
+
+
+def _schema(connection: sqlite3.Connection) -> Mapping[tuple[str, str], str]:
+    """The statements that made the tables, indexes and so on, by kind and name."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    return {(kind, name): sql for kind, name, sql in rows}
+
+
+@lru_cache(maxsize=4)
+def _schema_of(steps: tuple[tuple[str, ...], ...]) -> Mapping[tuple[str, str], str]:
+    """The schema that some migrations make; found out once a process, in 1 ms."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for statement in (each for step in steps for each in step):
+            fresh.execute(statement)
+        return _schema(fresh)
 
 
 def _migrate(connection: sqlite3.Connection, step: int) -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedwise.errors import StudyError
-from seedwise.store.files import connect, faults, inspect, transaction
+from seedwise.store.files import DAMAGE, connect, faults, inspect, transaction
 from seedwise.store.tables import Table, rows_of, tables_of
 
 __all__ = ["Repaired", "repair_study"]
@@ -49,7 +49,7 @@ def repair_study(path: Path, target: Path) -> Repaired:
             tables = [table for table in tables_of(source) if not table.cache]
             whole, lost = _sorted_out(source, tables)
             numbers = _numbers_given(source)
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise StudyError(f"{path} cannot be repaired: {error}; restore a copy") from None
     with (
         closing(connect(target, create=True, readonly=False, steps=steps)) as new,

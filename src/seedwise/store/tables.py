@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seedwise.store.files import DAMAGE
 from seedwise.store.schema import checksum
 
 __all__ = ["Row", "Table", "rows_of", "tables_of"]
@@ -90,7 +91,7 @@ def rows_of(connection: sqlite3.Connection, table: Table) -> Iterator[Row]:
             found = connection.execute(
                 f"SELECT {columns} FROM {table.name} WHERE rowid = ?", (number,)
             ).fetchone()
-        except sqlite3.DatabaseError:
+        except DAMAGE:
             yield Row(number=number, values=None)
             continue
         if found is not None:
@@ -104,9 +105,9 @@ def _numbers(connection: sqlite3.Connection, table: Table) -> Sequence[int]:
             number
             for (number,) in connection.execute(f"SELECT rowid FROM {table.name} ORDER BY rowid")
         ]
-    except sqlite3.DatabaseError:
+    except DAMAGE:
         try:
             (most,) = connection.execute("SELECT max(seq) FROM sqlite_sequence").fetchone()
-        except sqlite3.DatabaseError:
+        except DAMAGE:
             most = 0
         return range(1, (most or 0) + 1)
