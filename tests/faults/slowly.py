@@ -16,6 +16,12 @@ def train(seed):
     return fake.train(seed)
 
 
+def train_for_seconds(seed):
+    """Long enough to be under way while a machine goes away."""
+    time.sleep(3)
+    return fake.train(seed)
+
+
 def for_ever(seed):
     if seed.init == 0:
         return fake.train(seed)

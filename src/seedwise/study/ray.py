@@ -7,6 +7,7 @@ which is this process, writes to the study.
 
 import logging
 import signal
+import socket
 import sys
 import threading
 import time
@@ -37,6 +38,9 @@ _STORE_BYTES = 256 * 2**20
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 """How long the size of the cluster is taken to be what it was: asking takes a millisecond."""
+
+
+_SECONDS_TO_REACH = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,19 +298,27 @@ def _connected(address: str | None) -> Generator[Any]:
     ours = {"object_store_memory": _STORE_BYTES, "include_dashboard": False}
     with _signals_kept():
         try:
+            _check_reachable(address)
             ray.init(
                 address=address or "local",
                 log_to_driver=False,
                 configure_logging=False,
                 **({} if address else ours),
             )
-        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        except (ray.exceptions.RayError, ValueError, RuntimeError, OSError) as error:
             where = f"at {address!r}" if address else "on this machine"
             raise ConfigError(f"no Ray {where}: {' '.join(str(error).split())}") from None
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Find out in seconds that nobody is there; Ray would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_SECONDS_TO_REACH).close()
 
 
 @contextmanager
