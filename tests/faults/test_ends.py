@@ -61,12 +61,20 @@ def command(tmp_path):
         process.communicate()
 
 
-RAY = pytest.param(["--executor", "ray", "--jobs", "2"], marks=[pytest.mark.ray, pytest.mark.slow])
+CTRL_C, SIGTERM = (signal.SIGINT, 130), (signal.SIGTERM, 143)
+RAY = "--executor", "ray", "--jobs", "2"
 
 
-@pytest.mark.parametrize("words", [["--jobs", "1"], ["--jobs", "2"], RAY])
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+    ("number", "code", "words"),
+    [
+        (*CTRL_C, ("--jobs", "1")),
+        (*SIGTERM, ("--jobs", "2")),
+        pytest.param(*SIGTERM, ("--jobs", "1"), marks=pytest.mark.slow),
+        pytest.param(*CTRL_C, ("--jobs", "2"), marks=pytest.mark.slow),
+        pytest.param(*CTRL_C, RAY, marks=[pytest.mark.ray, pytest.mark.slow]),
+        pytest.param(*SIGTERM, RAY, marks=[pytest.mark.ray, pytest.mark.slow]),
+    ],
 )
 def test_it_ends_in_seconds_with_one_line_and_the_same_command_goes_on(
     command, tmp_path, number, code, words
@@ -100,14 +108,14 @@ def test_of_two_programs_that_start_one_study_one_says_who_works(command, tmp_pa
 
 
 def test_many_programs_that_start_one_study_at_once_make_each_run_once(start, tmp_path):
-    drivers = [start("local", 30, train="slowly:train") for _ in range(5)]
+    drivers = [start("local", 15, train="slowly:train") for _ in range(4)]
     outcomes = [driver.process.communicate(timeout=60) for driver in drivers]
     worked = [out for out, _ in outcomes if "finished" in out]
     refused = [err for out, err in outcomes if "finished" not in out]
     assert worked
     assert all("is being run by process" in err for err in refused)
     told = [line.split() for out, _ in outcomes for line in out.splitlines()]
-    assert len(assert_nothing_lost(tmp_path / "study.db", stored_in(told))) == 60
+    assert len(assert_nothing_lost(tmp_path / "study.db", stored_in(told))) == 30
 
 
 def test_the_lock_of_a_program_that_was_killed_is_taken_over(start, tmp_path):

@@ -39,12 +39,14 @@ def killed_again_and_again(start, path, executor, kills, seed, *, seconds):
     return moments
 
 
-@pytest.mark.parametrize(("executor", "seconds"), [("local", 0.02), ("processes", 0.6)])
+@pytest.mark.parametrize(
+    ("executor", "kills", "seconds"), [("local", 6, 0.02), ("processes", 3, 0.6)]
+)
 def test_a_study_is_killed_and_started_again_and_ends_with_the_runs_that_were_asked_for(
-    start, tmp_path, executor, seconds
+    start, tmp_path, executor, kills, seconds
 ):
     moments = killed_again_and_again(
-        start, tmp_path / "study.db", executor, 6, seed=1, seconds=seconds
+        start, tmp_path / "study.db", executor, kills, seed=1, seconds=seconds
     )
     assert moments["while it ran"] > 0
 
@@ -103,7 +105,7 @@ def is_alive(pid):
 
 
 def test_workers_that_are_killed_are_replaced(start, tmp_path):
-    assert workers_killed(start, tmp_path, "processes", 40, kills=3) == 3
+    assert workers_killed(start, tmp_path, "processes", 20, kills=2) == 2
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from seedwise.errors import ConfigError
@@ -131,7 +131,7 @@ class _Group:
 
     stream: Any
     left: list[Job]
-    since: float | None = field(default=None)
+    since: float | None = None
 
 
 class _Crew:
