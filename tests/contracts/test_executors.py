@@ -1,6 +1,7 @@
 """What every executor has to do, whatever makes its runs."""
 
 import os
+import sys
 import threading
 import time
 
@@ -281,3 +282,9 @@ def test_numbers_that_cannot_be_kept_to_are_refused(kind, bad):
 def test_an_executor_has_its_limits_from_where_it_is_named():
     assert as_executor("ray", jobs=3, time_limit=60.0) == RayExecutor(workers=3, time_limit=60.0)
     assert as_executor("local", jobs=None, time_limit=None) == LocalExecutor()
+
+
+def test_without_the_package_the_command_that_installs_it_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"pip install 'seedwise\[ray\]'"):
+        made(RayExecutor(), job("number", 0))
