@@ -4,8 +4,8 @@
     >>> seedwise.Setup(lr=8e-3).differences(seedwise.Setup())
     {'lr': (0.008, 0.004)}
 
-`models`, `optim`, `data` and `train` need the extra `seedwise[train]`; they and `Study` are loaded
-when they are first used, so that importing seedwise stays quick.
+`models`, `optim`, `data` and `train` need the extra `seedwise[train]`; they, `Study` and `record`
+are loaded when they are first used, so that importing seedwise stays quick.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from seedwise.setups import RECIPES, Setup
 
 if TYPE_CHECKING:
     from seedwise import comparison, data, models, optim, stats, store, train
-    from seedwise.study import Study
+    from seedwise.study import Study, record
 
 __all__ = [
     "RECIPES",
@@ -29,6 +29,7 @@ __all__ = [
     "data",
     "models",
     "optim",
+    "record",
     "stats",
     "store",
     "train",
@@ -38,9 +39,9 @@ _LATER = ("comparison", "data", "models", "optim", "stats", "store", "train")
 
 
 def __getattr__(name: str) -> Any:
-    """Load a subpackage, or Study, when it is first used."""
-    if name == "Study":
-        return importlib.import_module("seedwise.study").Study
+    """Load a subpackage, Study or record when it is first used."""
+    if name in ("Study", "record"):
+        return getattr(importlib.import_module("seedwise.study"), name)
     if name in _LATER:
         return importlib.import_module(f"seedwise.{name}")
     raise AttributeError(f"module 'seedwise' has no attribute {name!r}")

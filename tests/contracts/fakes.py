@@ -10,6 +10,7 @@ class FakeExecutor:
     """Takes as many jobs as it has workers, makes them here, and gives the last one back first."""
 
     workers: int = 3
+    here: bool = True
 
     def choose(self, *, device, jobs, runs):
         return load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)

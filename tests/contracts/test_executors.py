@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from seedwise.errors import ConfigError
+from seedwise.errors import ConfigError, MissingPackage
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
@@ -52,13 +52,13 @@ def apart(request):
     return executor_named(request)
 
 
-def job(name, seed, *, device="cpu"):
+def job(name, seed):
     return Job(
         name=name,
         setup=Setup(train=f"trainings:{name}"),
         seed=Seed.of(seed),
         data=None,
-        device=device,
+        device="cpu",
         threads=1,
     )
 
@@ -235,21 +235,12 @@ def test_a_worker_that_dies_takes_only_its_run_with_it(apart):
     assert len(done) == 4
 
 
-@pytest.mark.parametrize("name", parameters("processes", "threads", "ray in groups"))
-def test_a_run_without_room_beside_others_is_made_again_with_fewer(name, request):
+@pytest.mark.parametrize("share", [False, True], ids=["processes", "threads"])
+def test_a_run_without_room_beside_others_is_made_again_with_fewer(share):
     """What runs out of memory beside others has not failed."""
-    if name.startswith("ray"):
-        request.getfixturevalue("ray")
-    executor = {
-        "processes": LocalExecutor(workers=3),
-        "threads": LocalExecutor(workers=3, share=True),
-        "ray in groups": RayExecutor(workers=1, pack=3, gpus=0),
-    }[name]
-    nonce = time.monotonic_ns()
-    device = "cuda" if name.startswith("ray") else "cpu"  # only there, groups go side by side
-    jobs = [job("needs_room", (seed, nonce, 0), device=device) for seed in range(5)]
-    told = []
-    done = made(executor, *jobs, watch=told.append)
+    nonce, told = time.monotonic_ns(), []
+    jobs = [job("needs_room", (seed, nonce, 0)) for seed in range(5)]
+    done = made(LocalExecutor(workers=3, share=share), *jobs, watch=told.append)
     assert sorted(j.seed.init for j, _ in done) == [0, 1, 2, 3, 4]
     assert {record.state for _, record in done} == {"finished"}
     notices = [event.text for event in told if type(event).__name__ == "Notice"]
@@ -286,5 +277,5 @@ def test_an_executor_has_its_limits_from_where_it_is_named():
 
 def test_without_the_package_the_command_that_installs_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"pip install 'seedwise\[ray\]'"):
+    with pytest.raises(MissingPackage, match=r"pip install 'seedwise\[ray\]'"):
         made(RayExecutor(), job("number", 0))

@@ -19,7 +19,7 @@ from seedwise.study.config import load_study
 
 from mutations import mutations
 from pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
-from studies import filled
+from study_files import filled
 
 MANY = int(os.environ.get("SEEDWISE_FUZZ", "5000"))
 COUNTS = [300, pytest.param(MANY, marks=pytest.mark.slow)]

@@ -10,7 +10,7 @@ from seedwise.seeds import Seed
 from seedwise.store import Store, check_study, repair_study, schema
 
 from store_records import ENDED, run
-from studies import assert_sound, change, filled, held
+from study_files import assert_sound, change, filled, held
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from seedwise.setups import Setup
 from seedwise.store import Conflicts, Store, check_study, merge_studies
 
 from store_records import ENDED, dataset, run
-from studies import assert_sound, change, filled, held
+from study_files import assert_sound, change, filled, held
 
 
 @pytest.fixture

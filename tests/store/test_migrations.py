@@ -8,7 +8,7 @@ import pytest
 
 from seedwise.store import Store, check_study, files, repair_study, schema
 
-from studies import assert_sound, filled, held
+from study_files import assert_sound, filled, held
 
 FORMATS = range(1, len(schema.MIGRATIONS) + 1)
 

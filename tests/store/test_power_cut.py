@@ -16,7 +16,7 @@ import pytest
 from seedwise.seeds import Seed
 from seedwise.store import Store, check_study
 
-from studies import assert_sound
+from study_files import assert_sound
 
 WRITER = """
 import os

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import tempfile
 import time
 from pathlib import Path
@@ -83,3 +84,34 @@ def needs_room(seed):
 
 def never_has_room(seed):
     raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 TiB")
+
+
+def drifts(seed):
+    """Predictions that depend on when they are made, as on a machine that rounds as it likes."""
+    noise = np.random.default_rng().normal(scale=0.05, size=(200, 10))
+    return {"predictions": _logits(seed, 1.5) + noise, "targets": TARGETS}
+
+
+def crossed(seed):
+    """One number with a part from the initial weights and a part from the order."""
+    effects = np.random.default_rng(0).normal(size=(2, 10))
+    return float(effects[0, seed.init % 10] + 0.1 * effects[1, seed.order % 10])
+
+
+def without_targets(seed):
+    return {"predictions": _logits(seed, 1.5), "f1": 0.5}
+
+
+def few_classes(seed):
+    return {"predictions": _logits(seed, 1.5)[:, :4]}
+
+
+def draws(seed):
+    """One number from each generator that a seed gives, and from the global ones."""
+    seed.everything()
+    return {
+        "numpy": float(seed.numpy("order").random()),
+        "python": seed.python("augment", 1).random(),
+        "integer": float(seed.integer("init")),
+        "global": float(np.random.random() + random.random()),  # noqa: NPY002
+    }

@@ -1,8 +1,9 @@
 """Numbers as people read them. Accuracy is a fraction everywhere but in print."""
 
-import math
 from collections.abc import Sequence
 from statistics import fmean, pstdev
+
+from seedwise.figures import figure, in_points, spread
 
 __all__ = [
     "clock",
@@ -14,36 +15,6 @@ __all__ = [
     "printable",
     "spread",
 ]
-
-_SHARES = frozenset(("accuracy", "matched_accuracy", "smoothed_accuracy"))
-"""The metrics that are fractions of the predictions, and are printed in points."""
-
-
-def in_points(metric: str) -> bool:
-    """Whether a metric is a fraction that is printed as points of a hundred."""
-    return metric in _SHARES
-
-
-def figure(metric: str, value: float) -> str:
-    """The value of a metric.
-
-    >>> figure("accuracy", 0.83516), figure("cross_entropy", 0.51239), figure("accuracy", math.nan)
-    ('83.52 %', '0.5124', '-')
-    """
-    if math.isnan(value):
-        return "-"
-    return f"{100 * value:.2f} %" if in_points(metric) else f"{value:.4g}"
-
-
-def spread(metric: str, value: float) -> str:
-    """A difference or standard deviation of a metric.
-
-    >>> spread("accuracy", 0.00351), spread("accuracy", math.inf)
-    ('0.35', 'inf')
-    """
-    if math.isnan(value):
-        return "-"
-    return f"{100 * value:.2f}" if in_points(metric) else f"{value:.4g}"
 
 
 def plus_minus(metric: str, values: Sequence[float]) -> str:

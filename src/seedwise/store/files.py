@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 from seedwise.errors import StudyError, StudyTooNew
@@ -43,10 +44,12 @@ def faults(path: Path) -> Generator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         reason = None if code is None else _REASONS.get(code & 0xFF)
+        if str(error).startswith("Could not decode to UTF-8"):  # Python's, without a code
+            reason = _REASONS[sqlite3.SQLITE_CORRUPT]
         if reason is None:
             raise
         raise StudyError(f"{path} {reason}") from error
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError as error:  # SQLite quotes a damaged text, which Python cannot read
         raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_CORRUPT]}") from error
 
 
@@ -268,7 +271,7 @@ def _schema(connection: sqlite3.Connection) -> Mapping[tuple[str, str], str]:
 def _schema_of(steps: tuple[tuple[str, ...], ...]) -> Mapping[tuple[str, str], str]:
     """The schema that some migrations make; found out once a process, in 1 ms."""
     with closing(sqlite3.connect(":memory:")) as fresh:
-        for statement in (each for step in steps for each in step):
+        for statement in chain.from_iterable(steps):
             fresh.execute(statement)
         return _schema(fresh)
 

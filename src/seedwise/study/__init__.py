@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seedwise.study.local import LocalExecutor
     from seedwise.study.ray import RayExecutor
+    from seedwise.study.recording import record
     from seedwise.study.study import Study
 
-__all__ = ["LocalExecutor", "RayExecutor", "Study"]
+__all__ = ["LocalExecutor", "RayExecutor", "Study", "record"]
 
-_PLACES = {"LocalExecutor": "local", "RayExecutor": "ray", "Study": "study"}
+_PLACES = {"LocalExecutor": "local", "RayExecutor": "ray", "Study": "study", "record": "recording"}
 
 
 def __getattr__(name: str) -> Any:

@@ -27,10 +27,15 @@ class Executor(Protocol):
 
     Attributes:
         workers: Runs side by side; None chooses.
+        here: Every run is made in the caller's thread, so that jobs may hold what no other process
+            can load.
     """
 
     @property
     def workers(self) -> int | None: ...  # noqa: D102 - described above
+
+    @property
+    def here(self) -> bool: ...  # noqa: D102 - described above
 
     def choose(self, *, device: str, jobs: int | None, runs: int) -> "Machine":
         """What the built-in training uses on the machines where this executor makes runs."""

@@ -1,6 +1,7 @@
 """Executors by their names, and as study.toml describes them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from seedwise.errors import ConfigError, UnknownName
@@ -8,7 +9,7 @@ from seedwise.study.executor import Executor
 from seedwise.study.local import LocalExecutor
 from seedwise.study.ray import RayExecutor
 
-__all__ = ["EXECUTORS", "as_executor", "executor_from"]
+__all__ = ["EXECUTORS", "as_executor", "executor_from", "kept_here"]
 
 EXECUTORS = ("local", "ray")
 
@@ -45,6 +46,23 @@ def as_executor(
         raise UnknownName("executor", executor, EXECUTORS)
     kind = LocalExecutor if executor == "local" else RayExecutor
     return kind(workers=jobs, time_limit=time_limit)
+
+
+def kept_here(executor: Executor, setup: str) -> Executor:
+    """The executor with one run at a time in this process, for functions that only it has.
+
+    Raises:
+        ConfigError: It was told to make runs elsewhere.
+    """
+    here = replace(executor, workers=1) if executor.workers is None else executor  # type: ignore[type-var]
+    if here.here:
+        return here
+    jobs = "" if executor.workers in (None, 1) else f"jobs={executor.workers} "
+    raise ConfigError(
+        f"{jobs or 'the executor, or a time limit, '}needs functions that other processes can "
+        f"import, but the one of setup {setup!r} is a lambda, a partial or a notebook's; put it "
+        "in a module as a plain function, or leave that out"
+    )
 
 
 def executor_from(value: Any) -> LocalExecutor | RayExecutor:

@@ -56,8 +56,13 @@ class LocalExecutor:
         return load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
 
     def placed(self, place: "Place") -> Self:
-        """This executor with as many workers as the place has, which share a GPU."""
-        return replace(self, workers=place.workers, share=place.device == "cuda")
+        """This executor with as many workers as the place has, which share a GPU if they may."""
+        return replace(self, workers=place.workers, share=place.share)
+
+    @property
+    def here(self) -> bool:
+        """Whether every run is made in the caller's thread."""
+        return self.time_limit is None and (self.workers or 1) == 1
 
     def run(self, take: Take, watch: Watch) -> Outcomes:
         """Make the runs that `take` gives, and yield each as it ends.
@@ -66,10 +71,10 @@ class LocalExecutor:
         its place. Closing the generator ends the workers.
         """
         workers = self.workers or 1
-        if self.time_limit is not None or (workers > 1 and not self.share):
-            return _in_processes(take, watch, workers, self.time_limit)
-        if workers == 1:
+        if self.here:
             return _here(take, watch)
+        if self.time_limit is not None or not self.share:
+            return _in_processes(take, watch, workers, self.time_limit)
         return _told(in_threads(take, workers), watch)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
 from seedwise.study.executor import Executor
+from seedwise.study.functions import TrainingFunction
 from seedwise.study.plan import Wanted
 from seedwise.study.runner import DataReference, Job
 
@@ -19,11 +20,16 @@ _TRIES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where this study's runs are made, and what `auto` means in it."""
+    """Where this study's runs are made, and what `auto` means in it.
+
+    Runs that `share` a device may go side by side in threads: all are the built-in training, while
+    functions of users' may use global generators, which threads would share.
+    """
 
     device: str
     workers: int
     threads: int
+    share: bool
     choices: Mapping[str, Any]
 
     @classmethod
@@ -37,9 +43,9 @@ class Place:
         runs: int,
     ) -> "Place":
         """What the executor's machines offer, kept to what the study began with."""
-        jobs = executor.workers
-        if all(setup.train != BUILT_IN for setup in setups):
-            return cls(device="cpu", workers=jobs or 1, threads=1, choices={})
+        jobs, built_in = executor.workers, [setup.train == BUILT_IN for setup in setups]
+        if not any(built_in):
+            return cls(device="cpu", workers=jobs or 1, threads=1, share=False, choices={})
         machine = executor.choose(device=device, jobs=jobs, runs=runs)
         choices = store.choice("auto")
         if choices is None:
@@ -53,7 +59,13 @@ class Place:
                 store.fix_choice("cpu_threads", threads)
             elif kept != threads:
                 threads, workers = kept, jobs or max(1, workers * threads // kept)
-        return cls(device=machine.device, workers=workers, threads=threads, choices=choices)
+        return cls(
+            device=machine.device,
+            workers=workers,
+            threads=threads,
+            share=machine.device == "cuda" and all(built_in),
+            choices=choices,
+        )
 
 
 class Orders:
@@ -65,8 +77,13 @@ class Orders:
         setups: Mapping[str, Setup],
         references: Mapping[int | None, DataReference],
         place: Place,
+        functions: Mapping[str, TrainingFunction],
     ) -> None:
-        self._queue = deque(_job(run, setups[run.setup], references, place) for run in missing)
+        """`functions` are those that are called as they are, by setup, instead of by name."""
+        self._queue = deque(
+            _job(run, setups[run.setup], references, place, functions.get(run.setup))
+            for run in missing
+        )
         self._tries = Counter[Job]()
 
     def take(self) -> Job | None:
@@ -85,6 +102,7 @@ def _job(
     setup: Setup,
     references: Mapping[int | None, DataReference],
     place: Place,
+    function: TrainingFunction | None,
 ) -> Job:
     built_in = setup.train == BUILT_IN
     return Job(
@@ -94,4 +112,5 @@ def _job(
         data=references[setup.pixels] if built_in else None,
         device=place.device,
         threads=place.threads,
+        function=function,
     )

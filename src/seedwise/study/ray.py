@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from seedwise.errors import ConfigError
+from seedwise.errors import ConfigError, MissingPackage
 from seedwise.records import RunRecord
+from seedwise.setups import BUILT_IN
 from seedwise.study.events import Event, Notice, Watch
 from seedwise.study.executor import Outcomes, Take, check_limits, too_long
 from seedwise.study.local import in_threads
@@ -102,6 +103,11 @@ class RayExecutor:
         cpus = (1 if cuda else place.threads) if self.cpus is None else self.cpus
         gpus = (1 if cuda else 0) if self.gpus is None else self.gpus
         return replace(self, cpus=cpus, gpus=gpus)
+
+    @property
+    def here(self) -> bool:
+        """Whether every run is made in the caller's thread: never."""
+        return False
 
     def run(self, take: Take, watch: Watch) -> Outcomes:
         """Make the runs that `take` gives, and yield each as it ends.
@@ -268,8 +274,11 @@ def _make(
 
 
 def _side_by_side(jobs: tuple[Job, ...] | list[Job]) -> bool:
-    """Whether the runs of a group share a GPU; on cores, one would disturb the other."""
-    return any(job.device == "cuda" for job in jobs)
+    """Whether the runs of a group share a GPU; on cores, one would disturb the other.
+
+    Functions of users' may use global generators, which threads would share.
+    """
+    return all(job.device == "cuda" and job.setup.train == BUILT_IN for job in jobs)
 
 
 def _choose(device: str, jobs: int | None, runs: int) -> "Machine":
@@ -281,9 +290,7 @@ def _ray() -> Any:
         import ray
         import ray.exceptions
     except ModuleNotFoundError:
-        raise ConfigError(
-            "executor ray needs the package 'ray'; pip install 'seedwise[ray]'"
-        ) from None
+        raise MissingPackage("ray", "executor ray", extra="ray") from None
     return ray
 
 

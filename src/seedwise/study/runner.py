@@ -17,6 +17,7 @@ from seedwise.records import EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.study.events import EpochDone, RunStarted, StepsDone, Watch
+from seedwise.study.functions import TrainingFunction
 from seedwise.study.outcome import as_record
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class Job:
         data: What the built-in training reads; None for other functions.
         device: `cpu` or `cuda`.
         threads: Threads that the run may use.
+        function: The training function, in a job that stays in this process; None where it is to
+            be loaded by the setup's name.
     """
 
     name: str
@@ -92,13 +95,14 @@ class Job:
     data: DataReference | None
     device: str
     threads: int
+    function: TrainingFunction | None = None
 
 
 def perform(job: Job, watch: Watch) -> RunRecord:
     """Make one run. Whatever goes wrong in it becomes a failed record; only Ctrl-C gets out."""
     started = time.perf_counter()
     try:
-        function = load_function(job.setup.train)
+        function = job.function or load_function(job.setup.train)
         if job.setup.train != BUILT_IN:
             watch(RunStarted(setup=job.name, seed=job.seed, epochs=0, steps=0))
             return as_record(function(job.seed), seconds=time.perf_counter() - started)
