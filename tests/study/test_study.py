@@ -7,7 +7,7 @@ from seedwise.errors import ConfigError, DataError, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
-from seedwise.study import Study
+from seedwise.study import LocalExecutor, Study
 
 import trainings
 from pictures import folders
@@ -238,8 +238,13 @@ def test_predictions_for_other_examples_are_refused(path):
         ({"setups": {"a": Setup(train="no_such:f")}, "seeds": 1}, ConfigError, "PYTHONPATH"),
         (
             {"setups": setups("plain"), "seeds": 1, "executor": "cloud"},
+            UnknownName,
+            "unknown executor 'cloud'",
+        ),
+        (
+            {"setups": setups("plain"), "seeds": 1, "executor": LocalExecutor(), "jobs": 2},
             ConfigError,
-            "executor must be local",
+            "jobs and time_limit are said in the executor",
         ),
     ],
 )

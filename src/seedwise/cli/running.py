@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Set
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from seedwise.store import StoredRun
     from seedwise.study import Study
     from seedwise.study.config import StudyConfig
+    from seedwise.study.local import LocalExecutor
+    from seedwise.study.ray import RayExecutor
 
 __all__ = ["demo", "run"]
 
@@ -55,11 +58,20 @@ _cache = click.option(
     type=click.Path(path_type=Path),
     help="Folder of downloads and decoded pixels.",
 )
+_executor = click.option(
+    "--executor", help="Where runs are made: local or ray.  [default: the file's, else local]"
+)
+_time_limit = click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds after which a run is ended and counts as failed.",
+)
 _EXITS = {
     0: "all runs are stored",
     1: "some runs failed; the same command tries them again",
     2: "the study cannot be run as written",
     130: "stopped by Ctrl-C; the same command goes on",
+    143: "stopped by SIGTERM; the same command goes on",
 }
 
 
@@ -80,7 +92,9 @@ _EXITS = {
     type=click.Path(path_type=Path),
     help="The study file.  [default: the name of STUDY.TOML with .db, in this folder]",
 )
+@_executor
 @_jobs
+@_time_limit
 @_device
 @_cache
 def run(study: Path, **options: Any) -> None:
@@ -110,7 +124,7 @@ def demo(**options: Any) -> None:
     file = Path("demo.toml")
     if not file.exists():
         file.write_text(_DEMO)
-    _run(file, seeds=None, sources=None, store=None, **options)
+    _run(file, seeds=None, sources=None, store=None, executor=None, time_limit=None, **options)
 
 
 def _run(
@@ -119,7 +133,9 @@ def _run(
     seeds: str | None,
     sources: str | None,
     store: Path | None,
+    executor: str | None,
     jobs: int | None,
+    time_limit: float | None,
     device: str,
     cache: Path | None,
 ) -> None:
@@ -149,8 +165,7 @@ def _run(
             config.setups,
             seeds=wanted,
             rule=config.rule,
-            executor=config.executor,
-            jobs=jobs,
+            executor=_chosen_executor(config, executor, jobs, time_limit),
             device=device,
             watch=watch,
         )
@@ -167,6 +182,17 @@ def _run(
             err=True,
         )
         click.get_current_context().exit(1)
+
+
+def _chosen_executor(
+    config: "StudyConfig", name: str | None, jobs: int | None, time_limit: float | None
+) -> "LocalExecutor | RayExecutor":
+    """The executor of the file, with what the command line says instead."""
+    from seedwise.study.executors import executor_from
+
+    executor = config.executor if name is None else executor_from(name)
+    said = {"workers": jobs, "time_limit": time_limit}
+    return replace(executor, **{key: value for key, value in said.items() if value is not None})
 
 
 def _seeds(

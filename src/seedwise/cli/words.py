@@ -5,7 +5,16 @@ from statistics import fmean, pstdev
 
 from seedwise.figures import figure, in_points, spread
 
-__all__ = ["clock", "count", "figure", "in_points", "last_line", "plus_minus", "spread"]
+__all__ = [
+    "clock",
+    "count",
+    "figure",
+    "in_points",
+    "last_line",
+    "plus_minus",
+    "printable",
+    "spread",
+]
 
 
 def plus_minus(metric: str, values: Sequence[float]) -> str:
@@ -47,3 +56,17 @@ def last_line(text: str) -> str:
     """
     lines = text.strip().splitlines()
     return lines[-1].strip() if lines else ""
+
+
+def printable(text: str) -> str:
+    r"""Text without what would command a terminal: control characters and bidirectional marks.
+
+    Names and errors come from study files, which come from anywhere. Lines and tabs stay.
+
+    >>> printable("\x1b[2Jmish\u202e\n")
+    '\\x1b[2Jmish\\u202e\n'
+    """
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )

@@ -18,7 +18,10 @@ from seedwise.errors import ConfigError, SeedwiseError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
+from seedwise.study.executors import executor_from
+from seedwise.study.local import LocalExecutor
 from seedwise.study.plan import as_seeds
+from seedwise.study.ray import RayExecutor
 
 __all__ = ["StopConfig", "StudyConfig", "load_study", "parse_seeds"]
 
@@ -70,8 +73,8 @@ class StudyConfig:
         seeds: The seeds of each setup; None where `stop` decides.
         stop: When to stop; None where `seeds` says it.
         baseline: Name of the setup that the others are compared with; None if not said.
-        executor: Where runs are made.
         rule: How verdicts are to be reached, fixed before the first run; None if not said.
+        executor: Where runs are made: `executor = "ray"`, or the table `[executor]`.
     """
 
     store: Path
@@ -82,8 +85,8 @@ class StudyConfig:
     seeds: tuple[Seed, ...] | None
     stop: StopConfig | None
     baseline: str | None
-    executor: str
-    rule: Rule | None = None
+    rule: Rule | None
+    executor: LocalExecutor | RayExecutor
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:
@@ -161,9 +164,6 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
     baseline = _text(table, "baseline")
     if baseline is not None and baseline not in setups:
         raise _Bad(f"baseline: {UnknownName('setup', baseline, setups)}")
-    executor = _text(table, "executor") or "local"
-    if executor != "local":
-        raise _Bad(f'executor must be "local", got {executor!r}')
     source = _text(table, "source")
     return StudyConfig(
         store=Path(f"{file.stem}.db"),
@@ -175,7 +175,7 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         stop=_stop(table["stop"]) if "stop" in table else None,
         baseline=baseline,
         rule=_rule(table["verdict"]) if "verdict" in table else None,
-        executor=executor,
+        executor=_executor(table.get("executor", "local")),
     )
 
 
@@ -209,6 +209,13 @@ def _dataset(table: Mapping[str, Any], setups: Mapping[str, Setup], folder: Path
         unknown = UnknownName("dataset (and no such folder or archive)", name, DATASETS)
         raise _Bad(f"dataset: {unknown}")
     return str(place)
+
+
+def _executor(value: Any) -> LocalExecutor | RayExecutor:
+    try:
+        return executor_from(value)
+    except SeedwiseError as error:
+        raise _Bad(f"executor: {error}") from None
 
 
 def _exists(path: Path) -> bool:

@@ -11,6 +11,7 @@ __all__ = [
     "EpochDone",
     "Event",
     "Finished",
+    "Notice",
     "Planned",
     "RunStarted",
     "RunStored",
@@ -88,5 +89,12 @@ class Finished:
     failed: int
 
 
-Event = DataProgress | Planned | RunStarted | StepsDone | EpochDone | RunStored | Finished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that a person should know and that stops nothing."""
+
+    text: str
+
+
+Event = DataProgress | Notice | Planned | RunStarted | StepsDone | EpochDone | RunStored | Finished
 Watch = Callable[[Event], None]

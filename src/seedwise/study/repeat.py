@@ -11,6 +11,7 @@ from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store, StoredRun
 from seedwise.study.events import Finished, Planned, Watch
 from seedwise.study.keeping import stored_event
+from seedwise.study.local import LocalExecutor
 from seedwise.study.orders import Orders, Place
 from seedwise.study.plan import Wanted
 from seedwise.study.runner import DataReference, load_function, perform
@@ -61,7 +62,7 @@ def repeat_run(
     load_function(setup.train)
     if device == "auto" and setup.train == BUILT_IN:
         device = str(run.made_by.get("device", device))
-    place = Place.of(store, [setup], device, 1, runs=1)
+    place = Place.of(store, [setup], device, LocalExecutor(workers=1), runs=1)
     wanted = Wanted(setup=run.setup, seed=run.seed)
     job = Orders([wanted], {run.setup: setup}, references, place, {}).take()
     assert job is not None, "one run was ordered"

@@ -10,6 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from seedwise import data as images
 from seedwise.comparison import (
     Comparison,
@@ -36,10 +38,20 @@ from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.stats.multiplicity import Correction
 from seedwise.store import Store
-from seedwise.study.events import DataProgress, Event, Finished, Planned, RunStored, Watch
+from seedwise.study.claim import claimed, network_file_system
+from seedwise.study.events import (
+    DataProgress,
+    Event,
+    Finished,
+    Notice,
+    Planned,
+    RunStored,
+    Watch,
+)
+from seedwise.study.executor import Executor
+from seedwise.study.executors import as_executor, kept_here
 from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
 from seedwise.study.keeping import stored_event
-from seedwise.study.local import LocalExecutor
 from seedwise.study.nulls import Nulls
 from seedwise.study.orders import Orders, Place
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
@@ -102,9 +114,10 @@ class Study:
         *,
         seeds: SeedsLike,
         rule: Rule | None = None,
-        executor: str = "local",
+        executor: str | Executor = "local",
         jobs: int | None = None,
         device: str = "auto",
+        time_limit: float | None = None,
         watch: Watch | None = None,
     ) -> Summary:
         """Make the runs that are missing: each setup with each seed.
@@ -120,10 +133,12 @@ class Study:
                 metrics by name, or one number; see `study.functions` for what tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
             rule: How verdicts are to be reached; None takes the usual rule.
-            executor: Where runs are made; `local` is this machine.
+            executor: Where runs are made: `local` is this machine, `ray` a Ray on this machine; or
+                a LocalExecutor or RayExecutor, which says more.
             jobs: Runs side by side; None chooses, and makes one of the user's functions at a time.
                 More than one is done in processes, which import the functions by name.
             device: `auto`, `cpu` or `cuda`.
+            time_limit: Seconds after which a run is ended and counts as failed; None for no limit.
             watch: Told of all that happens, in this thread. Without it, runs that failed are told
                 by a warning.
 
@@ -133,25 +148,26 @@ class Study:
         Raises:
             ConfigError: No setup, no dataset for the built-in training, an unknown executor, or a
                 training function that cannot be called, loaded, or run in another process.
-            MissingPackage: A setup's loader needs a package that is not installed.
-            StudyError: The file is no study, was made with other data, or has another setup under
-                one of the names.
+            MissingPackage: A setup's loader, or the executor, needs a package that is not
+                installed.
+            StudyError: The file is no study, was made with other data, has another setup under one
+                of the names, or another program makes its runs at this moment.
         """
         tell = watch or _Complain()
-        if executor != "local":
-            raise ConfigError(f"executor must be local, got {executor!r}")
+        machine = as_executor(executor, jobs=jobs, time_limit=time_limit)
         if not setups:
             raise ConfigError("a study needs at least one setup, got none")
         wanted = as_seeds(seeds)
         functions = given_functions(setups)
         if here := only_here(functions):
-            jobs = _one_job(here, jobs)
+            machine = kept_here(machine, here[0])
         setups = as_setups(setups)
         for name in {setup.train for name, setup in setups.items() if name not in functions}:
             load_function(name)
         for loader in _named_loaders(setups.values()):
             images.choose_loader(loader, device="cpu")
-        with Store.open(self.path, create=True) as store:
+        with Store.open(self.path, create=True) as store, claimed(self.path):
+            self._warn(tell)
             references = self._references(store, setups.values(), tell)
             if self._targets is not None:
                 store.set_dataset(dataset_of(self._targets, source="given to the study"))
@@ -162,15 +178,12 @@ class Study:
             plan = Plan.of(tuple(setups), wanted, stored=stored)
             tell(Planned(setups=tuple(setups), wanted=len(plan.runs), stored=plan.stored))
             if plan.missing:
-                place = Place.of(store, setups.values(), device, jobs, runs=len(plan.missing))
+                place = Place.of(store, setups.values(), device, machine, runs=len(plan.missing))
+                machine = machine.placed(place)
                 # In this process functions are called as they are: loading a script's by its name
                 # would run the script again.
-                in_hand = functions if place.workers == 1 else {}
+                in_hand = functions if machine.here else {}
                 orders = Orders(plan.missing, setups, references, place, in_hand)
-                # Functions of users' may use global generators, which threads would share.
-                built_in = all(setup.train == BUILT_IN for setup in setups.values())
-                share = place.device == "cuda" and built_in
-                machine = LocalExecutor(workers=place.workers, share=share)
                 _make(store, orders, machine, tell)
             keep_metric_values(store)
             return summarise(store)
@@ -382,6 +395,13 @@ class Study:
         """What a notebook shows: the summary, once there is something."""
         return self.summary()._repr_html_() if self.path.exists() else None
 
+    def _warn(self, tell: Watch) -> None:
+        """Say what holds of a study on a network file system."""
+        kind = network_file_system(self.path)
+        if kind is not None:
+            text = f"{self.path} lies on a network file system ({kind}): use it from this machine"
+            tell(Notice(text=f"{text} only while it runs"))
+
     def _references(
         self, store: Store, setups: Iterable[Setup], tell: Watch
     ) -> Mapping[int | None, DataReference]:
@@ -406,11 +426,12 @@ class Study:
             )
             for pixels in sizes
         }
-        for reference in references.values():
+        for pixels, reference in references.items():
             data = reference.open(
                 lambda what, done, total: tell(DataProgress(what=what, done=done, total=total))
             )
             store.set_dataset(data.record())
+            references[pixels] = replace(reference, fingerprint=data.fingerprint)
         return references
 
 
@@ -445,29 +466,21 @@ def _named_loaders(setups: Iterable[Setup]) -> set[str]:
     return {setup.loader for setup in setups if setup.train == BUILT_IN} - {"auto"}
 
 
-def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) -> None:
+def _make(store: Store, orders: Orders, executor: Executor, tell: Watch) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
-    counts = Counter[str]()
+    counts, known = Counter[str](), np.empty(0, np.int64)
     with closing(executor.run(orders.take, tell)) as outcomes:
         for job, record in outcomes:
-            keep_targets(store, record, source=f"returned by {job.setup.train}")
+            # The same as before is looked at once: 1 ms for 500 examples, and storing 0.5 ms.
+            if record.targets is None or not np.array_equal(record.targets, known):
+                keep_targets(store, record, source=f"returned by {job.setup.train}")
+                known = record.targets if record.targets is not None else known
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
             if record.state == "failed":
                 orders.again(job)
             tell(stored_event(job, record))
     tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
-
-
-def _one_job(functions: Iterable[str], jobs: int | None) -> int:
-    """One run at a time, for functions that only this process has."""
-    if jobs not in (None, 1):
-        raise ConfigError(
-            f"jobs={jobs} needs functions that other processes can import, but the one of setup "
-            f"{next(iter(functions))!r} is a lambda, a partial or a notebook's; put it in a "
-            "module as a plain function, or leave jobs out"
-        )
-    return 1
 
 
 class _Complain:
