@@ -23,7 +23,7 @@ from seedwise.comparison import (
     compare_with_target,
     summarise,
 )
-from seedwise.comparison.beforehand import PLAN, fixed_rule, plan_of
+from seedwise.comparison.beforehand import PLAN, changed_rule, fixed_rule, plan_of
 from seedwise.comparison.planning import Planning, Question, plan_from_pilot
 from seedwise.comparison.values import keep_metric_values
 from seedwise.data import Split, default_split
@@ -278,10 +278,12 @@ def _fix_plan(
     """Keep what verdicts will be held to, if this is before the first run."""
     if store.choice(PLAN) is None and not store.runs():
         store.fix_choice(PLAN, plan_of(setups, seeds, rule or Rule()))
-    elif rule is not None and rule != fixed_rule(store):
+        return
+    changes = changed_rule(fixed_rule(store), rule or fixed_rule(store))
+    if changes:
         raise StudyError(
-            f"{store.path} has another rule fixed, {fixed_rule(store)}, got {rule}; use another "
-            "study file, or say it when comparing: that verdict is exploratory"
+            f"{store.path} has runs under another rule of verdict: {'; '.join(changes)}; use "
+            "another study file, or give it when comparing: that verdict is exploratory"
         )
 
 
