@@ -1,6 +1,7 @@
 """`seedwise compare`: the verdict."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,8 @@ def compare(study: Path, fail_if: str | None, as_json: bool, **options: Any) -> 
     Prints whether each of the others is better, worse, equivalent or undecided, the difference
     with its intervals, and what to bear in mind. With no setup named, all are compared with the
     study's first. Metric, margin, confidence and pairing are as fixed before the first run, unless
-    they are given here; a verdict on others is exploratory. Reads the study and writes nothing.
+    they are given here; a verdict on others is exploratory. Modules of metrics are looked for
+    beside STUDY.DB too. Reads the study and writes nothing.
     """
     found = _compared(study, **options)
     (_print_json if as_json else _print)(found)
@@ -104,6 +106,8 @@ def _compared(
     from seedwise.study import Study
 
     study = Study(path)
+    if metric and ":" in metric:  # a function of the user's, perhaps beside the study file
+        sys.path.append(str(path.resolve().parent))
     if target is not None:
         if len(setups) != 1 or margin is not None or paired is not None:
             raise ConfigError(

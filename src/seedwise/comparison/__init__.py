@@ -1,8 +1,9 @@
 """Stored runs and statistics put together: frozen values to print or to draw."""
 
-from seedwise.comparison.compare import Comparison, compare, compare_several
+from seedwise.comparison.compare import compare, compare_several
 from seedwise.comparison.nulls import NullComparisons
 from seedwise.comparison.repeat import RepeatComparison
+from seedwise.comparison.result import Comparison
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.runs import RunTable, run_table
 from seedwise.comparison.summary import SetupSummary, Summary, summarise

@@ -8,7 +8,7 @@ from seedwise.comparison.rule import Rule
 from seedwise.seeds import Seed
 from seedwise.store import Store
 
-__all__ = ["PLAN", "Standing", "fixed_rule", "plan_of", "standing"]
+__all__ = ["PLAN", "Standing", "changed_rule", "fixed_rule", "plan_of", "standing"]
 
 PLAN = "plan"
 """The choice under which a study keeps what was fixed before its first run."""
@@ -59,7 +59,7 @@ def standing(
             confirmatory=False, reasons=("nothing was fixed before the first run was stored",)
         )
     reasons = [
-        *_changed_rule(plan["rule"], rule.to_json()),
+        *changed_rule(Rule(**plan["rule"]), rule),
         *(
             f"{setup!r} was added after runs were stored"
             for setup in setups
@@ -74,15 +74,16 @@ _UNSAID = {"metric": "matched_accuracy", "margin": "none", "paired": "by the see
 """What stands for None in a rule."""
 
 
-def _changed_rule(fixed: Mapping[str, Any], used: Mapping[str, Any]) -> list[str]:
-    fixed, used = (
-        _UNSAID | {name: value for name, value in rule.items() if value is not None}
+def changed_rule(fixed: Rule, used: Rule) -> list[str]:
+    """In what a rule differs from the one that was fixed, each as a clause."""
+    was, here = (
+        _UNSAID | {name: value for name, value in rule.to_json().items() if value is not None}
         for rule in (fixed, used)
     )
     return [
-        f"{name} is {used[name]} here, and {fixed[name]} was fixed"
-        for name in used
-        if used[name] != fixed[name]
+        f"{name} is {here[name]} here, and {was[name]} was fixed"
+        for name in here
+        if here[name] != was[name]
     ]
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from seedwise.comparison.compare import Comparison
 from seedwise.comparison.contrast import Contrast
+from seedwise.comparison.result import Comparison
 from seedwise.comparison.sentences import amount, metric_words
 from seedwise.stats.intervals import sign_flip_floor
 

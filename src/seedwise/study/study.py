@@ -28,7 +28,7 @@ from seedwise.comparison import (
     summarise,
     variance,
 )
-from seedwise.comparison.beforehand import PLAN, fixed_rule, plan_of
+from seedwise.comparison.beforehand import PLAN, changed_rule, fixed_rule, plan_of
 from seedwise.comparison.nulls import Judge
 from seedwise.comparison.planning import Planning, Question, plan_from_pilot
 from seedwise.comparison.values import keep_metric_values
@@ -441,10 +441,12 @@ def _fix_plan(
     """Keep what verdicts will be held to, if this is before the first run."""
     if store.choice(PLAN) is None and not store.runs():
         store.fix_choice(PLAN, plan_of(setups, seeds, rule or Rule()))
-    elif rule is not None and rule != fixed_rule(store):
+        return
+    changes = changed_rule(fixed_rule(store), rule or fixed_rule(store))
+    if changes:
         raise StudyError(
-            f"{store.path} has another rule fixed, {fixed_rule(store)}, got {rule}; use another "
-            "study file, or say it when comparing: that verdict is exploratory"
+            f"{store.path} has runs under another rule of verdict: {'; '.join(changes)}; use "
+            "another study file, or give it when comparing: that verdict is exploratory"
         )
 
 
