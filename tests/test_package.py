@@ -54,7 +54,7 @@ def test_a_study_of_ones_own_function_needs_the_base_only(tmp_path):
 from seedwise import Setup, Study
 study = Study({str(tmp_path / "s.db")!r})
 study.run({{"a": Setup(train="trainings:plain"), "b": Setup(train="trainings:better")}}, seeds=3)
-print(study.compare("a", "b").paired.n_a)
+print(study.compare("a", "b").deciding.difference.n_a)
 """
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)

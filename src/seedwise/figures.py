@@ -4,13 +4,15 @@ import math
 
 __all__ = ["figure", "in_points", "spread"]
 
-_SHARES = frozenset(("accuracy", "matched_accuracy", "smoothed_accuracy"))
+_SHARES = frozenset(
+    f"{kind}accuracy" for kind in ("", "class_", "matched_", "ranked_", "smoothed_", "top_")
+)
 """The metrics that are fractions of the predictions, and are printed in points."""
 
 
 def in_points(metric: str) -> bool:
     """Whether a metric is a fraction that is printed as points of a hundred."""
-    return metric in _SHARES
+    return metric.partition(":")[0] in _SHARES
 
 
 def figure(metric: str, value: float) -> str:

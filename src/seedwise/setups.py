@@ -34,7 +34,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "decay_form": ("v1", "v2"),
         "schedule_form": ("v1", "v2"),
         "precision": ("auto", "bf16", "float32", "fp16"),
-        "loader": ("auto", "cache"),
+        "loader": ("auto", "cache", "dali"),
     }
 )
 """Names that the built-in training knows, by field. The catalogues that hold what they name need

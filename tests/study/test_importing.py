@@ -166,7 +166,7 @@ def test_runs_that_are_numbered_share_no_seed(load, tmp_path):
     load(text, unpaired=True)
     _, runs = load(text, unpaired=True)
     assert sorted(runs) == [*(("a", seed) for seed in "0235"), ("b", "1"), ("b", "4")]
-    assert Study(tmp_path / "study.db").compare("a", "b", metric="acc").paired is None
+    assert Study(tmp_path / "study.db").compare("a", "b", metric="acc").paired is False
 
 
 def test_a_file_of_a_spreadsheet_is_read(load, tmp_path):

@@ -208,8 +208,8 @@ def test_a_number_is_compared_like_any_metric(path):
     study = Study(path)
     study.run({**setups("number"), "again": Setup(train="trainings:number", lr=1.0)}, seeds=3)
     comparison = study.compare("number", "again", metric="value")
-    assert comparison.paired.estimate == 0
-    assert comparison.sample_a.mean == pytest.approx(0.901)
+    assert comparison.deciding.difference.estimate == 0
+    assert comparison.deciding.sample_a.mean == pytest.approx(0.901)
 
 
 def test_comparison_pairs_the_seeds_that_both_ran(path):
@@ -217,7 +217,9 @@ def test_comparison_pairs_the_seeds_that_both_ran(path):
     study.run(setups("plain"), seeds=6)
     study.run(setups("better"), seeds=[4, 5, 6, 7])
     comparison = study.compare("plain", "better")
-    assert (comparison.paired.n_a, comparison.unpaired.n_a, comparison.unpaired.n_b) == (2, 6, 4)
+    assert comparison.paired
+    assert comparison.deciding.difference.n_a == 2
+    assert (comparison.deciding.sample_a.n, comparison.deciding.sample_b.n) == (6, 4)
 
 
 def test_predictions_for_other_examples_are_refused(path):

@@ -57,6 +57,18 @@ def interrupts(seed):
     return 1.0
 
 
+def drifts(seed):
+    """Predictions that depend on when they are made, as on a machine that rounds as it likes."""
+    noise = np.random.default_rng().normal(scale=0.05, size=(200, 10))
+    return {"predictions": _logits(seed, 1.5) + noise, "targets": TARGETS}
+
+
+def crossed(seed):
+    """One number with a part from the initial weights and a part from the order."""
+    effects = np.random.default_rng(0).normal(size=(2, 10))
+    return float(effects[0, seed.init % 10] + 0.1 * effects[1, seed.order % 10])
+
+
 def without_targets(seed):
     return {"predictions": _logits(seed, 1.5), "f1": 0.5}
 

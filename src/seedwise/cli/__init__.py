@@ -3,9 +3,12 @@
 import click
 
 from seedwise.cli.base import Group, print_help
+from seedwise.cli.comparing import compare
 from seedwise.cli.datasets import data
 from seedwise.cli.exchange import export, import_, record, table
-from seedwise.cli.looking import compare, status
+from seedwise.cli.looking import status
+from seedwise.cli.noise import aa, repeat, variance
+from seedwise.cli.planning import plan
 from seedwise.cli.running import demo, run
 
 __all__ = ["cli", "main"]
@@ -22,7 +25,21 @@ def cli(ctx: click.Context) -> None:
     print_help(ctx)
 
 
-for command in (compare, data, demo, export, import_, record, run, status, table):
+for command in (
+    aa,
+    compare,
+    data,
+    demo,
+    export,
+    import_,
+    plan,
+    record,
+    repeat,
+    run,
+    status,
+    table,
+    variance,
+):
     cli.add_command(command)
 
 

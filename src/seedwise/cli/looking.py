@@ -1,4 +1,4 @@
-"""`seedwise status` and `compare`: what a study file holds."""
+"""`seedwise status`: what a study file holds."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from seedwise.store import StoredRun
 
-__all__ = ["compare", "status"]
+__all__ = ["status"]
 
 _study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
 
@@ -44,37 +44,6 @@ def status(study: Path) -> None:
         )
         print_summary(console, summarise(store))
         _print_gaps(console, store.runs(), list(store.setups()))
-
-
-@click.command(
-    cls=Command,
-    example=["seedwise compare study.db mish relu --metric smoothed_accuracy"],
-    exits={0: "compared", 2: "no such setup or metric, or no finished run of it"},
-)
-@_study
-@click.argument("setup_a")
-@click.argument("setup_b")
-@click.option("--metric", default="accuracy", show_default=True, help="What to compare.")
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Coverage of the intervals.",
-)
-def compare(study: Path, setup_a: str, setup_b: str, metric: str, confidence: float) -> None:
-    """Compare two setups of STUDY.DB.
-
-    Prints both means, and B - A with its interval: paired over the seeds that both ran, and
-    unpaired. Reads the study and writes nothing.
-    """
-    from rich.console import Console
-
-    from seedwise.cli.tables import print_comparison
-    from seedwise.study import Study
-
-    comparison = Study(study).compare(setup_a, setup_b, metric=metric, confidence=confidence)
-    print_comparison(Console(), comparison)
 
 
 def _print_gaps(console: "Console", runs: "list[StoredRun]", setups: list[str]) -> None:

@@ -71,6 +71,11 @@ _EXITS = {
 @click.argument("study", metavar="STUDY.TOML", type=click.Path(path_type=Path))
 @click.option("--seeds", help="Seeds instead of the file's: 10, 0:10 or 1,2,7.")
 @click.option(
+    "--sources",
+    help="Crossed seeds instead of the file's, to tell the sources of variance apart: "
+    "init,order,augment=3, or init=5,order=3.",
+)
+@click.option(
     "--store",
     type=click.Path(path_type=Path),
     help="The study file.  [default: the name of STUDY.TOML with .db, in this folder]",
@@ -105,13 +110,14 @@ def demo(**options: Any) -> None:
     file = Path("demo.toml")
     if not file.exists():
         file.write_text(_DEMO)
-    _run(file, seeds=None, store=None, **options)
+    _run(file, seeds=None, sources=None, store=None, **options)
 
 
 def _run(
     file: Path,
     *,
     seeds: str | None,
+    sources: str | None,
     store: Path | None,
     jobs: int | None,
     device: str,
@@ -122,10 +128,10 @@ def _run(
     from seedwise.cli.display import watching
     from seedwise.cli.tables import print_summary
     from seedwise.study import Study
-    from seedwise.study.config import load_study, parse_seeds
+    from seedwise.study.config import load_study
 
     config = load_study(file)
-    wanted = config.seeds if seeds is None else parse_seeds(seeds)
+    wanted = _seeds(config, seeds, sources)
     if wanted is None:
         raise ConfigError(
             f"{file}: [stop] is for a later version; give seeds = 10 instead, or --seeds 0:10"
@@ -142,13 +148,17 @@ def _run(
         summary = study.run(
             config.setups,
             seeds=wanted,
+            rule=config.rule,
             executor=config.executor,
             jobs=jobs,
             device=device,
             watch=watch,
         )
-    print_summary(console, summary)
-    _compare_with_baseline(console, study, config, summary)
+    if sources is None:
+        print_summary(console, summary)
+        _compare_with_baseline(console, study, config, summary)
+    else:  # runs that share seeds are no sample to sum up or to compare
+        _print_sources(console, study, summary, config)
     results = sum(run.state != "failed" for run in stored())
     missing = len(config.setups) * len(wanted) - results
     if missing:
@@ -157,6 +167,31 @@ def _run(
             err=True,
         )
         click.get_current_context().exit(1)
+
+
+def _seeds(
+    config: "StudyConfig", seeds: str | None, sources: str | None
+) -> "tuple[Seed, ...] | None":
+    """The seeds that are wanted; None where neither options nor file name any."""
+    from seedwise.study.config import parse_seeds
+    from seedwise.study.sources import parse_sources
+
+    if seeds is not None and sources is not None:
+        raise ConfigError("--seeds and --sources both name the seeds; give one of them")
+    if sources is not None:
+        return parse_sources(sources)
+    return config.seeds if seeds is None else parse_seeds(seeds)
+
+
+def _print_sources(
+    console: "Console", study: "Study", summary: "Summary", config: "StudyConfig"
+) -> None:
+    """Where the noise of each setup of the file comes from."""
+    from seedwise.cli.noise_tables import print_variance
+
+    for setup in summary.setups:
+        if setup.finished and setup.name in config.setups:
+            print_variance(console, study.variance(setup.name))
 
 
 def _stored(path: Path, setups: Set[str], seeds: Set["Seed"]) -> "list[StoredRun]":
@@ -171,13 +206,14 @@ def _compare_with_baseline(
     console: "Console", study: "Study", config: "StudyConfig", summary: "Summary"
 ) -> None:
     """Compare every setup of the file with the baseline, or else with the first."""
-    from seedwise.cli.tables import print_comparison
+    from seedwise.cli.verdicts import print_comparisons
 
+    have_runs = {setup.name for setup in summary.setups if setup.finished or setup.diverged}
     baseline, *others = _baseline_first(config)
-    have_runs = {setup.name for setup in summary.setups if setup.finished}
-    for name in others:
-        if {baseline, name} <= have_runs:
-            print_comparison(console, study.compare(baseline, name))
+    there = [name for name in others if name in have_runs]
+    if baseline in have_runs and there:
+        console.print()
+        print_comparisons(console, study.compare_several([baseline, *there]))
 
 
 def _baseline_first(config: "StudyConfig") -> list[str]:

@@ -1,6 +1,5 @@
-"""Summaries and comparisons in print."""
+"""Tables, and summaries of studies in print."""
 
-import math
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -8,10 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.words import count, figure, in_points, spread
-from seedwise.comparison import Comparison, SetupSummary, Summary
-from seedwise.stats.intervals import Difference
+from seedwise.comparison import SetupSummary, Summary
 
-__all__ = ["plain_table", "print_comparison", "print_summary", "say"]
+__all__ = ["plain_table", "print_summary", "say"]
 
 
 def say(console: Console, text: str) -> None:
@@ -66,40 +64,3 @@ def _rows(setup: SetupSummary) -> Iterable[tuple[Text | str, ...]]:
             spread(metric, sample.sd),
             *(counts if place == 0 else ("", "")),
         )
-
-
-def print_comparison(console: Console, comparison: Comparison) -> None:
-    """B - A with its intervals, and what they do not say."""
-    metric = comparison.metric
-    unit = ", in points" if in_points(metric) else ""
-    say(console, f"{comparison.b} - {comparison.a}: {metric}{unit}")
-    for name, sample in ((comparison.a, comparison.sample_a), (comparison.b, comparison.sample_b)):
-        say(
-            console,
-            f"  {name}: mean {figure(metric, sample.mean)}, sd {spread(metric, sample.sd0)} "
-            f"(ddof 0), {spread(metric, sample.sd)} (ddof 1), {count(sample.n, 'run')}",
-        )
-    if comparison.paired is not None:
-        pairs = count(comparison.paired.n_a, "seed")
-        known = not math.isnan(comparison.correlation)
-        r = f", r = {comparison.correlation:.2f}" if known else ""
-        _print_difference(console, f"paired, {pairs} that both ran{r}", comparison.paired, metric)
-    _print_difference(console, "unpaired (Welch)", comparison.unpaired, metric)
-    for name, diverged in zip((comparison.a, comparison.b), comparison.diverged, strict=True):
-        if diverged:
-            runs = count(diverged, "diverged run")
-            say(console, f"  {runs} of {name} are left out of these figures")
-    say(console, "  The intervals speak of new seeds on these images, not of new images.")
-
-
-def _print_difference(console: Console, how: str, found: Difference, metric: str) -> None:
-    interval = f"[{_signed(metric, found.low)}, {_signed(metric, found.high)}]"
-    say(
-        console,
-        f"  {how}: {_signed(metric, found.estimate)}, {100 * found.confidence:g} % interval "
-        f"{interval}, p = {found.p_value:.2g}",
-    )
-
-
-def _signed(metric: str, value: float) -> str:
-    return f"{'+' if value > 0 else ''}{spread(metric, value)}"

@@ -1,15 +1,28 @@
 """Stored runs and statistics put together: frozen values to print or to draw."""
 
-from seedwise.comparison.compare import Comparison, compare
+from seedwise.comparison.compare import Comparison, compare, compare_several
+from seedwise.comparison.nulls import NullComparisons
+from seedwise.comparison.repeat import RepeatComparison
+from seedwise.comparison.rule import Rule
 from seedwise.comparison.runs import RunTable, run_table
 from seedwise.comparison.summary import SetupSummary, Summary, summarise
+from seedwise.comparison.target import TargetComparison, compare_with_target
+from seedwise.comparison.variance import Variance, variance
 
 __all__ = [
     "Comparison",
+    "NullComparisons",
+    "RepeatComparison",
+    "Rule",
     "RunTable",
     "SetupSummary",
     "Summary",
+    "TargetComparison",
+    "Variance",
     "compare",
+    "compare_several",
+    "compare_with_target",
     "run_table",
     "summarise",
+    "variance",
 ]

@@ -5,18 +5,19 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
+from seedwise.comparison.sentences import verdict_sentence
 from seedwise.figures import figure, in_points, spread
 from seedwise.stats.intervals import Difference
 
 if TYPE_CHECKING:
     from seedwise.comparison.compare import Comparison
+    from seedwise.comparison.contrast import Contrast
     from seedwise.comparison.summary import SetupSummary, Summary
 
 __all__ = ["comparison_html", "summary_html"]
 
 _SUMMARY = ("setup", "metric", "runs", "mean", "sd (ddof 0)", "sd (ddof 1)", "diverged", "failed")
-_SIDES = ("setup", "runs", "mean", "sd (ddof 1)", "diverged")
-_DIFFERENCES = ("", "difference", "interval", "p")
+_DIFFERENCES = ("metric", "runs", "difference", "on these images", "on new images", "p")
 
 
 def summary_html(summary: "Summary") -> str:
@@ -38,34 +39,30 @@ def _summary_rows(setup: "SetupSummary") -> Iterable[tuple[str, ...]]:
 
 
 def comparison_html(comparison: "Comparison") -> str:
-    """Both setups, and B - A paired and unpaired."""
-    metric = comparison.metric
-    unit = ", in points" if in_points(metric) else ""
-    sides = [
-        (
-            name,
-            str(sample.n),
-            figure(metric, sample.mean),
-            spread(metric, sample.sd),
-            str(diverged),
-        )
-        for name, sample, diverged in (
-            (comparison.a, comparison.sample_a, comparison.diverged[0]),
-            (comparison.b, comparison.sample_b, comparison.diverged[1]),
-        )
-    ]
-    found = {"paired": comparison.paired, "unpaired": comparison.unpaired}
-    rows = [_difference_row(how, metric, each) for how, each in found.items() if each is not None]
-    title = f"{comparison.b} - {comparison.a}: {metric}{unit}"
-    return _table(title, _SIDES, sides) + _table("", _DIFFERENCES, rows)
+    """The verdict in a sentence, and B - A under each metric on these images and on new ones."""
+    rows = [_difference_row(each) for each in comparison.contrasts.values()]
+    title = f"{comparison.b.name} - {comparison.a.name}"
+    sentence = f"<p>{escape(verdict_sentence(comparison))}</p>"
+    return sentence + _table(title, _DIFFERENCES, rows)
 
 
-def _difference_row(how: str, metric: str, found: Difference) -> tuple[str, ...]:
-    numbers = (found.estimate, found.low, found.high)
-    estimate, low, high = (f"{'+' if each > 0 else ''}{spread(metric, each)}" for each in numbers)
-    pairs = f", {found.n_a} seeds that both ran" if found.paired else ""
-    p = "-" if math.isinf(found.low) else f"{found.p_value:.2g}"
-    return f"{how}{pairs}", estimate, f"{100 * found.confidence:g} %: {low} to {high}", p
+def _difference_row(found: "Contrast") -> tuple[str, ...]:
+    metric, difference = found.metric, found.difference
+    unit = " (points)" if in_points(metric) else ""
+    new = "-" if found.new_images is None else _interval(metric, found.new_images)
+    p = "-" if math.isinf(difference.low) else f"{difference.p_value:.2g}"
+    pairs = f"{difference.n_a} pairs"
+    runs = pairs if difference.paired else f"{difference.n_a}, {difference.n_b}"
+    estimate = _signed(metric, difference.estimate)
+    return f"{metric}{unit}", runs, estimate, _interval(metric, difference), new, p
+
+
+def _interval(metric: str, found: Difference) -> str:
+    return f"{_signed(metric, found.low)} to {_signed(metric, found.high)}"
+
+
+def _signed(metric: str, value: float) -> str:
+    return f"{'+' if value > 0 else ''}{spread(metric, value)}"
 
 
 def _table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

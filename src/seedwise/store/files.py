@@ -3,9 +3,11 @@
 import os
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 from seedwise.errors import StudyError, StudyTooNew
@@ -17,6 +19,12 @@ _BUSY_SECONDS = 10.0
 """How long to wait for another process that is writing; storing a run takes it a few ms."""
 
 _BEGINNING = b"SQLite format 3\0"
+
+_TABLES = (
+    "SELECT CAST(type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') AS BLOB) "
+    "FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
+)
+"""As bytes: a flipped bit need not leave UTF-8."""
 
 _REASONS = {
     sqlite3.SQLITE_NOTADB: "is not a study file, or its beginning is damaged; name another file",
@@ -39,9 +47,13 @@ def faults(path: Path) -> Generator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         reason = None if code is None else _REASONS.get(code & 0xFF)
+        if str(error).startswith("Could not decode to UTF-8"):  # Python's, without a code
+            reason = _REASONS[sqlite3.SQLITE_CORRUPT]
         if reason is None:
             raise
         raise StudyError(f"{path} {reason}") from error
+    except UnicodeDecodeError as error:  # SQLite quotes a damaged text, which Python cannot read
+        raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_CORRUPT]}") from error
 
 
 @contextmanager
@@ -78,6 +90,7 @@ def connect(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
                 raise StudyError(f"{path} is empty; name a study file")
             _check_size(connection, path)
             _check_version(connection, path, readonly=readonly)
+            _check_tables(connection, path)
             if not readonly:
                 _make_writer(connection, unborn=unborn)
         except BaseException:
@@ -193,6 +206,25 @@ def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool
             f"{path} has the older format {found}, and reading leaves it so; "
             "`seedwise run` with its study.toml brings it up to date"
         )
+
+
+def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file whose description of its own tables is not what we wrote: a bit of it flipped.
+
+    SQLite would call that our mistake: "no such column".
+    """
+    known = _tables_of(MIGRATIONS[: _version(connection)])
+    if frozenset(connection.execute(_TABLES)) != known:
+        raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_CORRUPT]}")
+
+
+@lru_cache
+def _tables_of(steps: tuple[tuple[str, ...], ...]) -> frozenset[tuple[bytes]]:
+    """What a file that has had these steps says of its tables."""
+    with closing(sqlite3.connect(":memory:")) as scratch:
+        for statement in chain.from_iterable(steps):
+            scratch.execute(statement)
+        return frozenset(scratch.execute(_TABLES))
 
 
 def _migrate(connection: sqlite3.Connection, step: int) -> None:

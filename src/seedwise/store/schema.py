@@ -106,6 +106,34 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID
         """,
     ),
+    (
+        """
+        CREATE TABLE repeats (           -- runs trained again; stored beside them, not as runs
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            run INTEGER NOT NULL REFERENCES runs,
+            state TEXT NOT NULL CHECK (state IN ('finished', 'diverged')),
+            seconds REAL NOT NULL,
+            ended TEXT NOT NULL,         -- UTC, ISO 8601
+            environment INTEGER NOT NULL REFERENCES environments,
+            error TEXT,
+            metrics TEXT NOT NULL,       -- JSON; as those of a run
+            epochs TEXT NOT NULL,        -- JSON; as those of a run
+            views TEXT NOT NULL,         -- JSON; as those of a run
+            checksum INTEGER NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX repeats_of_run ON repeats (run)",
+        """
+        CREATE TABLE repeat_logits (
+            repeat INTEGER PRIMARY KEY REFERENCES repeats,
+            views INTEGER NOT NULL,
+            examples INTEGER NOT NULL,
+            classes INTEGER NOT NULL,
+            checksum INTEGER NOT NULL,
+            data BLOB NOT NULL           -- float16, little-endian: views, examples, classes
+        ) STRICT
+        """,
+    ),
 )
 """The statements of each step. A file whose `user_version` is n has had the first n of them; a
 step that was released is never edited."""

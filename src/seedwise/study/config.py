@@ -12,15 +12,27 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from seedwise.comparison.rule import Rule
 from seedwise.data import DATASETS, Split
 from seedwise.errors import ConfigError, SeedwiseError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
+from seedwise.stats.catalog import CATALOG, BuiltInMetric
 from seedwise.study.plan import as_seeds
 
 __all__ = ["StopConfig", "StudyConfig", "load_study", "parse_seeds"]
 
-_KEYS = ("baseline", "dataset", "executor", "seeds", "setups", "source", "split", "stop")
+_KEYS = (
+    "baseline",
+    "dataset",
+    "executor",
+    "seeds",
+    "setups",
+    "source",
+    "split",
+    "stop",
+    "verdict",
+)
 _SETUP_KEYS = ("extends", *(field for field in FIELDS if field != "code"))
 _DEFAULT = "page-v1"
 _MOST_SEEDS = 100_000
@@ -58,6 +70,7 @@ class StudyConfig:
         seeds: The seeds of each setup; None where `stop` decides.
         stop: When to stop; None where `seeds` says it.
         baseline: Name of the setup that the others are compared with; None if not said.
+        rule: How verdicts are to be reached, fixed before the first run; None if not said.
         executor: Where runs are made.
     """
 
@@ -69,6 +82,7 @@ class StudyConfig:
     seeds: tuple[Seed, ...] | None
     stop: StopConfig | None
     baseline: str | None
+    rule: Rule | None
     executor: str
 
 
@@ -160,6 +174,7 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         seeds=_seeds(table["seeds"]) if "seeds" in table else None,
         stop=_stop(table["stop"]) if "stop" in table else None,
         baseline=baseline,
+        rule=_rule(table["verdict"]) if "verdict" in table else None,
         executor=executor,
     )
 
@@ -284,6 +299,33 @@ def _stop(table: Any) -> StopConfig:
         if isinstance(value, bool) or not isinstance(value, int | float) or not fits(value):
             raise _Bad(f"stop.{key} must be {allowed}, got {value!r}")
     return StopConfig(**table)
+
+
+def _rule(table: Any) -> Rule:
+    if not isinstance(table, dict):
+        raise _Bad(f"verdict must be a table, [verdict]; got {table!r}")
+    _check_keys(table, tuple(_VERDICT_TYPES), "verdict.")
+    for key, value in table.items():
+        kind, allowed = _VERDICT_TYPES[key]
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+            raise _Bad(f"verdict.{key} must be {allowed}, got {value!r}")
+    metric = table.get("metric", "accuracy")
+    try:
+        if metric.partition(":")[0] in CATALOG:
+            BuiltInMetric.parse(metric)
+        return Rule(**table)
+    except SeedwiseError as error:
+        raise _Bad(f"verdict: {error}") from None
+
+
+_VERDICT_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxyType(
+    {
+        "metric": (str, 'the name of a metric, e.g. "smoothed_accuracy:beta=10"'),
+        "margin": ((int, float), "a difference of accuracy, e.g. 0.005 for half a point"),
+        "confidence": ((int, float), "a rate above 0 and below 1, e.g. 0.95"),
+        "paired": (bool, "true or false"),
+    }
+)
 
 
 def _is_share(value: float) -> bool:

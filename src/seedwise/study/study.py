@@ -2,25 +2,49 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from seedwise.comparison import Comparison, Summary, compare, run_table, summarise
+from seedwise import data as images
+from seedwise.comparison import (
+    Comparison,
+    NullComparisons,
+    RepeatComparison,
+    Rule,
+    Summary,
+    TargetComparison,
+    Variance,
+    compare,
+    compare_several,
+    compare_with_target,
+    run_table,
+    summarise,
+    variance,
+)
+from seedwise.comparison.beforehand import PLAN, fixed_rule, plan_of
+from seedwise.comparison.nulls import Judge
+from seedwise.comparison.planning import Planning, Question, plan_from_pilot
+from seedwise.comparison.values import keep_metric_values
 from seedwise.data import Split, default_split
-from seedwise.errors import ConfigError, MissingPackage
-from seedwise.records import RunRecord
+from seedwise.errors import ConfigError, MissingPackage, StudyError
+from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
+from seedwise.stats.multiplicity import Correction
 from seedwise.store import Store
 from seedwise.study.events import DataProgress, Event, Finished, Planned, RunStored, Watch
 from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
+from seedwise.study.keeping import stored_event
 from seedwise.study.local import LocalExecutor
+from seedwise.study.nulls import Nulls
 from seedwise.study.orders import Orders, Place
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
-from seedwise.study.runner import DataReference, Job, load_function
+from seedwise.study.repeat import repeat_run, stored_result
+from seedwise.study.runner import DataReference, load_function
 from seedwise.study.targets import as_targets, dataset_of, keep_targets
 
 if TYPE_CHECKING:
@@ -77,6 +101,7 @@ class Study:
         setups: Mapping[str, SetupLike],
         *,
         seeds: SeedsLike,
+        rule: Rule | None = None,
         executor: str = "local",
         jobs: int | None = None,
         device: str = "auto",
@@ -85,13 +110,16 @@ class Study:
         """Make the runs that are missing: each setup with each seed.
 
         Each run is stored as soon as it ends. Whatever ends this call, the runs that were stored
-        stay, and the same call makes the others.
+        stay, and the same call makes the others. The first call fixes, before any run is made,
+        the setups, the seeds and the rule that verdicts are held to: a verdict on others is
+        labelled exploratory.
 
         Args:
             setups: The setups by name. Instead of a setup there may be a function of one argument,
                 the run's `Seed`, that returns `{"predictions": logits, "targets": classes}`,
                 metrics by name, or one number; see `study.functions` for what tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
+            rule: How verdicts are to be reached; None takes the usual rule.
             executor: Where runs are made; `local` is this machine.
             jobs: Runs side by side; None chooses, and makes one of the user's functions at a time.
                 More than one is done in processes, which import the functions by name.
@@ -105,6 +133,7 @@ class Study:
         Raises:
             ConfigError: No setup, no dataset for the built-in training, an unknown executor, or a
                 training function that cannot be called, loaded, or run in another process.
+            MissingPackage: A setup's loader needs a package that is not installed.
             StudyError: The file is no study, was made with other data, or has another setup under
                 one of the names.
         """
@@ -120,12 +149,15 @@ class Study:
         setups = as_setups(setups)
         for name in {setup.train for name, setup in setups.items() if name not in functions}:
             load_function(name)
+        for loader in _named_loaders(setups.values()):
+            images.choose_loader(loader, device="cpu")
         with Store.open(self.path, create=True) as store:
             references = self._references(store, setups.values(), tell)
             if self._targets is not None:
                 store.set_dataset(dataset_of(self._targets, source="given to the study"))
             for name, setup in setups.items():
                 store.add_setup(name, setup)
+            _fix_plan(store, tuple(setups), wanted, rule)
             stored = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
             plan = Plan.of(tuple(setups), wanted, stored=stored)
             tell(Planned(setups=tuple(setups), wanted=len(plan.runs), stored=plan.stored))
@@ -140,6 +172,7 @@ class Study:
                 share = place.device == "cuda" and built_in
                 machine = LocalExecutor(workers=place.workers, share=share)
                 _make(store, orders, machine, tell)
+            keep_metric_values(store)
             return summarise(store)
 
     def summary(self) -> Summary:
@@ -152,19 +185,178 @@ class Study:
         a: str,
         b: str,
         *,
-        metric: str = "accuracy",
-        confidence: float = 0.95,
+        metric: str | None = None,
+        margin: float | None = None,
+        confidence: float | None = None,
+        paired: bool | None = None,
     ) -> Comparison:
         """Setup B against setup A, from the runs that are stored.
+
+        What is None is as it was fixed before the first run, else as usual.
 
         Args:
             a: Name of the setup to compare with.
             b: Name of the setup that is compared.
-            metric: Name of the metric.
-            confidence: Coverage of the intervals, in (0, 1).
+            metric: The metric that decides, e.g. `accuracy`, `smoothed_accuracy:beta=10`, one that
+                the runs returned, or `module:function`. Usually matched accuracy, for the sign
+                only, with accuracy agreeing.
+            margin: The largest difference of accuracy, as a fraction, that does not matter.
+            confidence: Coverage of the intervals, in (0, 1). Usually 0.95.
+            paired: Compare runs of the same seed with each other. Usually where most seeds are
+                shared.
         """
         with Store.open(self.path, readonly=True) as store:
-            return compare(store, a, b, metric=metric, confidence=confidence)
+            return compare(store, a, b, _rule(store, metric, margin, confidence, paired))
+
+    def compare_several(
+        self,
+        setups: Sequence[str] = (),
+        *,
+        against: Literal["first", "all"] = "first",
+        correction: Correction = "holm",
+        metric: str | None = None,
+        margin: float | None = None,
+        confidence: float | None = None,
+        paired: bool | None = None,
+    ) -> tuple[Comparison, ...]:
+        """Several setups compared, with p-values corrected for their number.
+
+        Args:
+            setups: Their names, the baseline first; none for all of the study in their order.
+            against: Each with the first, or every pair.
+            correction: `holm` for verdicts, `bh` (Benjamini-Hochberg) for a screening.
+            metric: As in `compare`, and so are the others.
+            margin: As in `compare`.
+            confidence: As in `compare`.
+            paired: As in `compare`.
+        """
+        with Store.open(self.path, readonly=True) as store:
+            rule = _rule(store, metric, margin, confidence, paired)
+            names = tuple(setups) or tuple(store.setups())
+            return compare_several(store, names, rule, against=against, correction=correction)
+
+    def compare_with_target(
+        self,
+        setup: str,
+        target: float,
+        *,
+        metric: str | None = None,
+        confidence: float | None = None,
+    ) -> TargetComparison:
+        """One setup against a fixed number, e.g. an accuracy of 0.835.
+
+        Args:
+            setup: Name of the setup.
+            target: The number, in the metric's units, taken as exact.
+            metric: The metric that it is of; usually accuracy.
+            confidence: As in `compare`.
+        """
+        with Store.open(self.path, readonly=True) as store:
+            rule = _rule(store, metric, None, confidence, None)
+            return compare_with_target(store, setup, target, rule)
+
+    def plan(
+        self,
+        *setups: str,
+        differences: Iterable[float] = Question().differences,
+        runs: int | None = None,
+        margin: float | None = None,
+        power: float = 0.8,
+        alpha: float = 0.05,
+    ) -> Planning:
+        """How many runs a difference needs, with the stored runs as a pilot.
+
+        Args:
+            setups: One setup, or the two that are to be compared.
+            differences: True differences to be shown; of accuracy as fractions.
+            runs: A number of runs of each setup, to be told what difference it can show.
+            margin: Margin of equivalence, as a fraction of accuracy.
+            power: The chance of showing a difference that is there.
+            alpha: Rate of false alarms.
+        """
+        question = Question(
+            differences=tuple(differences), runs=runs, margin=margin, wanted=power, alpha=alpha
+        )
+        with Store.open(self.path, readonly=True) as store:
+            return plan_from_pilot(store, setups, question)
+
+    def variance(self, setup: str) -> Variance:
+        """Where the run-to-run noise of a setup comes from, as far as its stored runs can tell.
+
+        Args:
+            setup: Name of the setup.
+        """
+        with Store.open(self.path, readonly=True) as store:
+            return variance(store, setup)
+
+    def repeat(
+        self,
+        setup: str,
+        seed: int | tuple[int, int, int] | Seed,
+        *,
+        device: str = "auto",
+        watch: Watch | None = None,
+    ) -> RepeatComparison:
+        """Train a stored run again, keep the repeat beside it, and compare the two.
+
+        Args:
+            setup: Name of the setup.
+            seed: Seed of the run.
+            device: `auto`, `cpu` or `cuda`; auto takes what the run was made on.
+            watch: Told of all that happens, in this thread.
+
+        Raises:
+            UnknownName: The study has no such setup.
+            StudyError: It has no finished or diverged run with this seed, the data are others
+                than the run's, or the repeat failed.
+        """
+        tell = watch or _ignore
+        with Store.open(self.path) as store:
+            run = stored_result(store, setup, Seed.of(seed))
+            trained = store.setups()[setup]
+            references = self._references(store, [trained], tell)
+            return repeat_run(store, run, trained, references, device=device, watch=tell)
+
+    def null_comparisons(
+        self,
+        setup: str,
+        *,
+        comparisons: int = 20,
+        runs: int = 5,
+        alpha: float = 0.05,
+        judge: Judge | None = None,
+        store: str | PathLike[str] | None = None,
+        jobs: int | None = None,
+        device: str = "auto",
+        watch: Watch | None = None,
+    ) -> NullComparisons:
+        """Compare a setup with itself, many times over, and count how often a verdict objects.
+
+        Trains the setup and its twin (learning rate x 1.0001) on disjoint sets of seeds, in a
+        study file of their own; stopped at any moment, the same call goes on.
+
+        Args:
+            setup: Name of the setup.
+            comparisons: Sets of seeds.
+            runs: Seeds in each.
+            alpha: Rate of false alarms of the usual judge.
+            judge: Says whether two sets of runs differ; None takes the t test of accuracy (or
+                of the first metric that the training returns).
+            store: The study file for these runs; None puts it beside this one, as STUDY-aa.db.
+            jobs: As in `run`.
+            device: As in `run`.
+            watch: As in `run`.
+        """
+        nulls = Nulls.of(self.path, setup, comparisons=comparisons, runs=runs, store=store)
+        study = Study(
+            nulls.path,
+            dataset=nulls.dataset,
+            split=nulls.split,
+            source=self._source,
+            cache=self._cache,
+        )
+        study.run(nulls.setups, seeds=nulls.seeds, jobs=jobs, device=device, watch=watch)
+        return nulls.judged(judge, alpha=alpha)
 
     def runs(self) -> "DataFrame":
         """Every stored run as a row of a pandas DataFrame.
@@ -222,6 +414,37 @@ class Study:
         return references
 
 
+def _fix_plan(
+    store: Store, setups: Sequence[str], seeds: Sequence[Seed], rule: Rule | None
+) -> None:
+    """Keep what verdicts will be held to, if this is before the first run."""
+    if store.choice(PLAN) is None and not store.runs():
+        store.fix_choice(PLAN, plan_of(setups, seeds, rule or Rule()))
+    elif rule is not None and rule != fixed_rule(store):
+        raise StudyError(
+            f"{store.path} has another rule fixed, {fixed_rule(store)}, got {rule}; use another "
+            "study file, or say it when comparing: that verdict is exploratory"
+        )
+
+
+def _rule(
+    store: Store,
+    metric: str | None,
+    margin: float | None,
+    confidence: float | None,
+    paired: bool | None,
+) -> Rule:
+    """The rule that was fixed, with what is said instead."""
+    said = {"metric": metric, "margin": margin, "confidence": confidence, "paired": paired}
+    given = {name: value for name, value in said.items() if value is not None}
+    return replace(fixed_rule(store), **given)
+
+
+def _named_loaders(setups: Iterable[Setup]) -> set[str]:
+    """The loaders that the built-in training is told to use, `auto` aside."""
+    return {setup.loader for setup in setups if setup.train == BUILT_IN} - {"auto"}
+
+
 def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
     counts = Counter[str]()
@@ -232,7 +455,7 @@ def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) ->
             counts[record.state] += 1
             if record.state == "failed":
                 orders.again(job)
-            tell(_stored(job, record))
+            tell(stored_event(job, record))
     tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
 
 
@@ -245,22 +468,6 @@ def _one_job(functions: Iterable[str], jobs: int | None) -> int:
             "module as a plain function, or leave jobs out"
         )
     return 1
-
-
-def _stored(job: Job, record: RunRecord) -> RunStored:
-    """The event that says that a run is in the file, with its figures as far as it has some."""
-    figures = dict(record.metrics)
-    if record.epochs and record.state == "finished":
-        last = record.epochs[-1]
-        figures |= {"accuracy": last.accuracy, "smoothed_accuracy": last.smoothed_accuracy}
-    return RunStored(
-        setup=job.name,
-        seed=job.seed,
-        state=record.state,
-        seconds=record.seconds,
-        metrics=figures,
-        error=record.error,
-    )
 
 
 class _Complain:
@@ -276,3 +483,7 @@ class _Complain:
             tries = "1 try" if event.failed == 1 else f"{event.failed} tries"
             # stacklevel: the line of the user's that called Study.run
             warnings.warn(f"{tries} failed; the last was {self._error}", stacklevel=4)
+
+
+def _ignore(event: Event) -> None:
+    """Nobody watches."""

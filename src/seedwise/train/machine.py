@@ -97,16 +97,18 @@ def describe(device: torch.device) -> Mapping[str, Any]:
 def prepared(*, threads: int, deterministic: bool) -> Generator[None]:
     """Torch's global switches set for a run, and put back after it.
 
-    On a CPU the number of threads decides the order of sums, and so the last bits of a run.
+    On a CPU the number of threads decides the order of sums, and so the last bits of a run. On a
+    GPU float32 means float32: torch would let cuDNN round its inputs to 10 bits (TF32).
     """
-    before = (torch.get_num_threads(), torch.backends.cudnn.deterministic)
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    torch.backends.cudnn.deterministic = deterministic
     try:
-        yield
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=deterministic, allow_tf32=False
+        ):
+            yield
     finally:
-        torch.set_num_threads(before[0])
-        torch.backends.cudnn.deterministic = before[1]
+        torch.set_num_threads(before)
 
 
 def _cores() -> int:

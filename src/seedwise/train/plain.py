@@ -1,13 +1,14 @@
 """The plain engine: torch operations one by one, on any device."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from jaxtyping import Float, Float16, Float32, Int64
+from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from seedwise.data import Data, draw, train_batches, valid_batches
+from seedwise.data import Data, choose_loader, draw
 from seedwise.models import build, initialise
 from seedwise.optim import build as build_update
 from seedwise.optim import flat_cos
@@ -48,6 +49,7 @@ class PlainEngine:
         initialise(model, seed.init)
         self._setup, self._data, self._device = setup, data, device
         self._draws = draw(setup, seed, data)
+        self._loader = choose_loader(setup.loader, device=device.type)
         self._model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._update = build_update(setup, self._model)
         self._scaler = LossScale() if setup.precision == "fp16" else None
@@ -57,7 +59,7 @@ class PlainEngine:
     def train_epoch(self, epoch: int, look: Callable[[int, list[float]], None]) -> None:
         """Take the steps of an epoch; `look` is told of the losses since it was last."""
         setup, unread = self._setup, list[Tensor]()
-        batches = train_batches(
+        batches = self._loader.train(
             self._data, self._draws, epoch, size=setup.size, threads=self._threads
         )
         for step, (images, targets) in enumerate(batches):
@@ -78,7 +80,7 @@ class PlainEngine:
 
     def validate(self) -> Float16[ndarray, "views examples classes"]:
         """Logits of both views of every validation image."""
-        batches = valid_batches(
+        batches = self._loader.valid(
             self._data, size=self._setup.size, batch_size=_VALID_BATCH, threads=self._threads
         )
         return validation_logits(
@@ -90,10 +92,8 @@ class PlainEngine:
         total = setup.epochs * self.steps
         return flat_cos(step, total, setup.lr, flat=setup.flat, form=setup.schedule_form)
 
-    def _images(
-        self, images: Float32[ndarray, "batch height width channels"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        return torch.from_numpy(images).permute(0, 3, 1, 2).to(self._device, non_blocking=True)
+    def _images(self, images: Any) -> Float[Tensor, "batch channels height width"]:
+        return torch.from_dlpack(images).permute(0, 3, 1, 2).to(self._device, non_blocking=True)
 
     def _targets(self, targets: Int64[ndarray, " batch"]) -> Int64[Tensor, " batch"]:
         return torch.from_numpy(targets).to(self._device, non_blocking=True)

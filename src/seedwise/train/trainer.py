@@ -119,10 +119,10 @@ def _engine(
 ) -> Generator[Engine]:
     """The fastest engine that this run can have here."""
     if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
-        from seedwise.train import graphs  # needs triton, which comes with CUDA builds of torch
+        from seedwise.train.gpu import garage  # needs triton
 
-        if graphs.fits(setup, data, device):
-            with graphs.borrowed(setup, seed, data, device) as engine:
+        if garage.fits(setup):
+            with garage.borrowed(setup, seed, data, device) as engine:
                 yield engine
             return
     with prepared(threads=threads, deterministic=bool(setup.deterministic)):
