@@ -10,6 +10,7 @@ from seedwise.cli.looking import status
 from seedwise.cli.noise import aa, repeat, variance
 from seedwise.cli.planning import plan
 from seedwise.cli.running import demo, run
+from seedwise.cli.speed import bench
 
 __all__ = ["cli", "main"]
 
@@ -27,6 +28,7 @@ def cli(ctx: click.Context) -> None:
 
 for command in (
     aa,
+    bench,
     compare,
     data,
     demo,
