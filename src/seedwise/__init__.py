@@ -4,8 +4,8 @@
     >>> seedwise.Setup(lr=8e-3).differences(seedwise.Setup())
     {'lr': (0.008, 0.004)}
 
-`models`, `optim`, `data` and `train` need the extra `seedwise[train]`; they and `Study` are loaded
-when they are first used, so that importing seedwise stays quick.
+`models`, `optim`, `data` and `train` need the extra `seedwise[train]`; they, `Study` and `Stop`
+are loaded when they are first used, so that importing seedwise stays quick.
 """
 
 import importlib
@@ -17,6 +17,7 @@ from seedwise.setups import RECIPES, Setup
 
 if TYPE_CHECKING:
     from seedwise import comparison, data, models, optim, stats, store, train
+    from seedwise.comparison import Stop
     from seedwise.study import Study
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Seed",
     "SeedwiseError",
     "Setup",
+    "Stop",
     "Study",
     "comparison",
     "data",
@@ -34,13 +36,14 @@ __all__ = [
     "train",
 ]
 
+_VALUES = {"Stop": "seedwise.comparison", "Study": "seedwise.study"}
 _LATER = ("comparison", "data", "models", "optim", "stats", "store", "train")
 
 
 def __getattr__(name: str) -> Any:
-    """Load a subpackage, or Study, when it is first used."""
-    if name == "Study":
-        return importlib.import_module("seedwise.study").Study
+    """Load a subpackage, Study or Stop when it is first used."""
+    if name in _VALUES:
+        return getattr(importlib.import_module(_VALUES[name]), name)
     if name in _LATER:
         return importlib.import_module(f"seedwise.{name}")
     raise AttributeError(f"module 'seedwise' has no attribute {name!r}")

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from seedwise.cli.words import count, figure, in_points, spread
+from seedwise.cli.words import count, figure, in_points, signed, spread
 from seedwise.comparison import Comparison, SetupSummary, Summary
 from seedwise.stats.intervals import Difference
 
@@ -93,13 +93,9 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 
 
 def _print_difference(console: Console, how: str, found: Difference, metric: str) -> None:
-    interval = f"[{_signed(metric, found.low)}, {_signed(metric, found.high)}]"
+    interval = f"[{signed(metric, found.low)}, {signed(metric, found.high)}]"
     say(
         console,
-        f"  {how}: {_signed(metric, found.estimate)}, {100 * found.confidence:g} % interval "
+        f"  {how}: {signed(metric, found.estimate)}, {100 * found.confidence:g} % interval "
         f"{interval}, p = {found.p_value:.2g}",
     )
-
-
-def _signed(metric: str, value: float) -> str:
-    return f"{'+' if value > 0 else ''}{spread(metric, value)}"

@@ -4,7 +4,17 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, pstdev
 
-__all__ = ["clock", "count", "figure", "in_points", "last_line", "plus_minus", "spread"]
+__all__ = [
+    "clock",
+    "count",
+    "figure",
+    "in_points",
+    "last_line",
+    "percent",
+    "plus_minus",
+    "signed",
+    "spread",
+]
 
 _SHARES = frozenset(("accuracy", "matched_accuracy", "smoothed_accuracy"))
 """The metrics that are fractions of the predictions, and are printed in points."""
@@ -35,6 +45,24 @@ def spread(metric: str, value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{100 * value:.2f}" if in_points(metric) else f"{value:.4g}"
+
+
+def signed(metric: str, value: float) -> str:
+    """A difference of a metric, with its sign.
+
+    >>> signed("accuracy", 0.00351), signed("accuracy", -0.01)
+    ('+0.35', '-1.00')
+    """
+    return f"{'+' if value > 0 else ''}{spread(metric, value)}"
+
+
+def percent(share: float) -> str:
+    """A rate or a confidence, as short as it can be said.
+
+    >>> percent(0.95), percent(0.05 / 3)
+    ('95 %', '1.67 %')
+    """
+    return f"{100 * share:.3g} %"
 
 
 def plus_minus(metric: str, values: Sequence[float]) -> str:

@@ -1,22 +1,24 @@
 """A t test that may be looked at after every pair, for ever: the Gaussian mixture.
 
-Derivation. Let d_1, ..., d_n be independent normal with mean mu and unknown sd sigma, S = sum d and
-V = sum d^2. What does not depend on sigma is the direction d / sqrt(V). Its likelihood at a
-standardised effect theta = mu / sigma, against theta = 0, is (integrate sigma out under d sigma /
-sigma, the right Haar measure, which leaves the law of the direction)
+Derivation. Let d_1, ..., d_n be independent normal with mean mu and unknown sd sigma, S = sum d
+and V = sum d^2. What does not depend on sigma is the direction d / sqrt(V). Its likelihood at a
+standardised effect theta = mu / sigma, against theta = 0, is (sigma integrated out under
+d sigma / sigma, the right Haar measure, which leaves the law of the direction)
 
     L(theta) = E[exp(theta T U - n theta^2 / 2)],  T = S / sqrt(V),  U^2 ~ chi^2_n,
 
-and mixing theta ~ N(0, g) inside the expectation gives E[exp(g T^2 U^2 / (2 (1 + n g)))] / sqrt(1
-+ n g). The moment-generating function of chi^2_n then is
+and mixing theta ~ N(0, g) inside the expectation gives E[exp(g T^2 U^2 / (2 (1 + n g)))] over
+sqrt(1 + n g). The moment-generating function of chi^2_n then is
 
     E_n = (1 + n g)^(-1/2) [1 - g T^2 / (1 + n g)]^(-n/2)
         = (1 + n g)^(-1/2) [V / (V - g S^2 / (1 + n g))]^(n/2).
 
-A ratio of likelihoods of the growing sequence of directions is a martingale with mean 1 where
-theta = 0, so it ever reaches 1 / alpha with probability at most alpha (Ville). With g = 1 / c^2 this
-is Wang and Ramdas (2024), "Anytime-valid t-tests and confidence sequences for Gaussian means with
-unknown variance", arXiv 2310.03722, theorem 4.9; its root is Lai (1976), "On confidence sequences".
+Ratios of likelihoods of the growing sequence of directions are a martingale with mean 1 where
+theta = 0, so E_n ever reaches 1 / alpha with probability at most alpha (Ville). With g = 1 / c^2
+this is the scale-invariant Gaussian mixture of Wang and Ramdas, "Anytime-valid t-tests and
+confidence sequences for Gaussian means with unknown variance", arXiv 2310.03722:
+sqrt(c^2 / (n + c^2)) [(n + c^2) V / ((n + c^2) V - S^2)]^(n/2). Its root is Lai (1976), "On
+confidence sequences".
 """
 
 import numpy as np

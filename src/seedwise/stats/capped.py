@@ -1,8 +1,8 @@
 """Looks at a paired t test after every pair, up to a known number of pairs: exact bounds.
 
-Under a normal law with mean 0 the statistics T_n = S_n / sqrt(V_n), with S = sum d and V = sum d^2,
-are a Markov chain that knows no scale, and one number wide. V_n is complete and sufficient for the
-variance, so it is independent of the scale-free T_1, ..., T_n (Basu), and with
+Under a normal law with mean 0 the statistics T_n = S_n / sqrt(V_n), with S = sum d and
+V = sum d^2, are a Markov chain of one number that knows no scale. V_n is complete and sufficient
+for the variance, so it is independent of the scale-free T_1, ..., T_n (Basu), and with
 tan(phi) = d_{n+1} / sqrt(V_n)
 
     T_{n+1} = T_n cos(phi) + sin(phi),    phi independent of the past, density ~ cos(phi)^(n-1)
@@ -28,8 +28,8 @@ FIRST_LOOK = 3
 """Pairs at the first look. Two pairs are no spread: their t would have to reach 50."""
 
 _CELLS = 150
-"""Cells of the carried distribution: 300 change the overall level by 0.0001 of 0.05. From 200 pairs
-on there are 11 sqrt(n), so that a cell stays narrower than one step of T."""
+"""Cells of the carried distribution: 300 change the overall level by 0.0001 of 0.05. From 200
+pairs on there are 11 sqrt(n), so that a cell stays narrower than one step of T."""
 
 _COARSE = 3
 """With so many times fewer cells the search for a constant level is nine times as fast; what they
@@ -116,7 +116,7 @@ def _constant(cap: int, level: float) -> Float64[ndarray, " cap"]:
         log_nominal = optimize.brentq(
             lambda x: crossing_rates(_nominal(cap, x), coarser=_COARSE).sum() - target,
             np.log(level / cap) - 0.5,
-            np.log(level) + 0.5,
+            min(np.log(level) + 0.5, np.log(0.499)),
             xtol=1e-3,
         )
         return _nominal(cap, float(log_nominal))
@@ -193,7 +193,7 @@ class _Step:
         self._psi, self._length, self._masses = np.arctan(points), np.hypot(1, points), masses
 
     def __call__(self, value: Float64[ndarray, " edges"] | float) -> Float64[ndarray, " edges"]:
-        """T_{n+1} = sqrt(1 + T^2) sin(phi + psi) with tan(psi) = T is above it on up to two arcs."""
+        """T_{n+1} = sqrt(1 + T^2) sin(phi + psi), tan(psi) = T: above it on up to two arcs."""
         at = np.arcsin(np.clip(np.asarray(value)[..., None] / self._length, -1, 1))
         arcs = self._share(np.pi - at) - self._share(at) + self._share(-np.pi - at)
         return arcs @ self._masses

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
+from seedwise.store import Store
+from seedwise.study.events import Planned
 
-__all__ = ["Plan", "Wanted", "as_seeds"]
+__all__ = ["Plan", "Wanted", "as_seeds", "fix_seeds"]
 
 SeedsLike = int | Iterable[int | tuple[int, int, int] | Seed]
 
@@ -27,11 +29,13 @@ class Plan:
     complete pairs.
 
     Attributes:
+        setups: The names of the setups.
         runs: Every run that is asked for.
         stored: How many of them were in the study already.
         missing: The others.
     """
 
+    setups: tuple[str, ...]
     runs: tuple[Wanted, ...]
     stored: int
     missing: tuple[Wanted, ...]
@@ -52,7 +56,12 @@ class Plan:
         """
         runs = tuple(Wanted(setup=setup, seed=seed) for seed in seeds for setup in setups)
         missing = tuple(run for run in runs if (run.setup, run.seed) not in stored)
-        return cls(runs=runs, stored=len(runs) - len(missing), missing=missing)
+        stored_runs = len(runs) - len(missing)
+        return cls(setups=tuple(setups), runs=runs, stored=stored_runs, missing=missing)
+
+    def as_event(self) -> Planned:
+        """What there is to tell of it."""
+        return Planned(setups=self.setups, wanted=len(self.runs), stored=self.stored)
 
 
 def as_seeds(seeds: SeedsLike) -> tuple[Seed, ...]:
@@ -71,3 +80,21 @@ def as_seeds(seeds: SeedsLike) -> tuple[Seed, ...]:
         twice = next(seed for seed in listed if listed.count(seed) > 1)
         raise ConfigError(f"seed {twice} is listed twice; name each seed once")
     return listed
+
+
+def fix_seeds(store: Store, seeds: Sequence[Seed]) -> None:
+    """Keep in the study which seeds were meant before its first run, and that more came later.
+
+    Someone who raises the number of runs has seen the first ones: "rule" then still says what was
+    fixed beforehand, and "peeked" what was made of it. In a study with a stopping rule more seeds
+    change nothing, for the rule looks at no run beyond the stop.
+    """
+    names = [str(seed) for seed in seeds]
+    begun = any(run.state != "failed" for run in store.runs())
+    known = store.choice("rule")
+    if known is None:
+        known = {"kind": "fixed", "seeds": [] if begun else names}
+        store.fix_choice("rule", known)
+    raised = known["kind"] == "fixed" and not set(names) <= set(known["seeds"])
+    if begun and raised and store.choice("peeked") is None:
+        store.fix_choice("peeked", {"fixed": known["seeds"], "raised": names})

@@ -5,23 +5,34 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
 from jaxtyping import Int64
 from numpy import ndarray
 
-from seedwise.comparison import Comparison, Summary, compare, summarise
+from seedwise.comparison import (
+    Comparison,
+    Stop,
+    StoppingRule,
+    Summary,
+    compare,
+    decisions,
+    summarise,
+)
 from seedwise.data import Split, default_split
-from seedwise.errors import ConfigError
+from seedwise.errors import ConfigError, UnknownName
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.setups import BUILT_IN, Setup
+from seedwise.stats.sequential import Decision
 from seedwise.store import Store
-from seedwise.study.events import DataProgress, Event, Finished, Planned, RunStored, Watch
+from seedwise.study.events import DataProgress, Event, Finished, RunStored, Watch
 from seedwise.study.local import LocalExecutor
-from seedwise.study.orders import Orders, Place
-from seedwise.study.plan import Plan, SeedsLike, as_seeds
+from seedwise.study.orders import ListedOrders, Orders, Place, as_job
+from seedwise.study.plan import Plan, SeedsLike, as_seeds, fix_seeds
 from seedwise.study.runner import DataReference, Job, load_function
+from seedwise.study.stopping import StoppingOrders, most_runs
 
 __all__ = ["Study"]
 
@@ -63,13 +74,15 @@ class Study:
         self,
         setups: Mapping[str, Setup],
         *,
-        seeds: SeedsLike,
+        seeds: SeedsLike | None = None,
+        until: Stop | None = None,
+        baseline: str | None = None,
         executor: str = "local",
         jobs: int | None = None,
         device: str = "auto",
         watch: Watch | None = None,
     ) -> Summary:
-        """Make the runs that are missing: each setup with each seed.
+        """Make the runs that are missing: each setup with each seed, or until all is decided.
 
         Each run is stored as soon as it ends. Whatever ends this call, the runs that were stored
         stay, and the same call makes the others.
@@ -77,6 +90,9 @@ class Study:
         Args:
             setups: The setups by name.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
+            until: When to stop, instead of seeds. The rule is kept in the study before the first
+                run and cannot change afterwards; `decisions` tells what it says.
+            baseline: Name of the setup that `until` compares the others with; None for the first.
             executor: Where runs are made; `local` is this machine.
             jobs: Runs side by side; None chooses.
             device: `auto`, `cpu` or `cuda`.
@@ -86,32 +102,52 @@ class Study:
             The summary of the whole study, runs of earlier calls included.
 
         Raises:
-            ConfigError: No setup, no dataset for the built-in training, an unknown executor, or a
-                training function that cannot be loaded.
-            StudyError: The file is no study, was made with other data, or has another setup under
-                one of the names.
+            ConfigError: No setup, neither or both of `seeds` and `until`, no dataset for the
+                built-in training, an unknown executor, or a training function that cannot be
+                loaded.
+            StudyError: The file is no study, was made with other data, has another setup under
+                one of the names, or was begun without this stopping rule.
         """
         tell = watch or _ignore
         if executor != "local":
             raise ConfigError(f"executor must be local, got {executor!r}")
         if not setups:
             raise ConfigError("a study needs at least one setup, got none")
-        wanted = as_seeds(seeds)
+        if (seeds is None) == (until is None):
+            both = "neither" if seeds is None else "both"
+            raise ConfigError(f"give either seeds=10 or until=Stop(difference=0.005), got {both}")
+        rule = None if until is None else _rule(until, setups, baseline)
+        wanted = () if seeds is None else as_seeds(seeds)
         for name in {setup.train for setup in setups.values()}:
             load_function(name)
         with Store.open(self.path, create=True) as store:
+            if rule is None:
+                fix_seeds(store, wanted)
+            else:
+                rule.fix(store)
             references = self._references(store, setups.values(), tell)
             for name, setup in setups.items():
                 store.add_setup(name, setup)
             stored = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
             plan = Plan.of(tuple(setups), wanted, stored=stored)
-            tell(Planned(setups=tuple(setups), wanted=len(plan.runs), stored=plan.stored))
-            if plan.missing:
-                place = Place.of(store, setups.values(), device, jobs, runs=len(plan.missing))
-                orders = Orders(plan.missing, setups, references, place)
+            planned = plan.as_event() if rule is None else most_runs(store, rule)
+            tell(planned)
+            if planned.missing:
+                place = Place.of(store, setups.values(), device, jobs, runs=planned.missing)
+                job = partial(as_job, setups=setups, references=references, place=place)
+                if rule is None:
+                    orders: Orders = ListedOrders(map(job, plan.missing))
+                else:
+                    orders = StoppingOrders(store, rule, job, tell)
                 machine = LocalExecutor(workers=place.workers, share=place.device == "cuda")
                 _make(store, orders, machine, tell)
             return summarise(store)
+
+    def decisions(self) -> Mapping[str, Decision]:
+        """What the study's stopping rule says of each candidate; empty for a study without one."""
+        with Store.open(self.path, readonly=True) as store:
+            rule = StoppingRule.of(store)
+            return {} if rule is None else decisions(store, rule)
 
     def summary(self) -> Summary:
         """What the study holds: for each setup the runs, their means and standard deviations."""
@@ -169,6 +205,17 @@ class Study:
         return references
 
 
+def _rule(until: Stop, setups: Iterable[str], baseline: str | None) -> StoppingRule:
+    """The rule for some setups: the others against the baseline, or against the first."""
+    first, *_ = setups
+    base = baseline or first
+    if base not in setups:
+        raise UnknownName("setup", base, setups)
+    return StoppingRule(
+        stop=until, baseline=base, candidates=tuple(name for name in setups if name != base)
+    )
+
+
 def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
     counts = Counter[str]()
@@ -178,9 +225,8 @@ def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) ->
                 store.set_dataset(_dataset_of(record.targets, job))
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
-            if record.state == "failed":
-                orders.again(job)
             tell(_stored(job, record))
+            orders.ended(job, record.state)
     tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
 
 
