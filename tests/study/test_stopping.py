@@ -242,7 +242,7 @@ def test_a_diverged_run_counts_as_chance(path):
 
 
 def test_a_run_that_keeps_failing_is_left_out_with_its_pair(path):
-    Study(path).run(setups("base", "fails_once"), until=HALF)
+    Study(path).run(setups("base", "fails_once"), until=HALF, watch=Looks())
     found = Study(path).decisions()["fails_once"]
     assert found.verdict == "better"
     assert [run.seed.init for run in runs(path, "failed")] == [2] * TRIES
@@ -252,13 +252,13 @@ def test_a_run_that_keeps_failing_is_left_out_with_its_pair(path):
 
 def test_a_run_is_left_out_only_once_its_setup_has_worked_again(path):
     """Else a mistake that fails everything, and is mended, would cost the first seeds for good."""
-    Study(path).run(setups("base", "fails"), until=HALF)
+    Study(path).run(setups("base", "fails"), until=HALF, watch=Looks())
     assert len(runs(path, "failed")) == 3 * TRIES
     assert left_out(runs(path)) == frozenset()
     found = Study(path).decisions()["fails"]
     assert (found.n, found.reason) == (0, "running")
     assert math.isnan(found.estimate)
-    Study(path).run(setups("base", "fails"), until=HALF)
+    Study(path).run(setups("base", "fails"), until=HALF, watch=Looks())
     assert len(runs(path, "failed")) == 6 * TRIES
 
 

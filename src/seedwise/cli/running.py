@@ -152,16 +152,18 @@ def _run(
             device=device,
             watch=watch,
         )
+    undecided = list[str]()
     if sources is None:
         print_summary(console, summary)
         undecided = _print_decisions(console, path)
-        if wanted is None:
-            if undecided:
-                _end_with_failures(f"failed runs keep {' and '.join(undecided)} undecided", path)
-            return
-        _compare_with_baseline(console, study, config, summary)
     else:  # runs that share seeds are no sample to sum up or to compare
         _print_sources(console, study, summary, config)
+    if wanted is None:
+        if undecided:
+            _end_with_failures(f"failed runs keep {' and '.join(undecided)} undecided", path)
+        return
+    if sources is None:
+        _compare_with_baseline(console, study, config, summary)
     results = sum(run.state != "failed" for run in stored())
     missing = len(config.setups) * len(wanted) - results
     if missing:
