@@ -12,6 +12,8 @@ from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from seedwise.comparison import Comparison, TargetComparison
 
 __all__ = ["compare"]
@@ -86,7 +88,10 @@ def compare(study: Path, fail_if: str | None, as_json: bool, **options: Any) -> 
     beside STUDY.DB too. Reads the study and writes nothing.
     """
     found = _compared(study, **options)
-    (_print_json if as_json else _print)(found)
+    if as_json:
+        _print_json(found)
+    else:
+        _print(study, found)
     if fail_if and any(each.outcome in _FAILING[fail_if] for each in found):
         click.get_current_context().exit(1)
 
@@ -127,17 +132,35 @@ def _compared(
     )
 
 
-def _print(found: "Sequence[Comparison | TargetComparison]") -> None:
+def _print(study: Path, found: "Sequence[Comparison | TargetComparison]") -> None:
     from rich.console import Console
 
     from seedwise.cli.verdicts import print_comparisons, print_target
     from seedwise.comparison import Comparison, TargetComparison
 
     console = Console()
-    print_comparisons(console, [each for each in found if isinstance(each, Comparison)])
+    comparisons = [each for each in found if isinstance(each, Comparison)]
+    _print_stopped(console, study, comparisons)
+    print_comparisons(console, comparisons)
     for each in found:
         if isinstance(each, TargetComparison):
             print_target(console, each)
+
+
+def _print_stopped(console: "Console", path: Path, found: "Sequence[Comparison]") -> None:
+    """What the study's stopping rule says of the setups that are compared, before the figures."""
+    from seedwise.cli.stopped import print_decisions, stored_decisions
+
+    rule, decisions = stored_decisions(path)
+    pairs = {frozenset((each.a.name, each.b.name)) for each in found}
+    asked = {
+        name: decision
+        for name, decision in decisions.items()
+        if rule is not None and {rule.baseline, name} in pairs
+    }
+    if rule is not None and asked:
+        print_decisions(console, rule, asked)
+        console.print("\nThe same runs, as if their number had been fixed:\n", highlight=False)
 
 
 def _print_json(found: "Sequence[Comparison | TargetComparison]") -> None:

@@ -27,12 +27,19 @@ class Standing:
     reasons: tuple[str, ...]
 
 
-def plan_of(setups: Sequence[str], seeds: Sequence[Seed], rule: Rule) -> Mapping[str, Any]:
-    """What is to be kept before the first run, as JSON has it."""
+def plan_of(
+    setups: Sequence[str],
+    seeds: Sequence[Seed],
+    rule: Rule,
+    *,
+    stop: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """What is to be kept before the first run, as JSON has it; `stop` is a rule without seeds."""
     return {
         "setups": list(setups),
         "seeds": [str(seed) for seed in seeds],
         "rule": dict(rule.to_json()),
+        "stop": stop,
     }
 
 
@@ -65,10 +72,15 @@ def standing(
             for setup in setups
             if setup not in plan["setups"]
         ),
-        *_looked_early(plan["seeds"], setups, seeds),
+        *(_STOPPED if plan.get("stop") else _looked_early(plan["seeds"], setups, seeds)),
     ]
     return Standing(confirmatory=not reasons, reasons=tuple(reasons))
 
+
+_STOPPED = (
+    "a stopping rule looked after every pair, and these figures allow for one look only; the "
+    "rule's own verdict keeps them",
+)
 
 _UNSAID = {"metric": "matched_accuracy", "margin": "none", "paired": "by the seeds"}
 """What stands for None in a rule."""
