@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seedwise.comparison import Stop
 from seedwise.data import Split
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import FIELDS, RECIPES, Setup
-from seedwise.study.config import StopConfig, StudyConfig, load_study, parse_seeds
+from seedwise.study.config import StudyConfig, load_study, parse_seeds
 
 WHOLE = """
 dataset = "imagenette"
@@ -137,7 +138,7 @@ def test_a_stopping_rule_instead_of_seeds(load):
         'dataset = "digits"\n[setups.a]\n[stop]\ndifference = 0.005\nalpha = 0.01\nmax_runs = 40'
     )
     assert study.seeds is None
-    assert study.stop == StopConfig(difference=0.005, alpha=0.01, power=0.8, max_runs=40)
+    assert study.stop == Stop(difference=0.005, alpha=0.01, power=0.8, max_runs=40)
 
 
 def test_paths_start_from_the_folder_of_the_file(load, tmp_path):
@@ -289,10 +290,10 @@ def test_a_wrong_study_is_named_with_what_is_allowed(refusal, text, message):
         ),
         ("difference = 1.5", "stop.difference must be a fraction above 0 and below 1"),
         ("difference = '1'", "stop.difference must be a fraction above 0 and below 1"),
-        ("difference = 0.1\nalpha = true", "stop.alpha must be a rate above 0 and below 1"),
+        ("difference = 0.1\nalpha = true", "stop.alpha must be a rate above 0 and below 0.5"),
         ("difference = 0.1\npower = nan", "stop.power must be a rate above 0 and below 1"),
-        ("difference = 0.1\nmax_runs = 1", "stop.max_runs must be a whole number, 2 or more"),
-        ("difference = 0.1\nmax_runs = 4.0", "stop.max_runs must be a whole number, 2 or more"),
+        ("difference = 0.1\nmax_runs = 2", "stop.max_runs must be a whole number, 3 or more"),
+        ("difference = 0.1\nmax_runs = 4.0", "stop.max_runs must be a whole number, 3 or more"),
     ],
 )
 def test_a_wrong_stopping_rule_is_named_with_what_is_allowed(refusal, line, message):

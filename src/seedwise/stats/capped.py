@@ -28,12 +28,16 @@ FIRST_LOOK = 3
 """Pairs at the first look. Two pairs are no spread: their t would have to reach 50."""
 
 _CELLS = 150
-"""Cells of the carried distribution: 300 change the overall level by 0.0001 of 0.05. From 200
-pairs on there are 11 sqrt(n), so that a cell stays narrower than one step of T."""
+"""Cells of the carried distribution: 300 or 600 change an overall level of 0.1 to 0.01 by at most
+0.4 % of it, and one of 0.001 by 2 %. From 200 pairs on there are 11 sqrt(n), so that a cell stays
+narrower than one step of T."""
 
 _COARSE = 3
 """With so many times fewer cells the search for a constant level is nine times as fast; what they
 get wrong is taken back afterwards."""
+
+_CORRECTIONS = 2
+"""So often is it taken back: one leaves up to 0.5 % of the level at four pairs, two 0.1 %."""
 
 _FAR = 8.0
 """|T| beyond this has a chance below 1e-14."""
@@ -117,11 +121,14 @@ def _constant(cap: int, level: float) -> Float64[ndarray, " cap"]:
             lambda x: crossing_rates(_nominal(cap, x), coarser=_COARSE).sum() - target,
             np.log(level / cap) - 0.5,
             min(np.log(level) + 0.5, np.log(0.499)),
-            xtol=1e-3,
+            xtol=1e-4,
         )
         return _nominal(cap, float(log_nominal))
 
-    return solved(level * level / float(crossing_rates(solved(level)).sum()))
+    target = level
+    for _ in range(_CORRECTIONS):
+        target *= level / float(crossing_rates(solved(target)).sum())
+    return solved(target)
 
 
 def _nominal(cap: int, log_level: float) -> Float64[ndarray, " cap"]:
@@ -178,7 +185,9 @@ def _carry(
         farthest = min(float(np.sqrt(n)), _FAR)
         found.append((bound, float(beyond(bound)) if bound <= farthest else 0.0))
         cells = max(_CELLS, int(11 * np.sqrt(n))) // coarser
-        edges = np.linspace(-farthest, min(bound, farthest), cells + 1)
+        # Closer together at the ends: of the first looks, only the last few cells ever cross.
+        top, at = min(bound, farthest), np.cos(np.linspace(np.pi, 0, cells + 1))
+        edges = (top - farthest + (top + farthest) * at) / 2
         beyond = _Step(n, (edges[1:] + edges[:-1]) / 2, -np.diff(beyond(edges)))
     return found
 

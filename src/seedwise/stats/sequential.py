@@ -70,8 +70,7 @@ class Rule:
             bounds = anytime_bounds(pairs, alpha)
             bounds[: FIRST_LOOK - 1] = np.inf
             return bounds
-        beyond = np.full(max(0, pairs - self.max_pairs), np.inf)
-        return np.concatenate([capped_bounds(self.max_pairs, alpha)[:pairs], beyond])
+        return capped_bounds(self.max_pairs, alpha)[:pairs]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +170,7 @@ def decide(rule: Rule, accuracy: Differences, matched: Differences | None = None
     >>> found.verdict, found.reason, found.n
     ('better', 'decided', 6)
     """
-    _check(accuracy, matched)
+    accuracy, matched = _checked(rule, accuracy, matched)
     if accuracy.ndim != 1:
         raise DataError(f"one comparison is one row of differences, got {accuracy.shape}")
     codes, by_matched = _codes(rule, accuracy, matched)
@@ -199,7 +198,7 @@ def decide(rule: Rule, accuracy: Differences, matched: Differences | None = None
 
 def outcomes(rule: Rule, accuracy: Differences, matched: Differences | None = None) -> Outcomes:
     """Where each of many studies stops: `decide` for all of them at once, without the traces."""
-    _check(accuracy, matched)
+    accuracy, matched = _checked(rule, accuracy, matched)
     codes, _ = _codes(rule, accuracy, matched)
     stopped = codes.any(axis=-1)
     first = np.where(stopped, (codes != 0).argmax(axis=-1), codes.shape[-1] - 1)
@@ -304,7 +303,10 @@ def _reason(rule: Rule, code: int, n: int) -> Reason:
     return "cap" if rule.max_pairs is not None and n >= rule.max_pairs else "running"
 
 
-def _check(accuracy: Differences, matched: Differences | None) -> None:
+def _checked(
+    rule: Rule, accuracy: Differences, matched: Differences | None
+) -> tuple[Differences, Differences | None]:
+    """The pairs up to the cap."""
     for name, values in (("accuracy", accuracy), ("matched", matched)):
         if values is None:
             continue
@@ -317,3 +319,5 @@ def _check(accuracy: Differences, matched: Differences | None) -> None:
             raise DataError(
                 f"a difference of {name} is not finite; score diverged runs before comparing"
             )
+    cap = rule.max_pairs
+    return accuracy[..., :cap], None if matched is None else matched[..., :cap]

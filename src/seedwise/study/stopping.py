@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.stopping import TRIES, left_out
@@ -23,14 +24,22 @@ class StoppingOrders:
     """Gives out the runs that the next looks need: seed by seed, baseline first.
 
     Candidates are dropped one by one as they are decided; the baseline goes on for the others.
-    With several workers, runs of later seeds are begun before a look is complete; when it decides,
-    those under way are still stored, but no look of a decided candidate takes them in.
+    With several workers, runs of later seeds are begun before a look is complete: so many seeds
+    ahead as there are workers, and no more, for the rule may have no use for them. When a look
+    decides, runs under way are still stored, but no look of a decided candidate takes them in.
     """
 
     def __init__(
-        self, store: Store, rule: StoppingRule, job: Callable[[Wanted], Job], tell: Watch
+        self,
+        store: Store,
+        rule: StoppingRule,
+        job: Callable[[Wanted], Job],
+        tell: Watch,
+        *,
+        workers: int,
     ) -> None:
         self._store, self._rule, self._job, self._tell = store, rule, job, tell
+        self._workers = workers
         self._under_way = set[tuple[str, Seed]]()
         self._tries = Counter[tuple[str, Seed]]()
         self._failing = Counter[str]()
@@ -77,7 +86,7 @@ class StoppingOrders:
         candidates = [name for name in self.open if not self._gives_up_on(name)]
         if not candidates:
             return None
-        for seed in self._rule.seeds():
+        for seed in islice(self._rule.seeds(), self._horizon(candidates)):
             if (self._rule.baseline, seed) in self._out:
                 continue
             pairs = [name for name in candidates if (name, seed) not in self._out]
@@ -85,6 +94,12 @@ class StoppingOrders:
                 if self._is_to_make((name, seed)):
                     return Wanted(setup=name, seed=seed)
         return None
+
+    def _horizon(self, candidates: list[str]) -> int:
+        """How many seeds may be begun: those looked at, those that fail, and some ahead."""
+        looked_at = min(self._decisions[name].n for name in candidates)
+        failing = sum(tries >= TRIES for tries in self._tries.values())
+        return looked_at + len(self._out) + failing + self._workers
 
     def _is_to_make(self, key: tuple[str, Seed]) -> bool:
         known = key in self._done or key in self._under_way

@@ -138,7 +138,7 @@ class Study:
                 if rule is None:
                     orders: Orders = ListedOrders(map(job, plan.missing))
                 else:
-                    orders = StoppingOrders(store, rule, job, tell)
+                    orders = StoppingOrders(store, rule, job, tell, workers=place.workers)
                 machine = LocalExecutor(workers=place.workers, share=place.device == "cuda")
                 _make(store, orders, machine, tell)
             return summarise(store)
