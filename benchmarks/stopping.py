@@ -3,10 +3,11 @@
 python benchmarks/stopping.py > benchmarks/records/2026-11-24-stopping/figures.json
 
 Real runs are those of tests/golden/real_runs.npz: 16 seeds of A, B, C and D, paired by seed. A
-study is made by drawing pairs from the 16 with replacement. An effect is scaled by shifting all
-its pair differences: the mean is multiplied by a factor, the same for every metric, and the
-residuals stay. The unpaired rules get the same shift on the candidate's runs. Intervals are the
-delete-one-seed jackknife, 1.96 standard errors, less the variance of the simulation itself.
+study is made by drawing pairs from the 16 with replacement, or ("none twice") in any order
+without. An effect is scaled by shifting all its pair differences: the mean is multiplied by a
+factor, the same for every metric, and the residuals stay. The unpaired rules get the same shift on
+the candidate's runs. Intervals are the delete-one-seed jackknife, 1.96 standard errors, less the
+variance of the simulation itself.
 """
 
 import json
@@ -176,19 +177,24 @@ def differences(name, factor):
     return pairs + (factor - 1) * pairs.mean(axis=1, keepdims=True)
 
 
-def drawn(rng, pool, cap, *, flip=False, studies=STUDIES):
-    at = rng.integers(0, pool.shape[1], (studies, cap))
+def drawn(rng, pool, cap, *, flip=False, twice=True, studies=STUDIES):
+    seeds = pool.shape[1]
+    if twice:
+        at = rng.integers(0, seeds, (studies, cap))
+    else:
+        at = rng.permuted(np.tile(np.arange(seeds), (studies, 1)), axis=1)[:, :cap]
     signs = rng.choice([-1.0, 1.0], (studies, cap)) if flip else 1.0
     return pool[0][at] * signs, pool[1][at] * signs
 
 
-def of_pool(rng, rule, pool, cap, *, centred=False, flip=False):
+def of_pool(rng, rule, pool, cap, *, centred=False, flip=False, twice=True):
     """Rates on studies drawn from a pool of pairs, each with how much it depends on the seeds."""
 
     def measure(pool, studies):
         if centred:
             pool = pool - pool.mean(axis=1, keepdims=True)
-        return rates(rule, *drawn(rng, pool, cap, flip=flip, studies=studies))
+        got = rates(rule, *drawn(rng, pool, cap, flip=flip, twice=twice, studies=studies))
+        return got | {"named a winner": got["better"] + got["worse"]}
 
     whole, seeds = measure(pool, STUDIES), pool.shape[1]
     less = [measure(np.delete(pool, seed, axis=1), FEWER) for seed in range(seeds)]
@@ -211,6 +217,11 @@ def random_pairs(rng, cap):
 
 def real_runs(rng):
     found = {}
+    sign_only = Rule(difference=1e-9, max_pairs=10, power=NEVER_FUTILE)
+    for setup in "BCD":
+        found[f"{setup} signs flipped, none twice, capped 10, no margin"] = of_pool(
+            rng, sign_only, differences(setup, 1), 10, centred=True, flip=True, twice=False
+        )
     for cap, difference in ((10, 0.005), (20, 0.005), (40, 0.003)):
         for name, rule in rules(difference, cap).items():
             title = f"{name}, difference {difference}"
@@ -292,10 +303,10 @@ def beside_fixed_rules(rng):
         verdict = "worse" if setup == "B" else "better"
         for name, rule in rules(difference, cap).items():
             ours = of_pool(rng, rule, differences(setup, factor), cap)
-            null = rates(rule, *drawn(rng, differences(setup, 0), cap))
-            alarms = null["better"] + null["worse"]
+            null = of_pool(rng, rule, differences(setup, 1), cap, centred=True)
+            alarms = null["named a winner"][0]
             power = min(ours[verdict][0], 0.99)
-            row = {"ours": ours, "false alarms": alarms, "power": power}
+            row = {"ours": ours, "false alarms": null["named a winner"], "power": power}
             for metric, paired in (
                 ("accuracy", False),
                 ("smoothed_accuracy", False),

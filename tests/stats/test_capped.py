@@ -24,7 +24,7 @@ def test_each_side_has_half_of_alpha(cap, shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_simulation_crosses_the_bounds_as_often_at_each_look(shape):
-    """Apart from the recursion: 200,000 null studies; binomial bounds at one in a million."""
+    """Independently: 200,000 simulated null studies; binomial bounds at one in a million."""
     cap, studies = 12, 200_000
     t = t_statistics(np.random.default_rng(0).normal(size=(studies, cap)))
     bounds = capped_bounds(cap, 0.05, shape)
