@@ -51,8 +51,6 @@ def faults(path: Path) -> Generator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         reason = None if code is None else _REASONS.get(code & 0xFF)
-        if str(error).startswith("Could not decode to UTF-8"):  # Python's, without a code
-            reason = _REASONS[sqlite3.SQLITE_CORRUPT]
         if reason is None:
             raise
         raise StudyError(f"{path} {reason}") from error
