@@ -224,19 +224,14 @@ def test_where_every_pair_has_a_diverged_run_nothing_is_left_without_them(studie
     assert found.verdict_without_diverged is None
 
 
-@pytest.mark.parametrize(
-    "metric", ["matched_accuracy:level=0.9", "matched_accuracy:views=original"]
-)
-def test_matched_accuracy_needs_ranked_accuracy_whatever_its_settings(studies, metric):
+@pytest.mark.parametrize("setting", ["level=0.9", "views=original"])
+def test_matched_accuracy_needs_ranked_accuracy_whatever_its_settings(studies, setting):
     """A margin-dependent factor is all that B has."""
-    decided = 0
+    decided, rule = 0, Rule(metric=f"matched_accuracy:{setting}")
     for seed in range(20):
         twins = [runs_of(skill, runs=6, seed=seed, own=0.05) for skill in (POOR, SAME)]
         with studies.make({"a": twins[0], "b": rescaled(twins[1], 3.0)}) as store:
-            decided += (
-                compare(store, "a", "b", Rule(metric=f"matched_accuracy:{setting}")).outcome
-                != "undecided"
-            )
+            decided += compare(store, "a", "b", rule).outcome != "undecided"
     assert binomtest(decided, 20, 0.05, alternative="greater").pvalue > 1e-3
 
 
