@@ -24,10 +24,7 @@ from seedwise.stats.agreement import (
     fisher_exact,
 )
 from seedwise.stats.equivalence import Equivalence, equivalence
-from seedwise.stats.intervals import (
-    MOST_FLIPPED,
-    sign_flip_p,
-)
+from seedwise.stats.intervals import MOST_FLIPPED, sign_flip_p
 from seedwise.stats.multiplicity import Correction, adjusted
 from seedwise.stats.power import Noise, power, runs_needed
 from seedwise.store import Store, StoredRun
@@ -126,7 +123,7 @@ def _compared(
     family = Family(size=len(pairs), correction=correction) if correction else None
     counted = [_tested(a, b, metrics, rule, diverged=True) for a, b in settings]
     without = [
-        _tested(a, b, metrics, rule, diverged=False) if _some_diverged(a, b) else each
+        _tested(a, b, metrics, rule, diverged=False) if _others_remain(a, b, rule) else each
         for (a, b), each in zip(settings, counted, strict=True)
     ]
     return tuple(
@@ -151,10 +148,19 @@ def _metrics(results: Sequence[StoredRun], rule: Rule) -> Mapping[str, Metric]:
 
 
 def _some_diverged(a: Measurements, b: Measurements) -> bool:
-    """Whether runs diverged, and others remain."""
-    return any(each.diverged.any() for each in (a, b)) and not any(
-        each.diverged.all() for each in (a, b)
-    )
+    return bool(a.diverged.any() or b.diverged.any())
+
+
+def _others_remain(a: Measurements, b: Measurements, rule: Rule) -> bool:
+    """Whether runs diverged, and there is something to compare without them."""
+    finished = [set(_finished_seeds(each)) for each in (a, b)]
+    left = finished[0] & finished[1] if _pairs(a, b, rule) else finished[0] and finished[1]
+    return _some_diverged(a, b) and bool(left)
+
+
+def _pairs(a: Measurements, b: Measurements, rule: Rule) -> bool:
+    """Whether runs of the same seed are compared."""
+    return _seeds_pair(a, b) if rule.paired is None else rule.paired
 
 
 def _seeds_pair(a: Measurements, b: Measurements) -> bool:
@@ -171,7 +177,7 @@ def _tested(
     *,
     diverged: bool,
 ) -> _Tested:
-    paired = _seeds_pair(a, b) if rule.paired is None else rule.paired
+    paired = _pairs(a, b, rule)
     contrasts = {
         name: contrast(a, b, metric, paired=paired, confidence=rule.confidence, diverged=diverged)
         for name, metric in metrics.items()
@@ -234,11 +240,12 @@ def _comparison(
 ) -> Comparison:
     a, b = both
     tested, main = judged.tested, judged.tested.main
-    diverged = _some_diverged(a, b)
+    remain = _others_remain(a, b, rule)
     verdict = judged.verdict
-    if any(each.diverged.any() for each in both):
+    if _some_diverged(a, b):
         counted = all(np.isfinite(each.metrics[main.metric].values).all() for each in both)
-        verdict = verdict.but_for_diverged(without.verdict, counted=counted)
+        stays = counted and remain and without.verdict.outcome == "better"
+        verdict = verdict if stays else verdict.without_better()
     paired = main.difference.paired
     used = replace(rule, paired=None) if paired == _seeds_pair(a, b) else rule
     return Comparison(
@@ -250,8 +257,8 @@ def _comparison(
         verdict=verdict,
         deciding=main,
         contrasts=tested.contrasts,
-        without_diverged=without.tested.main if diverged else None,
-        verdict_without_diverged=without.verdict if diverged else None,
+        without_diverged=without.tested.main if remain else None,
+        verdict_without_diverged=without.verdict if remain else None,
         equivalence=tested.equivalence,
         margin_metric=_margin_metric(tested.contrasts),
         divergence_p=fisher_exact(

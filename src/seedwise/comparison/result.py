@@ -60,7 +60,7 @@ class Comparison:
         deciding: B against A under the metric that decides the sign.
         contrasts: B against A under each metric, by name; accuracy among them where it is known.
         without_diverged: The contrast that decides when diverged runs are left out; None where
-            none diverged.
+            none diverged, and where nothing is left without them.
         verdict_without_diverged: The verdict then; None likewise.
         equivalence: The tests against the margin; None without one.
         margin_metric: The metric that the margin is of: accuracy, where it is known.
