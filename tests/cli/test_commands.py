@@ -157,7 +157,7 @@ def test_the_module_is_the_command():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["stats"], "unknown command 'stats'; did you mean 'status'? Known: aa, check, compare"),
+        (["stats"], "unknown command 'stats'; did you mean 'status'? Known: aa, bench, check"),
         (["data", "lst"], "unknown command 'lst'; did you mean 'list'?"),
         (["run"], "Missing argument 'STUDY.TOML'."),
         (["run", "x.toml", "--seed", "3"], "No such option '--seed'."),

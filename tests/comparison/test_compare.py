@@ -34,6 +34,7 @@ def test_a_better_setup_is_better_and_seen_from_the_other_side_worse(studies):
     )
     assert "lower (between" in verdict_sentence(back)
     assert forth.deciding.difference.estimate == -back.deciding.difference.estimate
+    assert str(forth) == f"{verdict_sentence(forth)} {basis(forth)}"
     assert forth.standing.confirmatory
     assert "about 5 % of the time" in basis(forth)
 

@@ -11,6 +11,7 @@ from seedwise.cli.looking import status
 from seedwise.cli.noise import aa, repeat, variance
 from seedwise.cli.planning import plan
 from seedwise.cli.running import demo, run
+from seedwise.cli.speed import bench
 
 __all__ = ["cli", "main"]
 
@@ -28,6 +29,7 @@ def cli(ctx: click.Context) -> None:
 
 for command in (
     aa,
+    bench,
     check,
     compare,
     data,

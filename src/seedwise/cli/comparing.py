@@ -124,8 +124,7 @@ def _compared(
 
 
 def _print(found: "Sequence[Comparison | TargetComparison]") -> None:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.verdicts import print_comparisons, print_target
     from seedwise.comparison import Comparison, TargetComparison
 

@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from seedwise.cli.console import Console
 from seedwise.cli.progress import Going, Progress, SetupState
-from seedwise.cli.words import clock, count, figure, last_line, plus_minus, printable
+from seedwise.cli.words import clock, count, figure, last_line, plus_minus
 from seedwise.records import EpochRecord
 from seedwise.store import StoredRun
 from seedwise.study.events import (
@@ -83,7 +84,7 @@ class _Lines:
                 pass
 
     def _say(self, line: str) -> None:
-        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class _Picture:
@@ -99,9 +100,9 @@ class _Picture:
         match event:
             case RunStored():
                 style = {"finished": "", "diverged": "yellow", "failed": "red"}[event.state]
-                self._console.print(Text(printable(_stored_line(event)), style=style))
+                self._console.print(Text(_stored_line(event), style=style))
             case Notice():
-                self._console.print(Text(printable(event.text), style="yellow"))
+                self._console.print(Text(event.text, style="yellow"))
             case Finished():
                 self._console.print(Text(_end(event, self._progress.elapsed(time.monotonic()))))
             case _:
@@ -170,9 +171,7 @@ def _bar(what: str, done: int, total: int, note: str = "") -> RenderableType:
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True)
     share = f"{100 * done / total:3.0f} %" if total else ""
-    grid.add_row(
-        Text(printable(what)), ProgressBar(total=max(total, 1), completed=done), share + note
-    )
+    grid.add_row(Text(what), ProgressBar(total=max(total, 1), completed=done), share + note)
     return grid
 
 
@@ -183,7 +182,7 @@ def _setups(setups: dict[str, SetupState]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for name, state in setups.items():
         table.add_row(
-            Text(printable(name)),
+            Text(name),
             f"{state.done}/{state.wanted}",
             str(state.running),
             Text(str(state.diverged), style="yellow" if state.diverged else ""),
@@ -217,7 +216,7 @@ def _last_epochs(going: list[Going]) -> RenderableType:
     """The last epoch of each run."""
     table = _epoch_table("run")
     for run in going:
-        title = Text(printable(f"{run.setup} {run.seed}"))
+        title = Text(f"{run.setup} {run.seed}")
         if run.epochs:
             table.add_row(title, *_cells(run.epochs[-1]))
         else:

@@ -13,6 +13,7 @@ from seedwise.comparison.html import comparison_html
 from seedwise.comparison.measured import Measurements, RunCounts, measure, results_of
 from seedwise.comparison.metrics import Metric, default_metric, find_metric
 from seedwise.comparison.rule import Rule
+from seedwise.comparison.sentences import basis, verdict_sentence
 from seedwise.comparison.verdict import SOFT, Deciding, Verdict, deciding, settle
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
@@ -117,6 +118,10 @@ class Comparison:
     def outcome(self) -> str:
         """`better`, `worse`, `equivalent` or `undecided`."""
         return self.verdict.outcome
+
+    def __str__(self) -> str:
+        """The verdict in words, and the runs on which it rests."""
+        return f"{verdict_sentence(self)} {basis(self)}"
 
     @property
     def accuracy(self) -> Contrast | None:

@@ -9,6 +9,7 @@ from seedwise.comparison.beforehand import Standing, standing
 from seedwise.comparison.measured import RunCounts, measure, results_of
 from seedwise.comparison.metrics import default_metric, find_metric
 from seedwise.comparison.rule import Rule
+from seedwise.comparison.sentences import target_sentence
 from seedwise.errors import ConfigError, StudyError
 from seedwise.stats.intervals import Difference, Sample, difference_from_target
 from seedwise.store import Store
@@ -41,6 +42,10 @@ class TargetComparison:
     difference: Difference
     outcome: Literal["better", "worse", "undecided"]
     standing: Standing
+
+    def __str__(self) -> str:
+        """The verdict in words."""
+        return target_sentence(self)
 
 
 def compare_with_target(store: Store, setup: str, target: float, rule: Rule) -> TargetComparison:

@@ -30,7 +30,7 @@ from seedwise.data.splits import Listing
 from seedwise.errors import DataError
 from seedwise.locks import locked
 
-__all__ = ["Cached", "Pixels", "open_cache"]
+__all__ = ["Cached", "Pixels", "newest_cache", "open_cache"]
 
 _FORMAT = 1
 _BAD_FILES_NAMED = 5
@@ -112,6 +112,16 @@ def open_cache(
             f"the cache folder {folder} {what}; give another by --cache or SEEDWISE_CACHE"
         ) from None
     return _read(made)
+
+
+def newest_cache(folder: Path) -> Cached | None:
+    """The cache that was made last, of whatever source; None where there is none.
+
+    Args:
+        folder: Where caches are kept.
+    """
+    made = sorted(folder.glob("*.pixels"), key=lambda cache: cache.stat().st_mtime)
+    return _read(made[-1]) if made else None
 
 
 def _made_before(remembered: Path, pixels: int | None) -> Path | None:

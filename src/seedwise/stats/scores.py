@@ -184,7 +184,7 @@ def _spread(work: Callable[[Logits], _Result], runs: Logits) -> list[_Result]:
     """Do something with each run, on all cores where there are many."""
     if len(runs) < _FEW:
         return [work(run) for run in runs]
-    workers = min(len(os.sched_getaffinity(0)), len(runs))
+    workers = min(os.cpu_count() or 1, len(runs))
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, runs))
 

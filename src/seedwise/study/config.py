@@ -73,8 +73,8 @@ class StudyConfig:
         seeds: The seeds of each setup; None where `stop` decides.
         stop: When to stop; None where `seeds` says it.
         baseline: Name of the setup that the others are compared with; None if not said.
-        rule: How verdicts are to be reached, fixed before the first run; None if not said.
         executor: Where runs are made: `executor = "ray"`, or the table `[executor]`.
+        rule: How verdicts are to be reached, fixed before the first run; None if not said.
     """
 
     store: Path
@@ -85,8 +85,8 @@ class StudyConfig:
     seeds: tuple[Seed, ...] | None
     stop: StopConfig | None
     baseline: str | None
-    rule: Rule | None
     executor: LocalExecutor | RayExecutor
+    rule: Rule | None = None
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:

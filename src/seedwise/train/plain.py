@@ -1,4 +1,4 @@
-"""The plain engine: torch operations one by one, on any device."""
+"""The plain engine: torch operations one by one on any device, and some of them fused on a CPU."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +14,7 @@ from seedwise.optim import build as build_update
 from seedwise.optim import flat_cos
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.train.cpu.parts import FusedModel
 from seedwise.train.evaluate import validation_logits
 from seedwise.train.steps import LossScale, train_step
 
@@ -33,13 +34,20 @@ class PlainEngine:
         data: Cached pixels with a split.
         device: Where the model is.
         threads: Threads that make batches beside a GPU; on a CPU batches are made between steps.
+        fused: Whether the forward pass is made of the CPU's fused parts.
     """
 
-    kernels = "torch"
-
     def __init__(
-        self, setup: Setup, seed: Seed, data: Data, *, device: torch.device, threads: int
+        self,
+        setup: Setup,
+        seed: Seed,
+        data: Data,
+        *,
+        device: torch.device,
+        threads: int,
+        fused: bool,
     ) -> None:
+        self.kernels = "numba" if fused else "torch"
         model = build(
             setup.model,
             classes=len(data.classes),
@@ -50,8 +58,9 @@ class PlainEngine:
         self._setup, self._data, self._device = setup, data, device
         self._draws = draw(setup, seed, data)
         self._loader = choose_loader(setup.loader, device=device.type)
-        self._model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._update = build_update(setup, self._model)
+        model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model = FusedModel(model) if fused else model
+        self._update = build_update(setup, model)
         self._scaler = LossScale() if setup.precision == "fp16" else None
         self._threads = threads if device.type == "cuda" else 0
         self.steps = self._draws.examples.shape[1]
