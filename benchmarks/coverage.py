@@ -24,10 +24,10 @@ from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.verdict import deciding
 from seedwise.seeds import Seed
 from seedwise.stats.agreement import chance_of_better, correlation
+from seedwise.stats.equivalence import equivalence
 from seedwise.stats.intervals import (
     Sample,
     difference_from_target,
-    equivalence,
     paired_difference,
     sign_flip_p,
     unpaired_difference,

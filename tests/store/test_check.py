@@ -97,6 +97,54 @@ def test_what_is_damaged_is_left_out_with_what_is_nothing_without_it(study, tmp_
     }
 
 
+@pytest.fixture
+def repeated(study):
+    """A study in which run 2 was made again, with predictions, and run 3, which diverged then."""
+    with Store.open(study) as store:
+        store.add_repeat(2, run(value=0.25), ended_at=ENDED)
+        store.add_repeat(3, run(state="diverged", error="nan"), ended_at=ENDED)
+    return study
+
+
+def content_of(repeat):
+    return repeat.id, repeat.run, repeat.state, repeat.epochs, repeat.made_by, repeat.ended_at
+
+
+def test_repeats_are_checked_and_kept(repeated, tmp_path):
+    health = check_study(repeated)
+    assert health.faults == ()
+    assert {"repeats": 2, "repeat_logits": 1}.items() <= health.rows.items()
+    assert repair_study(repeated, tmp_path / "new.db").lost == {}
+    with Store.open(repeated, readonly=True) as a, Store.open(tmp_path / "new.db") as b:
+        assert [content_of(each) for each in a.repeats([2, 3])] == [
+            content_of(each) for each in b.repeats([2, 3])
+        ]
+        assert a.repeat_logits(1).tobytes() == b.repeat_logits(1).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault", "lost"),
+    [
+        (
+            "UPDATE repeat_logits SET data = zeroblob(length(data))",
+            "repeat_logits 1 is not what was stored",
+            {"repeats": (1,), "repeat_logits": (1,)},
+        ),
+        ("UPDATE repeats SET run = 1 WHERE id = 2", "repeats 2 is not what", {"repeats": (2,)}),
+        (
+            "UPDATE logits SET data = zeroblob(length(data)) WHERE run = 2",
+            "logits 2 is not what",
+            {"runs": (2,), "logits": (2,), "repeats": (1,), "repeat_logits": (1,)},
+        ),
+    ],
+)
+def test_damaged_repeats_are_named_and_left_out(repeated, tmp_path, statement, fault, lost):
+    change(repeated, statement)
+    assert any(each.startswith(fault) for each in check_study(repeated).faults)
+    assert repair_study(repeated, tmp_path / "new.db").lost == lost
+    assert check_study(tmp_path / "new.db").faults == ()
+
+
 def test_numbers_of_lost_runs_are_not_given_again(study, tmp_path):
     change(study, "UPDATE runs SET seconds = 5 WHERE id = 7")
     repair_study(study, tmp_path / "new.db")

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from seedwise.comparison import Rule
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Conflicts, Store, check_study, merge_studies
+from seedwise.study import Study, fake
 
 from store_records import ENDED, dataset, run
 from study_files import assert_sound, change, filled, held
@@ -106,6 +108,43 @@ def test_other_predictions_another_dataset_and_other_choices_are_named(tmp_path,
         f"{b}: dataset 'imagenette' is another than before",
         f"{b}: what was predicted by the run of setup 'mish' with seed 1 is another than before",
     )
+
+
+def test_repeats_stay_with_their_runs(tmp_path, target):
+    a, b = filled(tmp_path / "a.db"), filled(tmp_path / "b.db", seeds=range(2, 5))
+    for path, number in ((a, 3), (b, 1)):  # seed 2 of mish, in either file
+        with Store.open(path) as store:
+            again = run(seconds=number, value=number)
+            store.add_repeat(number, again, ended_at=ENDED)
+    merge_studies([b, a], target)
+    assert check_study(target).faults == ()
+    with Store.open(target, readonly=True) as both:
+        (of,) = (found.id for found in both.runs("mish") if found.seed == Seed.of(2))
+        repeats = both.repeats([found.id for found in both.runs()])
+        assert [(each.run, each.seconds) for each in repeats] == [(of, 1), (of, 3)]
+        assert [both.repeat_logits(each.id)[0, 0, 0] for each in repeats] == [1, 3]
+
+
+def made(path, seeds, rule):
+    functions = {"plain": fake.train, "better": fake.better}
+    Study(path).run(functions, seeds=seeds, rule=rule)
+    return path
+
+
+def test_a_verdict_on_parts_of_a_study_is_held_to_the_plan_of_the_first(tmp_path, target):
+    a, b = (made(tmp_path / f"{i}.db", range(i, i + 3), None) for i in (0, 3))
+    merge_studies([a, b], target)
+    assert Study(a).compare("plain", "better").standing.confirmatory
+    found = Study(target).compare("plain", "better")
+    (reason,) = found.standing.reasons
+    assert reason.startswith("3 seeds were added after runs were stored, beyond the 3 that were")
+
+
+def test_parts_with_different_rules_do_not_go_together(tmp_path, target):
+    a, b = made(tmp_path / "a.db", [0, 1], None), made(tmp_path / "b.db", [2], Rule(margin=0.01))
+    with pytest.raises(Conflicts) as caught:
+        merge_studies([a, b], target)
+    assert caught.value.conflicts == (f"{b}: choice 'plan' is another than before",)
 
 
 def test_a_damaged_study_is_not_merged(tmp_path, target):

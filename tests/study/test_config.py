@@ -8,12 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seedwise.comparison import Stop
+from seedwise.comparison.rule import Rule
 from seedwise.data import Split
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import FIELDS, RECIPES, Setup
 from seedwise.study import LocalExecutor, RayExecutor
-from seedwise.study.config import StopConfig, StudyConfig, load_study, parse_seeds
+from seedwise.study.config import StudyConfig, load_study, parse_seeds
 
 WHOLE = """
 dataset = "imagenette"
@@ -147,7 +149,36 @@ def test_a_stopping_rule_instead_of_seeds(load):
         'dataset = "digits"\n[setups.a]\n[stop]\ndifference = 0.005\nalpha = 0.01\nmax_runs = 40'
     )
     assert study.seeds is None
-    assert study.stop == StopConfig(difference=0.005, alpha=0.01, power=0.8, max_runs=40)
+    assert study.stop == Stop(difference=0.005, alpha=0.01, power=0.8, max_runs=40)
+
+
+def test_the_rule_of_verdicts_may_be_said(load):
+    assert load(with_line("seeds = 2")).rule is None
+    table = '[verdict]\nmetric = "smoothed_accuracy:beta=10"\nmargin = 0.005\npaired = false'
+    assert load(with_line(f"seeds = 2\n{table}")).rule == Rule(
+        metric="smoothed_accuracy:beta=10", margin=0.005, paired=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("margn = 1", "verdict.margn: unknown key 'margn'; did you mean 'margin'?"),
+        ("margin = '0.1'", "verdict.margin must be a difference of accuracy, e.g. 0.005"),
+        ("margin = true", "verdict.margin must be a difference of accuracy, e.g. 0.005"),
+        ("margin = -1", "verdict: margin must be above 0, got -1"),
+        ("confidence = 95", "verdict: confidence must be between 0 and 1, got 95"),
+        ("paired = 1", "verdict.paired must be true or false, got 1"),
+        ("metric = 3", "verdict.metric must be the name of a metric"),
+        ("metric = 'accuracy:view=x'", "verdict: unknown setting of accuracy 'view'; did you"),
+    ],
+)
+def test_a_wrong_rule_is_named_with_what_is_allowed(refusal, line, message):
+    assert refusal(with_line(f"seeds = 2\n[verdict]\n{line}")).startswith(message)
+
+
+def test_a_rule_is_a_table(refusal):
+    assert refusal(with_line("seeds = 2\nverdict = 3")).startswith("verdict must be a table")
 
 
 def test_paths_start_from_the_folder_of_the_file(load, tmp_path):
@@ -319,10 +350,10 @@ def test_a_wrong_study_is_named_with_what_is_allowed(refusal, text, message):
         ),
         ("difference = 1.5", "stop.difference must be a fraction above 0 and below 1"),
         ("difference = '1'", "stop.difference must be a fraction above 0 and below 1"),
-        ("difference = 0.1\nalpha = true", "stop.alpha must be a rate above 0 and below 1"),
+        ("difference = 0.1\nalpha = true", "stop.alpha must be a rate above 0 and below 0.5"),
         ("difference = 0.1\npower = nan", "stop.power must be a rate above 0 and below 1"),
-        ("difference = 0.1\nmax_runs = 1", "stop.max_runs must be a whole number, 2 or more"),
-        ("difference = 0.1\nmax_runs = 4.0", "stop.max_runs must be a whole number, 2 or more"),
+        ("difference = 0.1\nmax_runs = 2", "stop.max_runs must be a whole number, 3 or more"),
+        ("difference = 0.1\nmax_runs = 4.0", "stop.max_runs must be a whole number, 3 or more"),
     ],
 )
 def test_a_wrong_stopping_rule_is_named_with_what_is_allowed(refusal, line, message):

@@ -29,8 +29,8 @@ def test_recorded_predictions_are_compared_like_any(path):
         record(path, setup="a", seed=seed, predictions=logits(seed), targets=TARGETS)
         record(path, setup="b", seed=seed, predictions=logits(seed + 9), metrics={"f1": 0.5})
     comparison = Study(path).compare("a", "b")
-    assert comparison.paired.n_a == 3
-    assert Study(path).compare("b", "b", metric="f1").sample_a.mean == 0.5
+    assert comparison.contrasts["accuracy"].difference.n_a == 3
+    assert Study(path).compare("b", "b", metric="f1").contrasts["f1"].sample_a.mean == 0.5
     with Store.open(path, readonly=True) as store:
         assert {setup.train for setup in store.setups().values()} == {ELSEWHERE}
         np.testing.assert_array_equal(store.logits([1])[0, 0], logits(0).astype(np.float16))
@@ -90,25 +90,38 @@ def test_runs_from_elsewhere_and_runs_of_the_study_do_not_mix(path):
         record(path, setup="other", seed=5, metrics={"accuracy": 0.5})
 
 
-def _job(path, number, together):
+def _job(folder, number, together):
+    """Twenty runs into one study, and one into each of others that all jobs make at once."""
     together.wait()
     for i in range(20):
         seed = 20 * number + i
-        record(path, setup=f"s{number % 2}", seed=seed, predictions=logits(seed), targets=TARGETS)
+        record(
+            folder / "study.db",
+            setup=f"s{number % 2}",
+            seed=seed,
+            predictions=logits(seed),
+            targets=TARGETS,
+        )
+    for i in range(STUDIES):
+        together.wait()
+        record(folder / f"study{i}.db", setup="a", seed=number, metrics={"f1": 0.5})
 
 
-def test_many_jobs_may_record_at_once_from_the_first_moment(path):
-    """Eight processes that all find no study file, 20 runs each."""
+STUDIES = 10
+"""Before the checks of a file were of one moment, about half of 40 such studies had a job fail."""
+
+
+def test_many_jobs_may_record_at_once_from_the_first_moment(tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["seedwise.study", "seedwise.stats"])
-    together = context.Barrier(8)
-    jobs = [context.Process(target=_job, args=(path, n, together)) for n in range(8)]
+    together = context.Barrier(8, timeout=60)
+    jobs = [context.Process(target=_job, args=(tmp_path, n, together)) for n in range(8)]
     for job in jobs:
         job.start()
     for job in jobs:
         job.join()
     assert [job.exitcode for job in jobs] == [0] * 8
-    with Store.open(path, readonly=True) as store:
+    with Store.open(tmp_path / "study.db", readonly=True) as store:
         found = {run.seed.init: run for run in store.runs()}
         assert sorted(found) == list(range(160))
         for seed, run in found.items():
@@ -116,3 +129,6 @@ def test_many_jobs_may_record_at_once_from_the_first_moment(path):
             np.testing.assert_array_equal(
                 store.logits([run.id])[0, 0], logits(seed).astype(np.float16)
             )
+    for i in range(STUDIES):
+        with Store.open(tmp_path / f"study{i}.db", readonly=True) as store:
+            assert {run.seed.init for run in store.runs()} == set(range(8))

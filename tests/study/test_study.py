@@ -3,6 +3,7 @@ import sqlite3
 
 import pytest
 
+from seedwise.comparison import Rule
 from seedwise.errors import ConfigError, DataError, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
@@ -81,11 +82,11 @@ def test_other_code_under_the_same_name_is_another_setup(path):
 def test_targets_may_be_given_once(path):
     study = Study(path, targets=trainings.TARGETS)
     study.run({"a": trainings.without_targets, "b": trainings.better}, seeds=3)
-    assert study.compare("a", "b").paired.estimate > 0
-    assert study.compare("a", "a", metric="f1").sample_a.mean == 0.5
+    assert study.compare("a", "b").contrasts["accuracy"].difference.estimate > 0
+    assert study.compare("a", "a", metric="f1").contrasts["f1"].sample_a.mean == 0.5
     later = Study(path)
     later.run({"a": trainings.without_targets}, seeds=4)
-    assert later.compare("a", "b").sample_a.n == 4
+    assert later.summary().setups[0].finished == 4
 
 
 @pytest.mark.parametrize(
@@ -151,8 +152,9 @@ def test_a_notebook_shows_tables_with_all_text_escaped(path):
     mean = 100 * summary.setups[0].metrics["accuracy"].mean
     assert f"<td>{mean:.2f} %</td>" in html
     compared = study.compare("<b>", "<b>")._repr_html_()
-    assert "&lt;b&gt; - &lt;b&gt;: accuracy, in points" in compared
-    assert compared.count("<tr>") == compared.count("</tr>") == 6
+    assert "<caption>&lt;b&gt; - &lt;b&gt;</caption>" in compared
+    assert "<b>" not in compared
+    assert compared.count("<tr>") == compared.count("</tr>") > 1
 
 
 def test_only_what_is_missing_is_run(path):
@@ -210,6 +212,34 @@ def test_a_number_is_compared_like_any_metric(path):
     comparison = study.compare("number", "again", metric="value")
     assert comparison.deciding.difference.estimate == 0
     assert comparison.deciding.sample_a.mean == pytest.approx(0.901)
+
+
+def test_the_first_run_fixes_what_verdicts_are_held_to(path):
+    study, rule = Study(path), Rule(margin=0.05)
+    study.run(setups("plain", "better"), seeds=3, rule=rule)
+    study.run(setups("plain", "better"), seeds=3, rule=rule)  # the same again is no other
+    found = study.compare("plain", "better")
+    assert found.standing.confirmatory
+    assert found.rule == rule
+    with pytest.raises(StudyError, match=r"margin is 0.1 here, and 0.05 was fixed; use another"):
+        study.run(setups("plain"), seeds=3, rule=Rule(margin=0.1))
+    study.run(setups("plain", "better"), seeds=5)
+    reasons = study.compare("plain", "better").standing.reasons
+    assert reasons[0].startswith("2 seeds were added after runs were stored, beyond the 3")
+
+
+def test_a_study_compares_several_setups_and_a_target_and_plans(path):
+    study = Study(path)
+    study.run(
+        {**setups("plain", "better"), "same": Setup(train="trainings:plain", lr=1.0)}, seeds=4
+    )
+    found = study.compare_several(margin=0.2)
+    assert [each.b.name for each in found] == ["better", "same"]
+    assert str(found[0]).startswith("better is better than plain by matched accuracy: ")
+    assert study.compare_with_target("better", 0.1).outcome == "better"
+    plan = study.plan("plain", "better", differences=[0.05], runs=6)
+    assert plan.pilot == ("plain", "better")
+    assert plan.forecasts[0].reachable > 0
 
 
 def test_comparison_pairs_the_seeds_that_both_ran(path):

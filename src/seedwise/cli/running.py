@@ -146,10 +146,6 @@ def _run(
 
     config = load_study(file)
     wanted = _seeds(config, seeds, sources)
-    if wanted is None:
-        raise ConfigError(
-            f"{file}: [stop] is for a later version; give seeds = 10 instead, or --seeds 0:10"
-        )
     path = store or config.store
     # Last, so that a module there hides none that is installed.
     sys.path.append(str(file.resolve().parent))
@@ -157,29 +153,34 @@ def _run(
         path, dataset=config.dataset, split=config.split, source=config.source, cache=cache
     )
     console = Console()
-    stored = partial(_stored, path, set(config.setups), set(wanted))
+    stored = partial(_stored, path, set(config.setups), None if wanted is None else set(wanted))
     with watching(console, stored) as watch:
         summary = study.run(
             config.setups,
             seeds=wanted,
+            until=config.stop if wanted is None else None,
+            baseline=config.baseline,
             rule=config.rule,
             executor=_chosen_executor(config, executor, jobs, time_limit),
             device=device,
             watch=watch,
         )
+    undecided = list[str]()
     if sources is None:
         print_summary(console, summary)
-        _compare_with_baseline(console, study, config, summary)
+        undecided = _print_decisions(console, path)
     else:  # runs that share seeds are no sample to sum up or to compare
         _print_sources(console, study, summary, config)
+    if wanted is None:
+        if undecided:
+            _end_with_failures(f"failed runs keep {' and '.join(undecided)} undecided", path)
+        return
+    if sources is None:
+        _compare_with_baseline(console, study, config, summary)
     results = sum(run.state != "failed" for run in stored())
     missing = len(config.setups) * len(wanted) - results
     if missing:
-        click.echo(
-            f"seedwise: {count(missing, 'run')} failed; `seedwise status {path}` says why",
-            err=True,
-        )
-        click.get_current_context().exit(1)
+        _end_with_failures(f"{count(missing, 'run')} failed", path)
 
 
 def _chosen_executor(
@@ -218,12 +219,28 @@ def _print_sources(
             print_variance(console, study.variance(setup.name))
 
 
-def _stored(path: Path, setups: Set[str], seeds: Set["Seed"]) -> "list[StoredRun]":
-    """The wanted runs that a study file has."""
+def _end_with_failures(what: str, path: Path) -> None:
+    click.echo(f"seedwise: {what}; `seedwise status {path}` says why", err=True)
+    click.get_current_context().exit(1)
+
+
+def _print_decisions(console: "Console", path: Path) -> list[str]:
+    """Print what the study's stopping rule says, if it has one; the candidates still open."""
+    from seedwise.cli.stopped import print_decisions, stored_decisions
+
+    rule, found = stored_decisions(path)
+    if rule is not None:
+        print_decisions(console, rule, found)
+    return [name for name, decision in found.items() if decision.reason == "running"]
+
+
+def _stored(path: Path, setups: Set[str], seeds: Set["Seed"] | None) -> "list[StoredRun]":
+    """The wanted runs that a study file has; with no seeds, all of the setups."""
     from seedwise.store import Store
 
     with Store.open(path, readonly=True) as store:
-        return [run for run in store.runs() if run.setup in setups and run.seed in seeds]
+        runs = [run for run in store.runs() if run.setup in setups]
+    return runs if seeds is None else [run for run in runs if run.seed in seeds]
 
 
 def _compare_with_baseline(

@@ -120,6 +120,7 @@ def _values(path: Path) -> Generator[str]:
             "the dataset": store.dataset,
             "setups": store.setups,
             "runs": store.runs,
+            "repeats": lambda: store.repeats([run.id for run in store.runs()]),
         }
         for what, look in looks.items():
             try:

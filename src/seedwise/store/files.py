@@ -1,7 +1,9 @@
 """Opening a study file, and saying in one line what is wrong with one that cannot be used."""
 
+import errno
 import os
 import sqlite3
+import time
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -22,6 +24,11 @@ DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged file raises; the second where SQLite's message quotes the damage."""
 
 _BEGINNING = b"SQLite format 3\0"
+
+_SMALLEST = 512
+"""Bytes of the smallest page, and so of the smallest database."""
+
+_SECONDS_BETWEEN_TRIES = 0.02
 
 _REASONS = {
     sqlite3.SQLITE_NOTADB: "is not a study file, or its beginning is damaged; name another file",
@@ -44,8 +51,6 @@ def faults(path: Path) -> Generator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         reason = None if code is None else _REASONS.get(code & 0xFF)
-        if str(error).startswith("Could not decode to UTF-8"):  # Python's, without a code
-            reason = _REASONS[sqlite3.SQLITE_CORRUPT]
         if reason is None:
             raise
         raise StudyError(f"{path} {reason}") from error
@@ -64,6 +69,17 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
         with suppress(sqlite3.Error):  # SQLite has rolled back by itself, e.g. on a full disk
             connection.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Generator[None]:
+    """What is read inside is all of one moment, whoever makes or writes the file meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        with suppress(sqlite3.Error):  # what went wrong inside is told instead
+            connection.execute("ROLLBACK")
 
 
 def connect(
@@ -85,12 +101,13 @@ def connect(
     with faults(path):
         connection = _reader(path) if readonly else _raw(path, "rwc" if create else "rw")
         try:
-            unborn = _is_unborn(connection, path)
-            if unborn and not create:
-                raise StudyError(f"{path} is empty; name a study file")
-            _check_size(connection, path)
-            _check_version(connection, path, readonly=readonly)
-            _check_structure(connection, path)
+            with _snapshot(connection):
+                unborn = _is_unborn(connection, path)
+                if unborn and not create:
+                    raise StudyError(f"{path} is empty; name a study file")
+                _check_size(connection, path)
+                _check_version(connection, path, readonly=readonly)
+                _check_structure(connection, path)
             if not readonly:
                 _make_writer(connection, unborn=unborn, steps=steps or len(MIGRATIONS))
         except BaseException:
@@ -120,23 +137,28 @@ def inspect(path: Path) -> sqlite3.Connection:
 
 
 def _look_at(path: Path, *, create: bool) -> None:
-    """Refuse what SQLite would refuse in words that help nobody."""
+    """Refuse what SQLite would refuse in words that help nobody.
+
+    A file that may be a database is not opened for it: where a process closes a file, POSIX drops
+    all locks that the process has on it, those of SQLite's connections among them. Another process
+    would then take itself for the last one and remove the log that this one writes to.
+    """
     if path.is_dir():
         raise StudyError(f"{path} is a folder; name a study file in it")
     if not path.absolute().parent.is_dir():
         raise StudyError(f"{path} cannot be used: there is no folder {path.parent}; make it first")
     try:
-        with path.open("rb") as file:
-            beginning = file.read(len(_BEGINNING))
+        size = path.stat().st_size
     except FileNotFoundError:
         if not create:
             raise StudyError(f"{path} does not exist; `seedwise run` makes it") from None
     except OSError as error:
         raise StudyError(f"{path} cannot be read: {error.strerror}") from None
     else:
-        if (
-            beginning and beginning != _BEGINNING
-        ):  # SQLite would take a short file for an empty one
+        if not os.access(path, os.R_OK):
+            raise StudyError(f"{path} cannot be read: {os.strerror(errno.EACCES)}")
+        # SQLite would take so short a file for an empty one. Nobody has it open as a database.
+        if 0 < size < _SMALLEST and not path.read_bytes().startswith(_BEGINNING):
             raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_NOTADB]}")
 
 
@@ -207,13 +229,26 @@ def _make_writer(connection: sqlite3.Connection, *, unborn: bool, steps: int) ->
     """
     if unborn:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _keep_log(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     for step in range(_version(connection), steps):
         _migrate(connection, step)
     with transaction(connection):  # what cannot be written is told now, not after the first run
         connection.execute(f"PRAGMA user_version = {steps}")
+
+
+def _keep_log(connection: sqlite3.Connection) -> None:
+    """Write to a log. Where several processes make a file at once, SQLite does not wait here."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(_SECONDS_BETWEEN_TRIES)
 
 
 def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:

@@ -1,5 +1,6 @@
 """Several study files put together in a new one."""
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -29,6 +30,12 @@ must agree: what a clock says may differ, and the first file's is kept."""
 
 _RESULT = (("setup", "init", "ord", "augment"), ("state", "metrics", "views"))
 """The same for finished and diverged runs. A failed try is its whole content."""
+
+
+_PLAN = "plan"
+"""The choice that holds what was fixed before the first run. Parts of a study that were made on
+several machines differ in its seeds: the first file's stands, and a verdict that goes beyond it is
+exploratory. Its rule must be one."""
 
 
 class Conflicts(StudyError):
@@ -125,7 +132,7 @@ class _Merger:
         if found is None:
             return self._insert(table, values)
         number, there = found
-        if any(values[column] != there[column] for column in agree):
+        if any(_weighed(values, column) != _weighed(there, column) for column in agree):
             self.conflicts.append(f"{path}: {self._thing(table, values)} is another than before")
             return None
         return number
@@ -161,6 +168,8 @@ class _Merger:
                 "SELECT setup, init, ord, augment FROM runs WHERE id = ?", (values[table.number],)
             ).fetchone()
             return f"what was predicted by {self._run(*run)}"
+        if table.name == "repeat_logits":
+            return "what was predicted by a repeat"
         if table.name == "runs":
             return self._run(*(values[column] for column in _RESULT[0]))
         name = values.get("name", values.get("key"))
@@ -180,6 +189,17 @@ def _identity(table: Table, values: Mapping[str, Any]) -> tuple[tuple[str, ...],
     if table.name == "runs" and values["state"] != "failed":
         return _RESULT
     return _THINGS.get(table.name, (_content(table), ()))
+
+
+def _weighed(values: Mapping[str, Any], column: str) -> Any:
+    """What of a value must be the same in two rows of one thing: of a plan, its rule."""
+    value = values[column]
+    if values.get("key") != _PLAN or column != "value":
+        return value
+    try:
+        return json.loads(value)["rule"]
+    except (ValueError, TypeError, KeyError):  # not written by seedwise
+        return value
 
 
 def _content(table: Table) -> tuple[str, ...]:

@@ -12,15 +12,13 @@ from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.figures import in_points
 from seedwise.records import VIEWS, RunRecord
 
 __all__ = ["LOGIT_FLOOR", "as_record"]
 
 LOGIT_FLOOR = -1e4
 """Log-probabilities below this, -inf among them, are kept as this: float16 ends at -65504."""
-
-_SHARES = frozenset(("accuracy", "matched_accuracy", "smoothed_accuracy"))
-"""Metrics that are printed as points of a hundred, so that 93 % must come as 0.93."""
 
 
 def as_record(outcome: Any, *, seconds: float) -> RunRecord:
@@ -70,10 +68,10 @@ def _as_metrics(values: Mapping[Any, Any], outcome: Any, *, needed: bool) -> dic
             "{'accuracy': 0.93} or 0.93"
         )
     metrics = {str(name): float(value) for name, value in values.items()}
-    for name in _SHARES & metrics.keys():
-        if metrics[name] < 0 or metrics[name] > 1:
+    for name, value in metrics.items():
+        if in_points(name) and (value < 0 or value > 1):
             raise DataError(
-                f"{name} must be a fraction from 0 to 1, got {metrics[name]:g}; "
+                f"{name} must be a fraction from 0 to 1, got {value:g}; "
                 "divide it by 100, or give it another name"
             )
     return metrics
