@@ -83,6 +83,7 @@ def test_the_design_page_example_says_what_it_says(load):
         seeds=tuple(Seed.of(i) for i in range(10)),
         stop=None,
         baseline="mish",
+        rule=None,
         executor=LocalExecutor(),
     )
     relu = Setup(activation="relu")
