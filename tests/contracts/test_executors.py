@@ -173,8 +173,9 @@ def test_what_the_watcher_raises_gets_out_and_ends_it(executor):
 
 def test_a_study_holds_the_same_whatever_made_it(executor, tmp_path):
     setups = {name: Setup(train=f"trainings:{name}") for name in ("plain", "fails_on_odd_seeds")}
-    Study(tmp_path / "s.db").run(setups, seeds=4, executor=executor)
-    Study(tmp_path / "here.db").run(setups, seeds=4)
+    told = []
+    Study(tmp_path / "s.db").run(setups, seeds=4, executor=executor, watch=told.append)
+    Study(tmp_path / "here.db").run(setups, seeds=4, watch=told.append)
     assert held(tmp_path / "s.db") == held(tmp_path / "here.db")
 
 

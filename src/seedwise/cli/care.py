@@ -11,7 +11,7 @@ from seedwise.cli.words import count
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from seedwise.cli.console import Console
 
 __all__ = ["check", "merge"]
 
@@ -43,8 +43,7 @@ def check(study: Path, target: Path | None) -> None:
     written to NEW.DB, and what is lost is named; `seedwise run` with NEW.DB as its --store makes
     lost runs again.
     """
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import say
     from seedwise.store import check_study, repair_study
 
@@ -90,8 +89,7 @@ def merge(studies: Sequence[Path], output: Path) -> None:
     The studies stay as they are. They must have one dataset and split, and what they call by one
     name must be one setup. A run that several have is there once.
     """
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import say
     from seedwise.store import Conflicts, merge_studies
 

@@ -13,8 +13,7 @@ from seedwise.cli.words import printable
 from seedwise.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.data import Data, Split
 
 __all__ = ["data"]
@@ -45,8 +44,7 @@ def data(ctx: click.Context) -> None:
 @data.command("list", example=["seedwise data list"], exits={0: "printed"})
 def list_datasets() -> None:
     """List the datasets that have a name, with size and default split."""
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import plain_table
     from seedwise.data import DATASETS, Split
 
@@ -70,7 +68,7 @@ def fetch(dataset: str, source: Path | None, cache: Path | None) -> None:
 
     `seedwise run` does the same when it must. What is there already is not fetched again.
     """
-    from rich.console import Console
+    from seedwise.cli.console import Console
 
     console = Console()
     _print_size(console, _open(console, dataset, source, cache, None))
@@ -89,8 +87,8 @@ def check(dataset: str, source: Path | None, cache: Path | None) -> None:
     Reads and decodes every image again, so it takes as long as the first time.
     """
     from numpy import array_equal
-    from rich.console import Console
 
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import say
     from seedwise.data import cache_folder
 
@@ -138,9 +136,9 @@ def show(
 
     Training and validation images under a split, sizes in pixels, and the fingerprint.
     """
-    from rich.console import Console
     from rich.text import Text
 
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import plain_table
 
     console = Console()
@@ -150,7 +148,7 @@ def show(
     valid = Counter(found.targets[found.valid].tolist())
     table = plain_table(("class", "train", "valid"))
     for target, label in enumerate(found.classes):
-        table.add_row(Text(printable(label)), str(train[target]), str(valid[target]))
+        table.add_row(Text(label), str(train[target]), str(valid[target]))
     console.print(table)
 
 

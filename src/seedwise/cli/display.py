@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from seedwise.cli.console import Console
 from seedwise.cli.progress import Going, Progress, SetupState
 from seedwise.cli.stopped import look_line
 from seedwise.cli.words import clock, count, figure, last_line, plus_minus, printable
@@ -87,7 +88,7 @@ class _Lines:
                 pass
 
     def _say(self, line: str) -> None:
-        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class _Picture:
@@ -107,7 +108,7 @@ class _Picture:
             case Looked() if event.decision.reason != "running":
                 self._console.print(Text(printable(look_line(event)), style="bold"))
             case Notice():
-                self._console.print(Text(printable(event.text), style="yellow"))
+                self._console.print(Text(event.text, style="yellow"))
             case Finished():
                 self._console.print(Text(_end(event, self._progress.elapsed(time.monotonic()))))
             case _:
@@ -184,9 +185,7 @@ def _bar(what: str, done: int, total: int, note: str = "") -> RenderableType:
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True)
     share = f"{100 * done / total:3.0f} %" if total else ""
-    grid.add_row(
-        Text(printable(what)), ProgressBar(total=max(total, 1), completed=done), share + note
-    )
+    grid.add_row(Text(what), ProgressBar(total=max(total, 1), completed=done), share + note)
     return grid
 
 
@@ -236,7 +235,7 @@ def _last_epochs(going: list[Going]) -> RenderableType:
     """The last epoch of each run."""
     table = _epoch_table("run")
     for run in going:
-        title = Text(printable(f"{run.setup} {run.seed}"))
+        title = Text(f"{run.setup} {run.seed}")
         if run.epochs:
             table.add_row(title, *_cells(run.epochs[-1]))
         else:

@@ -14,8 +14,7 @@ from seedwise.cli.words import count
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.comparison import Summary
     from seedwise.seeds import Seed
     from seedwise.store import StoredRun
@@ -139,8 +138,7 @@ def _run(
     device: str,
     cache: Path | None,
 ) -> None:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.display import watching
     from seedwise.cli.tables import print_summary
     from seedwise.study import Study

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from seedwise.cli.words import count, figure, in_points, printable, spread
+from seedwise.cli.console import Console
+from seedwise.cli.words import count, figure, in_points, spread
 from seedwise.comparison import SetupSummary, Summary
 
 __all__ = ["plain_table", "print_summary", "say"]
@@ -14,7 +14,7 @@ __all__ = ["plain_table", "print_summary", "say"]
 
 def say(console: Console, text: str) -> None:
     """Print text as it is: no markup, no wrapping, no colours for numbers, no commands."""
-    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def plain_table(columns: Iterable[str], *, left: int = 1) -> Table:
@@ -53,11 +53,11 @@ def _rows(setup: SetupSummary) -> Iterable[tuple[Text | str, ...]]:
     """A line for each metric; the counts stand in the first."""
     counts = (str(setup.diverged), str(setup.failed))
     if not setup.metrics:
-        yield Text(printable(setup.name)), "", str(setup.finished), "-", "-", "-", *counts
+        yield Text(setup.name), "", str(setup.finished), "-", "-", "-", *counts
     for place, (metric, sample) in enumerate(setup.metrics.items()):
         yield (
-            Text(printable(setup.name) if place == 0 else ""),
-            Text(printable(metric)),
+            Text(setup.name if place == 0 else ""),
+            Text(metric),
             str(sample.n),
             figure(metric, sample.mean),
             spread(metric, sample.sd0),
