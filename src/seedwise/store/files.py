@@ -121,9 +121,9 @@ def connect(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
 def _look_at(path: Path, *, create: bool) -> None:
     """Refuse what SQLite would refuse in words that help nobody.
 
-    A file that may be a database is not opened for it: where a process closes a file, POSIX drops all locks that the
-    process has on it, those of SQLite's connections among them. Another process would then take
-    itself for the last one and remove the log that this one writes to.
+    A file that may be a database is not opened for it: where a process closes a file, POSIX drops
+    all locks that the process has on it, those of SQLite's connections among them. Another process
+    would then take itself for the last one and remove the log that this one writes to.
     """
     if path.is_dir():
         raise StudyError(f"{path} is a folder; name a study file in it")
