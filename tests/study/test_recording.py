@@ -112,9 +112,8 @@ STUDIES = 10
 
 
 def test_many_jobs_may_record_at_once_from_the_first_moment(tmp_path):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["seedwise.study", "seedwise.stats"])
-    together = context.Barrier(8, timeout=60)
+    context = multiprocessing.get_context("spawn")
+    together = context.Barrier(8, timeout=120)
     jobs = [context.Process(target=_job, args=(tmp_path, n, together)) for n in range(8)]
     for job in jobs:
         job.start()
