@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format lines clean
+.PHONY: demo test test-slow test-adapters test-fastai1 check format lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
@@ -16,6 +16,12 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -m slow
+
+test-adapters: $(VENV)/.adapters ## adapters and examples with every library that they are for
+	SEEDWISE_REQUIRE_ADAPTERS=1 $(BIN)/python -m pytest -m adapters
+
+test-fastai1: $(VENV)-fastai1/.dev ## the adapter of fastai 1, which needs an environment of its own
+	SEEDWISE_REQUIRE_ADAPTERS=1 $(VENV)-fastai1/bin/python -m pytest tests/adapters/test_fastai1.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -31,7 +37,7 @@ lines: ## the five largest modules
 	@wc -l $$(git ls-files 'src/*.py') | sort -rn | sed -n 2,6p
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-fastai1
 
 # constraints.txt pins what CI runs with; the ranges of pyproject.toml are what users may have.
 # torch goes first and alone, by its plain version: whatever build of it pip finds is the build.
@@ -43,6 +49,18 @@ $(VENV)/.train: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,digits]'
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.train requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-nodeps.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	touch $@
+
+# The package and pytest first; then fastai 1 without what it asks for: torchvision is not used.
+$(VENV)-fastai1/.dev: pyproject.toml constraints.txt requirements-fastai1.txt
+	$(MAKE) VENV=$(VENV)-fastai1 $(VENV)-fastai1/.train
+	$(VENV)-fastai1/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-fastai1.txt
+	$(VENV)-fastai1/bin/python -m pip install --quiet --disable-pip-version-check --no-deps fastai==1.0.61
+	touch $@
+
+$(VENV)/.adapters: $(VENV)/.dev requirements-adapters.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-adapters.txt
 	touch $@

@@ -54,7 +54,7 @@ def test_a_study_of_ones_own_function_needs_the_base_only(tmp_path):
 from seedwise import Setup, Study
 study = Study({str(tmp_path / "s.db")!r})
 study.run({{"a": Setup(train="trainings:plain"), "b": Setup(train="trainings:better")}}, seeds=3)
-print(study.compare("a", "b").paired.n_a)
+print(study.compare("a", "b").deciding.difference.n_a)
 """
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
@@ -65,3 +65,14 @@ def test_what_is_missing_for_training_is_said_with_the_command_that_installs_it(
     code = f"{BASE_ONLY}\nimport seedwise.data\nseedwise.data.open_data"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "pip install 'seedwise[train]'" in done.stderr
+
+
+def test_global_generators_are_touched_in_one_place_for_the_code_of_users():
+    package = Path(seedwise.__file__).parent
+    words = ("manual_seed", "np.random.seed", "random.seed(")
+    found = {
+        file.relative_to(package).as_posix()
+        for file in package.rglob("*.py")
+        if any(word in file.read_text() for word in words)
+    }
+    assert found == {"seeds.py"}

@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -83,3 +85,50 @@ def test_an_unknown_stream_gets_a_suggestion():
 def test_a_key_out_of_range_is_refused(key):
     with pytest.raises(ConfigError):
         stream(0, "order", *key)
+
+
+def test_each_stream_of_a_seed_has_its_generators():
+    seed = Seed.of((3, 4, 5))
+    assert seed.numpy("init", 7).random() == stream(3, "init", 7).random()
+    assert seed.numpy("order").random() == stream(4, "order").random()
+    assert 0 <= seed.integer("augment") < 2**32
+    assert seed.python("augment").random() == random.Random(seed.integer("augment")).random()
+    with pytest.raises(UnknownName, match="did you mean 'order'"):
+        seed.numpy("ordre")
+
+
+def test_varying_one_stream_leaves_the_draws_of_the_others_alone():
+    a, b = Seed.of((3, 4, 5)), Seed.of((3, 4, 6))
+    assert a.integer("init") == b.integer("init")
+    assert a.integer("augment") != b.integer("augment")
+
+
+def test_torch_gets_a_generator_of_its_own():
+    torch = pytest.importorskip("torch")
+    before = torch.get_rng_state()
+    first, again = (torch.rand(3, generator=Seed.of(3).torch("init")) for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, torch.rand(3, generator=Seed.of(4).torch("init")))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_everything_seeds_the_global_generators_as_people_do_by_hand():
+    torch = pytest.importorskip("torch")
+
+    def draws():
+        return random.random(), np.random.random(), float(torch.rand(1))  # noqa: NPY002
+
+    random.seed(3)
+    np.random.seed(3)  # noqa: NPY002
+    torch.manual_seed(3)
+    by_hand = draws()
+    Seed.of(3).everything()
+    assert draws() == by_hand
+    with pytest.raises(ConfigError, match="no single integer"):
+        Seed.of((3, 3, 4)).everything()
+
+
+def test_a_seed_whose_streams_are_alike_is_an_integer():
+    assert int(Seed.of(3)) == 3
+    with pytest.raises(ConfigError, match="seed 3/3/4 has streams that differ"):
+        int(Seed.of((3, 3, 4)))

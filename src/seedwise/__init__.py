@@ -4,8 +4,8 @@
     >>> seedwise.Setup(lr=8e-3).differences(seedwise.Setup())
     {'lr': (0.008, 0.004)}
 
-`models`, `optim`, `data` and `train` need the extra `seedwise[train]`; they, `Study` and `Stop`
-are loaded when they are first used, so that importing seedwise stays quick.
+`models`, `optim`, `data` and `train` need the extra `seedwise[train]`; they, `Study`, `Stop` and
+`record` are loaded when they are first used, so that importing seedwise stays quick.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from seedwise.setups import RECIPES, Setup
 if TYPE_CHECKING:
     from seedwise import comparison, data, models, optim, stats, store, train
     from seedwise.comparison import Stop
-    from seedwise.study import Study
+    from seedwise.study import Study, record
 
 __all__ = [
     "RECIPES",
@@ -31,17 +31,22 @@ __all__ = [
     "data",
     "models",
     "optim",
+    "record",
     "stats",
     "store",
     "train",
 ]
 
-_VALUES = {"Stop": "seedwise.comparison", "Study": "seedwise.study"}
+_VALUES = {
+    "Stop": "seedwise.comparison",
+    "Study": "seedwise.study",
+    "record": "seedwise.study",
+}
 _LATER = ("comparison", "data", "models", "optim", "stats", "store", "train")
 
 
 def __getattr__(name: str) -> Any:
-    """Load a subpackage, Study or Stop when it is first used."""
+    """Load a subpackage, Study, Stop or record when it is first used."""
     if name in _VALUES:
         return getattr(importlib.import_module(_VALUES[name]), name)
     if name in _LATER:

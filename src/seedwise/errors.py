@@ -5,6 +5,7 @@
     - UnknownName (also KeyError)
     - ConfigError (also ValueError)
     - DataError (also ValueError)
+    - MissingPackage (also ImportError)
     - StudyError (also ValueError)
         + StudyTooNew
         + RunExists
@@ -19,6 +20,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "InvalidSetup",
+    "MissingPackage",
     "RunExists",
     "SeedwiseError",
     "StudyError",
@@ -41,6 +43,20 @@ class ConfigError(SeedwiseError, ValueError):
 
 class DataError(SeedwiseError, ValueError):
     """A dataset is missing, broken, or not what it was said to be."""
+
+
+class MissingPackage(SeedwiseError, ImportError):
+    """Something needs a package that is not installed.
+
+    >>> print(MissingPackage("pandas", "study.runs()", extra="pandas"))
+    study.runs() needs the package 'pandas'; pip install 'seedwise[pandas]'
+    """
+
+    def __init__(self, package: str, user: str, *, extra: str) -> None:
+        super().__init__(
+            f"{user} needs the package {package!r}; pip install 'seedwise[{extra}]'",
+            name=package,
+        )
 
 
 class StudyError(SeedwiseError, ValueError):

@@ -9,8 +9,11 @@ The generator is Philox-4x64-10 (Salmon et al., 2011, "Parallel random numbers: 
 """
 
 import hashlib
+import random
 from dataclasses import dataclass
-from typing import Self
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float64, UInt64
@@ -34,6 +37,10 @@ class Seed:
         init: Seed of the initial weights.
         order: Seed of the order in which the training examples come.
         augment: Seed of the crops and mirrorings.
+
+    A training function of the user's is given one. `int(seed)` and `everything()` are for code
+    that has one seed; `numpy`, `python`, `torch` and `integer` keep the streams apart, so that
+    setups share what they can and the variance can be told by source.
 
     >>> print(Seed.of(3), Seed.of((3, 3, 4)), Seed.parse("3/3/4") == Seed.of((3, 3, 4)))
     3 3/3/4 True
@@ -79,6 +86,67 @@ class Seed:
         if self.init == self.order == self.augment:
             return str(self.init)
         return f"{self.init}/{self.order}/{self.augment}"
+
+    def __int__(self) -> int:
+        """The one integer of a seed whose streams are alike.
+
+        Raises:
+            ConfigError: The streams differ: code with a single seed cannot vary them apart.
+
+        >>> int(Seed.of(3))
+        3
+        """
+        if not self.init == self.order == self.augment:
+            raise ConfigError(
+                f"seed {self} has streams that differ, so it is no single integer; draw from "
+                "seed.numpy('init'), seed.numpy('order') and so on, to vary them apart"
+            )
+        return self.init
+
+    def numpy(self, name: str, *key: int) -> np.random.Generator:
+        """A numpy generator of one stream.
+
+        Args:
+            name: One of `STREAMS`.
+            key: What is drawn for, e.g. the epoch: up to three integers, 0 or more.
+
+        Raises:
+            ConfigError: The key cannot be used.
+            UnknownName: No such stream.
+
+        >>> float(Seed.of(3).numpy("order").random()) == float(stream(3, "order").random())
+        True
+        """
+        _position(name)
+        return stream(getattr(self, name), name, *key)
+
+    def integer(self, name: str, *key: int) -> int:
+        """An integer in [0, 2**32) of one stream, e.g. for scikit-learn's `random_state`."""
+        return int(self.numpy(name, *key).integers(2**32))
+
+    def python(self, name: str, *key: int) -> random.Random:
+        """A generator of Python's `random` of one stream."""
+        return random.Random(self.integer(name, *key))
+
+    def torch(self, name: str, *key: int) -> Any:
+        """A `torch.Generator`, on the CPU, of one stream; for samplers and initial weights."""
+        generator = import_module("torch").Generator()
+        return generator.manual_seed(self.integer(name, *key))
+
+    def everything(self) -> None:
+        """Seed the global generators of Python, numpy and torch (where it is installed).
+
+        For code that takes its randomness from them. seedwise itself never does: this is the one
+        place of the package that touches them, at the user's request.
+
+        Raises:
+            ConfigError: The streams of the seed differ; one global generator has but one.
+        """
+        number = int(self)
+        random.seed(number)
+        np.random.seed(number % 2**32)  # noqa: NPY002 - what the user's code draws from
+        if find_spec("torch"):
+            import_module("torch").manual_seed(number)
 
 
 def word(text: str) -> int:

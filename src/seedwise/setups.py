@@ -6,6 +6,7 @@ variance". Two setups are the same when their canonical JSON is the same.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
@@ -13,10 +14,14 @@ from typing import Any, Literal, Self
 
 from seedwise.errors import InvalidSetup, UnknownName
 
-__all__ = ["AUTO", "BUILT_IN", "FIELDS", "KNOWN", "RECIPES", "Recipe", "Setup"]
+__all__ = ["AUTO", "BUILT_IN", "ELSEWHERE", "FIELDS", "KNOWN", "RECIPES", "Recipe", "Setup"]
 
 BUILT_IN = "seedwise.train:train"
 """The value of `Setup.train` that means the built-in training."""
+
+ELSEWHERE = "elsewhere"
+"""The value of `Setup.train` of runs that seedwise did not make: they were recorded or imported,
+so it knows their setup by name only."""
 
 AUTO = ("precision", "deterministic", "loader")
 """The fields that may say `auto`; what it means is decided once a study, and recorded there."""
@@ -29,7 +34,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "decay_form": ("v1", "v2"),
         "schedule_form": ("v1", "v2"),
         "precision": ("auto", "bf16", "float32", "fp16"),
-        "loader": ("auto", "cache"),
+        "loader": ("auto", "cache", "dali"),
     }
 )
 """Names that the built-in training knows, by field. The catalogues that hold what they name need
@@ -65,7 +70,10 @@ class Setup:
         precision: `float32`, `bf16`, `fp16` (with loss scaling), or `auto`, decided once a study.
         deterministic: Use only kernels that repeat bit for bit; `auto` is decided once a study.
         loader: Where training batches come from; `auto` is decided once a study.
-        train: The function that trains, as "module:function".
+        train: The function that trains, as "module:function"; `elsewhere` where seedwise does not.
+            With any but the built-in training, the fields above say nothing.
+        code: Digest of that function's code where a study was given the function itself, so that
+            the same name with other code is another setup; None where it was given by name.
 
     Raises:
         InvalidSetup: A value is of the wrong type or out of range; the message names the field.
@@ -98,6 +106,7 @@ class Setup:
     deterministic: bool | Literal["auto"] = "auto"
     loader: str = "auto"
     train: str = BUILT_IN
+    code: str | None = None
 
     def __post_init__(self) -> None:
         for name, (normal, allowed) in _RULES.items():
@@ -133,8 +142,11 @@ class Setup:
         return self.but(**{name: choices[name] for name in AUTO if getattr(self, name) == "auto"})
 
     def to_json(self) -> str:
-        """The canonical form: every field, sorted by name, without spaces."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """The canonical form: every field (`code` only where it is known), sorted, no spaces."""
+        values = asdict(self)
+        if self.code is None:
+            del values["code"]
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -233,9 +245,14 @@ def _text(value: Any) -> str:
 
 def _function(value: Any) -> str:
     module, _, function = _text(value).partition(":")
-    if not all(part.isidentifier() for part in (*module.split("."), function)):
+    names = (*module.split("."), *_UNREACHABLE.sub("local", function).split("."))
+    if value != ELSEWHERE and not all(name.isidentifier() for name in names):
         raise ValueError
     return value
+
+
+_UNREACHABLE = re.compile("<lambda>|<locals>")
+"""Parts of the names of functions that no other process can load: a study has them in hand."""
 
 
 _INFINITE = float("inf")
@@ -264,6 +281,7 @@ _RULES: Mapping[str, _Rule] = MappingProxyType(
         "label_smoothing": (_number(0, 1, open_high=True), "a number from 0 to below 1"),
         "deterministic": (_switch_or_auto, 'true, false or "auto"'),
         "train": (_function, '"module:function"'),
+        "code": (_optional(_text), "text, or left out"),
         **{name: (_text, f"one of {', '.join(known)}") for name, known in KNOWN.items()},
     }
 )

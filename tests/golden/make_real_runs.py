@@ -8,7 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from seedwise.stats import accuracy, cross_entropy, matched_accuracy, smoothed_accuracy
+from seedwise.stats import (
+    accuracy,
+    cross_entropy,
+    matched_accuracy,
+    ranked_accuracy,
+    smoothed_accuracy,
+)
 
 COPIED = ("name", "setup", "init", "order", "augment", "targets")
 
@@ -27,6 +33,7 @@ def main() -> None:
         accuracy_original=accuracy(logits, targets, views="original"),
         smoothed_accuracy=smoothed_accuracy(logits, targets),
         matched_accuracy=matched_accuracy(logits, targets),
+        ranked_accuracy=ranked_accuracy(logits, targets),
         cross_entropy=cross_entropy(logits, targets),
     )
 

@@ -33,11 +33,12 @@ def refusal(path, **how):
 
 @pytest.fixture
 def filled(path, store):
-    """A study with a dataset, three runs and a metric, closed."""
+    """A study with a dataset, three runs, a repeat and a metric, closed."""
     store.set_dataset(dataset())
     store.fix_choice("auto", {"precision": "float32"})
     for i in range(3):
         store.add_run("mish", Seed.of(i), run(value=i), ended_at=ENDED)
+    store.add_repeat(2, run(value=1.5), ended_at=ENDED)
     store.put_metric_values("accuracy", {1: 0.5, 2: 0.25, 3: 0.125})
     store.close()
     return path
@@ -52,6 +53,8 @@ def read_all(path):
         return (
             [(found.seed, found.state, found.seconds, found.epochs) for found in runs],
             [store.logits([number]).tobytes() for number in ids],
+            [(again.run, again.seconds, again.epochs) for again in store.repeats(ids)],
+            [store.repeat_logits(again.id).tobytes() for again in store.repeats(ids)],
             store.metric_values("accuracy", ids),
             None if record is None else (record.name, record.names, record.targets.tolist()),
             store.setups(),
@@ -154,6 +157,25 @@ def test_a_flipped_bit_is_an_error_or_changes_nothing(filled):
     assert all(isinstance(fault, str) and "\n" not in fault for fault in faults)
 
 
+def test_a_flipped_bit_in_what_the_file_says_of_its_tables_is_told(filled):
+    """Else SQLite speaks of a column that is not there, or quotes text that is no UTF-8."""
+    content, whole = filled.read_bytes(), read_all(filled)
+    statements = [text.strip().encode() for step in schema.MIGRATIONS for text in step]
+    places = [
+        content.index(text) + offset
+        for text in statements
+        if text in content
+        for offset in range(len(text))
+    ]
+    rng = np.random.default_rng(1)
+    for place, bit in zip(rng.choice(places, 300), rng.integers(0, 8, 300), strict=True):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(bit)
+        filled.write_bytes(damaged)
+        outcome = content_or_fault(filled)
+        assert outcome == whole or "is damaged" in outcome or "not a study file" in outcome
+
+
 def content_or_fault(path):
     """All that a study holds, or what is said of it."""
     try:
@@ -169,6 +191,8 @@ def content_or_fault(path):
         ("UPDATE logits SET examples = 3, views = 4 WHERE run = 2", "the logits of run 2"),
         ("UPDATE runs SET seconds = 1 WHERE id = 2", "run 2"),
         ("UPDATE runs SET epochs = replace(epochs, '0.25', '0.75') WHERE id = 3", "run 3"),
+        ("UPDATE repeats SET run = 3", "repeat 1"),
+        ("UPDATE repeat_logits SET views = 4, examples = 3", "the logits of repeat 1"),
         ("UPDATE metric_values SET value = 0.75 WHERE run = 1", "accuracy of run 1"),
         ("UPDATE setups SET setup = replace(setup, '0.004', '0.005')", "setup 'mish'"),
         ("UPDATE choices SET value = replace(value, '32', '64')", "the choice 'auto'"),
@@ -297,7 +321,8 @@ def test_a_migration_is_whole_or_not_at_all(filled, monkeypatch):
 def test_a_study_of_an_older_seedwise_is_brought_up_to_date_when_written(filled, monkeypatch):
     step = ("ALTER TABLE runs ADD COLUMN note TEXT",)
     monkeypatch.setattr(files, "MIGRATIONS", (*schema.MIGRATIONS, step))
-    assert "older format 1, and reading leaves it so" in refusal(filled, readonly=True)
+    ours = len(schema.MIGRATIONS)
+    assert f"older format {ours}, and reading leaves it so" in refusal(filled, readonly=True)
     Store.open(filled).close()
     assert len(read_all(filled)[0]) == 3
 

@@ -2,6 +2,8 @@
 
 import math
 import sqlite3
+import subprocess
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 from time import perf_counter
@@ -295,3 +297,22 @@ def test_storing_stays_as_fast_with_ten_thousand_runs(store):
     start = perf_counter()
     assert len(store.runs()) == 10_000
     assert perf_counter() - start < 2
+
+
+def test_looking_at_a_study_in_the_process_that_writes_it_loses_nothing(path):
+    """POSIX drops all locks of a process on a file that it closes; another process would then
+    take itself for the last one, and remove the log that this one still writes to."""
+    look = "import sys, seedwise.store as s; print(len(s.Store.open(sys.argv[1]).runs()))"
+
+    def seen_by_another():
+        done = subprocess.run([sys.executable, "-c", look, path], capture_output=True, text=True)
+        return int(done.stdout)
+
+    with Store.open(path, create=True) as store:
+        store.add_setup("mish", Setup())
+        store.add_run("mish", Seed.of(0), run(), ended_at=ENDED)
+        with Store.open(path, readonly=True) as again:
+            assert len(again.runs()) == 1
+        assert seen_by_another() == 1
+        store.add_run("mish", Seed.of(1), run(), ended_at=ENDED)
+        assert seen_by_another() == 2

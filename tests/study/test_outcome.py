@@ -47,10 +47,21 @@ def test_a_number_is_a_metric_and_nan_is_divergence():
     )
 
 
+def test_metrics_may_come_with_predictions():
+    outcome = {"predictions": np.zeros((3, 4)), "targets": targets, "f1": 0.5}
+    record = as_record(outcome, seconds=0.0)
+    assert record.metrics == {"f1": 0.5}
+    assert record.logits is not None
+    record = as_record({**outcome, "f1": float("inf")}, seconds=0.0)
+    assert (record.state, record.logits, record.error) == ("diverged", None, "f1 was inf")
+
+
 @pytest.mark.parametrize(
     ("outcome", "message"),
     [
-        (None, "must return predictions, metrics or a number, got NoneType"),
+        ({"accuracy": 93.1}, r"accuracy must be a fraction from 0 to 1, got 93\.1"),
+        ({"predictions": np.zeros((3, 4)), "f1": "x"}, "'predictions': ndarray, 'f1': str"),
+        (None, "must return predictions, metrics or a number, got NoneType;"),
         ({}, "must return predictions"),
         ({"accuracy": "good"}, "must return predictions"),
         ({"predictions": np.zeros(3)}, r"examples x classes .* got float64 \(3,\)"),

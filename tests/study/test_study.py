@@ -1,13 +1,16 @@
+import os
 import sqlite3
 
 import pytest
 
-from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.comparison import Rule
+from seedwise.errors import ConfigError, DataError, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
-from seedwise.study import Study
+from seedwise.study import LocalExecutor, Study
 
+import trainings
 from pictures import folders
 
 
@@ -50,6 +53,110 @@ def test_each_setup_is_run_with_each_seed_and_kept(path, jobs):
     assert better > plain
 
 
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_functions_are_run_like_setups_and_only_where_they_are_missing(path, jobs):
+    functions = {"plain": trainings.plain, "better": trainings.better}
+    summary = Study(path).run(functions, seeds=3, jobs=jobs)
+    assert [s.finished for s in summary.setups] == [3, 3]
+    told = Told()
+    Study(path).run(functions, seeds=4, jobs=jobs, watch=told)
+    assert len(told.of("RunStored")) == 2
+
+
+def test_functions_that_only_this_process_has_are_run_in_it(path):
+    study = Study(path)
+    study.run({"here": lambda seed: float(os.getpid())}, seeds=2)
+    with Store.open(path, readonly=True) as store:
+        assert {run.metrics["value"] for run in store.runs()} == {os.getpid()}
+    with pytest.raises(ConfigError, match="jobs=2 needs functions that other"):
+        study.run({"here": lambda seed: 1.0}, seeds=2, jobs=2)
+
+
+def test_other_code_under_the_same_name_is_another_setup(path):
+    Study(path).run({"mine": trainings.plain}, seeds=1)
+    with pytest.raises(StudyError, match=r"setup 'mine' is another in .*code .*another name"):
+        Study(path).run({"mine": trainings.better}, seeds=2)
+    assert len(runs(path)) == 1
+
+
+def test_targets_may_be_given_once(path):
+    study = Study(path, targets=trainings.TARGETS)
+    study.run({"a": trainings.without_targets, "b": trainings.better}, seeds=3)
+    assert study.compare("a", "b").contrasts["accuracy"].difference.estimate > 0
+    assert study.compare("a", "a", metric="f1").contrasts["f1"].sample_a.mean == 0.5
+    later = Study(path)
+    later.run({"a": trainings.without_targets}, seeds=4)
+    assert later.summary().setups[0].finished == 4
+
+
+@pytest.mark.parametrize(
+    ("function", "targets", "error", "message"),
+    [
+        (trainings.without_targets, None, StudyError, "no targets: return or record them"),
+        (trainings.other_targets, trainings.TARGETS, StudyError, "made with other data"),
+        (trainings.plain, trainings.TARGETS[:-1], StudyError, "made with other data"),
+        (trainings.without_targets, trainings.TARGETS[:-1], StudyError, "made with 199"),
+        (trainings.few_classes, trainings.TARGETS, StudyError, "predicts 4 classes, .* have 10"),
+        (trainings.plain, [0.5, 1.5], DataError, "targets must be class numbers"),
+        (trainings.plain, [], DataError, "targets must be class numbers"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(path, function, targets, error, message):
+    with pytest.raises(error, match=message):
+        Study(path, targets=targets).run({"a": function}, seeds=1)
+    assert not path.exists() or runs(path) == []
+
+
+def test_a_study_has_a_dataset_or_targets(path):
+    with pytest.raises(ConfigError, match="not both"):
+        Study(path, dataset="digits", targets=[0, 1])
+
+
+def test_a_seed_gives_the_same_draws_in_any_process(path):
+    here = Study(path.with_name("a.db"))
+    there = Study(path.with_name("b.db"))
+    for study, jobs in ((here, 1), (there, 2)):
+        study.run({"draws": trainings.draws}, seeds=2, jobs=jobs)
+    found = [{run.seed: dict(run.metrics) for run in runs(study.path)} for study in (here, there)]
+    assert found[0] == found[1]
+    assert found[0][Seed.of(0)]["global"] != found[0][Seed.of(1)]["global"]
+
+
+def test_code_with_one_seed_cannot_vary_the_streams_apart(path):
+    with pytest.warns(UserWarning, match="no single integer"):
+        summary = Study(path).run({"draws": trainings.draws}, seeds=[(0, 0, 1)])
+    assert summary.setups[0].failed == 2
+
+
+def test_runs_are_a_data_frame(path):
+    pandas = pytest.importorskip("pandas")
+    study = Study(path)
+    study.run({"plain": trainings.plain, "number": trainings.number}, seeds=2)
+    frame = study.runs()
+    assert list(frame["setup"]) == ["plain", "number"] * 2
+    assert list(frame["init"]) == [0, 0, 1, 1]
+    assert isinstance(frame["ended_at"].dtype, pandas.DatetimeTZDtype)
+    means = frame.groupby("setup")["accuracy"].mean()
+    assert means["plain"] == pytest.approx(study.summary().setups[0].metrics["accuracy"].mean)
+    assert frame.loc[frame["setup"] == "number", "accuracy"].isna().all()
+
+
+def test_a_notebook_shows_tables_with_all_text_escaped(path):
+    study = Study(path)
+    assert study._repr_html_() is None
+    summary = study.run({"<b>": trainings.plain, "b": trainings.number}, seeds=2)
+    html = summary._repr_html_()
+    assert html == study._repr_html_()
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+    mean = 100 * summary.setups[0].metrics["accuracy"].mean
+    assert f"<td>{mean:.2f} %</td>" in html
+    compared = study.compare("<b>", "<b>")._repr_html_()
+    assert "<caption>&lt;b&gt; - &lt;b&gt;</caption>" in compared
+    assert "<b>" not in compared
+    assert compared.count("<tr>") == compared.count("</tr>") > 1
+
+
 def test_only_what_is_missing_is_run(path):
     Study(path).run(setups("plain"), seeds=3)
     told = Told()
@@ -71,7 +178,8 @@ def test_ctrl_c_keeps_what_was_stored_and_the_same_call_goes_on(path):
 
 
 def test_failures_are_kept_with_their_traceback_tried_twice_and_the_study_goes_on(path):
-    summary = Study(path).run(setups("fails_on_odd_seeds"), seeds=4)
+    with pytest.warns(UserWarning, match=r"4 tries failed; .* seed 3: (?s:.)*no luck with 3"):
+        summary = Study(path).run(setups("fails_on_odd_seeds"), seeds=4)
     (row,) = summary.setups
     assert (row.finished, row.failed) == (2, 4)
     failed = [run for run in runs(path) if run.state == "failed"]
@@ -102,8 +210,36 @@ def test_a_number_is_compared_like_any_metric(path):
     study = Study(path)
     study.run({**setups("number"), "again": Setup(train="trainings:number", lr=1.0)}, seeds=3)
     comparison = study.compare("number", "again", metric="value")
-    assert comparison.paired.estimate == 0
-    assert comparison.sample_a.mean == pytest.approx(0.901)
+    assert comparison.deciding.difference.estimate == 0
+    assert comparison.deciding.sample_a.mean == pytest.approx(0.901)
+
+
+def test_the_first_run_fixes_what_verdicts_are_held_to(path):
+    study, rule = Study(path), Rule(margin=0.05)
+    study.run(setups("plain", "better"), seeds=3, rule=rule)
+    study.run(setups("plain", "better"), seeds=3, rule=rule)  # the same again is no other
+    found = study.compare("plain", "better")
+    assert found.standing.confirmatory
+    assert found.rule == rule
+    with pytest.raises(StudyError, match=r"margin is 0.1 here, and 0.05 was fixed; use another"):
+        study.run(setups("plain"), seeds=3, rule=Rule(margin=0.1))
+    study.run(setups("plain", "better"), seeds=5)
+    reasons = study.compare("plain", "better").standing.reasons
+    assert reasons[0].startswith("2 seeds were added after runs were stored, beyond the 3")
+
+
+def test_a_study_compares_several_setups_and_a_target_and_plans(path):
+    study = Study(path)
+    study.run(
+        {**setups("plain", "better"), "same": Setup(train="trainings:plain", lr=1.0)}, seeds=4
+    )
+    found = study.compare_several(margin=0.2)
+    assert [each.b.name for each in found] == ["better", "same"]
+    assert str(found[0]).startswith("better is better than plain by matched accuracy: ")
+    assert study.compare_with_target("better", 0.1).outcome == "better"
+    plan = study.plan("plain", "better", differences=[0.05], runs=6)
+    assert plan.pilot == ("plain", "better")
+    assert plan.forecasts[0].reachable > 0
 
 
 def test_comparison_pairs_the_seeds_that_both_ran(path):
@@ -111,7 +247,9 @@ def test_comparison_pairs_the_seeds_that_both_ran(path):
     study.run(setups("plain"), seeds=6)
     study.run(setups("better"), seeds=[4, 5, 6, 7])
     comparison = study.compare("plain", "better")
-    assert (comparison.paired.n_a, comparison.unpaired.n_a, comparison.unpaired.n_b) == (2, 6, 4)
+    assert comparison.paired
+    assert comparison.deciding.difference.n_a == 2
+    assert (comparison.deciding.sample_a.n, comparison.deciding.sample_b.n) == (6, 4)
 
 
 def test_predictions_for_other_examples_are_refused(path):
@@ -130,8 +268,13 @@ def test_predictions_for_other_examples_are_refused(path):
         ({"setups": {"a": Setup(train="no_such:f")}, "seeds": 1}, ConfigError, "PYTHONPATH"),
         (
             {"setups": setups("plain"), "seeds": 1, "executor": "cloud"},
+            UnknownName,
+            "unknown executor 'cloud'",
+        ),
+        (
+            {"setups": setups("plain"), "seeds": 1, "executor": LocalExecutor(), "jobs": 2},
             ConfigError,
-            "executor must be local",
+            "jobs and time_limit are said in the executor",
         ),
     ],
 )

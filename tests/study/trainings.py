@@ -1,6 +1,11 @@
 """Training functions of users, as a study finds them by name."""
 
+import fcntl
 import os
+import random
+import tempfile
+import time
+from pathlib import Path
 
 import numpy as np
 
@@ -54,3 +59,59 @@ def interrupts(seed):
     if seed.init == 2:
         raise KeyboardInterrupt
     return 1.0
+
+
+def hangs_on_odd_seeds(seed):
+    if seed.init % 2:
+        time.sleep(600)
+    return 1.0
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch.OutOfMemoryError is, which this module does without."""
+
+
+def needs_room(seed):
+    """Runs out of memory wherever another run with the same `order` is under way, anywhere."""
+    with Path(tempfile.gettempdir(), f"seedwise-room-{seed.order}").open("w") as room:
+        try:
+            fcntl.flock(room, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB") from None
+        time.sleep(0.1)
+    return 1.0
+
+
+def never_has_room(seed):
+    raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 TiB")
+
+
+def drifts(seed):
+    """Predictions that depend on when they are made, as on a machine that rounds as it likes."""
+    noise = np.random.default_rng().normal(scale=0.05, size=(200, 10))
+    return {"predictions": _logits(seed, 1.5) + noise, "targets": TARGETS}
+
+
+def crossed(seed):
+    """One number with a part from the initial weights and a part from the order."""
+    effects = np.random.default_rng(0).normal(size=(2, 10))
+    return float(effects[0, seed.init % 10] + 0.1 * effects[1, seed.order % 10])
+
+
+def without_targets(seed):
+    return {"predictions": _logits(seed, 1.5), "f1": 0.5}
+
+
+def few_classes(seed):
+    return {"predictions": _logits(seed, 1.5)[:, :4]}
+
+
+def draws(seed):
+    """One number from each generator that a seed gives, and from the global ones."""
+    seed.everything()
+    return {
+        "numpy": float(seed.numpy("order").random()),
+        "python": seed.python("augment", 1).random(),
+        "integer": float(seed.integer("init")),
+        "global": float(np.random.random() + random.random()),  # noqa: NPY002
+    }

@@ -75,6 +75,7 @@ def test_the_record_holds_what_the_live_table_showed(data):
     assert record.epochs[-1].train_loss == told.steps[-1]["loss"]
     assert record.made_by["device"] == "cpu"
     assert record.made_by["threads"] == 1
+    assert record.made_by["kernels"] == "numba"
 
 
 def test_the_mirrored_view_is_of_the_mirrored_image(data):

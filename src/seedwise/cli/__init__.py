@@ -3,9 +3,15 @@
 import click
 
 from seedwise.cli.base import Group, print_help
+from seedwise.cli.care import check, merge
+from seedwise.cli.comparing import compare
 from seedwise.cli.datasets import data
-from seedwise.cli.looking import compare, export, status
+from seedwise.cli.exchange import export, import_, record, table
+from seedwise.cli.looking import status
+from seedwise.cli.noise import aa, repeat, variance
+from seedwise.cli.planning import plan
 from seedwise.cli.running import demo, run
+from seedwise.cli.speed import bench
 
 __all__ = ["cli", "main"]
 
@@ -21,7 +27,24 @@ def cli(ctx: click.Context) -> None:
     print_help(ctx)
 
 
-for command in (compare, data, demo, export, run, status):
+for command in (
+    aa,
+    bench,
+    check,
+    compare,
+    data,
+    demo,
+    export,
+    import_,
+    merge,
+    plan,
+    record,
+    repeat,
+    run,
+    status,
+    table,
+    variance,
+):
     cli.add_command(command)
 
 

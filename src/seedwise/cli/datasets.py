@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seedwise.cli.base import Group, print_help
+from seedwise.cli.words import printable
 from seedwise.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def show(
     valid = Counter(found.targets[found.valid].tolist())
     table = plain_table(("class", "train", "valid"))
     for target, label in enumerate(found.classes):
-        table.add_row(Text(label), str(train[target]), str(valid[target]))
+        table.add_row(Text(printable(label)), str(train[target]), str(valid[target]))
     console.print(table)
 
 
@@ -189,7 +190,7 @@ def split(
     if folder is None:
         place = dataset if source is None else str(source)
         files = split_files(place, chosen.name, per_class=chosen.per_class, seed=chosen.seed)
-        click.echo("\n".join(files))
+        click.echo(printable("\n".join(files)))
         return
     written: Mapping[str, int] = write_split(dataset, chosen, folder, source=source)
     counts = ", ".join(f"{count:,} in {part}" for part, count in written.items())

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.progress import Going, Progress, SetupState
-from seedwise.cli.verdicts import look_line
-from seedwise.cli.words import clock, count, figure, last_line, plus_minus
+from seedwise.cli.stopped import look_line
+from seedwise.cli.words import clock, count, figure, last_line, plus_minus, printable
 from seedwise.records import EpochRecord
 from seedwise.store import StoredRun
 from seedwise.study.events import (
@@ -22,6 +22,7 @@ from seedwise.study.events import (
     Event,
     Finished,
     Looked,
+    Notice,
     Planned,
     RunStored,
     Watch,
@@ -72,6 +73,8 @@ class _Lines:
                 self._say(f"{event.what}: {event.done:,} of {event.total:,}")
             case Planned():
                 self._say(_plan(event))
+            case Notice():
+                self._say(event.text)
             case EpochDone():
                 self._say(f"{event.setup}  seed {event.seed}  {_epoch_line(event.record)}")
             case RunStored():
@@ -84,7 +87,7 @@ class _Lines:
                 pass
 
     def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class _Picture:
@@ -100,9 +103,11 @@ class _Picture:
         match event:
             case RunStored():
                 style = {"finished": "", "diverged": "yellow", "failed": "red"}[event.state]
-                self._console.print(Text(_stored_line(event), style=style))
+                self._console.print(Text(printable(_stored_line(event)), style=style))
             case Looked() if event.decision.reason != "running":
-                self._console.print(Text(look_line(event), style="bold"))
+                self._console.print(Text(printable(look_line(event)), style="bold"))
+            case Notice():
+                self._console.print(Text(printable(event.text), style="yellow"))
             case Finished():
                 self._console.print(Text(_end(event, self._progress.elapsed(time.monotonic()))))
             case _:
@@ -179,7 +184,9 @@ def _bar(what: str, done: int, total: int, note: str = "") -> RenderableType:
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True)
     share = f"{100 * done / total:3.0f} %" if total else ""
-    grid.add_row(Text(what), ProgressBar(total=max(total, 1), completed=done), share + note)
+    grid.add_row(
+        Text(printable(what)), ProgressBar(total=max(total, 1), completed=done), share + note
+    )
     return grid
 
 
@@ -190,7 +197,7 @@ def _setups(setups: dict[str, SetupState]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for name, state in setups.items():
         table.add_row(
-            Text(name),
+            Text(printable(name)),
             str(state.done) if state.wanted is None else f"{state.done}/{state.wanted}",
             str(state.running),
             Text(str(state.diverged), style="yellow" if state.diverged else ""),
@@ -229,7 +236,7 @@ def _last_epochs(going: list[Going]) -> RenderableType:
     """The last epoch of each run."""
     table = _epoch_table("run")
     for run in going:
-        title = Text(f"{run.setup} {run.seed}")
+        title = Text(printable(f"{run.setup} {run.seed}"))
         if run.epochs:
             table.add_row(title, *_cells(run.epochs[-1]))
         else:

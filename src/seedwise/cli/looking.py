@@ -1,11 +1,7 @@
-"""`seedwise status`, `compare` and `export`: what a study file holds."""
+"""`seedwise status`: what a study file holds."""
 
-import csv
-import sys
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,12 +10,11 @@ from seedwise.cli.base import Command
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from seedwise.store import Store, StoredRun
+    from seedwise.store import StoredRun
 
-__all__ = ["compare", "export", "status"]
+__all__ = ["status"]
 
 _study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
-_FIRST_COLUMNS = ("setup", "init", "order", "augment", "state", "seconds", "ended_at")
 
 
 @click.command(
@@ -49,88 +44,6 @@ def status(study: Path) -> None:
         )
         print_summary(console, summarise(store))
         _print_gaps(console, store.runs(), list(store.setups()))
-
-
-@click.command(
-    cls=Command,
-    example=["seedwise compare study.db mish relu --metric smoothed_accuracy"],
-    exits={0: "compared", 2: "no such setup or metric, or no finished run of it"},
-)
-@_study
-@click.argument("setup_a")
-@click.argument("setup_b")
-@click.option("--metric", default="accuracy", show_default=True, help="What to compare.")
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Coverage of the intervals.",
-)
-def compare(study: Path, setup_a: str, setup_b: str, metric: str, confidence: float) -> None:
-    """Compare two setups of STUDY.DB.
-
-    Prints both means, and B - A with its interval: paired over the seeds that both ran, and
-    unpaired. Reads the study and writes nothing.
-    """
-    from rich.console import Console
-
-    from seedwise.cli.tables import print_comparison
-    from seedwise.study import Study
-
-    comparison = Study(study).compare(setup_a, setup_b, metric=metric, confidence=confidence)
-    print_comparison(Console(), comparison)
-
-
-@click.command(
-    cls=Command,
-    example=["seedwise export study.db -o runs.csv"],
-    exits={0: "written", 2: "no such study, or the file cannot be written"},
-)
-@_study
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: stdout]"
-)
-def export(study: Path, output: Path | None) -> None:
-    """Write the runs of STUDY.DB as CSV, one line a run.
-
-    Setup, the three seeds, state, seconds, when it ended, and every metric; accuracies are
-    fractions. Diverged and failed runs have no metrics.
-    """
-    from seedwise.store import Store
-
-    with Store.open(study, readonly=True) as store:
-        runs = store.runs()
-        metrics = _all_metrics(store, runs)
-    target = nullcontext(sys.stdout) if output is None else output.open("w", newline="")
-    with target as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*_FIRST_COLUMNS, *metrics, "error"))
-        for run in runs:
-            values = (values.get(run.id, "") for values in metrics.values())
-            writer.writerow((*_first_columns(run), *values, run.error or ""))
-
-
-def _first_columns(run: "StoredRun") -> Iterable[Any]:
-    seed = run.seed
-    numbers = (seed.init, seed.order, seed.augment)
-    return run.setup, *numbers, run.state, run.seconds, run.ended_at.isoformat()
-
-
-def _all_metrics(store: "Store", runs: "list[StoredRun]") -> Mapping[str, Mapping[int, float]]:
-    """Every metric by name, with its value for each finished run that has it."""
-    from seedwise.comparison.values import metric_values
-    from seedwise.stats import METRICS
-
-    finished = [run for run in runs if run.state == "finished"]
-    with_logits = [run for run in finished if run.has_logits]
-    found: dict[str, dict[int, float]] = {}
-    for metric in METRICS if with_logits else ():
-        found[metric] = dict(metric_values(store, metric, with_logits))
-    for run in finished:
-        for name, value in run.metrics.items():
-            found.setdefault(name, {})[run.id] = value
-    return found
 
 
 def _print_gaps(console: "Console", runs: "list[StoredRun]", setups: list[str]) -> None:

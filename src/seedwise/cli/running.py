@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Set
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import click
 
 from seedwise.cli.base import Command
 from seedwise.cli.words import count
+from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from seedwise.store import StoredRun
     from seedwise.study import Study
     from seedwise.study.config import StudyConfig
+    from seedwise.study.local import LocalExecutor
+    from seedwise.study.ray import RayExecutor
 
 __all__ = ["demo", "run"]
 
@@ -54,11 +58,20 @@ _cache = click.option(
     type=click.Path(path_type=Path),
     help="Folder of downloads and decoded pixels.",
 )
+_executor = click.option(
+    "--executor", help="Where runs are made: local or ray.  [default: the file's, else local]"
+)
+_time_limit = click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds after which a run is ended and counts as failed.",
+)
 _EXITS = {
     0: "all runs are stored",
     1: "some runs failed; the same command tries them again",
     2: "the study cannot be run as written",
     130: "stopped by Ctrl-C; the same command goes on",
+    143: "stopped by SIGTERM; the same command goes on",
 }
 
 
@@ -70,11 +83,18 @@ _EXITS = {
 @click.argument("study", metavar="STUDY.TOML", type=click.Path(path_type=Path))
 @click.option("--seeds", help="Seeds instead of the file's: 10, 0:10 or 1,2,7.")
 @click.option(
+    "--sources",
+    help="Crossed seeds instead of the file's, to tell the sources of variance apart: "
+    "init,order,augment=3, or init=5,order=3.",
+)
+@click.option(
     "--store",
     type=click.Path(path_type=Path),
     help="The study file.  [default: the name of STUDY.TOML with .db, in this folder]",
 )
+@_executor
 @_jobs
+@_time_limit
 @_device
 @_cache
 def run(study: Path, **options: Any) -> None:
@@ -104,15 +124,18 @@ def demo(**options: Any) -> None:
     file = Path("demo.toml")
     if not file.exists():
         file.write_text(_DEMO)
-    _run(file, seeds=None, store=None, **options)
+    _run(file, seeds=None, sources=None, store=None, executor=None, time_limit=None, **options)
 
 
 def _run(
     file: Path,
     *,
     seeds: str | None,
+    sources: str | None,
     store: Path | None,
+    executor: str | None,
     jobs: int | None,
+    time_limit: float | None,
     device: str,
     cache: Path | None,
 ) -> None:
@@ -121,10 +144,10 @@ def _run(
     from seedwise.cli.display import watching
     from seedwise.cli.tables import print_summary
     from seedwise.study import Study
-    from seedwise.study.config import load_study, parse_seeds
+    from seedwise.study.config import load_study
 
     config = load_study(file)
-    wanted = config.seeds if seeds is None else parse_seeds(seeds)
+    wanted = _seeds(config, seeds, sources)
     path = store or config.store
     # Last, so that a module there hides none that is installed.
     sys.path.append(str(file.resolve().parent))
@@ -139,22 +162,63 @@ def _run(
             seeds=wanted,
             until=config.stop if wanted is None else None,
             baseline=config.baseline,
-            executor=config.executor,
-            jobs=jobs,
+            rule=config.rule,
+            executor=_chosen_executor(config, executor, jobs, time_limit),
             device=device,
             watch=watch,
         )
-    print_summary(console, summary)
-    undecided = _print_decisions(console, path)
+    undecided = list[str]()
+    if sources is None:
+        print_summary(console, summary)
+        undecided = _print_decisions(console, path)
+    else:  # runs that share seeds are no sample to sum up or to compare
+        _print_sources(console, study, summary, config)
     if wanted is None:
         if undecided:
             _end_with_failures(f"failed runs keep {' and '.join(undecided)} undecided", path)
         return
-    _compare_with_baseline(console, study, config, summary)
+    if sources is None:
+        _compare_with_baseline(console, study, config, summary)
     results = sum(run.state != "failed" for run in stored())
     missing = len(config.setups) * len(wanted) - results
     if missing:
         _end_with_failures(f"{count(missing, 'run')} failed", path)
+
+
+def _chosen_executor(
+    config: "StudyConfig", name: str | None, jobs: int | None, time_limit: float | None
+) -> "LocalExecutor | RayExecutor":
+    """The executor of the file, with what the command line says instead."""
+    from seedwise.study.executors import executor_from
+
+    executor = config.executor if name is None else executor_from(name)
+    said = {"workers": jobs, "time_limit": time_limit}
+    return replace(executor, **{key: value for key, value in said.items() if value is not None})
+
+
+def _seeds(
+    config: "StudyConfig", seeds: str | None, sources: str | None
+) -> "tuple[Seed, ...] | None":
+    """The seeds that are wanted; None where neither options nor file name any."""
+    from seedwise.study.config import parse_seeds
+    from seedwise.study.sources import parse_sources
+
+    if seeds is not None and sources is not None:
+        raise ConfigError("--seeds and --sources both name the seeds; give one of them")
+    if sources is not None:
+        return parse_sources(sources)
+    return config.seeds if seeds is None else parse_seeds(seeds)
+
+
+def _print_sources(
+    console: "Console", study: "Study", summary: "Summary", config: "StudyConfig"
+) -> None:
+    """Where the noise of each setup of the file comes from."""
+    from seedwise.cli.noise_tables import print_variance
+
+    for setup in summary.setups:
+        if setup.finished and setup.name in config.setups:
+            print_variance(console, study.variance(setup.name))
 
 
 def _end_with_failures(what: str, path: Path) -> None:
@@ -164,13 +228,9 @@ def _end_with_failures(what: str, path: Path) -> None:
 
 def _print_decisions(console: "Console", path: Path) -> list[str]:
     """Print what the study's stopping rule says, if it has one; the candidates still open."""
-    from seedwise.cli.verdicts import print_decisions
-    from seedwise.comparison import StoppingRule, decisions
-    from seedwise.store import Store
+    from seedwise.cli.stopped import print_decisions, stored_decisions
 
-    with Store.open(path, readonly=True) as store:
-        rule = StoppingRule.of(store)
-        found = {} if rule is None else decisions(store, rule)
+    rule, found = stored_decisions(path)
     if rule is not None:
         print_decisions(console, rule, found)
     return [name for name, decision in found.items() if decision.reason == "running"]
@@ -189,13 +249,14 @@ def _compare_with_baseline(
     console: "Console", study: "Study", config: "StudyConfig", summary: "Summary"
 ) -> None:
     """Compare every setup of the file with the baseline, or else with the first."""
-    from seedwise.cli.tables import print_comparison
+    from seedwise.cli.verdicts import print_comparisons
 
+    have_runs = {setup.name for setup in summary.setups if setup.finished or setup.diverged}
     baseline, *others = _baseline_first(config)
-    have_runs = {setup.name for setup in summary.setups if setup.finished}
-    for name in others:
-        if {baseline, name} <= have_runs:
-            print_comparison(console, study.compare(baseline, name))
+    there = [name for name in others if name in have_runs]
+    if baseline in have_runs and there:
+        console.print()
+        print_comparisons(console, study.compare_several([baseline, *there]))
 
 
 def _baseline_first(config: "StudyConfig") -> list[str]:

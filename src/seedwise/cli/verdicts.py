@@ -1,82 +1,201 @@
-"""What a stopping rule says, in words."""
+"""Comparisons in print: the sentence first, then the figures, then what to bear in mind."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from seedwise.cli.tables import say
-from seedwise.cli.words import count, percent, signed, spread
-from seedwise.comparison import StoppingRule
-from seedwise.stats.sequential import Decision, Interval
-from seedwise.study.events import Looked
+from seedwise.cli.words import count, figure, in_points, percent, signed, spread
+from seedwise.comparison import Comparison, TargetComparison
+from seedwise.comparison.cautions import cautions
+from seedwise.comparison.contrast import Contrast
+from seedwise.comparison.sentences import (
+    basis,
+    more_runs,
+    target_sentence,
+    verdict_sentence,
+)
+from seedwise.stats.intervals import Difference
 
-__all__ = ["look_line", "print_decisions"]
+__all__ = ["print_comparison", "print_comparisons", "print_target"]
+
+_WIDE = 110
+"""From this many columns on there is room for the means and deviations beside the differences."""
+
+_ROOM = 10
+"""Characters for the name of a difference, so that the table fits 80 columns."""
 
 
-def look_line(event: Looked) -> str:
-    """What the rule knows after a look, on one line: differences in points, with its intervals."""
-    found = event.decision
-    look = found.trace[-1]
-    said = "undecided" if found.reason == "running" else found.verdict
-    if found.reason in ("futile", "cap"):
-        said = f"undecided ({found.reason})"
-    line = f"{event.setup}: {said}, {count(found.n, 'pair')}: accuracy {_points(look.accuracy)}"
-    return line if look.matched is None else f"{line}, matched {_points(look.matched)}"
+def print_comparisons(console: Console, found: Sequence[Comparison]) -> None:
+    """Several comparisons: their verdicts first, where there is more than one, then each."""
+    for comparison in found if len(found) > 1 else ():
+        _tell(console, verdict_sentence(comparison), style="bold")
+    for place, comparison in enumerate(found):
+        if place or len(found) > 1:
+            console.print()
+        print_comparison(console, comparison)
 
 
-def print_decisions(
-    console: Console, rule: StoppingRule, decisions: Mapping[str, Decision]
-) -> None:
-    """The verdict on each candidate, its interval, and what that may be read as."""
-    for name, found in decisions.items():
-        say(console, _sentence(name, rule, found))
-        if found.n:
-            _print_grounds(console, found)
-    stop, candidates = rule.stop, count(len(rule.candidates), "candidate")
-    say(
+def print_comparison(console: Console, found: Comparison) -> None:
+    """A verdict with what it rests on."""
+    _tell(console, verdict_sentence(found), style="bold")
+    _tell(console, basis(found))
+    if more_runs(found):
+        _tell(console, more_runs(found))
+    console.print()
+    console.print(_figures(found, wide=console.width >= _WIDE))
+    _tell(console, _legend(found))
+    console.print()
+    for line in _details(found):
+        _tell(console, line)
+    for caution in cautions(found):
+        _tell(console, f"Note: {caution}")
+
+
+def print_target(console: Console, found: TargetComparison) -> None:
+    """A setup against a fixed number."""
+    _tell(console, target_sentence(found), style="bold")
+    metric, difference = found.metric, found.difference
+    _tell(
         console,
-        f"The rule was fixed before the first run: {percent(stop.alpha)} false alarms over "
-        f"{candidates} where\ndifferences are about normal; equivalent is within "
-        f"{spread('accuracy', stop.difference)} points. The intervals hold after\n"
-        "stopping; the estimates lean outward. All of it speaks of new seeds on these\n"
-        "images, not of new images.",
+        f"sd {spread(metric, found.sample.sd)} (ddof 1); mean - target "
+        f"{signed(metric, difference.estimate)}, {_interval(metric, difference)} "
+        f"({percent(difference.confidence)} interval, new seeds on these images), "
+        f"p = {difference.p_value:.2g}.",
     )
+    if found.setup.diverged:
+        _tell(
+            console,
+            f"Note: {count(found.setup.diverged, 'run')} of {found.setup.results} diverged.",
+        )
+    if not found.standing.confirmatory:
+        reasons = "; ".join(found.standing.reasons)
+        _tell(console, f"Note: Exploratory, error rates are not kept: {reasons}.")
 
 
-def _sentence(name: str, rule: StoppingRule, found: Decision) -> str:
-    margin = spread("accuracy", rule.stop.difference)
-    pairs = f"after {count(found.n, 'pair')} of runs"
-    by = f"by {found.metric.replace('_', ' ')}"
-    match found.verdict, found.reason:
-        case "better" | "worse" as verdict, _:
-            return f"{name} is {verdict} than {rule.baseline} ({by}), {pairs}."
-        case "equivalent", _:
-            return f"{name} and {rule.baseline} are equivalent: within {margin} points, {pairs}."
-        case _, "futile":
-            return (
-                f"{name} against {rule.baseline}: undecided {pairs}, and {rule.stop.max_runs} "
-                "would hardly decide it."
-            )
-        case _, "cap":
-            return f"{name} against {rule.baseline}: undecided {pairs}, which is the most allowed."
-        case _:
-            return f"{name} against {rule.baseline}: not decided yet, {pairs}."
+def _tell(console: Console, text: str, *, style: str = "") -> None:
+    """Print a sentence, wrapped between words; nothing in it is markup."""
+    console.print(Text(text, style=style), highlight=False)
 
 
-def _print_grounds(console: Console, found: Decision) -> None:
-    look = found.trace[-1]
-    accuracy = look.accuracy
-    if found.verdict == "equivalent":
-        accuracy = Interval(estimate=found.estimate, low=found.low, high=found.high)
-    say(
-        console,
-        f"  accuracy {_points(accuracy)} points, {percent(found.confidence)} interval"
-        + ("" if look.matched is None else f"; matched accuracy {_points(look.matched)}"),
+def _figures(found: Comparison, *, wide: bool) -> Table:
+    """A line for each metric: the difference and its two intervals."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    table.add_column("metric", overflow="fold")
+    means = [f"{found.a.name}: mean, sd", f"{found.b.name}: mean, sd"] if wide else []
+    intervals = ("these images", "new images")
+    for column in (
+        *means,
+        _difference_name(found),
+        *intervals,
+        "p",
+        *(("r",) if found.paired else ()),
+    ):
+        table.add_column(Text(column), justify="right", no_wrap=not means)
+    for name in _in_order(found):
+        table.add_row(*_row(found, found.contrasts[name], wide=wide))
+    return table
+
+
+def _difference_name(found: Comparison) -> str:
+    """What the column of differences is called: by the setups where they have short names."""
+    name = f"{found.b.name} - {found.a.name}"
+    return name if len(name) <= _ROOM else "difference"
+
+
+def _in_order(found: Comparison) -> list[str]:
+    """The metrics: accuracy and the one that decides before the others."""
+    first = ("accuracy", found.deciding.metric)
+    return sorted(found.contrasts, key=lambda name: (name not in first, name != "accuracy"))
+
+
+def _row(found: Comparison, contrast: Contrast, *, wide: bool) -> list[Text]:
+    metric, difference = contrast.metric, contrast.difference
+    decides = "*" if metric == found.deciding.metric else ""
+    means = [
+        f"{figure(metric, sample.mean)}, {spread(metric, sample.sd)}"
+        for sample in (contrast.sample_a, contrast.sample_b)
+    ]
+    cells = [
+        f"{metric}{decides}",
+        *(means if wide else []),
+        signed(metric, difference.estimate),
+        _interval(metric, difference),
+        _interval(metric, contrast.new_images) if contrast.new_images else "-",
+        f"{difference.p_value:.2g}" if difference.p_value >= 1e-4 else "<0.0001",
+    ]
+    if contrast.correlation is not None:
+        r = contrast.correlation.estimate
+        cells.append("-" if math.isnan(r) else f"{r:.2f}")
+    return [Text(cell) for cell in cells]
+
+
+def _legend(found: Comparison) -> str:
+    """What the columns are."""
+    a, b, sure = found.a.name, found.b.name, percent(found.rule.confidence)
+    points = ", accuracies in points" if any(in_points(name) for name in found.contrasts) else ""
+    text = (
+        f"{b} less {a}{points}; {sure} intervals for new seeds on these images, and for new seeds "
+        "and new images of the same kind. *: decides the sign. p: of no difference"
     )
+    return f"{text}. r: correlation of runs with the same seed." if found.paired else f"{text}."
 
 
-def _points(interval: Interval) -> str:
-    estimate, low, high = (
-        signed("accuracy", value) for value in (interval.estimate, interval.low, interval.high)
+def _details(found: Comparison) -> Iterable[str]:
+    """Runs, correlation, churn and how often B beats A."""
+    size = found.accuracy or found.deciding
+    for setup, sample in ((found.a, size.sample_a), (found.b, size.sample_b)):
+        lost = "".join(
+            f", {number} {what}"
+            for number, what in ((setup.diverged, "diverged"), (setup.failed, "failed"))
+            if number
+        )
+        yield (
+            f"{setup.name}: {size.metric} {figure(size.metric, sample.mean)}, sd "
+            f"{spread(size.metric, sample.sd)} (ddof 1), {spread(size.metric, sample.sd0)} "
+            f"(ddof 0), {count(sample.n, 'run')}{lost}"
+        )
+    yield from _correlation(found)
+    yield _chance(found)
+    if found.sign_flip is not None:
+        yield f"Sign-flip test of {found.deciding.metric}: p = {found.sign_flip:.2g}"
+    if found.churn is not None:
+        churn = found.churn
+        pairs = f"same seed {_share(churn.pairs)}; " if found.paired else ""
+        yield (
+            f"Predictions that differ: {pairs}other seeds of {found.a.name} "
+            f"{_share(churn.within_a)}, of {found.b.name} {_share(churn.within_b)}"
+        )
+
+
+def _correlation(found: Comparison) -> Iterable[str]:
+    r = found.deciding.correlation
+    if r is not None and not math.isnan(r.estimate):
+        yield (
+            f"r of {found.deciding.metric}: {r.estimate:.2f} [{r.low:.2f}, {r.high:.2f}] over "
+            f"{count(r.pairs, 'seed')}"
+        )
+
+
+def _chance(found: Comparison) -> str:
+    chance = found.chance
+    text = (
+        f"A run of {found.b.name} beats an unrelated run of {found.a.name} in about "
+        f"{percent(chance.estimate)} of cases"
     )
-    return f"{estimate} [{low}, {high}]"
+    if chance.apart:
+        which = ("Every", "every") if chance.estimate else ("No", "any")
+        return f"{which[0]} run of {found.b.name} so far beats {which[1]} run of {found.a.name}"
+    if math.isnan(chance.low):
+        return f"{text} (an estimate; below 20 runs no interval of it holds)"
+    return f"{text} [{percent(chance.low)}, {percent(chance.high)}]"
+
+
+def _interval(metric: str, found: Difference) -> str:
+    return f"[{signed(metric, found.low)}, {signed(metric, found.high)}]"
+
+
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f} %"

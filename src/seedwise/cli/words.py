@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, pstdev
 
+from seedwise.figures import figure, in_points, spread
+
 __all__ = [
     "clock",
     "count",
@@ -12,48 +14,22 @@ __all__ = [
     "last_line",
     "percent",
     "plus_minus",
+    "printable",
     "signed",
     "spread",
 ]
-
-_SHARES = frozenset(("accuracy", "matched_accuracy", "smoothed_accuracy"))
-"""The metrics that are fractions of the predictions, and are printed in points."""
-
-
-def in_points(metric: str) -> bool:
-    """Whether a metric is a fraction that is printed as points of a hundred."""
-    return metric in _SHARES
-
-
-def figure(metric: str, value: float) -> str:
-    """The value of a metric.
-
-    >>> figure("accuracy", 0.83516), figure("cross_entropy", 0.51239), figure("accuracy", math.nan)
-    ('83.52 %', '0.5124', '-')
-    """
-    if math.isnan(value):
-        return "-"
-    return f"{100 * value:.2f} %" if in_points(metric) else f"{value:.4g}"
-
-
-def spread(metric: str, value: float) -> str:
-    """A difference or standard deviation of a metric.
-
-    >>> spread("accuracy", 0.00351), spread("accuracy", math.inf)
-    ('0.35', 'inf')
-    """
-    if math.isnan(value):
-        return "-"
-    return f"{100 * value:.2f}" if in_points(metric) else f"{value:.4g}"
 
 
 def signed(metric: str, value: float) -> str:
     """A difference of a metric, with its sign.
 
-    >>> signed("accuracy", 0.00351), signed("accuracy", -0.01)
-    ('+0.35', '-1.00')
+    >>> signed("accuracy", 0.00351), signed("accuracy", -0.01), signed("cross_entropy", 0.0)
+    ('+0.35', '-1.00', '+0')
     """
-    return f"{'+' if value > 0 else ''}{spread(metric, value)}"
+    if math.isinf(value):
+        return f"{value:+}"
+    scaled = 100 * value if in_points(metric) else value
+    return f"{round(scaled, 2) + 0.0:+.2f}" if in_points(metric) else f"{scaled + 0.0:+.4g}"
 
 
 def percent(share: float) -> str:
@@ -104,3 +80,17 @@ def last_line(text: str) -> str:
     """
     lines = text.strip().splitlines()
     return lines[-1].strip() if lines else ""
+
+
+def printable(text: str) -> str:
+    r"""Text without what would command a terminal: control characters and bidirectional marks.
+
+    Names and errors come from study files, which come from anywhere. Lines and tabs stay.
+
+    >>> printable("\x1b[2Jmish\u202e\n")
+    '\\x1b[2Jmish\\u202e\n'
+    """
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from seedwise.comparison.beforehand import PLAN
 from seedwise.comparison.values import metric_values
 from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
@@ -21,8 +22,6 @@ __all__ = ["TRIES", "Stop", "StoppingRule", "decisions", "left_out"]
 
 TRIES = 3
 """A run that failed so often, while a later run of its setup succeeded, is left out for good."""
-
-_KIND = "stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,27 +81,26 @@ class StoppingRule:
     @classmethod
     def of(cls, store: Store) -> Self | None:
         """The rule that was fixed for a study; None where it has none, or fixed seeds."""
-        known = store.choice("rule")
-        if known is None or known["kind"] != _KIND:
+        known = (store.choice(PLAN) or {}).get("stop")
+        if known is None:
             return None
         stop = Stop(**{name: known[name] for name in Stop.__dataclass_fields__})
         return cls(stop=stop, baseline=known["baseline"], candidates=tuple(known["candidates"]))
 
-    def fix(self, store: Store) -> None:
-        """Fix this rule for a study, before its first run. The same again changes nothing.
+    def check(self, store: Store) -> None:
+        """Refuse a study that was begun otherwise; one that has no run yet may take this rule.
 
         Raises:
             StudyError: The study was begun without a rule, or with another one.
         """
-        known, wanted = store.choice("rule"), self._as_choice()
-        if known is None and not store.runs():
-            store.fix_choice("rule", wanted)
-        elif known is None or known["kind"] != _KIND:
+        fixed, wanted = type(self).of(store), self.to_json()
+        if fixed is None and (store.choice(PLAN) or store.runs()):
             raise StudyError(
                 f"{store.path} was begun without a stopping rule, and one has to be there before "
                 "the first run; use another study file, or go on with seeds"
             )
-        elif known != wanted:
+        if fixed is not None and fixed != self:
+            known = fixed.to_json()
             changes = ", ".join(
                 f"{name} {known[name]!r} there, {value!r} here"
                 for name, value in wanted.items()
@@ -112,6 +110,14 @@ class StoppingRule:
                 f"{store.path} was begun with another stopping rule: {changes}; what it promises "
                 "holds for a rule that does not change: use that one, or another study file"
             )
+
+    def to_json(self) -> Mapping[str, Any]:
+        """The rule as the study keeps it, among what is fixed before the first run."""
+        return {
+            **asdict(self.stop),
+            "baseline": self.baseline,
+            "candidates": list(self.candidates),
+        }
 
     def for_one(self) -> Rule:
         """The rule of one comparison."""
@@ -126,14 +132,6 @@ class StoppingRule:
         """The seeds in the order of the looks: 0, 1, 2, ..."""
         numbers = count() if self.stop.max_runs is None else range(self.stop.max_runs)
         return (Seed.of(number) for number in numbers)
-
-    def _as_choice(self) -> dict[str, Any]:
-        return {
-            "kind": _KIND,
-            **asdict(self.stop),
-            "baseline": self.baseline,
-            "candidates": list(self.candidates),
-        }
 
 
 def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seedwise.comparison.html import summary_html
 from seedwise.comparison.values import metric_values
 from seedwise.data import Split
 from seedwise.stats.intervals import Sample
@@ -52,6 +53,9 @@ class Summary:
     dataset: str
     examples: int
     setups: tuple[SetupSummary, ...]
+
+    def _repr_html_(self) -> str:
+        return summary_html(self)
 
 
 def summarise(store: Store) -> Summary:

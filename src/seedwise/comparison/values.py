@@ -1,56 +1,97 @@
 """Metric values of stored runs: computed from the logits once, then kept in the study."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from seedwise.errors import StudyError, UnknownName
-from seedwise.stats import METRICS
+import numpy as np
+from jaxtyping import Float16
+from numpy import ndarray
+
+from seedwise.comparison.metrics import BuiltInMetric, OwnMetric, ReturnedMetric, find_metric
+from seedwise.errors import StudyError
+from seedwise.stats.scores import Logits, Targets
 from seedwise.store import Store, StoredRun
 
-__all__ = ["metric_values"]
+__all__ = ["keep_metric_values", "logits_in_chunks", "metric_values", "targets_of"]
 
 _AT_ONCE = 64
 """Runs whose logits are in memory together: 64 of 5,000 predictions are 6 MB."""
+
+_KEPT = ("accuracy", "matched_accuracy", "ranked_accuracy", "smoothed_accuracy")
+"""What summaries and verdicts ask for."""
 
 
 def metric_values(store: Store, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:
     """The value of a metric for each finished run, by run id.
 
-    A metric of `stats.METRICS` is computed from the logits; any other is looked up among the
-    values that the training function returned.
-
     Raises:
         UnknownName: No run has such a metric, nor the logits to compute it from.
+        ConfigError: The metric cannot be computed as named.
         StudyError: Some runs have it and some do not.
     """
     finished = [run for run in runs if run.state == "finished"]
-    if metric in METRICS and all(run.has_logits for run in finished):
-        return _from_logits(store, metric, finished)
-    values = {run.id: run.metrics.get(metric, math.nan) for run in finished}
+    found = find_metric(metric, finished)
+    if isinstance(found, ReturnedMetric):
+        return _returned(found, finished)
+    key = found.key if isinstance(found, OwnMetric) else str(found)
+    known = dict(store.metric_values(key, [run.id for run in finished]))
+    unknown = [run for run in finished if run.id not in known]
+    targets = targets_of(store) if unknown else np.empty(0, np.int64)
+    for some, logits in logits_in_chunks(store, unknown):
+        fresh = _computed(found, some, logits, targets)
+        store.put_metric_values(key, fresh)
+        known |= fresh
+    return known
+
+
+def keep_metric_values(store: Store) -> None:
+    """Keep, in a study that may be written, what later summaries and verdicts will ask for."""
+    finished = [run for run in store.runs() if run.state == "finished"]
+    with_logits = [run for run in finished if run.has_logits]
+    for metric in _KEPT if with_logits else ():
+        metric_values(store, metric, with_logits)
+
+
+def logits_in_chunks(
+    store: Store, runs: Sequence[StoredRun]
+) -> Iterator[tuple[Sequence[StoredRun], Float16[ndarray, "runs views examples classes"]]]:
+    """Runs with their logits, some at a time."""
+    for start in range(0, len(runs), _AT_ONCE):
+        some = runs[start : start + _AT_ONCE]
+        yield some, store.logits([run.id for run in some])
+
+
+def targets_of(store: Store) -> Targets:
+    """The targets of a study.
+
+    Raises:
+        StudyError: It has none.
+    """
+    dataset = store.dataset()
+    if dataset is None:
+        raise StudyError(f"{store.path} has logits but no targets; give the study its targets")
+    return dataset.targets
+
+
+def _computed(
+    metric: BuiltInMetric | OwnMetric,
+    runs: Sequence[StoredRun],
+    logits: Logits,
+    targets: Targets,
+) -> dict[int, float]:
+    if isinstance(metric, OwnMetric):
+        pairs = zip(runs, logits, strict=True)
+        return {run.id: metric.value(each, targets, run) for run, each in pairs}
+    fresh = metric.values(logits, targets)
+    return dict(zip((run.id for run in runs), map(float, fresh), strict=True))  # type: ignore[arg-type]
+
+
+def _returned(metric: ReturnedMetric, finished: Sequence[StoredRun]) -> Mapping[int, float]:
+    values = {run.id: run.metrics.get(metric.name, math.nan) for run in finished}
     missing = [run for run in finished if math.isnan(values[run.id])]
-    if missing and len(missing) == len(finished):
-        known = {name for run in finished for name in run.metrics} | set(METRICS)
-        raise UnknownName("metric", metric, known)
     if missing:
         raise StudyError(
             f"run {missing[0].id} ({missing[0].setup}, seed {missing[0].seed}) has no {metric}; "
             "choose a metric that every run has"
         )
     return values
-
-
-def _from_logits(store: Store, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:
-    ids = [run.id for run in runs]
-    known = dict(store.metric_values(metric, ids))
-    unknown = [run for run in ids if run not in known]
-    dataset = store.dataset()
-    if unknown and dataset is None:
-        raise StudyError(f"{store.path} has logits but no targets; give the study its targets")
-    for start in range(0, len(unknown), _AT_ONCE):
-        some = unknown[start : start + _AT_ONCE]
-        assert dataset is not None
-        fresh = METRICS[metric](store.logits(some), dataset.targets)
-        found = dict(zip(some, map(float, fresh), strict=True))  # type: ignore[arg-type]
-        store.put_metric_values(metric, found)
-        known |= found
-    return known

@@ -14,19 +14,23 @@ from seedwise.errors import DataError
 if TYPE_CHECKING:
     from seedwise.data.augment import Windows, centre_windows, crop_windows, resample
     from seedwise.data.cache import Pixels
+    from seedwise.data.catalog import LOADERS, Loader, choose_loader
     from seedwise.data.dataset import Data, cache_folder, open_data, split_files, write_split
     from seedwise.data.draws import Draws, draw
     from seedwise.data.loader import train_batches, valid_batches
 
 __all__ = [
     "DATASETS",
+    "LOADERS",
     "Data",
     "Draws",
+    "Loader",
     "Pixels",
     "Split",
     "Windows",
     "cache_folder",
     "centre_windows",
+    "choose_loader",
     "crop_windows",
     "default_split",
     "draw",
@@ -41,10 +45,13 @@ __all__ = [
 _PLACES = {
     "Data": "dataset",
     "Draws": "draws",
+    "LOADERS": "catalog",
+    "Loader": "catalog",
     "Pixels": "cache",
     "Windows": "augment",
     "cache_folder": "dataset",
     "centre_windows": "augment",
+    "choose_loader": "catalog",
     "crop_windows": "augment",
     "draw": "draws",
     "open_data": "dataset",

@@ -16,7 +16,15 @@ from numpy import ndarray
 
 from seedwise.data.cache import Pixels
 
-__all__ = ["MEAN", "STD", "Windows", "centre_windows", "crop_windows", "resample"]
+__all__ = [
+    "MEAN",
+    "STD",
+    "Windows",
+    "centre_windows",
+    "crop_windows",
+    "resample",
+    "shorter_side",
+]
 
 MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 """Mean of ImageNet's red, green and blue, on the scale of the pixels."""
@@ -56,6 +64,11 @@ def crop_windows(boxes: Int32[ndarray, "batch 4"], size: int) -> Windows:
     )
 
 
+def shorter_side(size: int) -> int:
+    """Shorter side of the whole validation image of which size x size are shown, in pixels."""
+    return math.floor(_VALID_SCALE * size + 0.5)
+
+
 def centre_windows(
     heights: Int32[ndarray, " batch"], widths: Int32[ndarray, " batch"], *, size: int
 ) -> Windows:
@@ -65,8 +78,7 @@ def centre_windows(
     whole pixels and centred, and the crop's offset rounds half up.
     """
     sides = np.stack([heights, widths], axis=1).astype(np.float64)
-    short = math.floor(_VALID_SCALE * size + 0.5)
-    step = sides.min(axis=1, keepdims=True) / short
+    step = sides.min(axis=1, keepdims=True) / shorter_side(size)
     resized = np.floor(sides / step + 0.5)
     offset = np.floor((resized - size) / 2 + 0.5)
     return Windows(

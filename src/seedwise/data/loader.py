@@ -40,24 +40,27 @@ def train_batches(
     return map_ahead(batch, range(draws.examples.shape[1]), threads=threads)
 
 
-def valid_batches(data: Data, *, size: int, batch_size: int, threads: int) -> Iterator[Images]:
-    """The validation images, in order: the centre, unmirrored.
+def valid_batches(
+    data: Data, *, size: int, batch_size: int, threads: int, mirrored: bool = False
+) -> Iterator[Images]:
+    """The validation images, in order: the centre, as it is or mirrored.
 
-    The mirrored view is the same pixels in the other order, which the evaluator turns where the
-    model is.
+    The mirrored view is the same pixels in the other order: the built-in training asks for the
+    images as they are, and its evaluator turns them where the model is.
 
     Args:
         data: Cached pixels.
         size: Side of the images, in pixels.
         batch_size: Images a batch; the last one may hold fewer.
         threads: Threads that work ahead; 0 makes each batch when it is asked for.
+        mirrored: Whether to turn the images left to right.
     """
 
     def batch(start: int) -> Images:
         examples = data.valid[start : start + batch_size]
         heights, widths = data.pixels.heights[examples], data.pixels.widths[examples]
         windows = centre_windows(heights, widths, size=size)
-        unmirrored = np.zeros(len(examples), dtype=bool)
-        return resample(data.pixels, examples, windows, unmirrored, size=size)
+        turned = np.full(len(examples), mirrored)
+        return resample(data.pixels, examples, windows, turned, size=size)
 
     return map_ahead(batch, range(0, len(data.valid), batch_size), threads=threads)

@@ -2,41 +2,37 @@
 
 Logits are taken as they are stored, float16, and widened run by run, so that memory stays small
 for thousands of runs. An array (examples, classes) or (views, examples, classes) is one run and
-gives a float; (runs, views, examples, classes) gives one float64 for each run.
+gives a float; (runs, views, examples, classes) gives one float64 for each run. Log-probabilities
+serve as logits.
 """
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64
+from jaxtyping import Float64
 from numpy import ndarray
 
-from seedwise.errors import DataError, UnknownName
+from seedwise.stats import scores
+from seedwise.stats.scores import Logits, Targets, Views
 
 __all__ = [
     "METRICS",
     "accuracy",
+    "brier",
+    "calibrated_cross_entropy",
+    "class_accuracy",
     "cross_entropy",
     "matched_accuracy",
+    "ranked_accuracy",
     "smoothed_accuracy",
+    "top_accuracy",
 ]
 
-Views = Literal["separate", "averaged", "original"]
-Logits = Float[ndarray, "*runs examples classes"]
-Targets = Int64[ndarray, " examples"]
-
-_Run = Float32[ndarray, "predictions classes"]
-_Score = Callable[[_Run, Int64[ndarray, " predictions"]], float]
-
-_SHARPEST = 1e6
-"""Beyond this factor on float16 logits, a softmax is an argmax."""
+Values = float | Float64[ndarray, " runs"]
 
 
-def accuracy(
-    logits: Logits, targets: Targets, *, views: Views = "separate"
-) -> float | Float64[ndarray, " runs"]:
+def accuracy(logits: Logits, targets: Targets, *, views: Views = "separate") -> Values:
     """Share of the predictions whose largest logit is the target's, in [0, 1].
 
     Where k logits tie for the largest, the target's among them counts 1/k: an argmax would decide
@@ -56,18 +52,32 @@ def accuracy(
     >>> accuracy(np.array([[2.0, 1.0], [3.0, 3.0]]), np.array([0, 1]))
     0.75
     """
+    return scores.each_run(scores.right, logits, targets, views)
 
-    def score(run: _Run, wanted: Int64[ndarray, " predictions"]) -> float:
-        largest = run.max(axis=1, keepdims=True)
-        right = _of_target(run, wanted) == largest[:, 0]
-        return float((right / (run == largest).sum(axis=1)).mean())
 
-    return _each_run(score, logits, targets, views)
+def top_accuracy(
+    logits: Logits, targets: Targets, k: int = 5, *, views: Views = "separate"
+) -> Values:
+    """Share of the predictions whose target is among the k largest logits, in [0, 1].
+
+    A tie over the last places counts as the share of it that has room; at k = 1 this is accuracy.
+
+    Args:
+        logits: As in `accuracy`.
+        targets: As in `accuracy`.
+        k: Number of places, 1 or more.
+        views: As in `accuracy`.
+
+    Raises:
+        DataError: As in `accuracy`, or k is below 1.
+        UnknownName: As in `accuracy`.
+    """
+    return scores.each_run(scores.top(k), logits, targets, views)
 
 
 def smoothed_accuracy(
     logits: Logits, targets: Targets, beta: float = 3.0, *, views: Views = "separate"
-) -> float | Float64[ndarray, " runs"]:
+) -> Values:
     """Mean of softmax(beta * logits) at the target, in [0, 1]: the notebook's soft-argmax.
 
     It has less variance than accuracy, and a bias that depends on how sharp the logits are. On
@@ -81,25 +91,21 @@ def smoothed_accuracy(
         views: As in `accuracy`.
 
     Raises:
-        DataError: As in `accuracy`.
+        DataError: As in `accuracy`, or beta is not above 0.
         UnknownName: As in `accuracy`.
     """
-
-    def score(run: _Run, wanted: Int64[ndarray, " predictions"]) -> float:
-        return float(_softmax_at(run, wanted, beta).mean())
-
-    return _each_run(score, logits, targets, views)
+    return scores.each_run(scores.smoothed(beta), logits, targets, views)
 
 
 def matched_accuracy(
     logits: Logits, targets: Targets, level: float = 0.8, *, views: Views = "separate"
-) -> float | Float64[ndarray, " runs"]:
+) -> Values:
     """Smoothed accuracy at the sharpness at which the mean largest softmax is `level`.
 
     The factor beta is chosen for each run without looking at the targets, so that a setup that
     only scales all logits changes nothing. It compresses differences of accuracy (0.61 for a true
     0.77 points on real runs) and can be moved by a rescaling that differs from image to image:
-    it may decide the sign of a difference, not its size.
+    it may decide the sign of a difference, not its size. See `ranked_accuracy`.
 
     Args:
         logits: As in `accuracy`.
@@ -111,101 +117,93 @@ def matched_accuracy(
         DataError: As in `accuracy`, or the level is out of range.
         UnknownName: As in `accuracy`.
     """
-    classes = logits.shape[-1]
-    if not 1 / classes < level < 1:
-        raise DataError(f"level must be between 1/classes = {1 / classes:.3g} and 1, got {level}")
-
-    def score(run: _Run, wanted: Int64[ndarray, " predictions"]) -> float:
-        return float(_softmax_at(run, wanted, _matching_beta(run, level)).mean())
-
-    return _each_run(score, logits, targets, views)
+    return scores.each_run(scores.matched(level), logits, targets, views)
 
 
-def cross_entropy(
-    logits: Logits, targets: Targets, *, views: Views = "separate"
-) -> float | Float64[ndarray, " runs"]:
+def ranked_accuracy(
+    logits: Logits, targets: Targets, level: float = 0.8, *, views: Views = "separate"
+) -> Values:
+    """Accuracy in which a prediction weighs by the rank of its margin among the run's predictions.
+
+    The margin is the distance of the two largest logits. The prediction at quantile u of the
+    margins gives its first class w(u) = 1 - (1 - u)^p / 2 and its second the rest, with p such
+    that w is `level` on average: a prediction on the edge counts half either way, as in smoothing.
+    Of the logits it uses the first two classes and the order of the margins only, so that no
+    rescaling that keeps that order, by one factor or by one that grows or shrinks with the margin,
+    moves it. On 16 pairs of real runs it told setups apart as well as `matched_accuracy`
+    (t = -6.1 and 21.7 for B and C against -6.4 and 19.2).
+
+    Args:
+        logits: As in `accuracy`; at least two classes.
+        targets: As in `accuracy`.
+        level: Mean weight of the first class, in (0.5, 1).
+        views: As in `accuracy`.
+
+    Raises:
+        DataError: As in `accuracy`, or the level is out of range.
+        UnknownName: As in `accuracy`.
+    """
+    return scores.each_run(scores.ranked(level), logits, targets, views)
+
+
+def cross_entropy(logits: Logits, targets: Targets, *, views: Views = "separate") -> Values:
     """Mean of -log softmax(logits) at the target, in nats; lower is better."""
-
-    def score(run: _Run, wanted: Int64[ndarray, " predictions"]) -> float:
-        below = run - run.max(axis=1, keepdims=True)
-        return float((np.log(np.exp(below).sum(axis=1)) - _of_target(below, wanted)).mean())
-
-    return _each_run(score, logits, targets, views)
+    return scores.each_run(scores.nll, logits, targets, views)
 
 
-METRICS: Mapping[str, Callable[..., float | Float64[ndarray, " runs"]]] = MappingProxyType(
+def calibrated_cross_entropy(
+    logits: Logits, targets: Targets, *, views: Views = "separate"
+) -> Values:
+    """Cross-entropy after a temperature is fitted across folds, in nats; lower is better.
+
+    The images of each class are dealt to two halves; the predictions of a half are scored with
+    the temperature that has the least cross-entropy on the other half, so that no image has a say
+    in its own. What is left is how well the classes are told apart, without how sure the run is.
+
+    Source: Guo et al. (2017), "On calibration of modern neural networks", section 4.2.
+    """
+    return scores.each_run(scores.calibrated_nll, logits, targets, views)
+
+
+def brier(logits: Logits, targets: Targets, *, views: Views = "separate") -> Values:
+    """Mean squared distance of softmax(logits) from the target, in [0, 2]; lower is better.
+
+    Source: Brier (1950), over all classes.
+    """
+    return scores.each_run(scores.brier, logits, targets, views)
+
+
+def class_accuracy(
+    logits: Logits, targets: Targets, *, views: Views = "separate"
+) -> Float64[ndarray, "*runs classes"]:
+    """The accuracy on the examples of each class, in [0, 1]; NaN for a class without examples.
+
+    Args:
+        logits: As in `accuracy`.
+        targets: As in `accuracy`.
+        views: As in `accuracy`.
+
+    Returns:
+        One row of classes, or one for each run.
+    """
+    several = logits if logits.ndim == 4 else logits.reshape((1, -1, *logits.shape[-2:]))
+    by_image = scores.image_scores(scores.right, several, targets, views)
+    of_class = targets[:, None] == np.arange(logits.shape[-1])
+    with np.errstate(invalid="ignore"):  # 0/0 is the NaN of a class without examples
+        found = by_image.astype(np.float64) @ of_class / of_class.sum(axis=0)
+    return found if logits.ndim == 4 else found[0]
+
+
+METRICS: Mapping[str, Callable[..., Values]] = MappingProxyType(
     {
         "accuracy": accuracy,
+        "brier": brier,
+        "calibrated_cross_entropy": calibrated_cross_entropy,
         "cross_entropy": cross_entropy,
         "matched_accuracy": matched_accuracy,
+        "ranked_accuracy": ranked_accuracy,
         "smoothed_accuracy": smoothed_accuracy,
+        "top_accuracy": top_accuracy,
     }
 )
 """Metrics by name, each with its default settings."""
-
-
-def _each_run(
-    score: _Score, logits: Logits, targets: Targets, views: Views
-) -> float | Float64[ndarray, " runs"]:
-    """Score one run, or each of several."""
-    if logits.shape[-2] != len(targets) or logits.ndim > 4:
-        raise DataError(
-            f"logits of shape {logits.shape} do not belong to {len(targets)} targets; they are "
-            "(views, examples, classes), with runs before them if there are several"
-        )
-    if logits.ndim < 4:
-        return _one_run(score, logits, targets, views)
-    return np.array([_one_run(score, run, targets, views) for run in logits])
-
-
-def _one_run(score: _Score, logits: Logits, targets: Targets, views: Views) -> float:
-    run = np.asarray(logits, dtype=np.float32)
-    run = run[None] if run.ndim == 2 else run
-    if not np.isfinite(run).all():
-        raise DataError("a logit is not finite; a run with such logits has diverged")
-    match views:
-        case "separate":
-            return score(run.reshape(-1, run.shape[-1]), np.tile(targets, len(run)))
-        case "averaged":
-            return score(run.mean(axis=0), targets)
-        case "original":
-            return score(run[0], targets)
-        case _:
-            raise UnknownName("views", views, ("separate", "averaged", "original"))
-
-
-def _of_target(
-    run: _Run, targets: Int64[ndarray, " predictions"]
-) -> Float32[ndarray, " predictions"]:
-    return np.take_along_axis(run, targets[:, None], axis=1)[:, 0]
-
-
-def _softmax_at(
-    run: _Run, targets: Int64[ndarray, " predictions"], beta: float
-) -> Float32[ndarray, " predictions"]:
-    powers = np.exp((run - run.max(axis=1, keepdims=True)) * np.float32(beta))
-    return _of_target(powers, targets) / powers.sum(axis=1)
-
-
-def _matching_beta(run: _Run, level: float) -> float:
-    """The factor at which the mean largest softmax is `level`: Newton in log beta, bracketed.
-
-    The mean rises with beta. Where no factor reaches the level (ties), the sharpest is taken.
-    """
-    below = run - run.max(axis=1, keepdims=True)
-    low, high = np.log(1 / _SHARPEST), np.log(_SHARPEST)
-    at = 0.0
-    for _ in range(60):
-        beta = np.exp(at)
-        powers = np.exp(below * np.float32(beta))
-        totals = powers.sum(axis=1)
-        gap = float((1 / totals).mean(dtype=np.float64)) - level
-        low, high = (low, at) if gap > 0 else (at, high)
-        slopes = -(below * powers).sum(axis=1) / (totals * totals)
-        slope = beta * float(slopes.mean(dtype=np.float64))
-        step = -gap / slope if slope > 0 else np.inf
-        # 1e-7 in log beta moves the metric by less than float32 rounds it
-        if abs(step) < 1e-7 or high - low < 1e-7:
-            break
-        at = at + step if low < at + step < high else (low + high) / 2
-    return float(np.exp(at))

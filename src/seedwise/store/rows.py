@@ -4,26 +4,31 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float16
 from numpy import ndarray
 
-from seedwise.records import DatasetRecord, EpochRecord
+from seedwise.errors import StudyError
+from seedwise.records import DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
-from seedwise.store.stored import StoredRun
+from seedwise.store.stored import StoredRepeat, StoredRun
 
 __all__ = [
     "as_json",
     "as_text",
+    "body_columns",
     "dataset_from_row",
     "dataset_row",
     "epochs_from_json",
     "epochs_json",
+    "head_columns",
+    "kept",
     "logits_from_row",
     "logits_row",
+    "repeat_from_row",
     "run_from_row",
 ]
 
@@ -61,6 +66,32 @@ def epochs_from_json(text: str) -> tuple[EpochRecord, ...]:
     return tuple(EpochRecord(**dict(zip(columns, row, strict=True))) for row in rows)
 
 
+def kept(number: float) -> float:
+    """A number as SQLite gives it back: it has no -0.0."""
+    return float(number) + 0.0
+
+
+def head_columns(record: RunRecord, ended_at: datetime) -> tuple[str, float, str]:
+    """The columns `state`, `seconds` and `ended` of a run or of a repeat.
+
+    Raises:
+        StudyError: `ended_at` has no time zone.
+    """
+    if ended_at.tzinfo is None:
+        raise StudyError(f"ended_at must have a time zone, got {ended_at}")
+    return record.state, kept(record.seconds), ended_at.astimezone(UTC).isoformat()
+
+
+def body_columns(record: RunRecord) -> tuple[str | None, str, str, str]:
+    """The columns from `error` to `views` of a run or of a repeat."""
+    return (
+        None if record.error is None else as_text(record.error),
+        as_json(dict(record.metrics)),
+        epochs_json(record.epochs),
+        as_json(record.views),
+    )
+
+
 def dataset_row(record: DatasetRecord) -> tuple[str | int | bytes, ...]:
     """The columns of a dataset, from `name` to `targets`."""
     return (
@@ -96,6 +127,23 @@ def run_from_row(
         id=run,
         setup=setup,
         seed=Seed(init=init, order=order, augment=augment),
+        state=state,
+        seconds=seconds,
+        epochs=epochs_from_json(epochs),
+        metrics=json.loads(metrics),
+        views=tuple(json.loads(views)),
+        made_by=made_by,
+        error=error,
+        ended_at=datetime.fromisoformat(ended),
+    )
+
+
+def repeat_from_row(repeat: int, row: Sequence[Any], made_by: Mapping[str, Any]) -> StoredRepeat:
+    """A repeat from its columns `run` to `views`."""
+    run, state, seconds, ended, _, error, metrics, epochs, views = row
+    return StoredRepeat(
+        id=repeat,
+        run=run,
         state=state,
         seconds=seconds,
         epochs=epochs_from_json(epochs),

@@ -1,7 +1,9 @@
 """The tables of a study file, and how a file of an older seedwise becomes one of this.
 
 Every row carries a checksum of its values (`checksum`), looked at when the row is read: a bit that
-flipped on the disk is an error, never another number.
+flipped on the disk is an error, never another number. It is over the row's columns in their order,
+without `id` and `checksum`: what checks, repairs and merges studies relies on that for all tables,
+and on foreign keys saying what belongs to what.
 """
 
 import zlib
@@ -104,6 +106,34 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             checksum INTEGER NOT NULL,
             PRIMARY KEY (metric, run)
         ) STRICT, WITHOUT ROWID
+        """,
+    ),
+    (
+        """
+        CREATE TABLE repeats (           -- runs trained again; stored beside them, not as runs
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            run INTEGER NOT NULL REFERENCES runs,
+            state TEXT NOT NULL CHECK (state IN ('finished', 'diverged')),
+            seconds REAL NOT NULL,
+            ended TEXT NOT NULL,         -- UTC, ISO 8601
+            environment INTEGER NOT NULL REFERENCES environments,
+            error TEXT,
+            metrics TEXT NOT NULL,       -- JSON; as those of a run
+            epochs TEXT NOT NULL,        -- JSON; as those of a run
+            views TEXT NOT NULL,         -- JSON; as those of a run
+            checksum INTEGER NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX repeats_of_run ON repeats (run)",
+        """
+        CREATE TABLE repeat_logits (
+            repeat INTEGER PRIMARY KEY REFERENCES repeats,
+            views INTEGER NOT NULL,
+            examples INTEGER NOT NULL,
+            classes INTEGER NOT NULL,
+            checksum INTEGER NOT NULL,
+            data BLOB NOT NULL           -- float16, little-endian: views, examples, classes
+        ) STRICT
         """,
     ),
 )

@@ -1,9 +1,7 @@
 """The study file: what it keeps, as values. Numbers go in and come out bit for bit."""
 
 import json
-import sqlite3
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -17,13 +15,15 @@ from seedwise.errors import RunExists, StudyError, UnknownName
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.store.files import connect, faults, transaction
+from seedwise.store.files import connect
+from seedwise.store.repeats import Repeats
 from seedwise.store.rows import (
     as_json,
-    as_text,
+    body_columns,
     dataset_from_row,
     dataset_row,
-    epochs_json,
+    head_columns,
+    kept,
     logits_from_row,
     logits_row,
     run_from_row,
@@ -35,7 +35,7 @@ __all__ = ["Store"]
 
 
 @final
-class Store:
+class Store(Repeats):
     """A study file, open.
 
     Rules:
@@ -49,12 +49,6 @@ class Store:
 
     Every method raises StudyError where the file is damaged, cannot be read or cannot be written.
     """
-
-    def __init__(self, path: Path, connection: sqlite3.Connection, *, readonly: bool) -> None:
-        """For `open`."""
-        self.path = path
-        self.readonly = readonly
-        self._connection = connection
 
     @classmethod
     def open(
@@ -186,32 +180,20 @@ class Store:
         Raises:
             RunExists: The study has a finished or diverged run of this setup and seed.
             UnknownName: The study has no such setup.
-            StudyError: The logits are of another number of examples than the study's dataset.
+            StudyError: The logits are of another number of examples than the study's dataset, or
+                of fewer classes.
         """
-        if ended_at.tzinfo is None:
-            raise StudyError(f"ended_at must have a time zone, got {ended_at}")
         numbers = (seed.init, seed.order, seed.augment)
-        row = (
-            *numbers,
-            record.state,
-            _kept(record.seconds),
-            ended_at.astimezone(UTC).isoformat(),
-        )
-        body = (
-            None if record.error is None else as_text(record.error),
-            as_json(dict(record.metrics)),
-            epochs_json(record.epochs),
-            as_json(record.views),
-        )
+        head, body = head_columns(record, ended_at), body_columns(record)
         logits = None if record.logits is None else logits_row(record.logits)
         with self._writing():
             setup = self._setup_id(name)
             if record.state != "failed":
                 self._refuse_second(setup, numbers, f"setup {name!r} with seed {seed}")
             if record.logits is not None:
-                self._check_examples(record.logits.shape[1], name, seed)
+                self._check_shape(record.logits.shape, name, seed)
             place = self._environment_id(as_json(dict(record.made_by)))
-            values = (setup, *row, place, *body)
+            values = (setup, *numbers, *head, place, *body)
             run = self._insert("runs", (None, *values, checksum(*values)))
             if logits is not None:
                 *shape, data = logits
@@ -294,7 +276,7 @@ class Store:
         if self.readonly or not values:
             return
         rows = [
-            (metric, int(run), None if value != value else _kept(value))
+            (metric, int(run), None if value != value else kept(value))
             for run, value in values.items()
         ]
         with self._writing():
@@ -302,31 +284,6 @@ class Store:
                 "INSERT OR REPLACE INTO metric_values VALUES (?, ?, ?, ?)",
                 [(*row, checksum(*row)) for row in rows],
             )
-
-    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with faults(self.path):
-            return self._connection.execute(query, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Generator[None]:
-        with faults(self.path), transaction(self._connection):
-            yield
-
-    def _insert(self, table: str, values: Sequence[Any]) -> int:
-        marks = ", ".join("?" * len(values))
-        inserted = self._connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)
-        assert inserted.lastrowid is not None
-        return inserted.lastrowid
-
-    def _intact(self, row: Sequence[Any], what: str, *before: Any) -> tuple[Any, ...]:
-        """A row without its checksum, which is its last value; `before` it stood in the sum."""
-        *values, expected = row
-        if checksum(*before, *values) != expected:
-            raise StudyError(
-                f"{self.path} is damaged: {what} is not what was stored (its checksum differs); "
-                "restore the file from a copy"
-            )
-        return tuple(values)
 
     def _setup_id(self, name: str) -> int:
         rows = self._rows("SELECT id FROM setups WHERE name = ?", name)
@@ -347,28 +304,22 @@ class Store:
                 f"{self.path} has a {state} run of {what} already (run {run}); runs never change"
             )
 
-    def _check_examples(self, examples: int, name: str, seed: Seed) -> None:
-        rows = self._rows("SELECT examples FROM dataset")
-        if rows and rows[0][0] != examples:
+    def _check_shape(self, shape: tuple[int, ...], name: str, seed: Seed) -> None:
+        rows = self._rows("SELECT examples, classes FROM dataset")
+        if not rows:
+            return
+        examples, classes = rows[0][0], len(json.loads(rows[0][1]))
+        what = f"the run of setup {name!r} with seed {seed}"
+        if shape[1] != examples:
             raise StudyError(
-                f"the run of setup {name!r} with seed {seed} has predictions for {examples} "
-                f"examples, but {self.path} was made with {rows[0][0]}; predict the same examples"
+                f"{what} has predictions for {shape[1]} examples, but {self.path} was made with "
+                f"{examples}; predict the same examples"
             )
-
-    def _environment_id(self, made_by: str) -> int:
-        rows = self._rows("SELECT id FROM environments WHERE made_by = ?", made_by)
-        if rows:
-            return rows[0][0]
-        return self._insert("environments", (None, made_by, checksum(made_by)))
-
-    def _environments(self) -> dict[int, Mapping[str, Any]]:
-        rows = self._rows("SELECT id, made_by, checksum FROM environments")
-        return {id: json.loads(self._intact(rest, f"environment {id}")[0]) for id, *rest in rows}
-
-
-def _kept(number: float) -> float:
-    """A number as SQLite gives it back: it has no -0.0."""
-    return float(number) + 0.0
+        if shape[2] < classes:
+            raise StudyError(
+                f"{what} predicts {shape[2]} classes, but the targets of {self.path} have "
+                f"{classes}; predict the same classes"
+            )
 
 
 def _described(record: DatasetRecord) -> str:

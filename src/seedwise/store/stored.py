@@ -8,7 +8,7 @@ from typing import Any
 from seedwise.records import EpochRecord, State
 from seedwise.seeds import Seed
 
-__all__ = ["StoredRun", "StudyFacts"]
+__all__ = ["StoredRepeat", "StoredRun", "StudyFacts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,4 +57,38 @@ class StoredRun:
     @property
     def has_logits(self) -> bool:
         """Whether the study has the run's predictions."""
+        return bool(self.views)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredRepeat:
+    """A run that was trained again, without its logits. Setup and seed are those of the run.
+
+    Attributes:
+        id: Number of the repeat in its study; never used twice.
+        run: Number of the run that was repeated.
+        state: `finished` or `diverged`.
+        seconds: Wall time of the repeat.
+        epochs: The figures after each epoch, in order.
+        metrics: Plain metric values of a repeat that came without logits.
+        views: What each view of its logits shows; empty for a repeat without logits.
+        made_by: How it was made.
+        error: What went wrong in a diverged one.
+        ended_at: When it ended, in UTC.
+    """
+
+    id: int
+    run: int
+    state: State
+    seconds: float
+    epochs: tuple[EpochRecord, ...]
+    metrics: Mapping[str, float]
+    views: tuple[str, ...]
+    made_by: Mapping[str, Any]
+    error: str | None
+    ended_at: datetime
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether the study has the repeat's predictions."""
         return bool(self.views)

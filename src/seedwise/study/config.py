@@ -12,16 +12,31 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from seedwise.comparison import Stop
+from seedwise.comparison import Rule, Stop
 from seedwise.data import DATASETS, Split
 from seedwise.errors import ConfigError, SeedwiseError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
+from seedwise.stats.catalog import CATALOG, BuiltInMetric
+from seedwise.study.executors import executor_from
+from seedwise.study.local import LocalExecutor
 from seedwise.study.plan import as_seeds
+from seedwise.study.ray import RayExecutor
 
 __all__ = ["StudyConfig", "load_study", "parse_seeds"]
 
-_KEYS = ("baseline", "dataset", "executor", "seeds", "setups", "source", "split", "stop")
+_KEYS = (
+    "baseline",
+    "dataset",
+    "executor",
+    "seeds",
+    "setups",
+    "source",
+    "split",
+    "stop",
+    "verdict",
+)
+_SETUP_KEYS = ("extends", *(field for field in FIELDS if field != "code"))
 _DEFAULT = "page-v1"
 _MOST_SEEDS = 100_000
 
@@ -40,7 +55,8 @@ class StudyConfig:
         seeds: The seeds of each setup; None where `stop` decides.
         stop: When to stop; None where `seeds` says it.
         baseline: Name of the setup that the others are compared with; None if not said.
-        executor: Where runs are made.
+        rule: How verdicts are to be reached, fixed before the first run; None if not said.
+        executor: Where runs are made: `executor = "ray"`, or the table `[executor]`.
     """
 
     store: Path
@@ -51,7 +67,8 @@ class StudyConfig:
     seeds: tuple[Seed, ...] | None
     stop: Stop | None
     baseline: str | None
-    executor: str
+    rule: Rule | None
+    executor: LocalExecutor | RayExecutor
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:
@@ -129,9 +146,6 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
     baseline = _text(table, "baseline")
     if baseline is not None and baseline not in setups:
         raise _Bad(f"baseline: {UnknownName('setup', baseline, setups)}")
-    executor = _text(table, "executor") or "local"
-    if executor != "local":
-        raise _Bad(f'executor must be "local", got {executor!r}')
     source = _text(table, "source")
     return StudyConfig(
         store=Path(f"{file.stem}.db"),
@@ -142,7 +156,8 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         seeds=_seeds(table["seeds"]) if "seeds" in table else None,
         stop=_stop(table["stop"]) if "stop" in table else None,
         baseline=baseline,
-        executor=executor,
+        rule=_rule(table["verdict"]) if "verdict" in table else None,
+        executor=_executor(table.get("executor", "local")),
     )
 
 
@@ -176,6 +191,13 @@ def _dataset(table: Mapping[str, Any], setups: Mapping[str, Setup], folder: Path
         unknown = UnknownName("dataset (and no such folder or archive)", name, DATASETS)
         raise _Bad(f"dataset: {unknown}")
     return str(place)
+
+
+def _executor(value: Any) -> LocalExecutor | RayExecutor:
+    try:
+        return executor_from(value)
+    except SeedwiseError as error:
+        raise _Bad(f"executor: {error}") from None
 
 
 def _exists(path: Path) -> bool:
@@ -219,7 +241,7 @@ def _setups(table: Mapping[str, Any]) -> dict[str, Setup]:
             raise _Bad(f"setups: a setup needs a printable name, got {name!r}")
         if not isinstance(each, dict):
             raise _Bad(f"setups.{name} must be a table, [setups.{name}]; got {each!r}")
-        _check_keys(each, ("extends", *FIELDS), f"setups.{name}.")
+        _check_keys(each, _SETUP_KEYS, f"setups.{name}.")
     return {name: _setup(name, tables, ()) for name in tables}
 
 
@@ -265,3 +287,30 @@ def _stop(table: Any) -> Stop:
         return Stop(**table)
     except SeedwiseError as error:
         raise _Bad(f"stop.{error}") from None  # the message begins with the key
+
+
+def _rule(table: Any) -> Rule:
+    if not isinstance(table, dict):
+        raise _Bad(f"verdict must be a table, [verdict]; got {table!r}")
+    _check_keys(table, tuple(_VERDICT_TYPES), "verdict.")
+    for key, value in table.items():
+        kind, allowed = _VERDICT_TYPES[key]
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+            raise _Bad(f"verdict.{key} must be {allowed}, got {value!r}")
+    metric = table.get("metric", "accuracy")
+    try:
+        if metric.partition(":")[0] in CATALOG:
+            BuiltInMetric.parse(metric)
+        return Rule(**table)
+    except SeedwiseError as error:
+        raise _Bad(f"verdict: {error}") from None
+
+
+_VERDICT_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxyType(
+    {
+        "metric": (str, 'the name of a metric, e.g. "smoothed_accuracy:beta=10"'),
+        "margin": ((int, float), "a difference of accuracy, e.g. 0.005 for half a point"),
+        "confidence": ((int, float), "a rate above 0 and below 1, e.g. 0.95"),
+        "paired": (bool, "true or false"),
+    }
+)

@@ -13,6 +13,7 @@ __all__ = [
     "Event",
     "Finished",
     "Looked",
+    "Notice",
     "Planned",
     "RunStarted",
     "RunStored",
@@ -112,5 +113,22 @@ class Finished:
     failed: int
 
 
-Event = DataProgress | Planned | RunStarted | StepsDone | EpochDone | RunStored | Looked | Finished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that a person should know and that stops nothing."""
+
+    text: str
+
+
+Event = (
+    DataProgress
+    | Notice
+    | Planned
+    | RunStarted
+    | StepsDone
+    | EpochDone
+    | RunStored
+    | Looked
+    | Finished
+)
 Watch = Callable[[Event], None]

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 from seedwise.records import State
 from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
+from seedwise.study.executor import Executor
+from seedwise.study.functions import TrainingFunction
 from seedwise.study.plan import Wanted
-from seedwise.study.runner import DataReference, Job, load_function
+from seedwise.study.runner import DataReference, Job
 
 __all__ = ["ListedOrders", "Orders", "Place", "as_job"]
 
@@ -19,11 +21,16 @@ _TRIES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where this study's runs are made, and what `auto` means in it."""
+    """Where this study's runs are made, and what `auto` means in it.
+
+    Runs that `share` a device may go side by side in threads: all are the built-in training, while
+    functions of users' may use global generators, which threads would share.
+    """
 
     device: str
     workers: int
     threads: int
+    share: bool
     choices: Mapping[str, Any]
 
     @classmethod
@@ -32,14 +39,15 @@ class Place:
         store: Store,
         setups: Iterable[Setup],
         device: str,
-        jobs: int | None,
+        executor: Executor,
         *,
         runs: int,
     ) -> "Place":
-        """What the machine offers, kept to what the study began with."""
-        if all(setup.train != BUILT_IN for setup in setups):
-            return cls(device="cpu", workers=jobs or 1, threads=1, choices={})
-        machine = load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
+        """What the executor's machines offer, kept to what the study began with."""
+        jobs, built_in = executor.workers, [setup.train == BUILT_IN for setup in setups]
+        if not any(built_in):
+            return cls(device="cpu", workers=jobs or 1, threads=1, share=False, choices={})
+        machine = executor.choose(device=device, jobs=jobs, runs=runs)
         choices = store.choice("auto")
         if choices is None:
             choices = {name: getattr(machine, name) for name in AUTO}
@@ -52,7 +60,13 @@ class Place:
                 store.fix_choice("cpu_threads", threads)
             elif kept != threads:
                 threads, workers = kept, jobs or max(1, workers * threads // kept)
-        return cls(device=machine.device, workers=workers, threads=threads, choices=choices)
+        return cls(
+            device=machine.device,
+            workers=workers,
+            threads=threads,
+            share=machine.device == "cuda" and all(built_in),
+            choices=choices,
+        )
 
 
 class Orders(Protocol):
@@ -93,8 +107,9 @@ def as_job(
     setups: Mapping[str, Setup],
     references: Mapping[int | None, DataReference],
     place: Place,
+    functions: Mapping[str, TrainingFunction],
 ) -> Job:
-    """The job that makes a run."""
+    """The job that makes a run; `functions`, by setup, are called as they are, not by name."""
     setup = setups[run.setup]
     built_in = setup.train == BUILT_IN
     return Job(
@@ -104,4 +119,5 @@ def as_job(
         data=references[setup.pixels] if built_in else None,
         device=place.device,
         threads=place.threads,
+        function=functions.get(run.setup),
     )

@@ -12,6 +12,7 @@ from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.figures import in_points
 from seedwise.records import VIEWS, RunRecord
 
 __all__ = ["LOGIT_FLOOR", "as_record"]
@@ -25,8 +26,9 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
 
     Args:
         outcome: A mapping with `predictions` (logits or log-probabilities; examples x classes, or
-            views x examples x classes; any float dtype, kept as float16) and perhaps `targets`; or
-            a mapping of metric names to numbers; or one number, kept as the metric `value`.
+            views x examples x classes; any float dtype, kept as float16), perhaps `targets`, and
+            any metrics besides; or a mapping of metric names to numbers; or one number, kept as
+            the metric `value`.
         seconds: Wall time of the run.
 
     Returns:
@@ -35,39 +37,55 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
     Raises:
         DataError: The outcome is none of these.
     """
-    if isinstance(outcome, Mapping) and "predictions" in outcome:
-        return _from_predictions(outcome, seconds)
-    metrics = outcome if isinstance(outcome, Mapping) else {"value": outcome}
-    if not metrics or not all(isinstance(value, Real) for value in metrics.values()):
-        raise DataError(
-            "a training function must return predictions, metrics or a number, got "
-            f"{type(outcome).__name__}; return {{'predictions': logits, 'targets': targets}}, "
-            "{'accuracy': 0.93} or 0.93"
-        )
-    values = {str(name): float(value) for name, value in metrics.items()}
-    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    returned = dict(outcome) if isinstance(outcome, Mapping) else {"value": outcome}
+    predictions, targets = returned.pop("predictions", None), returned.pop("targets", None)
+    metrics = _as_metrics(returned, outcome, needed=predictions is None)
+    bad = [f"{name} was {value}" for name, value in metrics.items() if not math.isfinite(value)]
+    logits = None if predictions is None else _as_logits(predictions)
+    if logits is not None:
+        targets = _as_targets(targets, logits)
+        if not np.isfinite(logits).all():
+            bad.insert(0, "a prediction was not finite in float16")
+    kept = None if bad else logits
     return RunRecord(
         state="diverged" if bad else "finished",
-        metrics={name: value for name, value in values.items() if name not in bad},
+        logits=kept,
+        views=() if kept is None else _views(len(kept)),
+        metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         seconds=seconds,
         made_by=_made_by(),
-        error=f"{bad[0]} was {values[bad[0]]}" if bad else None,
+        error=bad[0] if bad else None,
+        targets=None if logits is None else targets,
     )
 
 
-def _from_predictions(outcome: Mapping[str, Any], seconds: float) -> RunRecord:
-    logits = _as_logits(outcome["predictions"])
-    finite = bool(np.isfinite(logits).all())
-    views = VIEWS if len(logits) <= len(VIEWS) else tuple(f"view{i}" for i in range(len(logits)))
-    return RunRecord(
-        state="finished" if finite else "diverged",
-        logits=logits if finite else None,
-        views=views[: len(logits)] if finite else (),
-        seconds=seconds,
-        made_by=_made_by(),
-        error=None if finite else "a prediction was not finite in float16",
-        targets=_as_targets(outcome.get("targets"), logits),
-    )
+def _as_metrics(values: Mapping[Any, Any], outcome: Any, *, needed: bool) -> dict[str, float]:
+    """Metrics by name, as numbers; `needed` where nothing else was returned."""
+    if not all(isinstance(value, Real) for value in values.values()) or (needed and not values):
+        raise DataError(
+            "a training function must return predictions, metrics or a number, got "
+            f"{_described(outcome)}; return {{'predictions': logits, 'targets': targets}}, "
+            "{'accuracy': 0.93} or 0.93"
+        )
+    metrics = {str(name): float(value) for name, value in values.items()}
+    for name, value in metrics.items():
+        if in_points(name) and (value < 0 or value > 1):
+            raise DataError(
+                f"{name} must be a fraction from 0 to 1, got {value:g}; "
+                "divide it by 100, or give it another name"
+            )
+    return metrics
+
+
+def _described(outcome: Any) -> str:
+    if not isinstance(outcome, Mapping):
+        return type(outcome).__name__
+    parts = (f"{name!r}: {type(value).__name__}" for name, value in outcome.items())
+    return f"{{{', '.join(parts)}}}"
+
+
+def _views(count: int) -> tuple[str, ...]:
+    return VIEWS[:count] if count <= len(VIEWS) else tuple(f"view{i}" for i in range(count))
 
 
 def _as_logits(predictions: Any) -> Float16[ndarray, "views examples classes"]:
@@ -95,6 +113,7 @@ def _as_targets(
         raise DataError(
             f"targets must be {examples} class numbers from 0 to {classes - 1}, one for each "
             f"example, got {numbers.dtype} {numbers.shape}"
+            + (f" from {numbers.min()} to {numbers.max()}" if numbers.size else "")
         )
     return numbers.astype(np.int64)
 

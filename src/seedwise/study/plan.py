@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
-from seedwise.store import Store
 from seedwise.study.events import Planned
 
-__all__ = ["Plan", "Wanted", "as_seeds", "fix_seeds"]
+__all__ = ["Plan", "Wanted", "as_seeds"]
 
 SeedsLike = int | Iterable[int | tuple[int, int, int] | Seed]
 
@@ -80,21 +79,3 @@ def as_seeds(seeds: SeedsLike) -> tuple[Seed, ...]:
         twice = next(seed for seed in listed if listed.count(seed) > 1)
         raise ConfigError(f"seed {twice} is listed twice; name each seed once")
     return listed
-
-
-def fix_seeds(store: Store, seeds: Sequence[Seed]) -> None:
-    """Keep in the study which seeds were meant before its first run, and that more came later.
-
-    Someone who raises the number of runs has seen the first ones: "rule" then still says what was
-    fixed beforehand, and "peeked" what was made of it. In a study with a stopping rule more seeds
-    change nothing, for the rule looks at no run beyond the stop.
-    """
-    names = [str(seed) for seed in seeds]
-    begun = any(run.state != "failed" for run in store.runs())
-    known = store.choice("rule")
-    if known is None:
-        known = {"kind": "fixed", "seeds": [] if begun else names}
-        store.fix_choice("rule", known)
-    raised = known["kind"] == "fixed" and not set(names) <= set(known["seeds"])
-    if begun and raised and store.choice("peeked") is None:
-        store.fix_choice("peeked", {"fixed": known["seeds"], "raised": names})

@@ -1,18 +1,20 @@
-"""The plain engine: torch operations one by one, on any device."""
+"""The plain engine: torch operations one by one on any device, and some of them fused on a CPU."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from jaxtyping import Float, Float16, Float32, Int64
+from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from seedwise.data import Data, draw, train_batches, valid_batches
+from seedwise.data import Data, choose_loader, draw
 from seedwise.models import build, initialise
 from seedwise.optim import build as build_update
 from seedwise.optim import flat_cos
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.train.cpu.parts import FusedModel
 from seedwise.train.evaluate import validation_logits
 from seedwise.train.steps import LossScale, train_step
 
@@ -32,13 +34,20 @@ class PlainEngine:
         data: Cached pixels with a split.
         device: Where the model is.
         threads: Threads that make batches beside a GPU; on a CPU batches are made between steps.
+        fused: Whether the forward pass is made of the CPU's fused parts.
     """
 
-    kernels = "torch"
-
     def __init__(
-        self, setup: Setup, seed: Seed, data: Data, *, device: torch.device, threads: int
+        self,
+        setup: Setup,
+        seed: Seed,
+        data: Data,
+        *,
+        device: torch.device,
+        threads: int,
+        fused: bool,
     ) -> None:
+        self.kernels = "numba" if fused else "torch"
         model = build(
             setup.model,
             classes=len(data.classes),
@@ -48,8 +57,10 @@ class PlainEngine:
         initialise(model, seed.init)
         self._setup, self._data, self._device = setup, data, device
         self._draws = draw(setup, seed, data)
-        self._model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._update = build_update(setup, self._model)
+        self._loader = choose_loader(setup.loader, device=device.type)
+        model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model = FusedModel(model) if fused else model
+        self._update = build_update(setup, model)
         self._scaler = LossScale() if setup.precision == "fp16" else None
         self._threads = threads if device.type == "cuda" else 0
         self.steps = self._draws.examples.shape[1]
@@ -57,7 +68,7 @@ class PlainEngine:
     def train_epoch(self, epoch: int, look: Callable[[int, list[float]], None]) -> None:
         """Take the steps of an epoch; `look` is told of the losses since it was last."""
         setup, unread = self._setup, list[Tensor]()
-        batches = train_batches(
+        batches = self._loader.train(
             self._data, self._draws, epoch, size=setup.size, threads=self._threads
         )
         for step, (images, targets) in enumerate(batches):
@@ -78,7 +89,7 @@ class PlainEngine:
 
     def validate(self) -> Float16[ndarray, "views examples classes"]:
         """Logits of both views of every validation image."""
-        batches = valid_batches(
+        batches = self._loader.valid(
             self._data, size=self._setup.size, batch_size=_VALID_BATCH, threads=self._threads
         )
         return validation_logits(
@@ -90,10 +101,8 @@ class PlainEngine:
         total = setup.epochs * self.steps
         return flat_cos(step, total, setup.lr, flat=setup.flat, form=setup.schedule_form)
 
-    def _images(
-        self, images: Float32[ndarray, "batch height width channels"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        return torch.from_numpy(images).permute(0, 3, 1, 2).to(self._device, non_blocking=True)
+    def _images(self, images: Any) -> Float[Tensor, "batch channels height width"]:
+        return torch.from_dlpack(images).permute(0, 3, 1, 2).to(self._device, non_blocking=True)
 
     def _targets(self, targets: Int64[ndarray, " batch"]) -> Int64[Tensor, " batch"]:
         return torch.from_numpy(targets).to(self._device, non_blocking=True)

@@ -16,11 +16,12 @@ from seedwise.data import Data
 from seedwise.records import VIEWS, EpochRecord, Progress, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.train.cpu import parts
 from seedwise.train.evaluate import figures
 from seedwise.train.machine import describe, prepared
 from seedwise.train.plain import PlainEngine
 
-__all__ = ["SmoothedLoss", "train"]
+__all__ = ["SmoothedLoss", "engine_for", "train"]
 
 
 class Engine(Protocol):
@@ -91,7 +92,7 @@ def train(
     place = torch.device(device)
     epochs: list[EpochRecord] = []
     logits, error = None, None
-    with _engine(setup, seed, data, place, threads) as engine:
+    with engine_for(setup, seed, data, place, threads) as engine:
         smoothed = SmoothedLoss()
         try:
             for epoch in range(setup.epochs):
@@ -114,19 +115,20 @@ def train(
 
 
 @contextmanager
-def _engine(
+def engine_for(
     setup: Setup, seed: Seed, data: Data, device: torch.device, threads: int
 ) -> Generator[Engine]:
     """The fastest engine that this run can have here."""
     if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
-        from seedwise.train import graphs  # needs triton, which comes with CUDA builds of torch
+        from seedwise.train.gpu import garage  # needs triton
 
-        if graphs.fits(setup, data, device):
-            with graphs.borrowed(setup, seed, data, device) as engine:
+        if garage.fits(setup):
+            with garage.borrowed(setup, seed, data, device) as engine:
                 yield engine
             return
     with prepared(threads=threads, deterministic=bool(setup.deterministic)):
-        yield PlainEngine(setup, seed, data, device=device, threads=threads)
+        fused = parts.fits(setup, device)
+        yield PlainEngine(setup, seed, data, device=device, threads=threads, fused=fused)
 
 
 def _epoch(

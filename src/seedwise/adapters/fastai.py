@@ -1,0 +1,157 @@
+"""fastai 2: its Learner trained from our pixels, scored by our metric, recorded in a study.
+
+    loaders = data_loaders(setup, seed, data)
+    learner = Learner(loaders, model, metrics=[accuracy, smoothed_accuracy], cbs=RecordRun(...))
+
+Batches are those of the built-in training, crop for crop: runs of a Learner and of seedwise with
+the same seed make a pair.
+"""
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import torch
+
+from seedwise.adapters.fastai_parts import (
+    VALID_BATCH,
+    Batches,
+    Predictions,
+    both,
+    smoothed_accuracy,
+)
+from seedwise.data import Data
+from seedwise.errors import MissingPackage
+from seedwise.records import VIEWS
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.study import record
+
+try:
+    from fastai.callback.core import Callback
+    from fastai.data.core import DataLoaders
+    from fastai.data.load import DataLoader
+    from fastai.torch_core import default_device
+except ModuleNotFoundError as error:
+    raise MissingPackage(str(error.name), "seedwise.adapters.fastai", extra="fastai") from None
+
+__all__ = ["RecordRun", "data_loaders", "smoothed_accuracy"]
+
+
+def data_loaders(
+    setup: Setup,
+    seed: int | tuple[int, int, int] | Seed,
+    data: Data,
+    *,
+    device: str | torch.device | None = None,
+    threads: int = 0,
+) -> DataLoaders:
+    """The batches of one run as fastai's DataLoaders.
+
+    The training loader gives the next epoch each time that it is gone through to its end, for
+    `setup.epochs` epochs. The validation loader gives every image as it is and then every image
+    mirrored, as the notebook's did, so that a metric counts each view as an example.
+
+    Args:
+        setup: Its loader, batch size, image size, augmentation and epochs are used; the model, the
+            optimizer and the schedule are the Learner's.
+        seed: The run's seed; `init` is not used.
+        data: Cached pixels with a split.
+        device: Where batches are put; None takes fastai's default, a GPU where there is one.
+        threads: Threads that make batches ahead of the training; 0 makes each when it is asked
+            for.
+
+    Raises:
+        MissingPackage: The setup's loader needs a package that is not installed.
+        DataError: There are fewer training images than a batch holds.
+    """
+    place = torch.device(default_device() if device is None else device)
+    train, valid = both(setup, seed, data, device=place.type, threads=threads)
+    steps = len(train)
+    sets = (
+        _Images(train, steps * setup.batch_size, setup.batch_size, data.classes, 1),
+        _Images(valid, len(VIEWS) * len(data.valid), VALID_BATCH, data.classes, len(VIEWS)),
+    )
+    loaders = (_Loader(images, bs=images.batch_size, indexed=True) for images in sets)
+    return DataLoaders(*loaders, device=place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """What fastai calls a dataset: it counts images, and names their classes."""
+
+    batches: Batches
+    count: int
+    batch_size: int
+    vocab: tuple[str, ...]
+    views: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def c(self) -> int:
+        """Number of classes, by fastai's name for it."""
+        return len(self.vocab)
+
+
+class _Loader(DataLoader):
+    """A loader of fastai's whose batches come whole, in an order of their own."""
+
+    def __len__(self) -> int:
+        return len(self.dataset.batches)
+
+    def create_batches(self, samps: Any) -> Generator[Any]:
+        yield from self.dataset.batches
+
+
+class RecordRun(Callback):
+    """Records the last validation of a fit as a run of a study, when the fit ends.
+
+    With loaders of `data_loaders` both views are recorded; with a Learner's own loaders the one
+    that they show.
+
+    Args:
+        path: The study file; made if there is none.
+        setup: Name of the setup in the study.
+        seed: The run's seed; give the one that the loaders and the weights were made from.
+
+    Raises:
+        ConfigError: At the end of the fit: nothing was validated.
+        RunExists: At the end of the fit: the study has a run of this setup and seed.
+    """
+
+    order = 70  # after the Recorder and what turns half precision back
+
+    def __init__(
+        self, path: str | PathLike[str], *, setup: str, seed: int | tuple[int, int, int] | Seed
+    ) -> None:
+        self._path, self._setup, self._seed = path, setup, Seed.of(seed)
+
+    def before_fit(self) -> None:
+        """Start the clock; a search for a learning rate is no run."""
+        self.run = not hasattr(self.learn, "lr_finder")
+        self._started, self._seen = time.perf_counter(), Predictions()
+
+    def before_validate(self) -> None:
+        """Forget the validation before."""
+        self._seen = Predictions()
+
+    def after_batch(self) -> None:
+        """Keep what the model said of a validation batch."""
+        if not self.training:
+            self._seen.add(self.pred, self.yb[0])
+
+    def after_fit(self) -> None:
+        """Record the run."""
+        predictions, targets = self._seen.arrays(getattr(self.dls.valid, "views", 1))
+        record(
+            self._path,
+            setup=self._setup,
+            seed=self._seed,
+            predictions=predictions,
+            targets=targets,
+            seconds=time.perf_counter() - self._started,
+        )

@@ -1,0 +1,173 @@
+"""fastai 1 (1.0.61, the notebook's): its Learner trained from our pixels, with our metric.
+
+    bunch = data_bunch(setup, seed, data)
+    learner = Learner(bunch, model, metrics=[accuracy, smoothed_accuracy], callback_fns=...)
+    fit_flat_cos(learner, 5, 4e-3)
+
+It needs an environment of its own: fastai 2 has the same name, and its setuptools is old.
+"""
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+# where types are checked there is fastai 2
+
+import time
+from collections.abc import Iterator
+from os import PathLike
+from typing import Any
+
+import torch
+from torch.utils.data import IterableDataset
+
+from seedwise.adapters.fastai_parts import Batch, Batches, Predictions, both, smoothed_accuracy
+from seedwise.data import Data
+from seedwise.errors import MissingPackage
+from seedwise.records import VIEWS
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.study import record
+
+try:
+    from fastai.basic_data import DataBunch
+    from fastai.basic_train import Learner, LearnerCallback
+    from fastai.callback import annealing_cos
+    from fastai.callbacks.general_sched import GeneralScheduler, TrainingPhase
+    from fastai.torch_core import defaults
+except ModuleNotFoundError as error:
+    raise MissingPackage(str(error.name), "seedwise.adapters.fastai1", extra="fastai1") from None
+
+__all__ = ["RecordRun", "data_bunch", "fit_flat_cos", "flat_cos_scheduler", "smoothed_accuracy"]
+
+
+def data_bunch(
+    setup: Setup,
+    seed: int | tuple[int, int, int] | Seed,
+    data: Data,
+    *,
+    device: str | torch.device | None = None,
+    threads: int = 0,
+    path: str | PathLike[str] = ".",
+) -> Any:
+    """The batches of one run as a DataBunch of fastai 1; see `adapters.fastai.data_loaders`.
+
+    Args:
+        setup: Its loader, batch size, image size, augmentation and epochs are used.
+        seed: The run's seed; `init` is not used.
+        data: Cached pixels with a split.
+        device: Where batches are put; None takes fastai's default, a GPU where there is one.
+        threads: Threads that make batches ahead of the training.
+        path: Where a Learner saves models.
+
+    Raises:
+        MissingPackage: The setup's loader needs a package that is not installed.
+        DataError: There are fewer training images than a batch holds.
+    """
+    place = torch.device(defaults.device if device is None else device)
+    train, valid = both(setup, seed, data, device=place.type, threads=threads)
+    loaders = (
+        # pinned memory, fastai's default, is refused for batches that are on a GPU already
+        torch.utils.data.DataLoader(images, batch_size=None, pin_memory=False)
+        for images in (_Images(train, data.classes, 1), _Images(valid, data.classes, len(VIEWS)))
+    )
+    return DataBunch(*loaders, device=place, path=path, collate_fn=_whole, no_check=True)
+
+
+class _Images(IterableDataset[Batch]):
+    """What fastai calls a dataset; its items are batches."""
+
+    def __init__(self, batches: Batches, classes: tuple[str, ...], views: int) -> None:
+        self.batches, self.classes, self.c, self.views = batches, classes, len(classes), views
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.batches)
+
+
+def _whole(batch: Batch) -> Batch:
+    """Batches come whole: there is nothing to put together."""
+    return batch
+
+
+def flat_cos_scheduler(learner: Any, epochs: int, lr: float, *, flat: float = 0.72) -> Any:
+    """The notebook's schedule as a callback of fastai 1: flat, then a cosine down to 0.
+
+    The same rates as `seedwise.optim.flat_cos(form="v1")`.
+    """
+    steps = epochs * len(learner.data.train_dl)
+    phases = [
+        TrainingPhase(flat * steps).schedule_hp("lr", lr),
+        TrainingPhase((1 - flat) * steps).schedule_hp("lr", lr, anneal=annealing_cos),
+    ]
+    return GeneralScheduler(learner, phases)
+
+
+def fit_flat_cos(
+    learner: Any, epochs: int, lr: float, *, flat: float = 0.72, wd: float | None = None
+) -> None:
+    """Fit as the notebook's helper of this name did.
+
+    Args:
+        learner: A Learner of fastai 1.
+        epochs: Passes over the training images.
+        lr: Learning rate of the flat phase.
+        flat: Share of the steps in the flat phase, in [0, 1).
+        wd: Weight decay; None takes the Learner's.
+    """
+    scheduler = flat_cos_scheduler(learner, epochs, lr, flat=flat)
+    learner.fit(epochs, lr, wd=wd, callbacks=[scheduler])
+
+
+class RecordRun(LearnerCallback):
+    """Records the last validation of a fit as a run of a study, when the fit ends.
+
+    It is given to a Learner by `callback_fns=partial(RecordRun, path=..., setup=..., seed=...)`.
+
+    Args:
+        learner: The Learner.
+        path: The study file; made if there is none.
+        setup: Name of the setup in the study.
+        seed: The run's seed; give the one that the batches and the weights were made from.
+
+    Raises:
+        ConfigError: At the end of the fit: nothing was validated.
+        RunExists: At the end of the fit: the study has a run of this setup and seed.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        path: str | PathLike[str],
+        *,
+        setup: str,
+        seed: int | tuple[int, int, int] | Seed,
+    ) -> None:
+        super().__init__(learner)
+        self._path, self._setup, self._seed = path, setup, Seed.of(seed)
+
+    def on_train_begin(self, **_: Any) -> None:
+        """Start the clock."""
+        self._started, self._seen = time.perf_counter(), Predictions()
+
+    def on_epoch_begin(self, **_: Any) -> None:
+        """Forget the validation before."""
+        self._seen = Predictions()
+
+    def on_batch_end(self, last_output: Any, last_target: Any, train: bool, **_: Any) -> None:
+        """Keep what the model said of a validation batch."""
+        if not train:
+            self._seen.add(last_output, last_target)
+
+    def on_train_end(self, exception: Any = False, skip_validate: bool = False, **_: Any) -> None:
+        """Record the run. A search for a learning rate validates nothing and is no run."""
+        if exception or skip_validate:
+            return
+        views = getattr(self.learn.data.valid_ds, "views", 1)
+        predictions, targets = self._seen.arrays(views)
+        record(
+            self._path,
+            setup=self._setup,
+            seed=self._seed,
+            predictions=predictions,
+            targets=targets,
+            seconds=time.perf_counter() - self._started,
+        )

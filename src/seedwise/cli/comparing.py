@@ -1,0 +1,170 @@
+"""`seedwise compare`: the verdict."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seedwise.cli.base import Command
+from seedwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from seedwise.comparison import Comparison, TargetComparison
+
+__all__ = ["compare"]
+
+_FAILING = {
+    "worse": {"worse"},
+    "not-better": {"worse", "equivalent", "undecided"},
+    "different": {"better", "worse"},
+}
+"""The outcomes that end with exit code 1."""
+
+
+@click.command(
+    cls=Command,
+    example=[
+        "seedwise compare study.db mish relu",
+        "seedwise compare study.db mish relu --margin 0.005 --fail-if worse",
+        "seedwise compare study.db mish --target 0.835",
+        "seedwise compare study.db --metric smoothed_accuracy:beta=10,views=original",
+    ],
+    exits={
+        0: "compared",
+        1: "compared, and the verdict is what --fail-if names",
+        2: "no such setup or metric, or no finished run of it",
+    },
+)
+@click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
+@click.argument("setups", nargs=-1)
+@click.option(
+    "--metric",
+    help="What decides: accuracy, smoothed_accuracy:beta=10, a metric that the runs returned, or "
+    "module:function.  [default: matched accuracy for the sign, accuracy for the size]",
+)
+@click.option(
+    "--margin",
+    type=float,
+    help="Largest difference of accuracy that does not matter, as a fraction: 0.005 is half a "
+    "point. Allows the verdict equivalent.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Coverage of the intervals.  [default: 0.95]",
+)
+@click.option(
+    "--paired/--unpaired",
+    default=None,
+    help="Compare runs of the same seed, or all runs as unrelated.  [default: by the seeds]",
+)
+@click.option("--target", type=float, help="Compare one setup with a fixed number instead.")
+@click.option("--all-pairs", is_flag=True, help="Every pair of setups, not each with the first.")
+@click.option(
+    "--correction",
+    type=click.Choice(["holm", "bh"]),
+    default="holm",
+    show_default=True,
+    help="For several comparisons: Holm, or Benjamini-Hochberg for a screening.",
+)
+@click.option(
+    "--fail-if",
+    type=click.Choice(list(_FAILING)),
+    help="Exit with 1 if any verdict is worse; is not better; is better or worse.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a comparison.")
+def compare(study: Path, fail_if: str | None, as_json: bool, **options: Any) -> None:
+    """Compare setups of STUDY.DB: the first named is the baseline.
+
+    Prints whether each of the others is better, worse, equivalent or undecided, the difference
+    with its intervals, and what to bear in mind. With no setup named, all are compared with the
+    study's first. Metric, margin, confidence and pairing are as fixed before the first run, unless
+    they are given here; a verdict on others is exploratory. Modules of metrics are looked for
+    beside STUDY.DB too. Reads the study and writes nothing.
+    """
+    found = _compared(study, **options)
+    if as_json:
+        _print_json(found)
+    else:
+        _print(study, found)
+    if fail_if and any(each.outcome in _FAILING[fail_if] for each in found):
+        click.get_current_context().exit(1)
+
+
+def _compared(
+    path: Path,
+    *,
+    setups: tuple[str, ...],
+    target: float | None,
+    all_pairs: bool,
+    correction: Any,
+    metric: str | None,
+    margin: float | None,
+    confidence: float | None,
+    paired: bool | None,
+) -> "Sequence[Comparison | TargetComparison]":
+    from seedwise.study import Study
+
+    study = Study(path)
+    if metric and ":" in metric:  # a function of the user's, perhaps beside the study file
+        sys.path.append(str(path.resolve().parent))
+    if target is not None:
+        if len(setups) != 1 or margin is not None or paired is not None:
+            raise ConfigError(
+                f"--target compares one setup, without a margin or pairs; got {len(setups)} setups"
+            )
+        return [study.compare_with_target(setups[0], target, metric=metric, confidence=confidence)]
+    if len(setups) == 1:
+        raise ConfigError(f"name two setups or more, or give --target; got only {setups[0]!r}")
+    return study.compare_several(
+        setups,
+        against="all" if all_pairs else "first",
+        correction=correction,
+        metric=metric,
+        margin=margin,
+        confidence=confidence,
+        paired=paired,
+    )
+
+
+def _print(study: Path, found: "Sequence[Comparison | TargetComparison]") -> None:
+    from rich.console import Console
+
+    from seedwise.cli.verdicts import print_comparisons, print_target
+    from seedwise.comparison import Comparison, TargetComparison
+
+    console = Console()
+    comparisons = [each for each in found if isinstance(each, Comparison)]
+    _print_stopped(console, study, comparisons)
+    print_comparisons(console, comparisons)
+    for each in found:
+        if isinstance(each, TargetComparison):
+            print_target(console, each)
+
+
+def _print_stopped(console: "Console", path: Path, found: "Sequence[Comparison]") -> None:
+    """What the study's stopping rule says of the setups that are compared, before the figures."""
+    from seedwise.cli.stopped import print_decisions, stored_decisions
+
+    rule, decisions = stored_decisions(path)
+    pairs = {frozenset((each.a.name, each.b.name)) for each in found}
+    asked = {
+        name: decision
+        for name, decision in decisions.items()
+        if rule is not None and {rule.baseline, name} in pairs
+    }
+    if rule is not None and asked:
+        print_decisions(console, rule, asked)
+        console.print("\nThe same runs, as if their number had been fixed:\n", highlight=False)
+
+
+def _print_json(found: "Sequence[Comparison | TargetComparison]") -> None:
+    from seedwise.comparison.as_json import as_json
+
+    for each in found:
+        click.echo(json.dumps(as_json(each), allow_nan=False))

@@ -1,0 +1,269 @@
+"""`seedwise record`, `import`, `export` and `table`: runs in from elsewhere, and out."""
+
+import csv
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from seedwise.cli.base import Command
+from seedwise.cli.words import count
+from seedwise.errors import ConfigError, MissingPackage
+
+if TYPE_CHECKING:
+    from seedwise.comparison import RunTable
+
+__all__ = ["export", "import_", "record", "table"]
+
+_study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
+_output = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: stdout]"
+)
+
+
+@click.command(
+    cls=Command,
+    example=[
+        "seedwise record study.db --setup mine --seed 3 --predictions p.npz",
+        "seedwise record study.db --setup mine --seed 4 --metrics accuracy=0.93,f1=0.8",
+    ],
+    exits={0: "stored", 2: "nothing stored: the run is there already, or cannot be used"},
+)
+@_study
+@click.option("--setup", required=True, help="Name of the setup.")
+@click.option("--seed", required=True, help="Seed of the run: 3, or 3/3/4 where streams differ.")
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    help="File of logits: .npy, or .npz with `predictions` and perhaps `targets`.",
+)
+@click.option(
+    "--targets",
+    type=click.Path(path_type=Path),
+    help="File of class numbers, .npy or .npz; needed once a study.",
+)
+@click.option("--metrics", metavar="NAME=VALUE,...", help="Values; accuracies are fractions.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Wall time of the training.",
+)
+def record(
+    study: Path,
+    setup: str,
+    seed: str,
+    predictions: Path | None,
+    targets: Path | None,
+    metrics: str | None,
+    seconds: float,
+) -> None:
+    """Store a run in STUDY.DB that was trained elsewhere.
+
+    Makes the study file if there is none. Many jobs on one machine may record at once. Files with
+    Python objects in them are refused: nothing is ever unpickled.
+    """
+    from seedwise.seeds import Seed
+    from seedwise.study import record as store_run
+    from seedwise.study.arrays import read_arrays
+
+    logits = with_them = None
+    if predictions is not None:
+        logits, with_them = read_arrays(predictions, "predictions", "targets")
+    if targets is not None:
+        with_them, _ = read_arrays(targets, "targets")
+    store_run(
+        study,
+        setup=setup,
+        seed=Seed.parse(seed),
+        predictions=logits,
+        targets=with_them,
+        metrics=_parse_metrics(metrics or ""),
+        seconds=seconds,
+    )
+
+
+def _parse_metrics(text: str) -> dict[str, float]:
+    found = dict[str, float]()
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = (word.strip() for word in part.partition("="))
+        try:
+            number = float(value)
+        except ValueError:
+            number = None
+        if not name or number is None or name in found:
+            raise ConfigError(
+                f"metrics are written accuracy=0.93,loss=0.2, each name once; got {text!r}"
+            )
+        found[name] = number
+    return found
+
+
+@click.command(
+    "import",
+    cls=Command,
+    example=[
+        "seedwise import runs.csv study.db",
+        "seedwise import wandb.csv study.db --setup method --metric val/acc=accuracy",
+    ],
+    exits={0: "stored", 2: "nothing stored: a file cannot be used, or a column is not known"},
+)
+@click.argument("runs", metavar="RUNS.CSV", type=click.Path(path_type=Path))
+@_study
+@click.option("--setup", metavar="COLUMN", help="Column that names the setup.")
+@click.option("--seed", metavar="COLUMN", help="Column of the seed.")
+@click.option("--unpaired", is_flag=True, help="Number the runs: no two setups share a seed.")
+@click.option(
+    "--metric",
+    "metrics",
+    metavar="COLUMN[=NAME]",
+    multiple=True,
+    help="Column of a metric; give it again for more.",
+)
+def import_(
+    runs: Path,
+    study: Path,
+    setup: str | None,
+    seed: str | None,
+    unpaired: bool,
+    metrics: tuple[str, ...],
+) -> None:
+    """Store runs that a CSV file lists, e.g. from a tracker.
+
+    Either a row for each run with columns for setup, seed and metrics, or a row for each value
+    with columns setup, seed, metric and value; W&B's and MLflow's exports of their tables of runs
+    as they are. What the options do not say is guessed, and what was taken as what is printed.
+    Runs with the same seed are compared as pairs: where seeds mean nothing, use --unpaired.
+    """
+    from seedwise.study.columns import Mapped
+    from seedwise.study.importing import import_runs
+
+    if unpaired and seed is not None:
+        raise ConfigError("give --seed COLUMN or --unpaired, not both")
+    mapped = Mapped(setup=setup, seed=seed, metrics=_named(metrics), unpaired=unpaired)
+    found = import_runs(runs, study, mapped)
+    for line in found.taken:
+        click.echo(line)
+    for line in found.left_out:
+        click.echo(f"left out: {line}")
+    known = f", {found.known:,} were there already" if found.known else ""
+    click.echo(
+        f"{study}: {count(found.stored, 'run')} of {count(len(found.setups), 'setup')} "
+        f"stored{known}"
+    )
+
+
+def _named(metrics: tuple[str, ...]) -> dict[str, str]:
+    """The columns of metrics, each with its metric's name."""
+    found = dict[str, str]()
+    for text in metrics:
+        column, _, name = text.rpartition("=") if "=" in text else (text, "", text)
+        if not column or not name.strip() or column in found or name in found.values():
+            raise ConfigError(f"--metric is COLUMN or COLUMN=NAME, each name once; got {text!r}")
+        found[column] = name
+    return found
+
+
+@click.command(
+    cls=Command,
+    example=["seedwise export study.db -o runs.csv"],
+    exits={0: "written", 2: "no such study, or the file cannot be written"},
+)
+@_study
+@_output
+def export(study: Path, output: Path | None) -> None:
+    """Write the runs of STUDY.DB as CSV or Parquet, one row a run.
+
+    Setup, the three seeds, state, seconds, when it ended, and every metric; accuracies are
+    fractions. Diverged and failed runs have no metrics. Parquet is written where OUTPUT ends in
+    .parquet, and needs `seedwise[parquet]`.
+    """
+    from seedwise.comparison import run_table
+    from seedwise.store import Store
+
+    with Store.open(study, readonly=True) as store:
+        runs = run_table(store)
+    if output is not None and output.suffix == ".parquet":
+        _write_parquet(runs, output)
+        return
+    target = (
+        nullcontext(sys.stdout)
+        if output is None
+        else output.open("w", newline="", encoding="utf-8")
+    )
+    ended = runs.columns.index("ended_at")
+    with target as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(runs.columns)
+        for row in runs.rows:
+            cells = ["" if cell is None else cell for cell in row]
+            cells[ended] = row[ended].isoformat()
+            writer.writerow(cells)
+
+
+def _opened(output: Path | None) -> AbstractContextManager[TextIO]:
+    if output is None:
+        return nullcontext(sys.stdout)
+    return output.open("w", newline="", encoding="utf-8")
+
+
+def _write_parquet(runs: "RunTable", output: Path) -> None:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        raise MissingPackage("pyarrow", "Parquet", extra="parquet") from None
+    words = {"setup": pyarrow.string(), "state": pyarrow.string(), "error": pyarrow.string()}
+    others = {
+        **dict.fromkeys(("init", "order", "augment"), pyarrow.int64()),
+        "ended_at": pyarrow.timestamp("us", tz="UTC"),
+    }
+    types = words | others
+    schema = pyarrow.schema([(c, types.get(c, pyarrow.float64())) for c in runs.columns])
+    rows = [dict(zip(runs.columns, row, strict=True)) for row in runs.rows]
+    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), output)
+
+
+@click.command(
+    cls=Command,
+    example=["seedwise table study.db --format latex --metric accuracy -o table.tex"],
+    exits={0: "written", 2: "no such study or metric, or no finished run"},
+)
+@_study
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "latex"]),
+    default="markdown",
+    show_default=True,
+    help="LaTeX needs the package booktabs.",
+)
+@click.option(
+    "--metric", "metrics", multiple=True, help="A column; give it again for more.  [default: all]"
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Coverage of the intervals.",
+)
+@_output
+def table(
+    study: Path, form: str, metrics: tuple[str, ...], confidence: float, output: Path | None
+) -> None:
+    """Write the setups of STUDY.DB as a table for a paper.
+
+    Mean ± standard deviation (ddof 1), number of runs, and the interval of the mean. Diverged
+    runs are counted beside the others, and have no part in the figures.
+    """
+    from seedwise.report import paper_table, table_rows
+    from seedwise.store import Store
+
+    with Store.open(study, readonly=True) as store:
+        rows = table_rows(store, metrics, confidence=confidence)
+    text = paper_table(rows, form=form, confidence=confidence)
+    with _opened(output) as file:
+        file.write(text)

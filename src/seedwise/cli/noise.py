@@ -1,0 +1,186 @@
+"""`seedwise variance`, `aa` and `repeat`: how far runs differ that should not."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seedwise.cli.base import Command
+
+if TYPE_CHECKING:
+    from seedwise.study import Study
+
+__all__ = ["aa", "repeat", "variance"]
+
+_study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
+_setup = click.argument("setup")
+_source = click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    help="Folder or archive that holds the study's dataset, if not in the cache.",
+)
+_cache = click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    help="Folder of downloads and decoded pixels.",
+)
+_device = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train.",
+)
+
+
+@click.command(
+    cls=Command,
+    example=[
+        "seedwise variance study.db mish",
+        "seedwise run study.toml --sources init,order,augment=4",
+    ],
+    exits={0: "printed", 2: "no such study or setup, or no finished run of it"},
+)
+@_study
+@_setup
+def variance(study: Path, setup: str) -> None:
+    """Show where the noise of SETUP in STUDY.DB comes from.
+
+    Training noise against test-set noise; which random stream; which images; and which metric
+    shows the difference of another setup with the fewest runs. Reads the study and writes nothing.
+    """
+    from rich.console import Console
+
+    from seedwise.cli.noise_tables import print_variance
+    from seedwise.study import Study
+
+    print_variance(Console(), Study(study).variance(setup))
+
+
+@click.command(
+    cls=Command,
+    example=[
+        "seedwise aa study.db mish",
+        "seedwise aa study.db mish --comparisons 200 --runs 3",
+    ],
+    exits={
+        0: "the rates are printed",
+        2: "no such study or setup, or it cannot be trained",
+        130: "stopped by Ctrl-C; the same command goes on",
+    },
+)
+@_study
+@_setup
+@click.option(
+    "--comparisons",
+    type=click.IntRange(min=2),
+    default=20,
+    show_default=True,
+    help="Sets of seeds; more of them tell the rate better.",
+)
+@click.option(
+    "--runs", type=click.IntRange(min=2), default=5, show_default=True, help="Seeds in each set."
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="The rate of false alarms that the verdict states.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    help="Study file for these runs.  [default: STUDY-aa.db beside STUDY.DB]",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; chosen if not given.")
+@_device
+@_source
+@_cache
+def aa(
+    study: Path,
+    setup: str,
+    comparisons: int,
+    runs: int,
+    alpha: float,
+    store: Path | None,
+    jobs: int | None,
+    device: str,
+    source: Path | None,
+    cache: Path | None,
+) -> None:
+    """Compare SETUP with itself, and count false alarms.
+
+    Trains SETUP of STUDY.DB, and its twin (learning rate x 1.0001) with the same seeds, on
+    disjoint sets of seeds, and shows how often a verdict finds a difference where there is none.
+    The runs go to a study file of their own; stopped at any moment, the same command goes on.
+    """
+    from rich.console import Console
+
+    from seedwise.cli.display import watching
+    from seedwise.cli.repeat_tables import print_nulls
+
+    console = Console()
+    with watching(console) as watch:
+        found = _opened(study, source, cache).null_comparisons(
+            setup,
+            comparisons=comparisons,
+            runs=runs,
+            alpha=alpha,
+            store=store,
+            jobs=jobs,
+            device=device,
+            watch=watch,
+        )
+    print_nulls(console, found, alpha)
+
+
+@click.command(
+    cls=Command,
+    example=["seedwise repeat study.db mish --seed 3"],
+    exits={
+        0: "trained again and compared, identical or not",
+        2: "no such run, it cannot be trained again, or it failed",
+        130: "stopped by Ctrl-C; nothing is kept",
+    },
+)
+@_study
+@_setup
+@click.option("--seed", required=True, help="Seed of the run: 3, or 3/3/4.")
+@_device
+@_source
+@_cache
+def repeat(
+    study: Path,
+    setup: str,
+    seed: str,
+    device: str,
+    source: Path | None,
+    cache: Path | None,
+) -> None:
+    """Train a stored run of SETUP again, and compare.
+
+    Says whether the machine does the same twice, bit for bit, and what it means for pairing if it
+    does not. The repeat is kept in STUDY.DB beside the run; it never counts as a run.
+    """
+    from rich.console import Console
+
+    from seedwise.cli.display import watching
+    from seedwise.cli.repeat_tables import print_repeat
+    from seedwise.seeds import Seed
+
+    console = Console()
+    wanted = Seed.parse(seed)
+    with watching(console) as watch:
+        found = _opened(study, source, cache).repeat(setup, wanted, device=device, watch=watch)
+    print_repeat(console, found)
+
+
+def _opened(study: Path, source: Path | None, cache: Path | None) -> "Study":
+    """The study; modules that train are looked for beside it too."""
+    import sys
+
+    from seedwise.study import Study
+
+    sys.path.append(str(study.resolve().parent))
+    return Study(study, source=source, cache=cache)

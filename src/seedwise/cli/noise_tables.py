@@ -1,0 +1,225 @@
+"""Where the noise comes from, in print."""
+
+import math
+
+from rich.console import Console
+from rich.text import Text
+
+from seedwise.cli.repeat_tables import named_table, percent, sentence
+from seedwise.cli.words import count, spread
+from seedwise.comparison import Variance
+from seedwise.comparison.sentences import in_points, metric_words
+from seedwise.comparison.variance import MetricNoise, SignalTable
+from seedwise.stats.savings import Signal
+from seedwise.stats.variance import ENOUGH_RUNS, Estimate
+
+__all__ = ["print_variance"]
+
+_BY_SOURCE = ("accuracy", "matched_accuracy")
+"""The metrics whose sources are printed; all of them are in the value."""
+
+_IMAGES = 5
+
+
+def print_variance(console: Console, found: Variance) -> None:
+    """Where the noise of a setup comes from."""
+    sharing = f"; {found.sharing:,} more share one with them" if found.sharing else ""
+    sentence(
+        console,
+        f"{found.setup}: {count(found.runs, 'finished run')} without a common seed{sharing}",
+    )
+    if found.diverged:
+        diverged = count(found.diverged, "diverged run")
+        sentence(console, f"  {diverged} left out of every figure here")
+    _print_split(console, found)
+    _print_sources(console, found)
+    _print_images(console, found)
+    for table in found.signals:
+        _print_signals(console, found.setup, table)
+
+
+def _print_split(console: Console, found: Variance) -> None:
+    split = any(noise.split for noise in found.metrics)
+    title = "Training noise against test-set noise" if split else "How much runs differ"
+    _head(console, f"{title}; 95 % intervals; accuracies in points and points²")
+    columns = ("training variance", "test-set share") if split else ("",)
+    table = named_table("metric", "sd", *columns)
+    for noise in found.metrics:
+        deviation = _root(noise.variance)
+        cells = (
+            (_between(noise.name, deviation),)
+            if noise.split is None
+            else (
+                _squared(noise.name, noise.split.training),
+                percent(noise.split.test_set_share),
+            )
+        )
+        table.add_row(Text(metric_words(noise.name)), spread(noise.name, deviation.value), *cells)
+    console.print(table)
+    first = found.metrics[0]
+    if first.split:
+        floor, binomial = (math.sqrt(first.split.independent), math.sqrt(first.split.binomial))
+        sentence(
+            console,
+            f"If images erred on their own, {metric_words(first.name)} would have sd "
+            f"{spread(first.name, floor)}; p(1 - p)/n would say {spread(first.name, binomial)}.",
+        )
+    if first.split and not first.split.enough_runs:
+        sentence(
+            console,
+            f"With {count(found.runs, 'run')} the two cannot be told apart; {ENOUGH_RUNS} are the "
+            "least that can.",
+        )
+
+
+def _print_sources(console: Console, found: Variance) -> None:
+    printed = [noise for noise in found.metrics if noise.name in _BY_SOURCE] or found.metrics[:1]
+    _head(console, "By source of randomness")
+    if not any(noise.alone or noise.crossed for noise in printed):
+        sentence(
+            console,
+            "No runs share some seeds and not others. `seedwise run STUDY.TOML --sources "
+            "init,order,augment=3` trains the 27 runs that tell.",
+        )
+    for noise in printed:
+        if noise.crossed:
+            _print_crossed(console, noise)
+        for stream, alone in noise.alone.items():
+            deviation = _root(alone.variance)
+            sentence(
+                console,
+                f"{metric_words(noise.name)}, only {stream} varied in {alone.runs} runs: sd "
+                f"{spread(noise.name, deviation.value)} {_between(noise.name, deviation)}, of "
+                f"{spread(noise.name, noise.sample.sd)} when all vary",
+            )
+
+
+def _print_crossed(console: Console, noise: MetricNoise) -> None:
+    crossed = noise.crossed
+    assert crossed is not None
+    levels = " x ".join(f"{number} {stream}" for stream, number in crossed.levels.items())
+    sentence(console, f"{metric_words(noise.name)}, seeds crossed {levels}:")
+    table = named_table("", "sd", "variance", "", "share")
+    whole = crossed.total
+
+    def add(what: str, part: Estimate) -> None:
+        share = f"{100 * part.value / whole.value:.0f} %" if whole.value > 0 else "-"
+        deviation = spread(noise.name, math.sqrt(part.value)) if part.value >= 0 else "-"
+        variance, _, interval = _squared(noise.name, part).partition(" ")
+        table.add_row(f"  {what}", deviation, variance, interval, share)
+
+    add("all of them vary", whole)
+    for stream, part in crossed.alone.items():
+        add(f"only {stream} varies", part)
+    for component in crossed.components:
+        whole_set = len(component.streams) == len(crossed.levels)
+        mark = " *" if whole_set and not crossed.repeats else ""
+        own = "" if len(component.streams) > 1 else " by itself"
+        add(f"part of {' x '.join(component.streams)}{own}{mark}", component.variance)
+    if crossed.repeats:
+        add("part of the machine (repeats)", _point(crossed.repeats.variance))
+    console.print(table)
+    if not crossed.repeats:
+        sentence(console, "  * with whatever a repeat would change: no run was repeated")
+
+
+def _print_images(console: Console, found: Variance) -> None:
+    images = found.images
+    if images is None or images.runs < 2:
+        return
+    total = len(images.right)
+    _head(console, f"Which of the {total:,} images")
+    sentence(
+        console,
+        f"{images.always_right:,} are right in every run, {images.always_wrong:,} wrong in every "
+        f"run; {images.half:,} make half of the test-set noise.",
+    )
+    table = named_table("the noisiest", "right", "flips", "share of noise")
+    for place in images.noisiest(_IMAGES):
+        if images.share[place] > 0:
+            table.add_row(
+                Text(found.names[place]),
+                f"{100 * images.right[place]:.0f} %",
+                f"{100 * images.flips[place]:.0f} %",
+                f"{100 * images.share[place]:.1f} %",
+            )
+    console.print(table)
+
+
+def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
+    _head(
+        console,
+        f"Which metric shows {found.other} - {setup} with the fewest runs; {found.pairs} pairs",
+    )
+    table = named_table("metric", "difference", "runs saved, paired", "unpaired")
+    accuracy = found.metrics["accuracy"].difference
+    other = False
+    for name, signal in found.metrics.items():
+        elsewhere = _is_another(name, signal, accuracy)
+        other = other or elsewhere
+        table.add_row(
+            Text(metric_words(name)),
+            f"{spread(name, signal.difference)}{' *' if elsewhere else '  '}",
+            _times(signal.saved_paired),
+            "1" if name == "accuracy" else _times(signal.saved_unpaired),
+        )
+    console.print(table)
+    sentence(console, "  times fewer runs than unpaired accuracy needs; 95 % intervals, new seeds")
+    if other:
+        sentence(
+            console,
+            "  * not accuracy's difference: it saves runs on another question (sharpness, say)",
+        )
+
+
+def _is_another(name: str, signal: Signal, accuracy: float) -> bool:
+    """Whether a share moves by less than half of accuracy, by more than twice, or against it."""
+    return in_points(name) and not accuracy**2 / 2 <= signal.difference * accuracy <= (
+        2 * accuracy**2
+    )
+
+
+def _head(console: Console, text: str) -> None:
+    sentence(console, "")
+    sentence(console, text)
+
+
+def _point(value: float) -> Estimate:
+    return Estimate(value=value, low=math.nan, high=math.nan)
+
+
+def _root(variance: Estimate) -> Estimate:
+    """A standard deviation from a variance."""
+    return Estimate(
+        value=math.sqrt(variance.value), low=math.sqrt(variance.low), high=math.sqrt(variance.high)
+    )
+
+
+def _between(metric: str, found: Estimate) -> str:
+    return f"[{spread(metric, found.low)}, {spread(metric, found.high)}]"
+
+
+def _squared(metric: str, found: Estimate) -> str:
+    """A variance with its interval, in squares of the metric's printed units."""
+    unit = 1e4 if in_points(metric) else 1.0
+    if math.isnan(found.value):
+        return "-"
+    value = _short(unit * found.value)
+    if math.isnan(found.low):
+        return value
+    return f"{value} [{_short(unit * found.low)}, {_short(unit * found.high)}]"
+
+
+def _times(found: Estimate) -> str:
+    if math.isnan(found.value):
+        return "-"
+    return f"{_short(found.value)} [{_short(found.low)}, {_short(found.high)}]"
+
+
+def _short(value: float) -> str:
+    """Two digits and no exponent, as far as numbers people meet allow.
+
+    >>> [_short(value) for value in (0.0123, 2.34, 234.5, 2345.6, 4.1e-05, math.inf)]
+    ['0.012', '2.3', '234', '2346', '4.1e-05', 'inf']
+    """
+    return f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}"

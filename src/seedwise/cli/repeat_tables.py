@@ -1,0 +1,144 @@
+"""Null comparisons and repeats, in print."""
+
+import math
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from seedwise.cli.tables import plain_table
+from seedwise.cli.words import count, figure, spread
+from seedwise.comparison import NullComparisons, RepeatComparison
+from seedwise.comparison.nulls import NullRate
+from seedwise.comparison.sentences import metric_words
+from seedwise.stats.variance import Estimate
+
+__all__ = ["named_table", "percent", "print_nulls", "print_repeat", "sentence"]
+
+
+def sentence(console: Console, text: str) -> None:
+    """Print text as it is, broken between words where the line ends."""
+    console.print(text, markup=False, highlight=False)
+
+
+def named_table(*columns: str) -> Table:
+    """A table whose first column holds names, in full."""
+    table = plain_table(columns)
+    table.columns[0].no_wrap = True
+    return table
+
+
+def print_nulls(console: Console, found: NullComparisons, alpha: float) -> None:
+    """How often a verdict found a difference where there is none."""
+    sentence(
+        console,
+        f"{found.setup} against itself, {count(found.runs, 'run')} a side; the t test of "
+        f"{metric_words(found.metric)} states {100 * alpha:g} % false alarms",
+    )
+    rates = [("other seeds, unpaired", found.unpaired)]
+    if found.paired is not None:
+        rates.append(("twins, same seeds, paired", found.paired))
+    for name, rate in rates:
+        _print_rate(console, name, rate)
+    said = [_judgement(rate, alpha) for _, rate in rates]
+    for line in dict.fromkeys(said):
+        sentence(console, line)
+    sentence(console, _pairing_in_words(found))
+
+
+def _print_rate(console: Console, name: str, rate: NullRate) -> None:
+    incomplete = f"; {count(rate.incomplete, 'set')} incomplete" if rate.incomplete else ""
+    sentence(
+        console,
+        f"  {name}: {rate.rejected} of {rate.comparisons} called different, "
+        f"{percent(rate.rate)}{incomplete}",
+    )
+
+
+def _judgement(rate: NullRate, alpha: float) -> str:
+    if rate.comparisons == 0:
+        return "No comparison could be made: every set lacks a run."
+    if rate.rate.low > alpha:
+        return "More false alarms than stated: do not trust this verdict here."
+    top = f"{100 * rate.rate.high:.0f} %"
+    return f"Nothing speaks against the stated rate; {rate.comparisons} cannot tell it from {top}."
+
+
+def _pairing_in_words(found: NullComparisons) -> str:
+    if found.paired is None:
+        return "A training function of one's own has no learning rate to nudge: no twins."
+    unpaired, paired = (spread(found.metric, sd) for sd in (found.sd_unpaired, found.sd_paired))
+    return (
+        f"Two unrelated runs differ by sd {unpaired}, twins by {paired}: "
+        "no paired difference here varies less."
+    )
+
+
+def print_repeat(console: Console, found: RepeatComparison) -> None:
+    """Whether a run and its repeat are the same, and what that does to pairing."""
+    what = f"{found.setup} seed {found.seed}: run {found.run} and its repeat {found.repeat}"
+    if found.identical:
+        sentence(console, f"{what} are identical, bit for bit.")
+    else:
+        sentence(console, f"{what} differ.")
+        for line in _differences(found):
+            sentence(console, f"  {line}")
+    for name, (then, now) in found.made_otherwise.items():
+        sentence(console, f"  made otherwise: {name} was {then}, is {now}")
+    if not found.identical:
+        _print_floors(console, found)
+    sentence(console, _floor_in_words(found))
+
+
+def _differences(found: RepeatComparison) -> Iterable[str]:
+    if found.states[0] != found.states[1]:
+        yield f"the run {found.states[0]}, the repeat {found.states[1]}"
+    if not math.isnan(found.largest_difference):
+        yield (
+            f"logits by {found.largest_difference:.3g} at most; {100 * found.churn:.2f} % of the "
+            "predictions are of another class"
+        )
+    if found.first_epoch is not None:
+        yield f"from epoch {found.first_epoch} on"
+
+
+def _print_floors(console: Console, found: RepeatComparison) -> None:
+    table = named_table("metric", "run", "repeat", "difference")
+    for name, floor in found.floors.items():
+        table.add_row(
+            Text(metric_words(name)),
+            figure(name, floor.run),
+            figure(name, floor.repeat),
+            spread(name, floor.repeat - floor.run),
+        )
+    console.print(table)
+
+
+def _floor_in_words(found: RepeatComparison) -> str:
+    if not found.floors:
+        return "A run or a repeat that diverged says nothing of pairing."
+    name, floor = next(iter(found.floors.items()))
+    known = count(floor.repeats, "repeat")
+    if floor.sd == 0:
+        return (
+            f"So far the machine adds nothing to a paired difference ({known}): what two setups "
+            "share, they share exactly."
+        )
+    words = (
+        f"The floor under a paired difference of {metric_words(name)}: two trainings with the "
+        f"same seeds differ by sd {spread(name, floor.sd)} ({known})"
+    )
+    if math.isnan(floor.sd_seeds):
+        return f"{words}."
+    return (
+        f"{words}, two unrelated ones by {spread(name, floor.sd_seeds)}. Pairing cannot save more "
+        f"than a factor of {floor.most_saved:.3g} of the runs here."
+    )
+
+
+def percent(found: Estimate) -> str:
+    """A share with its interval."""
+    if math.isnan(found.value):
+        return "-"
+    return f"{100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"

@@ -1,0 +1,50 @@
+"""Comparisons as JSON, for machines; docs/statistics.md lists the keys, held to it by a test."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from seedwise.comparison.cautions import cautions
+from seedwise.comparison.result import Comparison
+from seedwise.comparison.sentences import basis, more_runs, target_sentence, verdict_sentence
+from seedwise.comparison.target import TargetComparison
+from seedwise.seeds import Seed
+
+__all__ = ["as_json"]
+
+_SCHEMA = 1
+"""Grows when a key changes its meaning or goes; new keys may come without."""
+
+
+def as_json(found: Comparison | TargetComparison) -> Mapping[str, Any]:
+    """All of a comparison in values that JSON has: infinite and unknown numbers are null.
+
+    Fields keep their names. `schema`, `outcome`, `sentence`, `basis`, `more_runs` and `cautions`
+    stand before them.
+    """
+    if isinstance(found, TargetComparison):
+        said = {"sentence": target_sentence(found)}
+    else:
+        said = {
+            "sentence": verdict_sentence(found),
+            "basis": basis(found),
+            "more_runs": more_runs(found),
+            "cautions": list(cautions(found)),
+        }
+    return {"schema": _SCHEMA, "outcome": found.outcome, **said, **_plain(found)}
+
+
+def _plain(value: Any) -> Any:
+    """A value with nothing but JSON's types in it."""
+    if isinstance(value, Seed):
+        return str(value)
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

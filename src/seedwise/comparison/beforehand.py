@@ -1,0 +1,120 @@
+"""What was fixed before the first run, and whether a verdict keeps to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seedwise.comparison.rule import Rule
+from seedwise.seeds import Seed
+from seedwise.store import Store
+
+__all__ = ["PLAN", "Standing", "changed_rule", "fixed_rule", "plan_of", "standing"]
+
+PLAN = "plan"
+"""The choice under which a study keeps what was fixed before its first run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Whether all that a verdict depends on was fixed before the first run.
+
+    Attributes:
+        confirmatory: Whether it was; error rates are what they say only then.
+        reasons: Why it was not, each as a clause.
+    """
+
+    confirmatory: bool
+    reasons: tuple[str, ...]
+
+
+def plan_of(
+    setups: Sequence[str],
+    seeds: Sequence[Seed],
+    rule: Rule,
+    *,
+    stop: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """What is to be kept before the first run, as JSON has it; `stop` is a rule without seeds."""
+    return {
+        "setups": list(setups),
+        "seeds": [str(seed) for seed in seeds],
+        "rule": dict(rule.to_json()),
+        "stop": stop,
+    }
+
+
+def fixed_rule(store: Store) -> Rule:
+    """The rule that was fixed; the usual one where none was."""
+    plan = store.choice(PLAN)
+    return Rule(**plan["rule"]) if plan else Rule()
+
+
+def standing(
+    store: Store, rule: Rule, setups: Sequence[str], seeds: Sequence[Sequence[Seed]]
+) -> Standing:
+    """Hold a verdict against what was fixed.
+
+    Args:
+        store: The study.
+        rule: The rule by which the verdict was reached.
+        setups: The setups that were compared.
+        seeds: The seeds of each one's results.
+    """
+    plan = store.choice(PLAN)
+    if plan is None:
+        return Standing(
+            confirmatory=False, reasons=("nothing was fixed before the first run was stored",)
+        )
+    reasons = [
+        *changed_rule(Rule(**plan["rule"]), rule),
+        *(
+            f"{setup!r} was added after runs were stored"
+            for setup in setups
+            if setup not in plan["setups"]
+        ),
+        *(_STOPPED if plan.get("stop") else _looked_early(plan["seeds"], setups, seeds)),
+    ]
+    return Standing(confirmatory=not reasons, reasons=tuple(reasons))
+
+
+_STOPPED = (
+    "a stopping rule looked after every pair, and these figures allow for one look only; the "
+    "rule's own verdict keeps them",
+)
+
+_UNSAID = {"metric": "matched_accuracy", "margin": "none", "paired": "by the seeds"}
+"""What stands for None in a rule."""
+
+
+def changed_rule(fixed: Rule, used: Rule) -> list[str]:
+    """In what a rule differs from the one that was fixed, each as a clause."""
+    was, here = (
+        _UNSAID | {name: value for name, value in rule.to_json().items() if value is not None}
+        for rule in (fixed, used)
+    )
+    return [
+        f"{name} is {here[name]} here, and {was[name]} was fixed"
+        for name in here
+        if here[name] != was[name]
+    ]
+
+
+def _looked_early(
+    planned: Sequence[str], setups: Sequence[str], seeds: Sequence[Sequence[Seed]]
+) -> list[str]:
+    """Seeds beyond those that were planned, and planned ones that are missing."""
+    wanted, reasons = set(planned), list[str]()
+    stored = [{str(seed) for seed in each} for each in seeds]
+    extra = set.union(*stored) - wanted
+    if extra:
+        reasons.append(
+            f"{len(extra)} seeds were added after runs were stored, beyond the {len(wanted)} that "
+            "were planned: whoever adds runs after a look has looked more than once"
+        )
+    for setup, have in zip(setups, stored, strict=True):
+        if wanted - have:
+            reasons.append(
+                f"{len(wanted & have)} of the {len(wanted)} planned runs of {setup!r} are there: "
+                "this is a look before the end"
+            )
+    return reasons

@@ -1,0 +1,149 @@
+"""The runs of a setup under several metrics: read from the study once, then only numbers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int16
+from numpy import ndarray
+
+from seedwise.comparison.metrics import Metric
+from seedwise.comparison.values import logits_in_chunks, metric_values, targets_of
+from seedwise.errors import StudyError
+from seedwise.seeds import Seed
+from seedwise.stats.catalog import BuiltInMetric
+from seedwise.store import Store, StoredRun
+
+__all__ = ["Measured", "Measurements", "RunCounts", "measure", "results_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCounts:
+    """What became of a setup's runs.
+
+    Attributes:
+        name: Name of the setup.
+        finished: Number of finished runs.
+        diverged: Number of diverged runs: results too.
+        failed: Seeds of which every try failed so far: the machine's fault, no result.
+        seconds: Mean wall time of a finished run; 0 for none.
+    """
+
+    name: str
+    finished: int
+    diverged: int
+    failed: int
+    seconds: float
+
+    @property
+    def results(self) -> int:
+        """Finished and diverged runs."""
+        return self.finished + self.diverged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measured:
+    """One metric of a setup's results.
+
+    Attributes:
+        values: One a run; a diverged run has what chance gives, or NaN where that can't be said.
+        images: The score of each image in each run; None for a metric that has no such scores.
+    """
+
+    values: Float64[ndarray, " runs"]
+    images: Float32[ndarray, "runs images"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measurements:
+    """All that a comparison needs of a setup.
+
+    Attributes:
+        counts: What became of its runs.
+        seeds: The seeds of its results, ascending.
+        diverged: Which of them diverged.
+        metrics: The metrics by name, each in the order of the seeds.
+        predicted: The class of each prediction of each finished run; None without logits.
+        classes: Number of classes; 0 where nobody knows.
+    """
+
+    counts: RunCounts
+    seeds: tuple[Seed, ...]
+    diverged: Bool[ndarray, " runs"]
+    metrics: Mapping[str, Measured]
+    predicted: Int16[ndarray, "finished predictions"] | None
+    classes: int
+
+
+def results_of(store: Store, setup: str) -> tuple[list[StoredRun], RunCounts]:
+    """The finished and diverged runs of a setup, by seed, and what became of all its runs.
+
+    Raises:
+        UnknownName: No such setup.
+        StudyError: It has no result yet.
+    """
+    runs = store.runs(setup)
+    results = sorted((run for run in runs if run.state != "failed"), key=lambda run: run.seed)
+    if not results:
+        raise StudyError(f"setup {setup!r} of {store.path} has no finished run; run it first")
+    finished = [run for run in results if run.state == "finished"]
+    failed = {run.seed for run in runs} - {run.seed for run in results}
+    return results, RunCounts(
+        name=setup,
+        finished=len(finished),
+        diverged=len(results) - len(finished),
+        failed=len(failed),
+        seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
+    )
+
+
+def measure(
+    store: Store, results: Sequence[StoredRun], counts: RunCounts, metrics: Sequence[Metric]
+) -> Measurements:
+    """The results of one setup under some metrics."""
+    finished = [run for run in results if run.state == "finished"]
+    diverged = np.array([run.state == "diverged" for run in results])
+    dataset = store.dataset()
+    classes = len(dataset.classes) if dataset else 0
+    scores, predicted = _from_logits(store, finished, metrics)
+    measured = dict[str, Measured]()
+    for metric in metrics:
+        chance = metric.chance(classes)
+        fill = math.nan if chance is None else chance
+        values = np.full(len(results), fill)
+        images = None
+        if str(metric) in scores:
+            images = np.full((len(results), scores[str(metric)].shape[1]), fill, np.float32)
+            images[~diverged] = scores[str(metric)]
+            values[~diverged] = images[~diverged].mean(axis=1, dtype=np.float64)
+        elif finished:
+            known = metric_values(store, str(metric), finished)
+            values[~diverged] = [known[run.id] for run in finished]
+        measured[str(metric)] = Measured(values=values, images=images)
+    return Measurements(
+        counts=counts,
+        seeds=tuple(run.seed for run in results),
+        diverged=diverged,
+        metrics=measured,
+        predicted=predicted,
+        classes=classes,
+    )
+
+
+def _from_logits(
+    store: Store, finished: Sequence[StoredRun], metrics: Sequence[Metric]
+) -> tuple[Mapping[str, Float32[ndarray, "runs images"]], Int16[ndarray, "runs _"] | None]:
+    """The score of each image under each built-in metric, and the predicted classes."""
+    if not finished or not all(run.has_logits for run in finished):
+        return {}, None
+    built_in = [metric for metric in metrics if isinstance(metric, BuiltInMetric)]
+    targets = targets_of(store)
+    scores: dict[str, list[Float32[ndarray, "runs images"]]] = {str(m): [] for m in built_in}
+    predicted = list[Int16[ndarray, "runs predictions"]]()
+    for some, logits in logits_in_chunks(store, finished):
+        for metric in built_in:
+            scores[str(metric)].append(metric.image_scores(logits, targets))
+        predicted.append(logits.argmax(axis=-1).reshape(len(some), -1).astype(np.int16))
+    joined = {name: np.concatenate(parts) for name, parts in scores.items()}
+    return joined, np.concatenate(predicted)

@@ -1,0 +1,176 @@
+"""What a metric's name means for the runs of a study: built in, returned by the runs, or own."""
+
+import importlib
+import math
+import re
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import getsourcefile
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedwise.errors import ConfigError, UnknownName
+from seedwise.stats.catalog import CATALOG, BuiltInMetric
+from seedwise.stats.scores import Logits, Targets
+from seedwise.store import StoredRun
+
+__all__ = ["Metric", "OwnMetric", "ReturnedMetric", "default_metric", "find_metric"]
+
+_LOWER = re.compile(r"(loss|error|err|entropy|nll|brier|perplexity|ppl|mse|mae|rmse)$", re.I)
+"""Endings of names of which less is taken to be better; `:better=higher` says otherwise."""
+
+_BETTER = re.compile(r"(.+):better=(lower|higher)$")
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnedMetric:
+    """A number that each run came with.
+
+    Attributes:
+        name: Its name among the run's metrics.
+        higher_is_better: Which way is up.
+    """
+
+    name: str
+    higher_is_better: bool
+
+    def __str__(self) -> str:
+        return self.name
+
+    def chance(self, classes: int) -> float | None:
+        """What a diverged run counts as: only for an accuracy can it be said."""
+        return 1 / classes if self.name == "accuracy" and classes else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnMetric:
+    """A function of the user's, `module:function`, of one run's logits and the targets.
+
+    It gets float32 logits (views, examples, classes) and the targets, and returns one number.
+
+    Attributes:
+        name: How it is named.
+        key: Under what its values are kept: the name and a checksum of the module's file, so that
+            an edited function is computed again.
+        higher_is_better: Which way is up.
+        function: The function.
+    """
+
+    name: str
+    key: str
+    higher_is_better: bool
+    function: Callable[[Any, Any], Any]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def chance(self, classes: int) -> float | None:
+        """Nobody can say what a diverged run would get."""
+        return None
+
+    def value(self, logits: Logits, targets: Targets, run: StoredRun) -> float:
+        """The metric of one run.
+
+        Raises:
+            ConfigError: The function fails, or returns something else than a finite number.
+        """
+        try:
+            value = self.function(logits.astype(np.float32), targets)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ConfigError(f"{self.name} fails on {_words(run)}: {reason}") from error
+        number = np.asarray(value)
+        if number.shape != () or not isinstance(number.item(), Real):
+            raise ConfigError(f"{self.name} must return one number, got {value!r}")
+        if not math.isfinite(number.item()):
+            raise ConfigError(f"{self.name} gives {value} for {_words(run)}; it must be finite")
+        return float(number.item())
+
+
+Metric = BuiltInMetric | OwnMetric | ReturnedMetric
+
+
+def find_metric(text: str, finished: Sequence[StoredRun]) -> Metric:
+    """The metric that a text names, for some finished runs.
+
+    A built-in one is computed where all have their predictions, and so is `module:function`;
+    otherwise the runs are to have returned a metric of this name. `name:better=lower` says of a
+    metric that is not built in which way is up.
+
+    Raises:
+        UnknownName: No such metric, or no such setting of it.
+        ConfigError: A setting is out of range, a function cannot be loaded, or some of the runs
+            lack what it takes.
+    """
+    name = text.partition(":")[0]
+    predictions = all(run.has_logits for run in finished)
+    if name in CATALOG and (predictions or ":" in text):
+        metric = BuiltInMetric.parse(text)
+        if not predictions:
+            raise ConfigError(f"{text} needs the predictions of every run; some have metrics only")
+        return metric
+    said = _BETTER.match(text)
+    bare = said[1] if said else text
+    higher = said[2] == "higher" if said else not _LOWER.search(bare)
+    if any(bare in run.metrics for run in finished):
+        return ReturnedMetric(name=bare, higher_is_better=higher)
+    if _FUNCTION.match(bare):
+        if not predictions:
+            raise ConfigError(f"{text} needs the predictions of every run; some have metrics only")
+        return _own(bare, higher)
+    returned = {key for run in finished for key in run.metrics}
+    raise UnknownName("metric", text, {*CATALOG, *returned})
+
+
+def default_metric(finished: Sequence[StoredRun]) -> str:
+    """The metric that decides where none is named.
+
+    Raises:
+        ConfigError: The runs have several metrics and none of them is accuracy, or none at all.
+    """
+    if all(run.has_logits for run in finished):
+        return "matched_accuracy"
+    common = set.intersection(*(set(run.metrics) for run in finished))
+    if "accuracy" in common:
+        return "accuracy"
+    if len(common) == 1:
+        return common.pop()
+    names = ", ".join(sorted(common)) or "none that all have"
+    raise ConfigError(f"the runs have the metrics {names}; choose one with metric / --metric")
+
+
+def _own(name: str, higher: bool) -> OwnMetric:
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"metric {name!r} cannot be loaded: no module {error.name!r}; put it on PYTHONPATH"
+        ) from None
+    except AttributeError:
+        raise ConfigError(f"metric {name!r}: module {module!r} has no {function!r}") from None
+    if not callable(found):
+        raise ConfigError(f"metric {name!r} is no function but {found!r}")
+    return OwnMetric(
+        name=name,
+        key=f"{name}#{_checksum(found):08x}",
+        higher_is_better=higher,
+        function=found,
+    )
+
+
+def _checksum(function: Callable[..., Any]) -> int:
+    try:
+        source = getsourcefile(function)
+    except TypeError:  # compiled: its module's version is all there is
+        source = None
+    return zlib.crc32(Path(source).read_bytes()) if source else 0
+
+
+def _words(run: StoredRun) -> str:
+    return f"the run of {run.setup!r} with seed {run.seed}"

@@ -1,0 +1,278 @@
+"""How many runs a difference needs, from figures that are given or from a pilot study."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedwise.comparison.contrast import contrast, shared_seeds
+from seedwise.comparison.measured import Measurements, measure, results_of
+from seedwise.comparison.metrics import Metric, default_metric, find_metric
+from seedwise.comparison.rule import Rule
+from seedwise.comparison.verdict import SOFT
+from seedwise.errors import ConfigError
+from seedwise.stats.power import (
+    Noise,
+    equivalence_power,
+    power,
+    reachable_difference,
+    runs_needed,
+    sd_upper,
+)
+from seedwise.store import Store, StoredRun
+
+__all__ = [
+    "Forecast",
+    "Planning",
+    "Question",
+    "forecast",
+    "plan_from_figures",
+    "plan_from_pilot",
+]
+
+_MARGIN_METRIC = "accuracy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What one metric needs, with paired or unpaired runs.
+
+    Attributes:
+        metric: Name of the metric; empty where only figures were given.
+        paired: Whether the two setups' runs share their seeds.
+        noise: The standard deviation of a setup's runs and, for paired ones, their correlation.
+        pilot_freedom: Degrees of freedom of the pilot behind `noise`; None for given figures.
+        runs: For each difference asked for, the runs of each setup; None where 100,000 are not
+            enough.
+        runs_upper: The same with the upper confidence bound of the noise in its place.
+        equivalence_runs: Runs of each setup to show equivalence within the margin where there is
+            no difference; None without a margin, where 100,000 are not enough, and for a metric
+            that the margin is not of.
+        reachable: The difference that the runs asked for can show; NaN if none were asked for.
+        reachable_upper: The same with the upper confidence bound; infinite where there is none.
+    """
+
+    metric: str
+    paired: bool
+    noise: Noise
+    pilot_freedom: int | None
+    runs: tuple[int | None, ...]
+    runs_upper: tuple[int | None, ...]
+    equivalence_runs: int | None
+    reachable: float
+    reachable_upper: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planning:
+    """What a study needs.
+
+    Attributes:
+        differences: The true differences, in the units of the metrics (accuracy as a fraction).
+        asked_runs: The number of runs of each setup that was asked for; None if none was.
+        margin: The margin of equivalence, of accuracy; None without one.
+        wanted: The chance of showing a difference that is there (power).
+        alpha: Rate of false alarms.
+        forecasts: One for each metric, paired and unpaired.
+        seconds: Measured or given wall time of one run; NaN where nobody knows.
+        pilot: Names of the setups whose runs were looked at; empty for given figures.
+    """
+
+    differences: tuple[float, ...]
+    asked_runs: int | None
+    margin: float | None
+    wanted: float
+    alpha: float
+    forecasts: tuple[Forecast, ...]
+    seconds: float
+    pilot: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of a plan.
+
+    Attributes:
+        differences: True differences to be shown, each above 0; an accuracy as a fraction.
+        runs: A number of runs of each setup, to be told what it can show.
+        margin: Margin of equivalence, as a fraction of accuracy.
+        wanted: Power, above the rate of false alarms and below 1.
+        alpha: Rate of false alarms.
+    """
+
+    differences: tuple[float, ...] = (0.002, 0.005, 0.01)
+    runs: int | None = None
+    margin: float | None = None
+    wanted: float = 0.8
+    alpha: float = 0.05
+
+    def __post_init__(self) -> None:
+        bad = [each for each in self.differences if not 0 < each < math.inf]
+        if bad or not self.differences:
+            raise ConfigError(
+                f"a difference must be above 0, got {bad[0] if bad else 'none'}; half a point of "
+                "accuracy is 0.005"
+            )
+        if self.runs is not None and self.runs < 2:
+            raise ConfigError(f"runs must be 2 or more of each setup, got {self.runs}")
+        if self.margin is not None and not 0 < self.margin < math.inf:
+            raise ConfigError(f"margin must be above 0, got {self.margin}")
+        if not 0 < self.alpha < self.wanted < 1:
+            raise ConfigError(
+                f"power must be above alpha and below 1, got {self.wanted} and {self.alpha}"
+            )
+
+
+def plan_from_figures(
+    question: Question, *, sd: float, r: float | None = None, seconds: float = math.nan
+) -> Planning:
+    """What a standard deviation that is known, or supposed, asks for.
+
+    Args:
+        question: What is asked.
+        sd: Standard deviation of a setup's runs, ddof 1, in the metric's units.
+        r: Correlation of runs that share their seeds; None to plan unpaired runs only.
+        seconds: Wall time of a run.
+
+    Raises:
+        ConfigError: A figure is out of range.
+    """
+    noises = [Noise(sd=sd), *([] if r is None else [Noise(sd=sd, r=r)])]
+    return _planning(
+        question,
+        tuple(forecast("", noise, question, freedom=None) for noise in noises),
+        seconds=seconds,
+        pilot=(),
+    )
+
+
+def plan_from_pilot(store: Store, setups: Sequence[str], question: Question) -> Planning:
+    """What the runs of a study ask for, with how sure that is.
+
+    Args:
+        store: The study.
+        setups: One setup, of which only unpaired runs can be planned, or the two that are to be
+            compared; their shared seeds tell what pairing saves.
+        question: What is asked.
+
+    Raises:
+        ConfigError: Not one or two setups, or too few runs to tell how much they vary.
+        UnknownName: No such setup.
+        StudyError: A setup has no result.
+    """
+    if len(setups) not in (1, 2):
+        raise ConfigError(f"a plan is for one or two setups, got {len(setups)}")
+    found = [results_of(store, name) for name in setups]
+    finished = [run for results, _ in found for run in results if run.state == "finished"]
+    metrics = _metrics(finished)
+    measured = [measure(store, results, counts, metrics) for results, counts in found]
+    forecasts = [each for metric in metrics for each in _from_pilot(measured, metric, question)]
+    if not forecasts:
+        raise ConfigError(
+            f"{' and '.join(setups)}: two runs or more that differ are needed to tell how much "
+            "runs vary; give --sd instead"
+        )
+    return _planning(
+        question,
+        tuple(forecasts),
+        seconds=float(np.mean([run.seconds for run in finished])) if finished else math.nan,
+        pilot=tuple(setups),
+    )
+
+
+def forecast(metric: str, noise: Noise, question: Question, *, freedom: int | None) -> Forecast:
+    """What one metric needs.
+
+    Args:
+        metric: Its name.
+        noise: How much runs vary.
+        question: What is asked.
+        freedom: Degrees of freedom of the pilot behind the noise; None if it is given.
+    """
+    upper = noise
+    if freedom is not None:
+        upper = Noise(sd=sd_upper(noise.sd, freedom), r=noise.r)
+    of_margin = question.margin if metric in ("", _MARGIN_METRIC) else None
+    both = [
+        tuple(_runs_for(difference, each, question) for difference in question.differences)
+        for each in (noise, upper)
+    ]
+    reachable = [
+        math.nan
+        if question.runs is None
+        else reachable_difference(
+            question.runs, each, wanted=question.wanted, alpha=question.alpha
+        )
+        for each in (noise, upper)
+    ]
+    return Forecast(
+        metric=metric,
+        paired=noise.r is not None,
+        noise=noise,
+        pilot_freedom=freedom,
+        runs=both[0],
+        runs_upper=both[1],
+        equivalence_runs=None if of_margin is None else _runs_within(of_margin, noise, question),
+        reachable=reachable[0],
+        reachable_upper=reachable[1],
+    )
+
+
+def _planning(
+    question: Question, forecasts: tuple[Forecast, ...], *, seconds: float, pilot: tuple[str, ...]
+) -> Planning:
+    return Planning(
+        differences=question.differences,
+        asked_runs=question.runs,
+        margin=question.margin,
+        wanted=question.wanted,
+        alpha=question.alpha,
+        forecasts=forecasts,
+        seconds=seconds,
+        pilot=pilot,
+    )
+
+
+def _runs_for(difference: float, noise: Noise, question: Question) -> int | None:
+    return runs_needed(
+        lambda runs: power(difference, runs, noise, alpha=question.alpha), question.wanted
+    )
+
+
+def _runs_within(margin: float, noise: Noise, question: Question) -> int | None:
+    return runs_needed(
+        lambda runs: equivalence_power(margin, runs, noise, alpha=question.alpha),
+        question.wanted,
+    )
+
+
+def _metrics(finished: Sequence[StoredRun]) -> list[Metric]:
+    names = [default_metric(finished)]
+    if all(run.has_logits for run in finished):
+        names = ["accuracy", *SOFT]
+    return [find_metric(name, finished) for name in names]
+
+
+def _from_pilot(
+    setups: Sequence[Measurements], metric: Metric, question: Question
+) -> list[Forecast]:
+    """Unpaired from the pooled spread of the setups, paired from their shared seeds."""
+    name = str(metric)
+    groups = [each.metrics[name].values for each in setups]
+    groups = [values[np.isfinite(values)] for values in groups]
+    groups = [values for values in groups if len(values)]
+    freedom = sum(len(values) - 1 for values in groups)
+    pooled = sum(float(np.square(values - values.mean()).sum()) for values in groups)
+    if freedom < 1 or pooled / freedom <= 1e-24:
+        return []
+    sd = math.sqrt(pooled / freedom)
+    found = [forecast(name, Noise(sd=sd), question, freedom=freedom)]
+    if len(setups) == 2 and len(shared_seeds(*setups)) > 2:
+        a, b = setups
+        pairs = contrast(a, b, metric, paired=True, confidence=Rule().confidence).difference
+        if pairs.freedom > 0:
+            of_differences = pairs.error * math.sqrt(pairs.n_a)
+            shared = Noise(sd=sd, r=max(-1.0, 1 - of_differences**2 / (2 * sd**2)))
+            found.append(forecast(name, shared, question, freedom=pairs.n_a - 1))
+    return found

@@ -1,0 +1,89 @@
+"""One setup against a fixed number: a published accuracy, or what a release must reach."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from seedwise.comparison.beforehand import Standing, standing
+from seedwise.comparison.measured import RunCounts, measure, results_of
+from seedwise.comparison.metrics import default_metric, find_metric
+from seedwise.comparison.rule import Rule
+from seedwise.comparison.sentences import target_sentence
+from seedwise.errors import ConfigError, StudyError
+from seedwise.stats.intervals import Difference, Sample, difference_from_target
+from seedwise.store import Store
+
+__all__ = ["TargetComparison", "compare_with_target"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetComparison:
+    """A setup against a fixed number.
+
+    Attributes:
+        setup: Name of the setup, with what became of its runs.
+        metric: The metric that the number is of.
+        higher_is_better: Which way is up.
+        target: The number, taken as exact.
+        rule: How the verdict was reached.
+        sample: The runs, diverged ones at what chance gives.
+        difference: Mean less target, with its interval for new seeds on these images.
+        outcome: `better` or `worse` than the target, or `undecided`.
+        standing: Whether all was fixed before the first run.
+    """
+
+    setup: RunCounts
+    metric: str
+    higher_is_better: bool
+    target: float
+    rule: Rule
+    sample: Sample
+    difference: Difference
+    outcome: Literal["better", "worse", "undecided"]
+    standing: Standing
+
+    def __str__(self) -> str:
+        """The verdict in words."""
+        return target_sentence(self)
+
+
+def compare_with_target(store: Store, setup: str, target: float, rule: Rule) -> TargetComparison:
+    """Compare a setup with a fixed number.
+
+    Args:
+        store: The study.
+        setup: Name of the setup.
+        target: The number, in the metric's units; an accuracy as a fraction.
+        rule: Its metric decides, accuracy where it names none; its margin is not looked at.
+
+    Raises:
+        ConfigError: The metric cannot be computed as named, or the target is no number.
+        UnknownName: No such setup or metric.
+        StudyError: The setup has no result.
+    """
+    if not np.isfinite(target):
+        raise ConfigError(f"target must be a number, got {target}")
+    results, counts = results_of(store, setup)
+    finished = [run for run in results if run.state == "finished"]
+    name = rule.metric or default_metric(finished)
+    metric = find_metric("accuracy" if name == "matched_accuracy" else name, finished)
+    measured = measure(store, results, counts, [metric])
+    values = measured.metrics[str(metric)].values
+    known = values[np.isfinite(values)]
+    if not len(known):
+        raise StudyError(f"setup {setup!r} has no run that {metric} can be told of; all diverged")
+    difference = difference_from_target(known, target, confidence=rule.confidence)
+    up = (difference.estimate > 0) == metric.higher_is_better
+    outcome = ("better" if up else "worse") if difference.clear_of_zero else "undecided"
+    return TargetComparison(
+        setup=counts,
+        metric=str(metric),
+        higher_is_better=metric.higher_is_better,
+        target=target,
+        rule=rule,
+        sample=Sample.of(known),
+        difference=difference,
+        outcome=outcome,
+        standing=standing(store, rule, [setup], [measured.seeds]),
+    )

@@ -1,0 +1,258 @@
+"""Where the noise of a setup comes from, as far as its stored runs can tell."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+
+from seedwise.comparison.independent import independent_runs
+from seedwise.comparison.scored import Scored, metric_names, repeat_values, score
+from seedwise.errors import StudyError
+from seedwise.seeds import STREAMS
+from seedwise.stats.components import (
+    CrossedVariance,
+    Replicates,
+    complete_grid,
+    crossed_variance,
+)
+from seedwise.stats.images import ImageNoise, image_noise
+from seedwise.stats.intervals import Sample
+from seedwise.stats.savings import FEWEST_PAIRS, Signal, signal
+from seedwise.stats.variance import Estimate, VarianceSplit, split_variance, variance_of
+from seedwise.store import Store, StoredRepeat, StoredRun
+
+__all__ = ["Alone", "MetricNoise", "SignalTable", "Variance", "replicates", "variance"]
+
+_FEWEST_ALONE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """What is left of the variance when one stream varies and the others keep their seeds.
+
+    Attributes:
+        runs: Runs that share the seeds of the other streams.
+        variance: Of the metric over them.
+    """
+
+    runs: int
+    variance: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricNoise:
+    """The noise of one metric.
+
+    Attributes:
+        name: The metric.
+        sample: Its values over independent runs.
+        variance: Their variance.
+        split: Training noise against test-set noise; None without predictions.
+        alone: By stream, for streams that some runs vary while the others are fixed.
+        crossed: Components of variance; None where no seeds are crossed.
+    """
+
+    name: str
+    sample: Sample
+    variance: Estimate
+    split: VarianceSplit | None
+    alone: Mapping[str, Alone]
+    crossed: CrossedVariance | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalTable:
+    """How well each metric shows the difference of another setup.
+
+    Attributes:
+        other: Name of the other setup.
+        pairs: Seeds that both ran, sharing none.
+        metrics: The signal under each metric.
+    """
+
+    other: str
+    pairs: int
+    metrics: Mapping[str, Signal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Variance:
+    """Where the run-to-run noise of a setup comes from.
+
+    Attributes:
+        setup: Name of the setup.
+        runs: Finished runs that share no seed: the sample.
+        sharing: Finished runs beside them that share a seed with another: only the sources of
+            variance use them.
+        diverged: Diverged runs, which no figure here includes.
+        repeats: Finished repeats.
+        metrics: The noise under each metric, accuracy first.
+        images: The images one by one; None without predictions.
+        names: Their names, "class/file".
+        signals: For each other setup with at least three pairs, which metric shows it best.
+    """
+
+    setup: str
+    runs: int
+    sharing: int
+    diverged: int
+    repeats: int
+    metrics: tuple[MetricNoise, ...]
+    images: ImageNoise | None
+    names: tuple[str, ...]
+    signals: tuple[SignalTable, ...]
+
+
+def variance(store: Store, setup: str) -> Variance:
+    """Take the noise of a setup apart.
+
+    Raises:
+        UnknownName: No such setup.
+        StudyError: It has no finished run.
+    """
+    runs = store.runs(setup)
+    finished = [run for run in runs if run.state == "finished"]
+    if not finished:
+        raise StudyError(f"setup {setup!r} of {store.path} has no finished run; run it first")
+    metrics = metric_names(finished)
+    chosen = independent_runs(finished)
+    ids = {run.id for run in chosen}
+    sample = score(store, chosen, metrics)
+    sharing = score(store, [run for run in finished if run.id not in ids], metrics)
+    repeats = [one for one in store.repeats([r.id for r in finished]) if one.state == "finished"]
+    again = repeat_values(store, repeats, metrics)
+    dataset = store.dataset()
+    whole = [*sample.runs, *sharing.runs]
+    values = {
+        name: np.concatenate([sample.values[name], sharing.values[name]]) for name in metrics
+    }
+    noise = {name: replicates(whole, values[name], repeats, again[name]) for name in metrics}
+    design = _Design.of(whole)
+    return Variance(
+        setup=setup,
+        runs=len(sample.runs),
+        sharing=len(sharing.runs),
+        diverged=sum(run.state == "diverged" for run in runs),
+        repeats=len(repeats),
+        metrics=tuple(
+            _metric_noise(name, sample, design, values[name], noise[name]) for name in metrics
+        ),
+        images=image_noise(sample.scores["accuracy"], sample.flips) if sample.scores else None,
+        names=dataset.names if dataset else (),
+        signals=tuple(_signals(store, setup, sample)),
+    )
+
+
+def replicates(
+    runs: Sequence[StoredRun],
+    values: Float64[ndarray, " runs"],
+    repeats: Sequence[StoredRepeat],
+    again: Float64[ndarray, " repeats"],
+) -> Replicates:
+    """What repeats say of the noise of training again with the same seeds.
+
+    Args:
+        runs: Finished runs.
+        values: Their metric.
+        repeats: Finished repeats of some of them.
+        again: Their metric.
+    """
+    groups = {run.id: [value] for run, value in zip(runs, values, strict=True)}
+    for repeat, value in zip(repeats, again, strict=True):
+        if np.isfinite(value):
+            groups[repeat.run].append(value)
+    return Replicates.of([np.array(group) for group in groups.values()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Design:
+    """Which runs share which seeds.
+
+    Attributes:
+        seeds: One row a run, a column for each stream.
+        grid: The seeds of each stream of which every combination is there.
+    """
+
+    seeds: Int64[ndarray, "runs streams"]
+    grid: tuple[Int64[ndarray, " _"], ...]
+
+    @classmethod
+    def of(cls, runs: Sequence[StoredRun]) -> Self:
+        seeds = np.array([[getattr(run.seed, stream) for stream in STREAMS] for run in runs])
+        return cls(seeds=seeds, grid=complete_grid(seeds))
+
+    def crossed(
+        self, values: Float64[ndarray, " runs"], noise: Replicates
+    ) -> CrossedVariance | None:
+        """Components of variance over the grid; None where it crosses no two streams."""
+        varied = [axis for axis, levels in enumerate(self.grid) if len(levels) > 1]
+        if len(varied) < 2:
+            return None
+        axes = range(len(self.grid))
+        inside = np.all([np.isin(self.seeds[:, axis], self.grid[axis]) for axis in axes], axis=0)
+        places = [np.searchsorted(self.grid[axis], self.seeds[inside, axis]) for axis in axes]
+        table = np.full([len(levels) for levels in self.grid], np.nan)
+        table[tuple(places)] = values[inside]
+        return crossed_variance(table.squeeze(), [STREAMS[axis] for axis in varied], noise)
+
+    def alone(self, values: Float64[ndarray, " runs"]) -> Mapping[str, Alone]:
+        """By stream, the largest set of runs that share the seeds of the other streams.
+
+        Left out where it is small, or where the grid has as many seeds and says more.
+        """
+        found: dict[str, Alone] = {}
+        for axis, stream in enumerate(STREAMS):
+            others = np.delete(self.seeds, axis, axis=1)
+            _, group, sizes = np.unique(others, axis=0, return_inverse=True, return_counts=True)
+            crossed = sum(len(levels) > 1 for levels in self.grid) > 1
+            least = max(_FEWEST_ALONE, len(self.grid[axis]) + 1 if crossed else 0)
+            if sizes.max() >= least:
+                chosen = values[group.reshape(-1) == sizes.argmax()]
+                found[stream] = Alone(runs=len(chosen), variance=variance_of(chosen))
+        return found
+
+
+def _metric_noise(
+    name: str,
+    sample: Scored,
+    design: _Design,
+    values: Float64[ndarray, " runs"],
+    noise: Replicates,
+) -> MetricNoise:
+    return MetricNoise(
+        name=name,
+        sample=Sample.of(sample.values[name]),
+        variance=variance_of(sample.values[name]),
+        split=split_variance(sample.scores[name]) if sample.scores else None,
+        alone=design.alone(values),
+        crossed=design.crossed(values, noise),
+    )
+
+
+def _signals(store: Store, setup: str, sample: Scored) -> Iterator[SignalTable]:
+    """Each other setup that shares enough seeds and a metric with this one."""
+    for other in store.setups():
+        by_seed = {run.seed: run for run in store.runs(other) if run.state == "finished"}
+        places = [i for i, run in enumerate(sample.runs) if run.seed in by_seed]
+        partners = [by_seed[sample.runs[i].seed] for i in places]
+        metrics = [name for name in metric_names(partners) if name in sample.values]
+        if other == setup or len(places) < FEWEST_PAIRS or "accuracy" not in metrics:
+            continue
+        mine = {name: sample.values[name][places] for name in metrics}
+        theirs = score(store, partners, metrics).values
+        yield SignalTable(
+            other=other,
+            pairs=len(places),
+            metrics={
+                name: signal(
+                    mine[name],
+                    theirs[name],
+                    accuracy_a=mine["accuracy"],
+                    accuracy_b=theirs["accuracy"],
+                )
+                for name in metrics
+            },
+        )

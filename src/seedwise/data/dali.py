@@ -1,0 +1,137 @@
+"""Batches by NVIDIA DALI: the graphs that the notebook trained and validated from.
+
+The notebook's graphs began with a file reader, a JPEG decoder and random numbers of DALI's own.
+Here they begin behind these, with decoded pixels from the cache and with the run's draws: DALI's
+decoder on a CPU gives the cache's pixels bit for bit, and a crop drawn by us keeps paired runs
+paired, with other loaders too. What follows, slice, resize, mirror and normalise, is DALI's.
+
+It rounds the resized image to uint8 before it normalises; the other loader rounds nothing. They
+differ by up to half a level of 255, so that a setup with this loader is another setup.
+"""
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+# DALI makes its types when it is imported, and its stubs know neither them nor generators
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+from nvidia.dali import fn, types
+from nvidia.dali.pipeline import pipeline_def
+
+from seedwise.data.augment import MEAN, STD, shorter_side
+from seedwise.data.dataset import Data
+from seedwise.data.draws import Draws
+
+__all__ = ["train_batches", "valid_batches"]
+
+
+def train_batches(
+    data: Data, draws: Draws, epoch: int, *, size: int, threads: int, device: str
+) -> Iterator[tuple[Any, Int64[ndarray, " batch"]]]:
+    """The augmented batches of an epoch, in order, with their targets.
+
+    Args:
+        data: Cached pixels.
+        draws: The run's draws: DALI draws nothing.
+        epoch: Which epoch, from 0.
+        size: Side of the images, in pixels.
+        threads: Threads of DALI, which then works two batches ahead; 0 makes each batch when it is
+            asked for.
+        device: `cpu` or `cuda`: where DALI resamples, and where its batches are.
+
+    Returns:
+        Float32 (batch, size, size, 3), normalised, as DALI's tensors: numpy and torch read them
+        without a copy (`torch.from_dlpack`). Each owns its memory.
+    """
+    examples = draws.examples[epoch]
+    corners, sides = map(np.ascontiguousarray, np.split(draws.boxes[epoch], 2, axis=-1))
+    mirrored = draws.mirrored[epoch].astype(np.int32)
+
+    def fed() -> Iterator[tuple[Any, ...]]:
+        for step, chosen in enumerate(examples):
+            images = [data.pixels.image(i) for i in chosen]
+            yield images, corners[step], sides[step], mirrored[step]
+
+    engine = _engine(examples.shape[1], threads, device)
+    graph = _train_graph(fed, size=size, device=device, **engine)
+    for images, chosen in zip(_outputs(graph), examples, strict=True):
+        yield images, data.targets[chosen]
+
+
+def valid_batches(
+    data: Data, *, size: int, batch_size: int, threads: int, device: str, mirrored: bool = False
+) -> Iterator[Any]:
+    """The validation images, in order: the centre, as it is or mirrored.
+
+    Args:
+        data: Cached pixels.
+        size: Side of the images, in pixels.
+        batch_size: Images a batch; the last one may hold fewer.
+        threads: As in `train_batches`.
+        device: As in `train_batches`.
+        mirrored: Whether to turn the images left to right.
+    """
+
+    def fed() -> Iterator[list[Any]]:
+        for start in range(0, len(data.valid), batch_size):
+            yield [data.pixels.image(i) for i in data.valid[start : start + batch_size]]
+
+    engine = _engine(batch_size, threads, device)
+    return _outputs(_valid_graph(fed, size=size, device=device, mirrored=mirrored, **engine))
+
+
+def _engine(batch_size: int, threads: int, device: str) -> dict[str, Any]:
+    """How DALI runs a graph. The dynamic executor leaves each batch its memory."""
+    return {
+        "batch_size": batch_size,
+        "num_threads": max(1, threads),
+        "prefetch_queue_depth": 2 if threads else 1,
+        "device_id": None if device == "cpu" else 0,
+        "exec_dynamic": True,
+    }
+
+
+@pipeline_def
+def _train_graph(fed: Callable[[], Iterator[Any]], *, size: int, device: str) -> Any:
+    images, corners, sides, mirrored = fn.external_source(
+        fed, num_outputs=4, cycle=False, layout=["HWC", None, None, None]
+    )
+    cropped = fn.slice(_there(images, device), start=corners, shape=sides, axes=[0, 1])
+    resized = fn.resize(cropped, size=[size, size], interp_type=types.INTERP_TRIANGULAR)
+    return _normalised(resized, mirror=mirrored)
+
+
+@pipeline_def
+def _valid_graph(
+    fed: Callable[[], Iterator[Any]], *, size: int, device: str, mirrored: bool
+) -> Any:
+    images = fn.external_source(fed, cycle=False, layout="HWC")
+    resized = fn.resize(
+        _there(images, device),
+        resize_shorter=shorter_side(size),
+        interp_type=types.INTERP_TRIANGULAR,
+    )
+    return _normalised(resized, mirror=int(mirrored), crop=(size, size))
+
+
+def _there(images: Any, device: str) -> Any:
+    return images if device == "cpu" else images.gpu()
+
+
+def _normalised(images: Any, **arguments: Any) -> Any:
+    return fn.crop_mirror_normalize(
+        images, mean=list(MEAN), std=list(STD), dtype=types.FLOAT, output_layout="HWC", **arguments
+    )
+
+
+def _outputs(pipeline: Any) -> Iterator[Any]:
+    """Every batch of a graph, until what feeds it ends."""
+    pipeline.build()
+    while True:
+        try:
+            (batch,) = pipeline.run()
+        except StopIteration:
+            return
+        yield batch.as_tensor()

@@ -1,0 +1,206 @@
+"""A table for a paper: setups as rows, metrics as columns; mean, standard deviation, interval."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from scipy import stats
+
+from seedwise.comparison import SetupSummary, summarise
+from seedwise.comparison.values import metric_values
+from seedwise.errors import DataError
+from seedwise.figures import in_points, spread
+from seedwise.stats.intervals import Sample
+from seedwise.store import Store
+
+__all__ = ["Cell", "Row", "paper_table", "table_rows"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One metric of one setup.
+
+    Attributes:
+        sample: The finished runs.
+        low: Lower end of Student's t interval of their mean; -inf for one run.
+        high: Upper end; inf for one run.
+    """
+
+    sample: Sample
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, sample: Sample, confidence: float) -> "Cell":
+        """The cell of some runs.
+
+        >>> cell = Cell.of(Sample.of(np.array([0.93, 0.94, 0.92])), 0.95)
+        >>> f"{cell.low:.4f} {cell.high:.4f}"
+        '0.9052 0.9548'
+        """
+        if sample.n < 2:
+            return cls(sample=sample, low=-math.inf, high=math.inf)
+        t = float(stats.t.ppf((1 + confidence) / 2, sample.n - 1))
+        half = t * sample.sd / math.sqrt(sample.n)
+        return cls(sample=sample, low=sample.mean - half, high=sample.mean + half)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One setup.
+
+    Attributes:
+        setup: Its name.
+        finished: Number of finished runs, which the cells are of.
+        diverged: Number of diverged runs.
+        cells: Its cell under each metric that it has.
+    """
+
+    setup: str
+    finished: int
+    diverged: int
+    cells: Mapping[str, Cell]
+
+
+def table_rows(store: Store, metrics: Sequence[str], *, confidence: float) -> tuple[Row, ...]:
+    """The rows of a table of all setups of a study that have a finished run.
+
+    Args:
+        store: The study.
+        metrics: Names of the metrics; none for those of the study's summary.
+        confidence: Coverage of the intervals, in (0, 1).
+
+    Raises:
+        DataError: The confidence is out of range, or no setup has a finished run.
+        UnknownName: A setup has no such metric.
+        StudyError: Some of a setup's runs have a metric and some do not.
+    """
+    if not 0 < confidence < 1:
+        raise DataError(f"confidence must be between 0 and 1, got {confidence}")
+    setups = [setup for setup in summarise(store).setups if setup.finished]
+    if not setups:
+        raise DataError(f"{store.path} has no finished run; there is nothing to put into a table")
+    return tuple(
+        Row(
+            setup=setup.name,
+            finished=setup.finished,
+            diverged=setup.diverged,
+            cells={
+                name: Cell.of(sample, confidence)
+                for name, sample in _samples(store, setup, metrics).items()
+            },
+        )
+        for setup in setups
+    )
+
+
+def _samples(store: Store, setup: SetupSummary, metrics: Sequence[str]) -> Mapping[str, Sample]:
+    if not metrics:
+        return setup.metrics
+    runs = store.runs(setup.name)
+    values = {name: list(metric_values(store, name, runs).values()) for name in metrics}
+    return {name: Sample.of(np.array(found)) for name, found in values.items()}
+
+
+def paper_table(rows: Sequence[Row], *, form: str, confidence: float) -> str:
+    """The table as text, with a note on what its figures are.
+
+    Args:
+        rows: What `table_rows` gave.
+        form: `latex` or `markdown`.
+        confidence: Coverage of the intervals in the rows.
+    """
+    metrics = tuple(dict.fromkeys(metric for row in rows for metric in row.cells))
+    style = _STYLES[form]
+    lost = any(row.diverged for row in rows)
+    head = ("setup", "runs", *(("diverged",) if lost else ()), *map(_title, metrics))
+    body = [
+        (
+            row.setup,
+            str(row.finished),
+            *((str(row.diverged),) if lost else ()),
+            *(_figures(metric, row.cells.get(metric), style) for metric in metrics),
+        )
+        for row in rows
+    ]
+    note = (
+        f"Mean ± standard deviation (ddof 1) over runs with different seeds, and the "
+        f"{100 * confidence:g} % interval of the mean (Student's t; for new seeds)."
+    )
+    return style.table(head, body, note)
+
+
+def _title(metric: str) -> str:
+    return f"{metric} (%)" if in_points(metric) else metric
+
+
+def _figures(metric: str, cell: Cell | None, style: "_Style") -> str:
+    if cell is None:
+        return "-"
+    mean = spread(metric, cell.sample.mean)
+    if cell.sample.n < 2:
+        return mean
+    sd = spread(metric, cell.sample.sd)
+    interval = f"[{spread(metric, cell.low)}, {spread(metric, cell.high)}]"
+    return f"{mean} {style.plus_minus} {sd} {interval}"
+
+
+class _Markdown:
+    plus_minus = "±"
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
+        """A table as GitHub has it."""
+        lines = [
+            self._line([self._escaped(each) for each in head]),
+            self._line(["---", *("---:" for _ in head[1:])]),
+            *(self._line([self._escaped(setup), *figures]) for setup, *figures in rows),
+        ]
+        return "\n".join([*lines, "", note, ""])
+
+    def _line(self, cells: Sequence[str]) -> str:
+        return f"| {' | '.join(cells)} |"
+
+    def _escaped(self, text: str) -> str:
+        return "".join(f"\\{each}" if each in "\\`*_{}[]<>|~$#" else each for each in text)
+
+
+class _Latex:
+    plus_minus = r"$\pm$"
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
+        """A tabular of the package booktabs."""
+        lines = [
+            f"% {note.replace('±', '+-')}",
+            r"% \usepackage{booktabs}",
+            rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+            r"\toprule",
+            self._line([self._escaped(each) for each in head]),
+            r"\midrule",
+            *(self._line([self._escaped(setup), *figures]) for setup, *figures in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        return "\n".join([*lines, ""])
+
+    def _line(self, cells: Sequence[str]) -> str:
+        return rf"{' & '.join(cells)} \\"
+
+    def _escaped(self, text: str) -> str:
+        return "".join(_LATEX.get(each, each) for each in text)
+
+
+_Style = _Markdown | _Latex
+_STYLES: Mapping[str, _Style] = MappingProxyType({"latex": _Latex(), "markdown": _Markdown()})
+_LATEX: Mapping[str, str] = MappingProxyType(
+    {
+        "\\": r"\textbackslash{}",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        **{each: f"\\{each}" for each in "{}$&#%_"},
+    }
+)

@@ -1,0 +1,100 @@
+"""Which images make the noise: those that some runs get right and others wrong."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+from numpy import ndarray
+
+from seedwise.errors import DataError
+from seedwise.stats.variance import image_variances
+
+__all__ = ["ImageNoise", "flip_rates", "image_noise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageNoise:
+    """How each image fares over the runs of a setup.
+
+    Attributes:
+        runs: Number of runs.
+        right: Share of each image's predictions that were right, over runs and views, in [0, 1].
+        flips: Chance that two runs predict different classes for the image, in [0, 1]; NaN for
+            one run.
+        share: The image's part of the sum of all images' variances: its part of the test-set
+            noise. NaN where no image varies.
+    """
+
+    runs: int
+    right: Float64[ndarray, " images"]
+    flips: Float64[ndarray, " images"]
+    share: Float64[ndarray, " images"]
+
+    @property
+    def always_right(self) -> int:
+        """How many images every run got right, in every view."""
+        return int((self.right == 1).sum())
+
+    @property
+    def always_wrong(self) -> int:
+        """How many images every run got wrong, in every view."""
+        return int((self.right == 0).sum())
+
+    @property
+    def half(self) -> int:
+        """The least number of images that make half of the test-set noise; 0 if none does."""
+        if not np.isfinite(self.share).all():
+            return 0
+        return int(np.searchsorted(np.cumsum(np.sort(self.share)[::-1]), 0.5 - 1e-12)) + 1
+
+    def noisiest(self, count: int) -> Int64[ndarray, " images"]:
+        """The places of the images that make most of the noise, the noisiest first.
+
+        Of images alike, the one nearer to P(right) = 1/2 comes first, then the one that is first
+        in the study.
+        """
+        order = np.lexsort((np.abs(self.right - 0.5), -np.nan_to_num(self.share)))
+        return order[:count].astype(np.int64)
+
+
+def image_noise(
+    scores: Float[ndarray, "runs images"], flips: Float64[ndarray, " images"]
+) -> ImageNoise:
+    """Look at the images one by one.
+
+    Args:
+        scores: Whether each run got each image right: the mean of its views, ties as shares.
+        flips: From `flip_rates`.
+
+    Raises:
+        DataError: No run, or a score outside [0, 1].
+    """
+    if len(scores) == 0 or not ((scores >= 0) & (scores <= 1)).all():
+        raise DataError("images are judged by at least one run, with scores from 0 to 1")
+    own = image_variances(scores)
+    total = float(own.sum())
+    return ImageNoise(
+        runs=len(scores),
+        right=scores.mean(axis=0, dtype=np.float64),
+        flips=flips,
+        share=own / total if total > 0 else np.full(len(own), math.nan),
+    )
+
+
+def flip_rates(
+    counts: Int64[ndarray, "views images classes"], runs: int
+) -> Float64[ndarray, " images"]:
+    """Chance that two different runs predict different classes, the mean over an image's views.
+
+    Args:
+        counts: How many of the runs predicted each class.
+        runs: How many runs there were.
+
+    >>> flip_rates(np.array([[[2, 2], [4, 0]]]), runs=4)
+    array([0.66666667, 0.        ])
+    """
+    if runs < 2:
+        return np.full(counts.shape[1], math.nan)
+    same = (counts * (counts - 1)).sum(axis=2) / (runs * (runs - 1))
+    return 1 - same.mean(axis=0)

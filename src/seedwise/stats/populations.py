@@ -1,0 +1,179 @@
+"""Differences with intervals that speak of new seeds *and* of new images of the same kind."""
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seedwise.errors import DataError
+from seedwise.stats.intervals import Difference, student_difference
+
+__all__ = ["paired_on_new_images", "unpaired_on_new_images"]
+
+
+def paired_on_new_images(
+    a: Float[ndarray, "seeds images"],
+    b: Float[ndarray, "seeds images"],
+    *,
+    confidence: float = 0.95,
+) -> Difference:
+    """The mean of `b - a`, with an interval for new seeds and new images.
+
+    The differences d[r, i] of seed r on image i are a two-way random-effects layout,
+    d[r, i] = mean + run[r] + image[i] + rest[r, i], and the variance of their mean over R seeds
+    and n images is s2_run/R + s2_image/n + s2_rest/(R n). With the mean squares of the layout,
+    E MS_run = s2_rest + n s2_run, E MS_image = s2_rest + R s2_image, E MS_rest = s2_rest, so that
+    (MS_run + MS_image - MS_rest) / (R n) estimates it without bias. The interval is Student's,
+    with Satterthwaite's degrees of freedom. MS_image - MS_rest is taken as 0 where it comes out
+    negative, and the interval is never shorter than the one on these images.
+
+    Args:
+        a: Score of each image (the mean over its views) in each run of A.
+        b: The same for B, with the same seeds in the same order.
+        confidence: Coverage, in (0, 1).
+
+    Returns:
+        The difference; infinite with one seed or one image.
+
+    Raises:
+        DataError: The shapes differ, or a score is not finite.
+
+    Source: Searle, Casella & McCulloch (1992), chapter 4; Satterthwaite (1946).
+    """
+    if a.shape != b.shape:
+        raise DataError(f"a and b must hold the same seeds; got shapes {a.shape} and {b.shape}")
+    differences = np.subtract(b, a, dtype=np.float64)
+    layout = _Layout.of(differences)
+    from_runs = [_Part(layout.run / layout.cells, layout.runs - 1)]
+    from_images = _beyond_runs(layout.image / layout.cells, layout.images - 1, [layout])
+    mean, runs = float(differences.mean()), layout.runs
+    return _interval(mean, from_runs, from_images, runs, runs, confidence, True)
+
+
+def unpaired_on_new_images(
+    a: Float[ndarray, "runs_a images"],
+    b: Float[ndarray, "runs_b images"],
+    *,
+    confidence: float = 0.95,
+) -> Difference:
+    """The difference of the means of unrelated runs, for new seeds and new images.
+
+    Each setup is a layout of its own, and both have the same images: with d[i] the difference of
+    the two setups' means on image i,
+    var(run means of A)/R_A + var(run means of B)/R_B + var(d)/n - MS_rest_A/(R_A n) -
+    MS_rest_B/(R_B n) estimates the variance without bias: the first two and the third each hold
+    the rest once, and it is there once.
+
+    Args:
+        a: Score of each image in each run of A.
+        b: The same for B, on the same images.
+        confidence: Coverage, in (0, 1).
+
+    Returns:
+        The difference; infinite where a setup has one run, or with one image.
+
+    Raises:
+        DataError: The images differ, or a score is not finite.
+    """
+    if a.shape[1] != b.shape[1]:
+        raise DataError(f"a and b must hold the same images; got shapes {a.shape} and {b.shape}")
+    layouts = [_Layout.of(np.asarray(scores, np.float64)) for scores in (a, b)]
+    by_image = np.subtract(b.mean(axis=0, dtype=np.float64), a.mean(axis=0, dtype=np.float64))
+    images = len(by_image)
+    image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
+    from_runs = [_Part(each.run / each.cells, each.runs - 1) for each in layouts]
+    from_images = _beyond_runs(image, images - 1, layouts)
+    mean, (runs_a, runs_b) = float(by_image.mean()), (each.runs for each in layouts)
+    return _interval(mean, from_runs, from_images, runs_a, runs_b, confidence, False)
+
+
+class _Part(NamedTuple):
+    """A part of a variance of a mean, and the degrees of freedom of its estimate."""
+
+    variance: float
+    freedom: float
+
+
+class _Layout(NamedTuple):
+    """The mean squares of a table of scores: runs by images, one score in each cell."""
+
+    runs: int
+    images: int
+    run: float
+    image: float
+    rest: float
+
+    @property
+    def cells(self) -> int:
+        return self.runs * self.images
+
+    @classmethod
+    def of(cls, scores: Float[ndarray, "runs images"]) -> "_Layout":
+        """NaN for what one run or one image can't tell."""
+        if not np.isfinite(scores).all():
+            raise DataError("a score is not finite; score diverged runs before comparing")
+        runs, images = scores.shape
+        by_run, by_image, mean = scores.mean(axis=1), scores.mean(axis=0), scores.mean()
+        if min(runs, images) < 2:
+            return cls(runs, images, math.nan, math.nan, math.nan)
+        rest = scores - by_run[:, None] - by_image + mean
+        return cls(
+            runs=runs,
+            images=images,
+            run=images * float(by_run.var(ddof=1)),
+            image=runs * float(by_image.var(ddof=1)),
+            rest=float(np.square(rest).sum()) / ((runs - 1) * (images - 1)),
+        )
+
+
+def _beyond_runs(image: float, freedom: int, layouts: list[_Layout]) -> list[_Part]:
+    """What the choice of images adds: their variance less the rest, which the runs' has too."""
+    rests = [
+        _Part(-each.rest / each.cells, (each.runs - 1) * (each.images - 1)) for each in layouts
+    ]
+    if image + sum(rest.variance for rest in rests) <= 0:
+        return []
+    return [_Part(image, freedom), *rests]
+
+
+def _interval(
+    estimate: float,
+    from_runs: list[_Part],
+    from_images: list[_Part],
+    runs_a: int,
+    runs_b: int,
+    confidence: float,
+    paired: bool,
+) -> Difference:
+    """The interval for both, or the one for runs alone where that is longer.
+
+    With few runs the images, which are many, lend the sum more degrees of freedom than the runs
+    have, and its interval could leave out 0 where that of a part of it does not.
+    """
+
+    def student(parts: list[_Part]) -> Difference:
+        total = sum(part.variance for part in parts)
+        known = math.isfinite(total) and total > 1e-24
+        freedom = total**2 / sum(part.variance**2 / part.freedom for part in parts) if known else 0
+        return student_difference(
+            estimate,
+            error=math.sqrt(total) if known else 0.0,
+            freedom=freedom,
+            confidence=confidence,
+            runs=(runs_a, runs_b),
+            paired=paired,
+            population="new images",
+        )
+
+    both, runs_alone = student(from_runs + from_images), student(from_runs)
+    if math.isinf(runs_alone.error):
+        return both
+    return replace(
+        both,
+        low=min(both.low, runs_alone.low),
+        high=max(both.high, runs_alone.high),
+        p_value=max(both.p_value, runs_alone.p_value),
+    )

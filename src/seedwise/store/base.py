@@ -1,0 +1,59 @@
+"""What every table of the study file needs: reading, writing and checksums, by one connection."""
+
+import json
+import sqlite3
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from seedwise.errors import StudyError
+from seedwise.store.files import faults, transaction
+from seedwise.store.schema import checksum
+
+__all__ = ["Tables"]
+
+
+class Tables:
+    """An open study file, as those see it who read and write rows of it."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, readonly: bool) -> None:
+        """For `Store.open`."""
+        self.path = path
+        self.readonly = readonly
+        self._connection = connection
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with faults(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        with faults(self.path), transaction(self._connection):
+            yield
+
+    def _insert(self, table: str, values: Sequence[Any]) -> int:
+        marks = ", ".join("?" * len(values))
+        inserted = self._connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)
+        assert inserted.lastrowid is not None
+        return inserted.lastrowid
+
+    def _intact(self, row: Sequence[Any], what: str, *before: Any) -> tuple[Any, ...]:
+        """A row without its checksum, which is its last value; `before` it stood in the sum."""
+        *values, expected = row
+        if checksum(*before, *values) != expected:
+            raise StudyError(
+                f"{self.path} is damaged: {what} is not what was stored (its checksum differs); "
+                "restore the file from a copy"
+            )
+        return tuple(values)
+
+    def _environment_id(self, made_by: str) -> int:
+        rows = self._rows("SELECT id FROM environments WHERE made_by = ?", made_by)
+        if rows:
+            return rows[0][0]
+        return self._insert("environments", (None, made_by, checksum(made_by)))
+
+    def _environments(self) -> dict[int, Mapping[str, Any]]:
+        rows = self._rows("SELECT id, made_by, checksum FROM environments")
+        return {id: json.loads(self._intact(rest, f"environment {id}")[0]) for id, *rest in rows}

@@ -1,0 +1,217 @@
+"""Which column of a CSV file is what: said by a person, or guessed from names and values."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from seedwise.errors import ConfigError, UnknownName
+from seedwise.seeds import STREAMS
+from seedwise.study.csvfile import CsvFile, Row
+
+__all__ = ["STATES", "Columns", "Mapped", "column_of", "columns_of", "number_in", "other_numbers"]
+
+STATES = ("state", "status")
+_SETUPS = ("setup", "group", "name", "run name", "mlflow.runname")
+_SEEDS = ("seed", "random_seed", "random_state", "run_seed")
+_SECONDS = ("seconds", "runtime")
+_PREFIXES = ("metrics.", "params.", "tags.", "config.", "parameters.", "summary.")
+_SETTINGS = ("params.", "tags.", "config.", "parameters.")
+_NO_METRICS = frozenset(
+    (
+        *("agent", "artifact_uri", "commit", "created", "description", "duration", "end_time"),
+        *("ended_at", "error", "experiment_id", "github", "gpu", "gpu_count", "heartbeat", "host"),
+        *("hostname", "id", "index", "job", "name", "notes", "relative_time", "rownum", "run_id"),
+        *("runtime", "seconds", "source_name", "source_type", "start_time", "state", "status"),
+        *("step", "sweep", "tags", "timestamp", "updated", "user"),
+        *("_runtime", "_step", "_timestamp"),
+    )
+)
+"""Columns that the exports of W&B, MLflow, pandas and seedwise have of their own."""
+
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """Which columns a person said are what; what is None or empty is guessed.
+
+    Attributes:
+        setup: Column that names the setup.
+        seed: Column of the seed.
+        metrics: Columns of metrics, with the names that these are to have.
+        unpaired: Number the runs instead of reading seeds, so that no two setups share one.
+    """
+
+    setup: str | None = None
+    seed: str | None = None
+    metrics: Mapping[str, str] = field(default_factory=dict[str, str])
+    unpaired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What each column was taken as.
+
+    Attributes:
+        setup: Column that names the setup.
+        seed: Column of the seed, or the three of its streams; none where runs are numbered.
+        state: Column that says how a run ended, if there is one.
+        seconds: Column of the wall time, if there is one.
+        metrics: Columns of metrics with the metrics' names; of a wide file.
+        long: Columns of a metric's name and value; of a long file.
+    """
+
+    setup: str
+    seed: tuple[str, ...]
+    state: str | None
+    seconds: str | None
+    metrics: Mapping[str, str]
+    long: tuple[str, str] | None = None
+
+    def told(self) -> tuple[str, ...]:
+        """What was taken as what, in words."""
+        seed = f"column {', '.join(self.seed)}" if self.seed else "numbered, so that none pair"
+        if self.long:
+            metrics = f"named in column {self.long[0]}, values in {self.long[1]}"
+        else:
+            pairs = self.metrics.items()
+            names = [column if column == name else f"{column} as {name}" for column, name in pairs]
+            metrics = f"columns {_listed(names)}"
+        return f"setup: column {self.setup}", f"seed: {seed}", f"metrics: {metrics}"
+
+    @property
+    def used(self) -> set[str | None]:
+        """The columns that mean something."""
+        return {self.setup, *self.seed, *self.metrics, *(self.long or ())}
+
+
+def columns_of(file: CsvFile, rows: Sequence[Row], mapped: Mapped) -> Columns:
+    """What each column is; `rows` are those of runs that ended.
+
+    Raises:
+        ConfigError: What is needed was not said, and cannot be guessed.
+        UnknownName: There is no such column.
+    """
+    for name in (mapped.setup, mapped.seed, *mapped.metrics):
+        if name is not None and name not in file.columns:
+            raise UnknownName("column", name, file.columns)
+    metric, value = (column_of(file.columns, (name,)) for name in ("metric", "value"))
+    if metric and value and mapped.metrics:
+        raise ConfigError(
+            f"{file.path} has a row for each value (columns {metric} and {value}), so that no "
+            "column is a metric; leave --metric out"
+        )
+    columns = Columns(
+        setup=mapped.setup or _setup_column(file, rows),
+        seed=() if mapped.unpaired else _seed_columns(file, mapped.seed),
+        state=column_of(file.columns, STATES),
+        seconds=column_of(file.columns, _SECONDS),
+        metrics=mapped.metrics,
+        long=(metric, value) if metric and value else None,
+    )
+    if columns.long or mapped.metrics:
+        return columns
+    metrics = _guessed_metrics(file, rows, columns)
+    if not metrics:
+        raise ConfigError(
+            f"{file.path} has no column of numbers that could be a metric; give --metric COLUMN; "
+            f"{_has(file)}"
+        )
+    return replace(columns, metrics=metrics)
+
+
+def other_numbers(file: CsvFile, rows: Sequence[Row], columns: Columns) -> tuple[str, ...]:
+    """What is said of columns of numbers that were not taken as metrics."""
+    names = [c for c in _numeric(file, rows) if c not in columns.used and not _is_own(c)]
+    return (f"columns of numbers: {_listed(names)}",) if names else ()
+
+
+def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:
+    """The column that has the first possible of some names, whatever its case and prefix."""
+    by_name = dict[str, str]()
+    for column in columns:
+        by_name.setdefault(_short(column), column)
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def number_in(cell: str) -> float | None:
+    """The number that a cell holds, NaN and Infinity among them; None if it is none."""
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _short(column: str) -> str:
+    for prefix in _PREFIXES:
+        column = column.removeprefix(prefix)
+    return column.lower()
+
+
+def _setup_column(file: CsvFile, rows: Sequence[Row]) -> str:
+    """The first column of a fitting name. One whose values all differ names runs, not setups."""
+    for name in _SETUPS:
+        found = column_of(file.columns, (name,))
+        if found and (name == "setup" or len({row[found] for row in rows}) < len(rows)):
+            return found
+    raise ConfigError(f"{file.path}: no column names the setup; give --setup COLUMN; {_has(file)}")
+
+
+def _seed_columns(file: CsvFile, given: str | None) -> tuple[str, ...]:
+    if given is not None:
+        return (given,)
+    if set(STREAMS) <= set(file.columns):
+        return STREAMS
+    found = column_of(file.columns, _SEEDS)
+    if found is None:
+        raise ConfigError(
+            f"{file.path}: no column names the seed; give --seed COLUMN, or --unpaired to number "
+            f"the runs so that none are compared as pairs; {_has(file)}"
+        )
+    return (found,)
+
+
+def _guessed_metrics(file: CsvFile, rows: Sequence[Row], columns: Columns) -> Mapping[str, str]:
+    """The columns of numbers that vary between the runs of a setup: a setting does not."""
+    names = [column for column in _numeric(file, rows) if column not in columns.used]
+    from_mlflow = {
+        name: name.removeprefix("metrics.") for name in names if name.startswith("metrics.")
+    }
+    if from_mlflow:
+        return from_mlflow
+    setups = [row[columns.setup] for row in rows]
+    repeated = len(set(setups)) < len(rows)
+    return {
+        name: name
+        for name in names
+        if not _is_own(name) and not (repeated and _is_setting(name, setups, rows))
+    }
+
+
+def _is_own(name: str) -> bool:
+    """Whether a column belongs to the program that wrote the file, or is marked as a setting."""
+    return name.startswith(_SETTINGS) or name.lower().replace(" ", "_") in _NO_METRICS
+
+
+def _is_setting(name: str, setups: Sequence[str], rows: Sequence[Row]) -> bool:
+    pairs = {(setup, row[name]) for setup, row in zip(setups, rows, strict=True)}
+    return len(pairs) == len(set(setups))
+
+
+def _numeric(file: CsvFile, rows: Sequence[Row]) -> list[str]:
+    """The columns in which every cell is a number or empty, and one at least is a number."""
+    found = list[str]()
+    for column in file.columns:
+        cells = [row[column] for row in rows if row[column]]
+        if cells and all(number_in(cell) is not None for cell in cells):
+            found.append(column)
+    return found
+
+
+def _listed(names: Sequence[str], most: int = _MOST_NAMED) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _has(file: CsvFile) -> str:
+    """What there is to choose from, the columns of people's own first."""
+    return f"it has {_listed(sorted(file.columns, key=_is_own), 3 * _MOST_NAMED)}"

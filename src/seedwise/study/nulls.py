@@ -1,0 +1,132 @@
+"""Runs between which there is no difference: a setup, its twin, and a study file for both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from seedwise.comparison import NullComparisons
+from seedwise.comparison.nulls import Judge, judge_nulls, t_judge
+from seedwise.comparison.scored import metric_names
+from seedwise.data import Split
+from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.seeds import Seed
+from seedwise.setups import BUILT_IN, Setup
+from seedwise.store import Store
+
+__all__ = ["Nulls", "twin_of"]
+
+_NUDGE = 1.0001
+"""The twin's learning rate over the setup's: the same training, but not the same run. At full size
+it moved 1 % of the predictions, where another seed moved 10 %."""
+
+_KEPT_CHOICES = ("auto", "cpu_threads")
+"""What the nulls take over from the study, so that they are made as its runs are."""
+
+
+def twin_of(setup: Setup) -> Setup | None:
+    """The same training, nudged; None for a function that takes no learning rate from us."""
+    return setup.but(lr=setup.lr * _NUDGE) if setup.train == BUILT_IN else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nulls:
+    """What is to be trained for null comparisons, and where it is kept.
+
+    Attributes:
+        path: The study file of these runs.
+        setup: Name of the setup.
+        setups: The setup and, where there is one, its twin, by name.
+        sets: Disjoint sets of seeds, one for each comparison.
+        dataset: Name of the dataset; None where the setup's function brings its own.
+        split: Its split.
+    """
+
+    path: Path
+    setup: str
+    setups: Mapping[str, Setup]
+    sets: tuple[tuple[Seed, ...], ...]
+    dataset: str | None
+    split: Split | None
+
+    @classmethod
+    def of(
+        cls,
+        study: Path,
+        setup: str,
+        *,
+        comparisons: int,
+        runs: int,
+        store: str | PathLike[str] | None,
+    ) -> Self:
+        """Plan null comparisons of a setup of a study, and fix for them what the study fixed.
+
+        Raises:
+            ConfigError: Too few comparisons or runs, or the study's own file for them.
+            UnknownName: The study has no such setup.
+        """
+        if comparisons < 2 or runs < 2:
+            raise ConfigError(
+                "null comparisons need at least 2 sets of at least 2 runs, got "
+                f"{comparisons} of {runs}"
+            )
+        path = study.with_name(f"{study.stem}-aa.db") if store is None else Path(store)
+        if path.absolute() == study.absolute():
+            raise ConfigError(f"{path} is the study itself; null runs need a file of their own")
+        with Store.open(study, readonly=True) as source:
+            setups = source.setups()
+            if setup not in setups:
+                raise UnknownName("setup", setup, setups)
+            known = source.dataset()
+            choices = {key: source.choice(key) for key in _KEPT_CHOICES}
+        built_in = setups[setup].train == BUILT_IN
+        with Store.open(path, create=True) as target:
+            for key, value in choices.items():
+                if value is not None:
+                    target.fix_choice(key, value)
+        twin = twin_of(setups[setup])
+        return cls(
+            path=path,
+            setup=setup,
+            setups=MappingProxyType(
+                {setup: setups[setup]} | ({} if twin is None else {f"{setup} twin": twin})
+            ),
+            sets=tuple(
+                tuple(Seed.of(number) for number in range(first, first + runs))
+                for first in range(0, comparisons * runs, runs)
+            ),
+            dataset=known.name if known and built_in else None,
+            split=Split.from_json(known.split) if known and built_in else None,
+        )
+
+    @property
+    def seeds(self) -> tuple[Seed, ...]:
+        """All seeds, set by set."""
+        return tuple(seed for seeds in self.sets for seed in seeds)
+
+    def judged(self, judge: Judge | None, *, alpha: float) -> NullComparisons:
+        """Let a judge (None: the t test at `alpha`) compare the sets of runs that are stored.
+
+        Raises:
+            StudyError: No run has finished.
+        """
+        with Store.open(self.path, readonly=True) as store:
+            metrics = metric_names(
+                [run for run in store.runs(self.setup) if run.state == "finished"]
+            )
+            if not metrics:
+                raise StudyError(
+                    f"no run of {self.setup!r} in {self.path} has finished; "
+                    f"`seedwise status {self.path}` says why"
+                )
+            twin = next((name for name in self.setups if name != self.setup), None)
+            return judge_nulls(
+                store,
+                self.setup,
+                twin,
+                self.sets,
+                judge or t_judge(metric=metrics[0], alpha=alpha),
+                metric=metrics[0],
+            )

@@ -1,0 +1,66 @@
+"""Runs that were made elsewhere, put into a study file."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from os import PathLike
+from typing import Any
+
+from seedwise.errors import ConfigError
+from seedwise.seeds import Seed
+from seedwise.setups import ELSEWHERE, Setup
+from seedwise.store import Store
+from seedwise.study.outcome import as_record
+from seedwise.study.targets import keep_targets
+
+__all__ = ["record"]
+
+
+def record(
+    path: str | PathLike[str],
+    *,
+    setup: str,
+    seed: int | tuple[int, int, int] | Seed,
+    predictions: Any = None,
+    targets: Any = None,
+    metrics: Mapping[str, float] | None = None,
+    seconds: float = 0.0,
+) -> None:
+    """Put one run that was made elsewhere into a study file, which is made if there is none.
+
+    Any number of jobs on one machine may do so at once: the file is written by one at a time, and
+    the others wait for up to 10 seconds. A network folder is another matter: SQLite's locks do not
+    hold on all of them.
+
+    Args:
+        path: The study file.
+        setup: Name of the setup, all that the study knows of it.
+        seed: The seed of the run; runs of two setups with one seed are compared as a pair.
+        predictions: Logits or log-probabilities, (examples, classes) or (views, examples,
+            classes); kept as float16. A run whose predictions are not finite is stored as
+            diverged.
+        targets: Class of each example; needed once a study.
+        metrics: Values by name, beside the predictions or instead of them; accuracies are
+            fractions. A run with one that is not finite is stored as diverged.
+        seconds: Wall time of the training.
+
+    Raises:
+        ConfigError: Neither predictions nor metrics, or a seed or name that cannot be used.
+        DataError: The predictions, targets or metrics cannot be used.
+        RunExists: The study has a run of this setup and seed; runs never change.
+        StudyError: The file is no study, it has other targets, or seedwise trains this setup.
+    """
+    if predictions is None and not metrics:
+        raise ConfigError("a run is recorded with predictions, metrics or both; got neither")
+    if predictions is None and targets is not None:
+        raise ConfigError("targets belong to predictions, and there are none; leave them out")
+    if not setup.strip() or not setup.isprintable():
+        raise ConfigError(f"a setup needs a printable name, got {setup!r}")
+    outcome = dict(metrics or {})
+    if predictions is not None:
+        outcome |= {"predictions": predictions, "targets": targets}
+    run, of = as_record(outcome, seconds=seconds), Seed.of(seed)
+    with closing(Store.open(path, create=True)) as store:
+        store.add_setup(setup, Setup(train=ELSEWHERE))
+        keep_targets(store, run, source=f"recorded for {setup}")
+        store.add_run(setup, of, run, ended_at=datetime.now(UTC))

@@ -1,0 +1,85 @@
+"""A stored run trained once more, to see whether the machine does the same twice."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from seedwise.comparison import RepeatComparison
+from seedwise.comparison.repeat import compare_repeat
+from seedwise.errors import StudyError
+from seedwise.seeds import Seed
+from seedwise.setups import BUILT_IN, Setup
+from seedwise.store import Store, StoredRun
+from seedwise.study.events import Finished, Planned, Watch
+from seedwise.study.keeping import stored_event
+from seedwise.study.local import LocalExecutor
+from seedwise.study.orders import Place, as_job
+from seedwise.study.plan import Wanted
+from seedwise.study.runner import DataReference, load_function, perform
+from seedwise.study.targets import keep_targets
+
+__all__ = ["repeat_run", "stored_result"]
+
+
+def stored_result(store: Store, setup: str, seed: Seed) -> StoredRun:
+    """The finished or diverged run of a setup with a seed.
+
+    Raises:
+        UnknownName: The study has no such setup.
+        StudyError: It has no such run.
+    """
+    results = {run.seed: run for run in store.runs(setup) if run.state != "failed"}
+    if seed not in results:
+        seeds = ", ".join(str(known) for known in sorted(results)) or "none"
+        raise StudyError(
+            f"setup {setup!r} of {store.path} has no run with seed {seed} to repeat; "
+            f"it has seeds: {seeds}"
+        )
+    return results[seed]
+
+
+def repeat_run(
+    store: Store,
+    run: StoredRun,
+    setup: Setup,
+    references: Mapping[int | None, DataReference],
+    *,
+    device: str,
+    watch: Watch,
+) -> RepeatComparison:
+    """Train a run again in this process, store the repeat, and compare it with the run.
+
+    Args:
+        store: The study, open for writing.
+        run: The run.
+        setup: Its setup.
+        references: The study's dataset by size of pixels, opened and found to be the study's.
+        device: `auto` for the one on which the run was made.
+        watch: Told of all that happens.
+
+    Raises:
+        StudyError: The repeat failed, or its predictions are for other targets.
+    """
+    load_function(setup.train)
+    if device == "auto" and setup.train == BUILT_IN:
+        device = str(run.made_by.get("device", device))
+    place = Place.of(store, [setup], device, LocalExecutor(workers=1), runs=1)
+    job = as_job(
+        Wanted(setup=run.setup, seed=run.seed),
+        setups={run.setup: setup},
+        references=references,
+        place=place,
+        functions={},
+    )
+    watch(Planned(setups=(run.setup,), wanted=1, stored=0))
+    record = perform(job, watch)
+    watch(stored_event(job, record))
+    if record.state == "failed":
+        reason = (record.error or "").strip().splitlines()[-1:]
+        raise StudyError(
+            f"the repeat of setup {run.setup!r} with seed {run.seed} failed, and is not kept: "
+            f"{' '.join(reason)}"
+        )
+    keep_targets(store, record, source=f"returned by {setup.train}")
+    repeat = store.add_repeat(run.id, record, ended_at=datetime.now(UTC))
+    watch(Finished(stored=1, failed=0))
+    return compare_repeat(store, run, repeat)

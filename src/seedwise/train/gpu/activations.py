@@ -1,0 +1,69 @@
+"""Activations and their slopes, for Triton kernels."""
+
+import triton
+import triton.language as tl
+from torch import nn
+
+from seedwise.errors import UnknownName
+from seedwise.models.blocks import ACTIVATIONS
+
+__all__ = ["activated", "activation_name", "slope"]
+
+_NAMES = {kind: name for name, kind in ACTIVATIONS.items()}
+
+
+def activation_name(activation: nn.Module | None) -> str:
+    """What the kernels call an activation; `none` for None.
+
+    Raises:
+        UnknownName: It is none of the catalogue's.
+    """
+    if activation is None:
+        return "none"
+    if type(activation) not in _NAMES:
+        raise UnknownName("activation", type(activation).__name__, ACTIVATIONS)
+    return _NAMES[type(activation)]
+
+
+@triton.jit
+def activated(z, KIND: tl.constexpr):
+    """The activation of a float32 tile."""
+    if KIND == "mish":
+        # z tanh(softplus(z)) = z n / (n + 2) with n = e (e + 2), e = exp(z); 1 beyond 20
+        e = tl.exp(tl.minimum(z, 20.0))
+        n = e * (e + 2.0)
+        z = z * (n / (n + 2.0))
+    elif KIND == "relu":
+        z = tl.where(z > 0, z, z * 0.0)
+    elif KIND == "leaky_relu":
+        z = tl.where(z > 0, z, z * 0.01)
+    elif KIND == "silu":
+        z = z / (1.0 + tl.exp(-z))
+    elif KIND == "gelu":
+        z = 0.5 * z * (1.0 + tl.erf(z * 0.7071067811865476))
+    return z
+
+
+@triton.jit
+def slope(z, KIND: tl.constexpr):
+    """The activation's derivative at a float32 tile."""
+    if KIND == "mish":
+        e = tl.exp(tl.minimum(z, 20.0))
+        n = e * (e + 2.0)
+        d = 1.0 / (n + 2.0)
+        # beyond 20 the second term would be z e^-2z: nothing
+        z = n * d + tl.where(z < 20.0, z, 0.0) * (4.0 * (e * d) * ((e + 1.0) * d))
+    elif KIND == "relu":
+        z = tl.where(z > 0, 1.0, 0.0)
+    elif KIND == "leaky_relu":
+        z = tl.where(z > 0, 1.0, 0.01)
+    elif KIND == "silu":
+        s = 1.0 / (1.0 + tl.exp(-z))
+        z = s * (1.0 + z * (1.0 - s))
+    elif KIND == "gelu":
+        z = 0.5 * (1.0 + tl.erf(z * 0.7071067811865476)) + z * 0.3989422804014327 * tl.exp(
+            -0.5 * z * z
+        )
+    else:
+        z = z * 0.0 + 1.0
+    return z

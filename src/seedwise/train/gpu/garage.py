@@ -1,0 +1,94 @@
+"""Captured models at rest and in use: made once, borrowed by run after run, several at a time."""
+
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Condition
+
+import torch
+
+from seedwise.data import Data
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.train.gpu.engine import GraphedModel
+
+__all__ = ["borrowed", "fits"]
+
+
+def fits(setup: Setup) -> bool:
+    """Whether a run can be made by this engine; else the plain path makes it."""
+    return setup.optimizer == "ranger" and setup.loader == "cache"
+
+
+@contextmanager
+def borrowed(
+    setup: Setup, seed: Seed, data: Data, device: torch.device
+) -> Generator[GraphedModel]:
+    """A captured model at the start of a run, which no other run is using.
+
+    Captured now if there is none of this setup. Where memory is short for another one, those that
+    rest are dropped; if that is not enough, this run waits until another one ends.
+
+    Raises:
+        torch.OutOfMemoryError: Not even one fits.
+    """
+    key = (setup, data.fingerprint, data.split, device)
+    model = _garage.take(key, lambda: GraphedModel(setup, data, device))
+    whole = False
+    try:
+        model.reset(seed)
+        yield model
+        whole = True
+    finally:
+        _garage.give_back(key, model if whole else None)
+
+
+class _Garage:
+    """All captured models of this process.
+
+    They are made in one thread, one after another: cuDNN keeps what it has chosen by thread.
+    """
+
+    def __init__(self) -> None:
+        self._resting: dict[object, list[GraphedModel]] = {}
+        self._in_use = 0
+        self._change = Condition()
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="capture")
+
+    def take(self, key: object, make: Callable[[], GraphedModel]) -> GraphedModel:
+        while True:
+            with self._change:
+                if self._resting.get(key):
+                    self._in_use += 1
+                    return self._resting[key].pop()
+            try:
+                model = self._maker.submit(make).result()
+            except torch.OutOfMemoryError:
+                if not self._made_room():
+                    raise
+                continue
+            with self._change:
+                self._in_use += 1
+            return model
+
+    def give_back(self, key: object, model: GraphedModel | None) -> None:
+        """Put a model to rest; None for one whose run has failed, which is not used again."""
+        with self._change:
+            self._in_use -= 1
+            if model is not None:
+                self._resting.setdefault(key, []).append(model)
+            self._change.notify_all()
+
+    def _made_room(self) -> bool:
+        """Drop what rests, or wait for a run to end; False if neither can be done."""
+        with self._change:
+            if not any(self._resting.values()):
+                if self._in_use == 0:
+                    return False
+                self._change.wait()
+            self._resting.clear()
+        torch.cuda.empty_cache()
+        return True
+
+
+_garage = _Garage()

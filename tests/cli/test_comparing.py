@@ -1,0 +1,192 @@
+"""`seedwise compare` and `seedwise plan` as a person calls them."""
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from seedwise.cli import cli
+from seedwise.comparison import Comparison, Rule
+
+from studies import DIVERGED, Studies, runs_of
+
+DOCS = Path(__file__).parents[2] / "docs/statistics.md"
+
+
+def call(*words, columns=80):
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(cli, [str(word) for word in words])
+
+
+def text(result):
+    """What was printed, with its lines joined."""
+    return " ".join(result.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    setups = {"base": runs_of(1.0), "same": runs_of(1.0001), "good": runs_of(1.3)}
+    with Studies(tmp_path_factory.mktemp("study")).make(setups) as store:
+        return store.path
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_the_verdict_comes_first_and_fits_the_screen(study, columns):
+    result = call("compare", study, "base", "good", columns=columns)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("good is better than base by matched accuracy: accuracy is ")
+    assert max(map(len, result.stdout.splitlines())) <= columns
+    assert re.search(r"accuracy .*\+\d\.\d\d +\[\+\d\.\d\d, \+\d\.\d\d\] +\[", result.stdout)
+    assert ("good: mean, sd" in result.stdout) == (columns == 200)
+    for words in ("new seeds on these images", "Predictions that differ: same seed", "Sign-flip"):
+        assert words in text(result)
+
+
+def test_all_setups_are_compared_with_the_first_where_none_is_named(study):
+    result = call("compare", study)
+    first, second, *_ = result.stdout.split("\n\n")[0].split("\n", 1)
+    assert first.startswith("Undecided: these runs can't tell same from base")
+    assert "good is better than base" in second
+    assert "corrected for 2 comparisons (Holm)" in text(result)
+    pairs = call("compare", study, "--all-pairs", "--correction", "bh", "--json").stdout
+    assert [json.loads(line)["family"]["size"] for line in pairs.splitlines()] == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("pair", "fail_if", "code"),
+    [
+        (("base", "good"), "worse", 0),
+        (("good", "base"), "worse", 1),
+        (("base", "good"), "not-better", 0),
+        (("base", "same"), "not-better", 1),
+        (("base", "same"), "different", 0),
+        (("base", "good"), "different", 1),
+    ],
+)
+def test_a_gate_ends_with_exit_code_1(study, pair, fail_if, code):
+    result = call("compare", study, *pair, "--fail-if", fail_if)
+    assert result.exit_code == code
+    assert result.stdout  # the verdict is printed all the same
+    assert result.stderr == ""
+
+
+def test_any_of_several_verdicts_closes_the_gate(study):
+    assert call("compare", study, "--fail-if", "not-better").exit_code == 1
+    assert call("compare", study, "good", "base", "same", "--fail-if", "worse").exit_code == 1
+
+
+def test_a_margin_allows_equivalent_and_is_exploratory_if_it_was_not_fixed(study):
+    result = call("compare", study, "base", "same", "--margin", "0.1")
+    assert result.stdout.startswith("same and base are equivalent: their accuracy differs by less")
+    assert "Note: Exploratory, error rates are not kept: margin is 0.1 here" in text(result)
+
+
+def test_a_target_is_compared_with_one_setup(study):
+    assert call("compare", study, "base", "--target", "0.01").stdout.startswith(
+        "base is better than the target 1.00 %: accuracy is "
+    )
+    result = call("compare", study, "base", "--target", "0.99", "--fail-if", "worse", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["outcome"] == "worse"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("base", "god"), "unknown setup 'god'; did you mean 'good'?"),
+        (("base", "good", "--metric", "acuracy"), "unknown metric 'acuracy'; did you mean 'accu"),
+        (
+            ("base", "good", "--metric", "accuracy:view=x"),
+            "unknown setting of accuracy 'view'",
+        ),
+        (("base", "good", "--metric", "nowhere:f"), "metric 'nowhere:f' cannot be loaded: no mod"),
+        (("base", "good", "--margin", "-1"), "margin must be above 0, got -1.0; half a point of"),
+        (("base", "base"), "give two or more different setups, got base, base"),
+        (("base", "good", "--target", "0.8"), "--target compares one setup, without a margin or"),
+    ],
+)
+def test_a_wrong_comparison_is_one_line(study, words, message):
+    result = call("compare", study, *words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"seedwise: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_names_of_setups_are_data(tmp_path):
+    setups = {"[bold]a[/]": runs_of(1.0, 3), "[red]": runs_of(1.3, 3)}
+    with Studies(tmp_path).make(setups) as store:
+        result = call("compare", store.path)
+    assert "[red] - [bold]a[/]" not in result.stdout  # too long for a column
+    assert "[red] less [bold]a[/]" in text(result)
+
+
+def test_diverged_runs_are_told(tmp_path):
+    setups = {"a": [*runs_of(1.0, 4), DIVERGED], "b": runs_of(1.3, 5)}
+    with Studies(tmp_path).make(setups) as store:
+        result = call("compare", store.path)
+    assert "Note: Diverged: 1 of 5 runs of a, 0 of 5 of b" in text(result)
+    assert "5 runs, 1 diverged" in text(result)
+
+
+def test_every_key_of_the_json_is_documented(study):
+    (line,) = call("compare", study, "base", "good", "--json").stdout.splitlines()
+    found = json.loads(line)
+    assert found["outcome"] == "better"
+    assert found["sentence"].startswith("good is better than base")
+    assert found["contrasts"]["accuracy"]["difference"]["n_a"] == 6
+    assert {field.name for field in fields(Comparison)} <= found.keys()
+    documented = set(re.findall(r"^\| `(\w+)` \|", DOCS.read_text(), re.MULTILINE))
+    assert found.keys() <= documented
+
+
+def test_unknown_numbers_are_null_in_json(tmp_path):
+    with Studies(tmp_path).make({"a": runs_of(1.0, 1), "b": runs_of(1.3, 1)}) as store:
+        found = json.loads(call("compare", store.path, "--json").stdout)
+    assert found["deciding"]["difference"]["high"] is None
+    assert found["chance"]["low"] is None
+
+
+def test_what_was_fixed_is_what_compare_goes_by(tmp_path):
+    rule = Rule(metric="accuracy", margin=0.1)
+    setups = {"a": runs_of(1.0), "b": runs_of(1.0001)}
+    with Studies(tmp_path).make(setups, rule=rule) as store:
+        result = call("compare", store.path)
+    assert "equivalent" in result.stdout.splitlines()[0]
+    assert "Exploratory" not in result.stdout
+
+
+def test_plan_reproduces_the_reference():
+    result = call("plan", "--sd", "0.0035")
+    assert "given unpaired 0.0035 - 50 9 4" in text(result)
+    narrow = call("plan", "--sd", "0.0025", "--r", "0.8", "--runs", "10", "--seconds", "17")
+    assert "given unpaired 0.0025 - 26 6 3" in text(narrow)
+    assert "10 runs of each of two setups take 05:40 one after another" in text(narrow)
+
+
+def test_plan_from_a_pilot_fits_the_screen_and_tells_its_uncertainty(study):
+    result = call("plan", study, "base", "good", "--margin", "0.01", "--runs", "5")
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert re.search(r"accuracy +paired +0\.\d+ +-?0\.\d+ +[\d,]+ \([\d,]+\)", result.stdout)
+    assert "upper 80 % confidence bound" in text(result)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "give either --sd, or a study file and one or two of its setups"),
+        (("--sd", "0"), "a standard deviation must be above 0, got 0.0"),
+        (("--sd", "0.1", "--r", "1"), "r must be from -1 to below 1, got 1.0"),
+        (("--sd", "0.1", "--power", "2"), "power must be above alpha and below 1, got 2.0"),
+        (("--sd", "0.1", "--difference", "0"), "a difference must be above 0, got 0.0"),
+        (("nowhere.db",), "nowhere.db does not exist"),
+    ],
+)
+def test_a_wrong_plan_is_one_line(words, message):
+    result = call("plan", *words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"seedwise: {message}")
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,108 @@
+"""What metric names mean for stored runs; functions of the user's own."""
+
+import numpy as np
+import pytest
+
+from seedwise import stats
+from seedwise.comparison import Rule, compare
+from seedwise.comparison.values import keep_metric_values, metric_values
+from seedwise.errors import ConfigError, StudyError, UnknownName
+
+from studies import TARGETS, measured, runs_of
+
+OWN = """
+import numpy as np
+
+def share(logits, targets):
+    assert logits.dtype == np.float32 and logits.shape == (2, 300, 5)
+    return (logits.argmax(axis=-1) == targets).mean()
+
+def broken(logits, targets):
+    raise RuntimeError("no idea")
+
+def text(logits, targets):
+    return "good"
+
+def infinite(logits, targets):
+    return float("inf")
+
+number = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module of the user's; gives its file."""
+    file = tmp_path / "my_metrics.py"
+    file.write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(__import__("sys").modules, "my_metrics", raising=False)
+    return file
+
+
+def test_a_function_of_ones_own_decides(studies, own):
+    a, b = runs_of(1.0), runs_of(1.3)
+    with studies.make({"a": a, "b": b}) as store:
+        found = compare(store, "a", "b", Rule(metric="my_metrics:share"))
+        lower = compare(store, "a", "b", Rule(metric="my_metrics:share:better=lower"))
+    assert (found.outcome, lower.outcome) == ("better", "worse")
+    assert found.verdict.decided_by == "my_metrics:share"
+    np.testing.assert_allclose(
+        found.deciding.values_a, (a.argmax(axis=-1) == TARGETS).mean(axis=(1, 2))
+    )
+
+
+def test_values_of_ones_own_function_are_kept_until_its_file_changes(studies, own, monkeypatch):
+    with studies.make({"a": runs_of(1.0, 3)}) as store:
+        first = metric_values(store, "my_metrics:share", store.runs())
+        assert metric_values(store, "my_metrics:share", store.runs()) == first
+        monkeypatch.delitem(__import__("sys").modules, "my_metrics")
+        own.write_text(OWN.replace(".mean()", ".mean() / 2"))
+        changed = metric_values(store, "my_metrics:share", store.runs())
+    assert [changed[run] for run in first] == [value / 2 for value in first.values()]
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("my_metrics:broken", "fails on the run of 'a' with seed 0: RuntimeError: no idea"),
+        ("my_metrics:text", "must return one number, got 'good'"),
+        ("my_metrics:infinite", "it must be finite"),
+        ("my_metrics:number", "is no function but 3"),
+        ("my_metrics:absent", "module 'my_metrics' has no 'absent'"),
+        ("absent_module:share", "no module 'absent_module'; put it on PYTHONPATH"),
+    ],
+)
+def test_a_function_that_cannot_be_used_is_said(studies, own, metric, message):
+    with (
+        studies.make({"a": runs_of(1.0, 2)}) as store,
+        pytest.raises(ConfigError, match=message),
+    ):
+        metric_values(store, metric, store.runs())
+
+
+def test_what_verdicts_ask_for_is_kept_in_the_study(studies):
+    with studies.make({"a": runs_of(1.0, 3)}) as store:
+        keep_metric_values(store)
+        ids = [run.id for run in store.runs()]
+        kept = store.metric_values("matched_accuracy", ids)
+    wanted = stats.matched_accuracy(runs_of(1.0, 3), TARGETS)
+    assert [kept[run] for run in ids] == wanted.tolist()
+
+
+def test_predictions_are_needed_for_what_is_computed_from_them(studies):
+    with studies.make({"a": [measured(accuracy=0.5), measured(accuracy=0.6)]}) as store:
+        runs = store.runs()
+        assert list(metric_values(store, "accuracy", runs).values()) == [0.5, 0.6]
+        with pytest.raises(ConfigError, match="needs the predictions of every run"):
+            metric_values(store, "smoothed_accuracy:beta=3", runs)
+        with pytest.raises(UnknownName, match="unknown metric 'brier'"):
+            metric_values(store, "brier", runs)
+
+
+def test_a_metric_that_only_some_runs_have_is_refused(studies):
+    with (
+        studies.make({"a": [measured(f1=0.5), measured(loss=0.6)]}) as store,
+        pytest.raises(StudyError, match=r"run 2 \(a, seed 1\) has no f1"),
+    ):
+        metric_values(store, "f1", store.runs())

@@ -1,0 +1,85 @@
+import math
+
+import numpy as np
+import pytest
+
+from seedwise import stats
+from seedwise.comparison.planning import Question, plan_from_figures, plan_from_pilot
+from seedwise.errors import ConfigError
+from seedwise.stats.power import sd_upper
+
+from studies import TARGETS, measured, runs_of
+
+
+def test_given_figures_reproduce_the_reference():
+    found = plan_from_figures(Question(), sd=0.0035)
+    assert [each.runs for each in found.forecasts] == [(50, 9, 4)]
+    paired = plan_from_figures(Question(runs=10, margin=0.005), sd=0.0035, r=0.9).forecasts[1]
+    assert paired.runs[0] < 10
+    assert paired.reachable < 0.0025
+    assert paired.equivalence_runs < 9
+
+
+def test_a_pilot_gives_each_metric_paired_and_unpaired_with_its_uncertainty(studies):
+    a, b = runs_of(1.0, 8), runs_of(1.1, 8)
+    with studies.make({"a": a, "b": b}) as store:
+        found = plan_from_pilot(store, ["a", "b"], Question(margin=0.02))
+    by_metric = {(each.metric, each.paired): each for each in found.forecasts}
+    assert len(by_metric) == 8
+    assert found.seconds == 17
+    values = [stats.accuracy(runs, TARGETS) for runs in (a, b)]
+    unpaired, paired = by_metric["accuracy", False], by_metric["accuracy", True]
+    assert unpaired.noise.sd**2 == pytest.approx(np.mean([v.var(ddof=1) for v in values]))
+    assert unpaired.pilot_freedom == 14
+    assert paired.noise.error(8) == pytest.approx((values[1] - values[0]).std(ddof=1) / 8**0.5)
+    assert all(low <= high for low, high in zip(paired.runs, paired.runs_upper, strict=True))
+    assert paired.runs_upper[0] > paired.runs[0]
+    assert sd_upper(1, 7) > 1
+    assert paired.equivalence_runs is not None
+    assert by_metric["matched_accuracy", True].equivalence_runs is None
+
+
+def test_one_setup_plans_unpaired_runs_only(studies):
+    with studies.make({"a": runs_of(1.0, 4)}) as store:
+        found = plan_from_pilot(store, ["a"], Question())
+    assert not any(each.paired for each in found.forecasts)
+
+
+def test_runs_that_returned_a_number_are_a_pilot_too(studies):
+    runs = {"a": [measured(loss=1 + 0.1 * i) for i in range(4)]}
+    with studies.make(runs) as store:
+        (only,) = plan_from_pilot(store, ["a"], Question(differences=(0.1,))).forecasts
+    assert only.metric == "loss"
+    assert only.runs[0] > 5
+
+
+def test_one_run_is_no_pilot(studies):
+    with (
+        studies.make({"a": runs_of(1.0, 1)}) as store,
+        pytest.raises(ConfigError, match="two runs or more that differ are needed"),
+    ):
+        plan_from_pilot(store, ["a"], Question())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"differences": ()}, "a difference must be above 0, got none"),
+        ({"differences": (0.1, -1.0)}, "a difference must be above 0, got -1.0"),
+        ({"differences": (math.inf,)}, "a difference must be above 0, got inf"),
+        ({"runs": 1}, "runs must be 2 or more of each setup, got 1"),
+        ({"margin": 0.0}, "margin must be above 0, got 0.0"),
+        ({"wanted": 0.01}, "power must be above alpha and below 1, got 0.01 and 0.05"),
+    ],
+)
+def test_a_question_out_of_range_is_said(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Question(**values)
+
+
+def test_three_setups_are_no_pair(studies):
+    with (
+        studies.make({"a": runs_of(1.0, 2)}) as store,
+        pytest.raises(ConfigError, match="a plan is for one or two setups, got 3"),
+    ):
+        plan_from_pilot(store, ["a", "b", "c"], Question())

@@ -1,0 +1,104 @@
+"""Each example is run as a person would: by itself, in an empty folder."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from libraries import library
+from seedwise.study import Study
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+HINT = "pip install -r requirements-adapters.txt"
+
+
+def run(folder, name, *words):
+    # Their warnings are those libraries' own affair.
+    quiet = {"PYTHONWARNINGS": "ignore", "WANDB_SILENT": "true"}
+    # Threads that wait for each other on a busy machine take several times as long.
+    env = {**os.environ, **quiet, "OMP_NUM_THREADS": "1", "HOME": str(folder)}
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", *words],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def check(folder, name, study, a, b, pairs):
+    assert run(folder, name)
+    comparison = Study(folder / study).compare(a, b)
+    found = {setup.name: setup for setup in Study(folder / study).summary().setups}
+    assert {found[name].finished for name in (a, b)} == {pairs}
+    assert found[a].failed == found[b].failed == 0
+    return comparison
+
+
+def test_plain_pytorch_before_and_after(tmp_path):
+    """The training itself stays as it was: the script after imports the one before."""
+    check(tmp_path, "pytorch_after", "optimizers.db", "adam", "adamw", 5)
+    lines = (EXAMPLES / "pytorch_after.py").read_text().splitlines()
+    own = lines[lines.index("import seedwise") :]
+    assert sum(bool(line.strip()) for line in own) <= 13
+
+
+def test_the_script_before_runs_by_itself(tmp_path):
+    assert run(tmp_path, "pytorch_before").startswith("accuracy 0.9")
+
+
+def test_scikit_learn(tmp_path):
+    check(tmp_path, "sklearn_function", "layers.db", "one", "two", 5)
+
+
+def test_optuna(tmp_path):
+    library("optuna", install="pip install -r requirements-dev.txt")
+    check(tmp_path, "optuna_search", "winner.db", "baseline", "winner", 5)
+
+
+@pytest.mark.adapters
+def test_lightning(tmp_path):
+    library("lightning", install="pip install -r requirements-dev.txt")
+    check(tmp_path, "lightning_callback", "lightning.db", "slow", "fast", 3)
+    run(tmp_path, "lightning_callback", "7")
+    assert Study(tmp_path / "lightning.db").summary().setups[-1].name == "jobs"
+
+
+@pytest.mark.adapters
+def test_hugging_face(tmp_path):
+    library("transformers", install=HINT)
+    library("accelerate", install=HINT)
+    check(tmp_path, "huggingface_callback", "huggingface.db", "slow", "fast", 3)
+    run(tmp_path, "huggingface_callback", "7")
+    assert Study(tmp_path / "huggingface.db").summary().setups[-1].name == "jobs"
+
+
+@pytest.mark.adapters
+def test_jax(tmp_path):
+    library("jax", install=HINT)
+    check(tmp_path, "jax_function", "jax.db", "relu", "mish", 5)
+
+
+@pytest.mark.adapters
+def test_trackers(tmp_path):
+    library("wandb", install=HINT)
+    library("mlflow", install=HINT)
+    said = run(tmp_path, "trackers")
+    assert "4 runs in ./wandb" in said
+    assert "4 runs; `mlflow ui` shows them" in said
+    assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == 4
+
+
+def test_the_documentation_shows_the_scripts_as_they_are():
+    text = (EXAMPLES.parent / "docs" / "any-training.md").read_text()
+    before, after, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert before in (EXAMPLES / "pytorch_before.py").read_text()
+    assert after in (EXAMPLES / "pytorch_after.py").read_text()
+    for link in re.findall(r"\]\(\.\./(examples[^)]*)\)", text):
+        assert (EXAMPLES.parent / link).exists()

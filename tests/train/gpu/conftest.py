@@ -1,0 +1,22 @@
+"""Without a GPU the kernels run in Triton's interpreter, on small tensors of the CPU."""
+
+import os
+
+import pytest
+import torch
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined
+
+
+@pytest.fixture
+def place():
+    """Where the kernels run here."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.fixture(autouse=True)
+def _float32_is_float32():
+    """Torch would let cuDNN round float32's inputs to 10 bits."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
