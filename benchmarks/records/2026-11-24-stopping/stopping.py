@@ -3,10 +3,10 @@
 python benchmarks/stopping.py > benchmarks/records/2026-11-24-stopping/figures.json
 
 Real runs are those of tests/golden/real_runs.npz: 16 seeds of A, B, C and D, paired by seed. A
-study is made by drawing pairs from the 16 with replacement. An effect is scaled by shifting all its
-pair differences: the mean is multiplied by a factor, the same for every metric, and the residuals stay.
-The unpaired rules get the same shift on the candidate's runs. Intervals are the delete-one-seed
-jackknife, 1.96 standard errors, less the variance of the simulation itself.
+study is made by drawing pairs from the 16 with replacement. An effect is scaled by shifting all
+its pair differences: the mean is multiplied by a factor, the same for every metric, and the
+residuals stay. The unpaired rules get the same shift on the candidate's runs. Intervals are the
+delete-one-seed jackknife, 1.96 standard errors, less the variance of the simulation itself.
 """
 
 import json
