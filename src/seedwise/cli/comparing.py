@@ -12,8 +12,7 @@ from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.comparison import Comparison, TargetComparison
 
 __all__ = ["compare"]
@@ -133,8 +132,7 @@ def _compared(
 
 
 def _print(study: Path, found: "Sequence[Comparison | TargetComparison]") -> None:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.verdicts import print_comparisons, print_target
     from seedwise.comparison import Comparison, TargetComparison
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-
+from seedwise.cli.console import Console
 from seedwise.cli.tables import say
 from seedwise.cli.words import count, percent, signed, spread
 from seedwise.comparison import StoppingRule, decisions

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from seedwise.cli.console import Console
 from seedwise.cli.words import count, figure, in_points, percent, signed, spread
 from seedwise.comparison import Comparison, TargetComparison
 from seedwise.comparison.cautions import cautions
