@@ -48,8 +48,10 @@ def decode(content: bytes, *, pixels: int | None = None) -> UInt8[ndarray, "heig
         image = _decode_plain_jpeg(content)
         if image is None:
             image = _decode_any(content)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise Undecodable(str(error) or type(error).__name__) from None
+    except Undecodable:
+        raise
+    except Exception as error:  # of a damaged file, decoders raise all sorts of things
+        raise Undecodable(" ".join(str(error).split()) or type(error).__name__) from None
     return image if pixels is None else _shrunk(image, pixels)
 
 

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import lzma
 import os
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -311,24 +309,16 @@ class _Digits:
             yield Item(path=f"{target}/{number:04}", content=np.repeat(grey[..., None], 3, axis=2))
 
 
-_BROKEN = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    RuntimeError,  # encrypted, or compressed in a way that Python has not
-)
-
-
 @contextmanager
 def _reading(archive: Path) -> Generator[None]:
     """Says of a broken archive which one it is."""
     try:
         yield
-    except _BROKEN as error:
-        raise DataError(f"{archive} is damaged ({error}); fetch it again") from None
+    except DataError:
+        raise
+    except Exception as error:  # of a damaged archive, readers raise all sorts of things
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{archive} is damaged ({reason}); fetch it again") from None
 
 
 def _archive_stamp(path: Path) -> str:
