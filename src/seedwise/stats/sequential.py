@@ -168,7 +168,7 @@ def decide(rule: Rule, accuracy: Differences, matched: Differences | None = None
     >>> rng = np.random.default_rng(0)
     >>> found = decide(Rule(difference=0.005, max_pairs=20), rng.normal(0.008, 0.003, 20))
     >>> found.verdict, found.reason, found.n
-    ('better', 'decided', 6)
+    ('better', 'decided', 3)
     """
     accuracy, matched = _checked(rule, accuracy, matched)
     if accuracy.ndim != 1:
