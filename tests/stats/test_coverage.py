@@ -1,6 +1,6 @@
 """Intervals hold as often as they say, or as often as docs/statistics.md says they do.
 
-Bounds are binomial, at one in a million, so that no test flakes. benchmarks/coverage.py has more
+Bounds are binomial, at one in a million, so that no test flakes. benchmarks/holding.py has more
 studies and more kinds of data.
 """
 
