@@ -19,6 +19,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +57,6 @@ SIDES = {
 BASES = ("fastai float32", "stock bf16", "plain bf16")
 
 
-class Enough(Exception):
-    """The timed steps are done."""
-
-
 class Stopwatch:
     """Told of each step that is done; after the warm-up it waits for the other processes."""
 
@@ -76,7 +73,7 @@ class Stopwatch:
         if self.left == 0:
             wall, cpu = time.perf_counter() - self.began, cpu_seconds() - self.cpu
             print(json.dumps([wall / self.steps, cpu / self.steps]), flush=True)
-            raise Enough
+            os._exit(0)  # in the middle of an epoch: nothing is to be ended well
 
 
 def cpu_seconds() -> float:
@@ -159,10 +156,7 @@ def one_process(arguments: argparse.Namespace) -> None:
     side = SIDES[name]
     if side is not None and side.pin:
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[int(number)]})
-    try:
-        train_fastai(arguments) if side is None else train_seedwise(side, arguments)
-    except Enough:
-        os._exit(0)
+    train_fastai(arguments) if side is None else train_seedwise(side, arguments)
 
 
 def one_side(name: str, arguments: argparse.Namespace) -> dict[str, object]:
@@ -194,7 +188,11 @@ def one_side(name: str, arguments: argparse.Namespace) -> dict[str, object]:
 
 def report(raw: Path) -> None:
     """Medians, and ratios round by round with a t interval of their logarithm's mean."""
-    rounds = [json.loads(line) for line in raw.read_text().splitlines()]
+    rounds = defaultdict(dict)
+    for line in raw.read_text().splitlines():
+        timing = json.loads(line)
+        rounds[timing["round"]][timing["side"]] = timing
+    rounds = list(rounds.values())
     sides = [name for name in SIDES if any(name in r for r in rounds)]
     print("| side | images/s, median [least, most] | CPU ms an image, median |", end="")
     print("".join(f" times {base} |" for base in BASES))
@@ -233,9 +231,11 @@ def main() -> None:
         one_process(arguments)
     else:
         for _ in range(arguments.rounds):
-            done = {name: one_side(name, arguments) for name in arguments.sides}
-            with arguments.raw.open("a") as file:
-                file.write(json.dumps(done) + "\n")
+            began = time.strftime("%Y-%m-%dT%H:%M:%S")
+            for name in arguments.sides:
+                timing = {"round": began, **one_side(name, arguments)}
+                with arguments.raw.open("a") as file:
+                    file.write(json.dumps(timing) + "\n")
 
 
 if __name__ == "__main__":

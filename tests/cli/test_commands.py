@@ -59,6 +59,10 @@ def sometimes(seed):
     return predictions(seed, 1.0)
 
 
+def never(seed):
+    raise RuntimeError("no disk at all")
+
+
 def slow(seed):
     time.sleep(0.3)
     return predictions(seed, 1.0)
@@ -157,7 +161,7 @@ def test_the_module_is_the_command():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["stats"], "unknown command 'stats'; did you mean 'status'? Known: aa, bench, compare"),
+        (["stats"], "unknown command 'stats'; did you mean 'status'? Known: aa, bench, check"),
         (["data", "lst"], "unknown command 'lst'; did you mean 'list'?"),
         (["run"], "Missing argument 'STUDY.TOML'."),
         (["run", "x.toml", "--seed", "3"], "No such option '--seed'."),
@@ -246,11 +250,59 @@ def test_status_names_the_seeds_that_a_setup_lacks(here, toml, module, study):
     assert "by seedwise 0." in result.stdout
 
 
-def test_a_rule_for_stopping_is_not_there_yet(here, module):
+@pytest.fixture
+def stopping(here, module):
+    toml = here / "study.toml"
+    rule = "[stop]\ndifference = 0.05\nmax_runs = 8"
+    setups = "".join(f'[setups.{name}]\ntrain = "{module}:{name}"\n' for name in ("good", "poor"))
+    toml.write_text(f"{setups}{rule}")
+    return toml
+
+
+def test_a_study_stops_by_its_rule_and_says_what_was_decided(stopping):
+    result = call("run", stopping)
+    assert result.exit_code == 0
+    assert "2 setups, at most 16 runs: 0 stored, at most 16 to make" in result.stdout
+    assert "poor: undecided, 1 pair: accuracy" in result.stdout
+    assert "poor is worse than good (by matched accuracy), after " in result.stdout
+    assert "interval; matched accuracy" in result.stdout
+    assert "The rule was fixed before the first run: 5 % false alarms" in result.stdout
+    assert max(map(len, result.stdout.split("sd: ")[1].splitlines())) <= 100
+    again = call("run", stopping)
+    assert "at most 0 to make" in again.stdout
+    assert again.stdout.splitlines()[-6:] == result.stdout.splitlines()[-6:]
+
+
+def test_a_stopped_study_goes_on_by_hand_and_its_verdict_stays(stopping):
+    verdict = call("run", stopping).stdout.splitlines()[-6:]
+    result = call("run", stopping, "--seeds", "0:7")
+    assert result.exit_code == 0
+    assert all(line in result.stdout.splitlines() for line in verdict)
+
+
+def test_another_rule_than_the_first_is_refused_on_one_line(stopping):
+    call("run", stopping)
+    stopping.write_text(stopping.read_text().replace("0.05", "0.01"))
+    line = one_line(call("run", stopping))
+    assert "another stopping rule: difference 0.05 there, 0.01 here; what it promises" in line
+
+
+def test_one_setup_alone_cannot_be_stopped_by_a_rule(here, module):
     toml = here / "study.toml"
     toml.write_text(f'[setups.good]\ntrain = "{module}:good"\n[stop]\ndifference = 0.01')
-    assert "[stop] is for a later version; give seeds = 10" in one_line(call("run", toml))
-    assert call("run", toml, "--seeds", "2").exit_code == 0
+    assert "needs two setups or more" in one_line(call("run", toml))
+
+
+def test_a_run_that_always_fails_leaves_the_rule_undecided_with_exit_code_1(here, module):
+    toml = here / "study.toml"
+    toml.write_text(
+        f'[setups.good]\ntrain = "{module}:good"\n[setups.some]\ntrain = "{module}:never"\n'
+        "[stop]\ndifference = 0.01"
+    )
+    result = call("run", toml)
+    assert result.exit_code == 1
+    assert "some against good: not decided yet, after 0 pairs of runs." in result.stdout
+    assert "failed runs keep some undecided; `seedwise status" in result.stderr
 
 
 def test_ctrl_c_says_that_nothing_is_lost(toml, monkeypatch):

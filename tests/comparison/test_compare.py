@@ -206,8 +206,33 @@ def test_better_is_withheld_where_it_rests_on_diverged_runs(studies):
 def test_a_setup_that_always_diverges_is_worse(studies):
     with studies.make({"a": runs_of(POOR, 5), "b": [DIVERGED] * 5}) as store:
         found = compare(store, "a", "b", Rule())
+        back = compare(store, "b", "a", Rule())
     assert found.outcome == "worse"
     assert found.churn is None
+    assert back.verdict.withheld == "better"
+    assert "without the diverged runs nothing is left to compare" in said(back)
+
+
+def test_where_every_pair_has_a_diverged_run_nothing_is_left_without_them(studies):
+    setups = {
+        "a": with_diverged(runs_of(POOR, 4), 0, 1),
+        "b": with_diverged(runs_of(POOR, 4), 2, 3),
+    }
+    with studies.make(setups) as store:
+        found = compare(store, "a", "b", Rule())
+    assert found.outcome == "undecided"
+    assert found.verdict_without_diverged is None
+
+
+@pytest.mark.parametrize("setting", ["level=0.9", "views=original"])
+def test_matched_accuracy_needs_ranked_accuracy_whatever_its_settings(studies, setting):
+    """A margin-dependent factor is all that B has."""
+    decided, rule = 0, Rule(metric=f"matched_accuracy:{setting}")
+    for seed in range(20):
+        twins = [runs_of(skill, runs=6, seed=seed, own=0.05) for skill in (POOR, SAME)]
+        with studies.make({"a": twins[0], "b": rescaled(twins[1], 3.0)}) as store:
+            decided += compare(store, "a", "b", rule).outcome != "undecided"
+    assert binomtest(decided, 20, 0.05, alternative="greater").pvalue > 1e-3
 
 
 def test_failed_tries_are_no_results(studies):

@@ -35,7 +35,7 @@ def test_it_runs_from_top_to_bottom(notebook, tmp_path, monkeypatch):
     ).execute()
     text = str([cell.get("outputs") for cell in notebook.cells])
     assert len(re.findall(r"\(2 runs\)", text)) == 3
-    assert "relu - mish: accuracy" in text
+    assert "<caption>relu - mish</caption>" in text
 
 
 def test_it_comes_with_the_outputs_of_a_whole_run(notebook):

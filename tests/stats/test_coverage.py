@@ -1,6 +1,6 @@
 """Intervals hold as often as they say, or as often as docs/statistics.md says they do.
 
-Bounds are binomial, at one in a million, so that no test flakes. benchmarks/coverage.py has more
+Bounds are binomial, at one in a million, so that no test flakes. benchmarks/holding.py has more
 studies and more kinds of data.
 """
 
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from seedwise.stats.intervals import equivalence, paired_difference, unpaired_difference
+from seedwise.stats.equivalence import equivalence
+from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.populations import paired_on_new_images, unpaired_on_new_images
 
 from real_runs import of_setup

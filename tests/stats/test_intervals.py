@@ -9,10 +9,10 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
 from seedwise.errors import DataError
+from seedwise.stats.equivalence import equivalence
 from seedwise.stats.intervals import (
     Sample,
     difference_from_target,
-    equivalence,
     paired_difference,
     sign_flip_floor,
     sign_flip_p,

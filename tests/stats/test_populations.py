@@ -55,13 +55,14 @@ def test_the_unpaired_variance_is_that_of_two_analyses_of_variance():
 
 @forms
 def test_it_is_never_surer_than_on_these_images(form):
-    """Where images add nothing, the two intervals are the same."""
     rng = np.random.default_rng(2)
-    for image in (0.0, 1.0):
-        a, b = layout(rng, image=image, rest=0.0 if image else 0.5)
+    for image, runs in ((0.0, 4), (1.0, 4), (1.0, 2), (0.3, 2), (0.3, 3)):
+        a, b = layout(rng, runs=runs, image=image, rest=0.0 if image == 1 else 0.5)
         narrow = FORMS[form](a.mean(axis=1), b.mean(axis=1))
         wide = form(a, b)
         assert wide.error >= narrow.error * (1 - 1e-9)
+        assert wide.low <= narrow.low + 1e-9
+        assert wide.p_value >= narrow.p_value - 1e-9
         assert (wide.population, narrow.population) == ("new images", "these images")
 
 

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seedwise.comparison import Stop
+from seedwise.comparison.rule import Rule
 from seedwise.data import Split
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import FIELDS, RECIPES, Setup
-from seedwise.study.config import StopConfig, StudyConfig, load_study, parse_seeds
+from seedwise.study import LocalExecutor, RayExecutor
+from seedwise.study.config import StudyConfig, load_study, parse_seeds
 
 WHOLE = """
 dataset = "imagenette"
@@ -80,7 +83,8 @@ def test_the_design_page_example_says_what_it_says(load):
         seeds=tuple(Seed.of(i) for i in range(10)),
         stop=None,
         baseline="mish",
-        executor="local",
+        rule=None,
+        executor=LocalExecutor(),
     )
     relu = Setup(activation="relu")
     assert dict(study.setups) == {
@@ -132,12 +136,50 @@ def test_every_field_of_a_setup_may_be_said(load):
     assert load(with_setup("\n".join(lines))).setups["relu"] == setup
 
 
+def test_an_executor_is_a_name_or_a_table(load):
+    assert load(with_line("seeds = 2\nexecutor = 'ray'")).executor == RayExecutor()
+    study = load(
+        'dataset = "digits"\nseeds = 2\n[setups.a]\n'
+        '[executor]\nkind = "ray"\naddress = "auto"\njobs = 8\ngpus = 0.5\ntime_limit = 600'
+    )
+    assert study.executor == RayExecutor(address="auto", workers=8, gpus=0.5, time_limit=600)
+
+
 def test_a_stopping_rule_instead_of_seeds(load):
     study = load(
         'dataset = "digits"\n[setups.a]\n[stop]\ndifference = 0.005\nalpha = 0.01\nmax_runs = 40'
     )
     assert study.seeds is None
-    assert study.stop == StopConfig(difference=0.005, alpha=0.01, power=0.8, max_runs=40)
+    assert study.stop == Stop(difference=0.005, alpha=0.01, power=0.8, max_runs=40)
+
+
+def test_the_rule_of_verdicts_may_be_said(load):
+    assert load(with_line("seeds = 2")).rule is None
+    table = '[verdict]\nmetric = "smoothed_accuracy:beta=10"\nmargin = 0.005\npaired = false'
+    assert load(with_line(f"seeds = 2\n{table}")).rule == Rule(
+        metric="smoothed_accuracy:beta=10", margin=0.005, paired=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("margn = 1", "verdict.margn: unknown key 'margn'; did you mean 'margin'?"),
+        ("margin = '0.1'", "verdict.margin must be a difference of accuracy, e.g. 0.005"),
+        ("margin = true", "verdict.margin must be a difference of accuracy, e.g. 0.005"),
+        ("margin = -1", "verdict: margin must be above 0, got -1"),
+        ("confidence = 95", "verdict: confidence must be between 0 and 1, got 95"),
+        ("paired = 1", "verdict.paired must be true or false, got 1"),
+        ("metric = 3", "verdict.metric must be the name of a metric"),
+        ("metric = 'accuracy:view=x'", "verdict: unknown setting of accuracy 'view'; did you"),
+    ],
+)
+def test_a_wrong_rule_is_named_with_what_is_allowed(refusal, line, message):
+    assert refusal(with_line(f"seeds = 2\n[verdict]\n{line}")).startswith(message)
+
+
+def test_a_rule_is_a_table(refusal):
+    assert refusal(with_line("seeds = 2\nverdict = 3")).startswith("verdict must be a table")
 
 
 def test_paths_start_from_the_folder_of_the_file(load, tmp_path):
@@ -255,7 +297,27 @@ def test_a_wrong_setup_is_named_with_what_is_allowed(refusal, line, message):
             "split: unknown split key 'per_clas'",
         ),
         (with_line("seeds = 2\nbaseline = 'mush'"), "baseline: unknown setup 'mush'"),
-        (with_line("seeds = 2\nexecutor = 'ray'"), "executor must be \"local\", got 'ray'"),
+        (
+            with_line("seeds = 2\nexecutor = 'rai'"),
+            "executor: unknown executor 'rai'; did you mean",
+        ),
+        (with_line("seeds = 2\nexecutor = 3"), "executor: executor must be a name or a table"),
+        (
+            with_line("seeds = 2\nexecutor = {kind = 'local', pack = 2}"),
+            "executor: unknown key of executor local 'pack'; Known: jobs, kind, time_limit",
+        ),
+        (
+            with_line("seeds = 2\nexecutor = {kind = 'ray', gpus = '1'}"),
+            "executor: gpus must be a number of GPUs, 0 or more, e.g. 0.5, got '1'",
+        ),
+        (
+            with_line("seeds = 2\nexecutor = {kind = 'ray', jobs = 0}"),
+            "executor: jobs must be 1 or more, got 0",
+        ),
+        (
+            with_line("seeds = 2\nexecutor = {kind = 'ray', address = 'ray://head:10001'}"),
+            "executor: address 'ray://head:10001' is of Ray's client",
+        ),
         (
             with_line("seeds = 0"),
             'seeds must be a number, "0:10", or a list like [1, 2, 7]',
@@ -289,10 +351,10 @@ def test_a_wrong_study_is_named_with_what_is_allowed(refusal, text, message):
         ),
         ("difference = 1.5", "stop.difference must be a fraction above 0 and below 1"),
         ("difference = '1'", "stop.difference must be a fraction above 0 and below 1"),
-        ("difference = 0.1\nalpha = true", "stop.alpha must be a rate above 0 and below 1"),
+        ("difference = 0.1\nalpha = true", "stop.alpha must be a rate above 0 and below 0.5"),
         ("difference = 0.1\npower = nan", "stop.power must be a rate above 0 and below 1"),
-        ("difference = 0.1\nmax_runs = 1", "stop.max_runs must be a whole number, 2 or more"),
-        ("difference = 0.1\nmax_runs = 4.0", "stop.max_runs must be a whole number, 2 or more"),
+        ("difference = 0.1\nmax_runs = 2", "stop.max_runs must be a whole number, 3 or more"),
+        ("difference = 0.1\nmax_runs = 4.0", "stop.max_runs must be a whole number, 3 or more"),
     ],
 )
 def test_a_wrong_stopping_rule_is_named_with_what_is_allowed(refusal, line, message):

@@ -119,7 +119,8 @@ def test_diverged_runs_are_counted_and_left_out(study):
 
 
 def test_what_has_no_run_has_no_variance(study):
-    study.run(setups("fails_on_odd_seeds"), seeds=[1])
+    with pytest.warns(UserWarning, match="2 tries failed"):
+        study.run(setups("fails_on_odd_seeds"), seeds=[1])
     with pytest.raises(StudyError, match="has no finished run"):
         study.variance("fails_on_odd_seeds")
     with pytest.raises(UnknownName, match="unknown setup 'nothing'"):

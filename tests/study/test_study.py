@@ -3,11 +3,12 @@ import sqlite3
 
 import pytest
 
+from seedwise.comparison import Rule
 from seedwise.errors import ConfigError, DataError, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
-from seedwise.study import Study
+from seedwise.study import LocalExecutor, Study
 
 import trainings
 from pictures import folders
@@ -213,6 +214,34 @@ def test_a_number_is_compared_like_any_metric(path):
     assert comparison.deciding.sample_a.mean == pytest.approx(0.901)
 
 
+def test_the_first_run_fixes_what_verdicts_are_held_to(path):
+    study, rule = Study(path), Rule(margin=0.05)
+    study.run(setups("plain", "better"), seeds=3, rule=rule)
+    study.run(setups("plain", "better"), seeds=3, rule=rule)  # the same again is no other
+    found = study.compare("plain", "better")
+    assert found.standing.confirmatory
+    assert found.rule == rule
+    with pytest.raises(StudyError, match=r"margin is 0.1 here, and 0.05 was fixed; use another"):
+        study.run(setups("plain"), seeds=3, rule=Rule(margin=0.1))
+    study.run(setups("plain", "better"), seeds=5)
+    reasons = study.compare("plain", "better").standing.reasons
+    assert reasons[0].startswith("2 seeds were added after runs were stored, beyond the 3")
+
+
+def test_a_study_compares_several_setups_and_a_target_and_plans(path):
+    study = Study(path)
+    study.run(
+        {**setups("plain", "better"), "same": Setup(train="trainings:plain", lr=1.0)}, seeds=4
+    )
+    found = study.compare_several(margin=0.2)
+    assert [each.b.name for each in found] == ["better", "same"]
+    assert str(found[0]).startswith("better is better than plain by matched accuracy: ")
+    assert study.compare_with_target("better", 0.1).outcome == "better"
+    plan = study.plan("plain", "better", differences=[0.05], runs=6)
+    assert plan.pilot == ("plain", "better")
+    assert plan.forecasts[0].reachable > 0
+
+
 def test_comparison_pairs_the_seeds_that_both_ran(path):
     study = Study(path)
     study.run(setups("plain"), seeds=6)
@@ -239,8 +268,13 @@ def test_predictions_for_other_examples_are_refused(path):
         ({"setups": {"a": Setup(train="no_such:f")}, "seeds": 1}, ConfigError, "PYTHONPATH"),
         (
             {"setups": setups("plain"), "seeds": 1, "executor": "cloud"},
+            UnknownName,
+            "unknown executor 'cloud'",
+        ),
+        (
+            {"setups": setups("plain"), "seeds": 1, "executor": LocalExecutor(), "jobs": 2},
             ConfigError,
-            "executor must be local",
+            "jobs and time_limit are said in the executor",
         ),
     ],
 )

@@ -1,7 +1,11 @@
 """Training functions of users, as a study finds them by name."""
 
+import fcntl
 import os
 import random
+import tempfile
+import time
+from pathlib import Path
 
 import numpy as np
 
@@ -55,6 +59,31 @@ def interrupts(seed):
     if seed.init == 2:
         raise KeyboardInterrupt
     return 1.0
+
+
+def hangs_on_odd_seeds(seed):
+    if seed.init % 2:
+        time.sleep(600)
+    return 1.0
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch.OutOfMemoryError is, which this module does without."""
+
+
+def needs_room(seed):
+    """Runs out of memory wherever another run with the same `order` is under way, anywhere."""
+    with Path(tempfile.gettempdir(), f"seedwise-room-{seed.order}").open("w") as room:
+        try:
+            fcntl.flock(room, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB") from None
+        time.sleep(0.1)
+    return 1.0
+
+
+def never_has_room(seed):
+    raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 TiB")
 
 
 def drifts(seed):

@@ -3,6 +3,7 @@
 import click
 
 from seedwise.cli.base import Group, print_help
+from seedwise.cli.care import check, merge
 from seedwise.cli.comparing import compare
 from seedwise.cli.datasets import data
 from seedwise.cli.exchange import export, import_, record, table
@@ -29,11 +30,13 @@ def cli(ctx: click.Context) -> None:
 for command in (
     aa,
     bench,
+    check,
     compare,
     data,
     demo,
     export,
     import_,
+    merge,
     plan,
     record,
     repeat,

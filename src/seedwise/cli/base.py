@@ -1,11 +1,15 @@
 """What all commands share: help with an example and exit codes, and errors of one line."""
 
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from seedwise.cli.words import printable
 from seedwise.errors import SeedwiseError, UnknownName
 
 __all__ = ["Command", "Group", "print_help"]
@@ -38,7 +42,7 @@ class Command(click.Command):
 class Group(click.Group):
     """Commands, of which a wrong name gets a suggestion and a fault is one line.
 
-    Whatever is the user's fault ends with exit code 2, a Ctrl-C with 130.
+    Whatever is the user's fault ends with exit code 2, a Ctrl-C with 130, a SIGTERM with 143.
     """
 
     command_class = Command
@@ -56,9 +60,12 @@ class Group(click.Group):
         if not standalone_mode:
             return super().main(*args, standalone_mode=False, **settings)
         try:
-            code = super().main(*args, standalone_mode=False, **settings)
+            with _sigterm_raises():
+                code = super().main(*args, standalone_mode=False, **settings)
+        except _Terminated:
+            code = _say(_STOPPED, 128 + signal.SIGTERM)
         except (click.Abort, KeyboardInterrupt):
-            code = _say(_STOPPED, 130)
+            code = _say(_STOPPED, 128 + signal.SIGINT)
         except click.ClickException as error:
             code = _say(error.format_message(), 2)
         except SeedwiseError as error:
@@ -71,6 +78,27 @@ class Group(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
+class _Terminated(BaseException):
+    """SIGTERM has come. No Exception: a run that fails is caught as one."""
+
+
+@contextmanager
+def _sigterm_raises() -> Generator[None]:
+    """SIGTERM ends what is open in good order, as Ctrl-C does, instead of the process at once."""
+
+    def end(*_: object) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def print_help(ctx: click.Context) -> None:
     """What a group prints when it is called without a command."""
     if ctx.invoked_subcommand is None:
@@ -79,5 +107,5 @@ def print_help(ctx: click.Context) -> None:
 
 def _say(message: str, code: int) -> int:
     """Tell the user in one line what is wrong."""
-    click.echo(f"seedwise: {' '.join(message.split())}", err=True)
+    click.echo(f"seedwise: {printable(' '.join(message.split()))}", err=True)
     return code

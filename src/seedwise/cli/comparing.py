@@ -1,6 +1,7 @@
 """`seedwise compare`: the verdict."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
+    from seedwise.cli.console import Console
     from seedwise.comparison import Comparison, TargetComparison
 
 __all__ = ["compare"]
@@ -81,10 +83,14 @@ def compare(study: Path, fail_if: str | None, as_json: bool, **options: Any) -> 
     Prints whether each of the others is better, worse, equivalent or undecided, the difference
     with its intervals, and what to bear in mind. With no setup named, all are compared with the
     study's first. Metric, margin, confidence and pairing are as fixed before the first run, unless
-    they are given here; a verdict on others is exploratory. Reads the study and writes nothing.
+    they are given here; a verdict on others is exploratory. Modules of metrics are looked for
+    beside STUDY.DB too. Reads the study and writes nothing.
     """
     found = _compared(study, **options)
-    (_print_json if as_json else _print)(found)
+    if as_json:
+        _print_json(found)
+    else:
+        _print(study, found)
     if fail_if and any(each.outcome in _FAILING[fail_if] for each in found):
         click.get_current_context().exit(1)
 
@@ -104,6 +110,8 @@ def _compared(
     from seedwise.study import Study
 
     study = Study(path)
+    if metric and ":" in metric:  # a function of the user's, perhaps beside the study file
+        sys.path.append(str(path.resolve().parent))
     if target is not None:
         if len(setups) != 1 or margin is not None or paired is not None:
             raise ConfigError(
@@ -123,17 +131,34 @@ def _compared(
     )
 
 
-def _print(found: "Sequence[Comparison | TargetComparison]") -> None:
-    from rich.console import Console
-
+def _print(study: Path, found: "Sequence[Comparison | TargetComparison]") -> None:
+    from seedwise.cli.console import Console
     from seedwise.cli.verdicts import print_comparisons, print_target
     from seedwise.comparison import Comparison, TargetComparison
 
     console = Console()
-    print_comparisons(console, [each for each in found if isinstance(each, Comparison)])
+    comparisons = [each for each in found if isinstance(each, Comparison)]
+    _print_stopped(console, study, comparisons)
+    print_comparisons(console, comparisons)
     for each in found:
         if isinstance(each, TargetComparison):
             print_target(console, each)
+
+
+def _print_stopped(console: "Console", path: Path, found: "Sequence[Comparison]") -> None:
+    """What the study's stopping rule says of the setups that are compared, before the figures."""
+    from seedwise.cli.stopped import print_decisions, stored_decisions
+
+    rule, decisions = stored_decisions(path)
+    pairs = {frozenset((each.a.name, each.b.name)) for each in found}
+    asked = {
+        name: decision
+        for name, decision in decisions.items()
+        if rule is not None and {rule.baseline, name} in pairs
+    }
+    if rule is not None and asked:
+        print_decisions(console, rule, asked)
+        console.print("\nThe same runs, as if their number had been fixed:\n", highlight=False)
 
 
 def _print_json(found: "Sequence[Comparison | TargetComparison]") -> None:

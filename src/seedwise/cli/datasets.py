@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from seedwise.cli.base import Group, print_help
+from seedwise.cli.words import printable
 from seedwise.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.data import Data, Split
 
 __all__ = ["data"]
@@ -44,8 +44,7 @@ def data(ctx: click.Context) -> None:
 @data.command("list", example=["seedwise data list"], exits={0: "printed"})
 def list_datasets() -> None:
     """List the datasets that have a name, with size and default split."""
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import plain_table
     from seedwise.data import DATASETS, Split
 
@@ -69,7 +68,7 @@ def fetch(dataset: str, source: Path | None, cache: Path | None) -> None:
 
     `seedwise run` does the same when it must. What is there already is not fetched again.
     """
-    from rich.console import Console
+    from seedwise.cli.console import Console
 
     console = Console()
     _print_size(console, _open(console, dataset, source, cache, None))
@@ -88,8 +87,8 @@ def check(dataset: str, source: Path | None, cache: Path | None) -> None:
     Reads and decodes every image again, so it takes as long as the first time.
     """
     from numpy import array_equal
-    from rich.console import Console
 
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import say
     from seedwise.data import cache_folder
 
@@ -137,9 +136,9 @@ def show(
 
     Training and validation images under a split, sizes in pixels, and the fingerprint.
     """
-    from rich.console import Console
     from rich.text import Text
 
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import plain_table
 
     console = Console()
@@ -189,7 +188,7 @@ def split(
     if folder is None:
         place = dataset if source is None else str(source)
         files = split_files(place, chosen.name, per_class=chosen.per_class, seed=chosen.seed)
-        click.echo("\n".join(files))
+        click.echo(printable("\n".join(files)))
         return
     written: Mapping[str, int] = write_split(dataset, chosen, folder, source=source)
     counts = ", ".join(f"{count:,} in {part}" for part, count in written.items())

@@ -5,14 +5,16 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from seedwise.cli.console import Console
 from seedwise.cli.progress import Going, Progress, SetupState
-from seedwise.cli.words import clock, count, figure, last_line, plus_minus
+from seedwise.cli.stopped import look_line
+from seedwise.cli.words import clock, count, figure, last_line, plus_minus, printable
 from seedwise.records import EpochRecord
 from seedwise.store import StoredRun
 from seedwise.study.events import (
@@ -20,6 +22,8 @@ from seedwise.study.events import (
     EpochDone,
     Event,
     Finished,
+    Looked,
+    Notice,
     Planned,
     RunStored,
     Watch,
@@ -70,10 +74,14 @@ class _Lines:
                 self._say(f"{event.what}: {event.done:,} of {event.total:,}")
             case Planned():
                 self._say(_plan(event))
+            case Notice():
+                self._say(event.text)
             case EpochDone():
                 self._say(f"{event.setup}  seed {event.seed}  {_epoch_line(event.record)}")
             case RunStored():
                 self._say(_stored_line(event))
+            case Looked():
+                self._say(look_line(event))
             case Finished():
                 self._say(_end(event, self._progress.elapsed(time.monotonic())))
             case _:
@@ -96,7 +104,11 @@ class _Picture:
         match event:
             case RunStored():
                 style = {"finished": "", "diverged": "yellow", "failed": "red"}[event.state]
-                self._console.print(Text(_stored_line(event), style=style))
+                self._console.print(Text(printable(_stored_line(event)), style=style))
+            case Looked() if event.decision.reason != "running":
+                self._console.print(Text(printable(look_line(event)), style="bold"))
+            case Notice():
+                self._console.print(Text(event.text, style="yellow"))
             case Finished():
                 self._console.print(Text(_end(event, self._progress.elapsed(time.monotonic()))))
             case _:
@@ -110,13 +122,16 @@ class _Picture:
                 parts.append(_bar(progress.data.what, progress.data.done, progress.data.total))
             if progress.setups:
                 parts.append(_setups(progress.setups))
+                parts += [_look(event) for event in progress.looks.values()]
                 parts += self._runs(list(progress.going.values()))
-                parts.append(_total(progress, now))
+                parts.append(
+                    _runs_so_far(progress, now) if progress.stops else _total(progress, now)
+                )
             return Group(*parts)
 
     def _runs(self, going: list[Going]) -> list[RenderableType]:
         """Every epoch of each run where there is room, else the last epoch of each."""
-        room = self._console.height - len(self._progress.setups) - 6
+        room = self._console.height - len(self._progress.setups) - len(self._progress.looks) - 6
         if sum(len(run.epochs) + 4 for run in going) <= room:
             return [_run(run) for run in going]
         shown = going[: max(1, room - 3)]
@@ -124,9 +139,14 @@ class _Picture:
 
 
 def _plan(event: Planned) -> str:
-    missing = event.wanted - event.stored
-    setups, runs = count(len(event.setups), "setup"), count(event.wanted, "run")
-    return f"{setups}, {runs}: {event.stored:,} stored, {missing:,} to make"
+    setups = count(len(event.setups), "setup")
+    if event.wanted is None:
+        return f"{setups}, runs until decided: {event.stored:,} stored"
+    most = "at most " if event.stops else ""
+    return (
+        f"{setups}, {most}{count(event.wanted, 'run')}: {event.stored:,} stored, "
+        f"{most}{event.missing:,} to make"
+    )
 
 
 def _epoch_line(record: EpochRecord) -> str:
@@ -176,8 +196,8 @@ def _setups(setups: dict[str, SetupState]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for name, state in setups.items():
         table.add_row(
-            Text(name),
-            f"{state.done}/{state.wanted}",
+            Text(printable(name)),
+            str(state.done) if state.wanted is None else f"{state.done}/{state.wanted}",
             str(state.running),
             Text(str(state.diverged), style="yellow" if state.diverged else ""),
             Text(str(state.failed), style="red" if state.failed else ""),
@@ -185,6 +205,11 @@ def _setups(setups: dict[str, SetupState]) -> Table:
             plus_minus("smoothed_accuracy", state.metrics.get("smoothed_accuracy", [])),
         )
     return table
+
+
+def _look(event: Looked) -> Text:
+    """How near the stopping rule is to a verdict."""
+    return Text(look_line(event), no_wrap=True, overflow="ellipsis")
 
 
 def _epoch_table(first: str) -> Table:
@@ -226,3 +251,11 @@ def _total(progress: Progress, now: float) -> RenderableType:
     what = f"{done} of {progress.wanted} runs"
     thousandths = int(1000 * progress.share_done)
     return Group(Text(""), _bar(what, thousandths, 1000, note))
+
+
+def _runs_so_far(progress: Progress, now: float) -> RenderableType:
+    """The end of the picture of a study whose last run nobody knows."""
+    done = sum(state.done for state in progress.setups.values())
+    most = "" if progress.most is None else f" of at most {progress.most:,}"
+    line = f"{count(done, 'run')}{most}, {clock(progress.elapsed(now))} gone; stops when decided"
+    return Group(Text(""), Text(line, no_wrap=True, overflow="ellipsis"))

@@ -8,8 +8,7 @@ import click
 from seedwise.cli.base import Command
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.store import StoredRun
 
 __all__ = ["status"]
@@ -29,8 +28,7 @@ def status(study: Path) -> None:
     Means and standard deviations of each setup, diverged and failed runs, and which seeds one
     setup lacks that another has. Reads the study and writes nothing.
     """
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import print_summary, say
     from seedwise.comparison import summarise
     from seedwise.store import Store

@@ -49,8 +49,7 @@ def variance(study: Path, setup: str) -> None:
     Training noise against test-set noise; which random stream; which images; and which metric
     shows the difference of another setup with the fewest runs. Reads the study and writes nothing.
     """
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.noise_tables import print_variance
     from seedwise.study import Study
 
@@ -115,8 +114,7 @@ def aa(
     disjoint sets of seeds, and shows how often a verdict finds a difference where there is none.
     The runs go to a study file of their own; stopped at any moment, the same command goes on.
     """
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.display import watching
     from seedwise.cli.repeat_tables import print_nulls
 
@@ -163,8 +161,7 @@ def repeat(
     Says whether the machine does the same twice, bit for bit, and what it means for pairing if it
     does not. The repeat is kept in STUDY.DB beside the run; it never counts as a run.
     """
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.display import watching
     from seedwise.cli.repeat_tables import print_repeat
     from seedwise.seeds import Seed

@@ -2,9 +2,9 @@
 
 import math
 
-from rich.console import Console
 from rich.text import Text
 
+from seedwise.cli.console import Console
 from seedwise.cli.repeat_tables import named_table, percent, sentence
 from seedwise.cli.words import count, spread
 from seedwise.comparison import Variance

@@ -10,9 +10,9 @@ from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
+    from seedwise.cli.console import Console
     from seedwise.comparison.planning import Forecast, Planning, Question
 
 __all__ = ["plan"]
@@ -60,8 +60,7 @@ def plan(
     From a standard deviation, or from the runs of one or two setups of STUDY.DB as a pilot.
     Accuracies are fractions: half a point is 0.005. Reads the study and writes nothing.
     """
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.comparison.planning import Question
 
     question = Question(runs=runs, margin=margin, wanted=power, alpha=alpha)

@@ -10,6 +10,7 @@ from seedwise.study.events import (
     DataProgress,
     EpochDone,
     Event,
+    Looked,
     Planned,
     RunStarted,
     RunStored,
@@ -21,9 +22,9 @@ __all__ = ["Going", "Progress", "SetupState"]
 
 @dataclass(slots=True, kw_only=True)
 class SetupState:
-    """The wanted runs of a setup."""
+    """The wanted runs of a setup; None where a stopping rule will say how many."""
 
-    wanted: int = 0
+    wanted: int | None = None
     done: int = 0
     running: int = 0
     diverged: int = 0
@@ -78,7 +79,10 @@ class Progress:
         self.data: DataProgress | None = None
         self.setups: dict[str, SetupState] = {}
         self.going: dict[tuple[str, Seed], Going] = {}
+        self.looks: dict[str, Looked] = {}
         self.wanted = 0
+        self.most: int | None = None
+        self.stops = False
         self.missing = 0
         self._to_make = 0
         self._began: float | None = None
@@ -92,12 +96,9 @@ class Progress:
             case DataProgress():
                 self.data = event if event.done < event.total else None
             case Planned():
-                each = event.wanted // len(event.setups)
-                self.setups = {name: SetupState(wanted=each) for name in event.setups}
-                for run in self._stored():
-                    self.setups[run.setup].add(run.state, _figures(run))
-                self.wanted, self.missing = event.wanted, event.wanted - event.stored
-                self._to_make = self.missing
+                self._plan(event)
+            case Looked():
+                self.looks[event.setup] = event
             case RunStarted():
                 self._start(event, now)
             case StepsDone():
@@ -125,11 +126,24 @@ class Progress:
         return min(1.0, (self.wanted - self.missing + parts) / self.wanted)
 
     def seconds_left(self, now: float) -> float | None:
-        """Seconds until the last run ends, at the pace so far; None before there is a pace."""
+        """Seconds until the last run ends, at the pace so far.
+
+        None before there is a pace, and where a stopping rule decides which run is the last.
+        """
         made = self._to_make - self.missing + sum(run.share for run in self.going.values())
-        if self._first_run is None or made < 0.02:
+        if self.stops or self._first_run is None or made < 0.02:
             return None
         return (now - self._first_run) / made * max(0.0, self._to_make - made)
+
+    def _plan(self, event: Planned) -> None:
+        self.stops, self.most = event.stops, event.wanted
+        if not event.stops and event.wanted is not None:
+            self.wanted, self.missing = event.wanted, event.missing
+        each = None if event.stops else self.wanted // len(event.setups)
+        self.setups = {name: SetupState(wanted=each) for name in event.setups}
+        for run in self._stored():
+            self.setups[run.setup].add(run.state, _figures(run))
+        self._to_make = self.missing
 
     def _start(self, event: RunStarted, now: float) -> None:
         self.data = None

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from seedwise.cli.console import Console
 from seedwise.cli.tables import plain_table
 from seedwise.cli.words import count, figure, spread
 from seedwise.comparison import NullComparisons, RepeatComparison

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Set
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,14 @@ from seedwise.cli.words import count
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.comparison import Summary
     from seedwise.seeds import Seed
     from seedwise.store import StoredRun
     from seedwise.study import Study
     from seedwise.study.config import StudyConfig
+    from seedwise.study.local import LocalExecutor
+    from seedwise.study.ray import RayExecutor
 
 __all__ = ["demo", "run"]
 
@@ -55,11 +57,20 @@ _cache = click.option(
     type=click.Path(path_type=Path),
     help="Folder of downloads and decoded pixels.",
 )
+_executor = click.option(
+    "--executor", help="Where runs are made: local or ray.  [default: the file's, else local]"
+)
+_time_limit = click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds after which a run is ended and counts as failed.",
+)
 _EXITS = {
     0: "all runs are stored",
     1: "some runs failed; the same command tries them again",
     2: "the study cannot be run as written",
     130: "stopped by Ctrl-C; the same command goes on",
+    143: "stopped by SIGTERM; the same command goes on",
 }
 
 
@@ -80,7 +91,9 @@ _EXITS = {
     type=click.Path(path_type=Path),
     help="The study file.  [default: the name of STUDY.TOML with .db, in this folder]",
 )
+@_executor
 @_jobs
+@_time_limit
 @_device
 @_cache
 def run(study: Path, **options: Any) -> None:
@@ -110,7 +123,7 @@ def demo(**options: Any) -> None:
     file = Path("demo.toml")
     if not file.exists():
         file.write_text(_DEMO)
-    _run(file, seeds=None, sources=None, store=None, **options)
+    _run(file, seeds=None, sources=None, store=None, executor=None, time_limit=None, **options)
 
 
 def _run(
@@ -119,12 +132,13 @@ def _run(
     seeds: str | None,
     sources: str | None,
     store: Path | None,
+    executor: str | None,
     jobs: int | None,
+    time_limit: float | None,
     device: str,
     cache: Path | None,
 ) -> None:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.display import watching
     from seedwise.cli.tables import print_summary
     from seedwise.study import Study
@@ -132,10 +146,6 @@ def _run(
 
     config = load_study(file)
     wanted = _seeds(config, seeds, sources)
-    if wanted is None:
-        raise ConfigError(
-            f"{file}: [stop] is for a later version; give seeds = 10 instead, or --seeds 0:10"
-        )
     path = store or config.store
     # Last, so that a module there hides none that is installed.
     sys.path.append(str(file.resolve().parent))
@@ -143,30 +153,45 @@ def _run(
         path, dataset=config.dataset, split=config.split, source=config.source, cache=cache
     )
     console = Console()
-    stored = partial(_stored, path, set(config.setups), set(wanted))
+    stored = partial(_stored, path, set(config.setups), None if wanted is None else set(wanted))
     with watching(console, stored) as watch:
         summary = study.run(
             config.setups,
             seeds=wanted,
+            until=config.stop if wanted is None else None,
+            baseline=config.baseline,
             rule=config.rule,
-            executor=config.executor,
-            jobs=jobs,
+            executor=_chosen_executor(config, executor, jobs, time_limit),
             device=device,
             watch=watch,
         )
+    undecided = list[str]()
     if sources is None:
         print_summary(console, summary)
-        _compare_with_baseline(console, study, config, summary)
+        undecided = _print_decisions(console, path)
     else:  # runs that share seeds are no sample to sum up or to compare
         _print_sources(console, study, summary, config)
+    if wanted is None:
+        if undecided:
+            _end_with_failures(f"failed runs keep {' and '.join(undecided)} undecided", path)
+        return
+    if sources is None:
+        _compare_with_baseline(console, study, config, summary)
     results = sum(run.state != "failed" for run in stored())
     missing = len(config.setups) * len(wanted) - results
     if missing:
-        click.echo(
-            f"seedwise: {count(missing, 'run')} failed; `seedwise status {path}` says why",
-            err=True,
-        )
-        click.get_current_context().exit(1)
+        _end_with_failures(f"{count(missing, 'run')} failed", path)
+
+
+def _chosen_executor(
+    config: "StudyConfig", name: str | None, jobs: int | None, time_limit: float | None
+) -> "LocalExecutor | RayExecutor":
+    """The executor of the file, with what the command line says instead."""
+    from seedwise.study.executors import executor_from
+
+    executor = config.executor if name is None else executor_from(name)
+    said = {"workers": jobs, "time_limit": time_limit}
+    return replace(executor, **{key: value for key, value in said.items() if value is not None})
 
 
 def _seeds(
@@ -194,12 +219,28 @@ def _print_sources(
             print_variance(console, study.variance(setup.name))
 
 
-def _stored(path: Path, setups: Set[str], seeds: Set["Seed"]) -> "list[StoredRun]":
-    """The wanted runs that a study file has."""
+def _end_with_failures(what: str, path: Path) -> None:
+    click.echo(f"seedwise: {what}; `seedwise status {path}` says why", err=True)
+    click.get_current_context().exit(1)
+
+
+def _print_decisions(console: "Console", path: Path) -> list[str]:
+    """Print what the study's stopping rule says, if it has one; the candidates still open."""
+    from seedwise.cli.stopped import print_decisions, stored_decisions
+
+    rule, found = stored_decisions(path)
+    if rule is not None:
+        print_decisions(console, rule, found)
+    return [name for name, decision in found.items() if decision.reason == "running"]
+
+
+def _stored(path: Path, setups: Set[str], seeds: Set["Seed"] | None) -> "list[StoredRun]":
+    """The wanted runs that a study file has; with no seeds, all of the setups."""
     from seedwise.store import Store
 
     with Store.open(path, readonly=True) as store:
-        return [run for run in store.runs() if run.setup in setups and run.seed in seeds]
+        runs = [run for run in store.runs() if run.setup in setups]
+    return runs if seeds is None else [run for run in runs if run.seed in seeds]
 
 
 def _compare_with_baseline(

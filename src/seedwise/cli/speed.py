@@ -56,8 +56,7 @@ def bench(
 
 
 def _print(result: "Bench", against: str | None) -> None:
-    from rich.console import Console
-
+    from seedwise.cli.console import Console
     from seedwise.cli.tables import plain_table, say
 
     console = Console()

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from seedwise.cli.console import Console
 from seedwise.cli.words import count, figure, in_points, spread
 from seedwise.comparison import SetupSummary, Summary
 
@@ -13,7 +13,7 @@ __all__ = ["plain_table", "print_summary", "say"]
 
 
 def say(console: Console, text: str) -> None:
-    """Print text as it is: no markup, no wrapping, no colours for numbers."""
+    """Print text as it is: no markup, no wrapping, no colours for numbers, no commands."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from seedwise.cli.words import count, figure, in_points, spread
+from seedwise.cli.console import Console
+from seedwise.cli.words import count, figure, in_points, percent, signed, spread
 from seedwise.comparison import Comparison, TargetComparison
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.contrast import Contrast
@@ -61,8 +61,8 @@ def print_target(console: Console, found: TargetComparison) -> None:
     _tell(
         console,
         f"sd {spread(metric, found.sample.sd)} (ddof 1); mean - target "
-        f"{_signed(metric, difference.estimate)}, {_interval(metric, difference)} "
-        f"({_percent(difference.confidence)} interval, new seeds on these images), "
+        f"{signed(metric, difference.estimate)}, {_interval(metric, difference)} "
+        f"({percent(difference.confidence)} interval, new seeds on these images), "
         f"p = {difference.p_value:.2g}.",
     )
     if found.setup.diverged:
@@ -121,7 +121,7 @@ def _row(found: Comparison, contrast: Contrast, *, wide: bool) -> list[Text]:
     cells = [
         f"{metric}{decides}",
         *(means if wide else []),
-        _signed(metric, difference.estimate),
+        signed(metric, difference.estimate),
         _interval(metric, difference),
         _interval(metric, contrast.new_images) if contrast.new_images else "-",
         f"{difference.p_value:.2g}" if difference.p_value >= 1e-4 else "<0.0001",
@@ -134,7 +134,7 @@ def _row(found: Comparison, contrast: Contrast, *, wide: bool) -> list[Text]:
 
 def _legend(found: Comparison) -> str:
     """What the columns are."""
-    a, b, sure = found.a.name, found.b.name, _percent(found.rule.confidence)
+    a, b, sure = found.a.name, found.b.name, percent(found.rule.confidence)
     points = ", accuracies in points" if any(in_points(name) for name in found.contrasts) else ""
     text = (
         f"{b} less {a}{points}; {sure} intervals for new seeds on these images, and for new seeds "
@@ -183,30 +183,19 @@ def _chance(found: Comparison) -> str:
     chance = found.chance
     text = (
         f"A run of {found.b.name} beats an unrelated run of {found.a.name} in about "
-        f"{_percent(chance.estimate)} of cases"
+        f"{percent(chance.estimate)} of cases"
     )
     if chance.apart:
         which = ("Every", "every") if chance.estimate else ("No", "any")
         return f"{which[0]} run of {found.b.name} so far beats {which[1]} run of {found.a.name}"
     if math.isnan(chance.low):
         return f"{text} (an estimate; below 20 runs no interval of it holds)"
-    return f"{text} [{_percent(chance.low)}, {_percent(chance.high)}]"
+    return f"{text} [{percent(chance.low)}, {percent(chance.high)}]"
 
 
 def _interval(metric: str, found: Difference) -> str:
-    return f"[{_signed(metric, found.low)}, {_signed(metric, found.high)}]"
-
-
-def _signed(metric: str, value: float) -> str:
-    if math.isinf(value):
-        return f"{value:+}"
-    scaled = 100 * value if in_points(metric) else value
-    return f"{round(scaled, 2) + 0.0:+.2f}" if in_points(metric) else f"{scaled + 0.0:+.4g}"
+    return f"[{signed(metric, found.low)}, {signed(metric, found.high)}]"
 
 
 def _share(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f} %"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g} %"

@@ -1,11 +1,44 @@
 """Numbers as people read them. Accuracy is a fraction everywhere but in print."""
 
+import math
 from collections.abc import Sequence
 from statistics import fmean, pstdev
 
 from seedwise.figures import figure, in_points, spread
 
-__all__ = ["clock", "count", "figure", "in_points", "last_line", "plus_minus", "spread"]
+__all__ = [
+    "clock",
+    "count",
+    "figure",
+    "in_points",
+    "last_line",
+    "percent",
+    "plus_minus",
+    "printable",
+    "signed",
+    "spread",
+]
+
+
+def signed(metric: str, value: float) -> str:
+    """A difference of a metric, with its sign.
+
+    >>> signed("accuracy", 0.00351), signed("accuracy", -0.01), signed("cross_entropy", 0.0)
+    ('+0.35', '-1.00', '+0')
+    """
+    if math.isinf(value):
+        return f"{value:+}"
+    scaled = 100 * value if in_points(metric) else value
+    return f"{round(scaled, 2) + 0.0:+.2f}" if in_points(metric) else f"{scaled + 0.0:+.4g}"
+
+
+def percent(share: float) -> str:
+    """A rate or a confidence, as short as it can be said.
+
+    >>> percent(0.95), percent(0.05 / 3)
+    ('95 %', '1.67 %')
+    """
+    return f"{100 * share:.3g} %"
 
 
 def plus_minus(metric: str, values: Sequence[float]) -> str:
@@ -47,3 +80,17 @@ def last_line(text: str) -> str:
     """
     lines = text.strip().splitlines()
     return lines[-1].strip() if lines else ""
+
+
+def printable(text: str) -> str:
+    r"""Text without what would command a terminal: control characters and bidirectional marks.
+
+    Names and errors come from study files, which come from anywhere. Lines and tabs stay.
+
+    >>> printable("\x1b[2Jmish\u202e\n")
+    '\\x1b[2Jmish\\u202e\n'
+    """
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )

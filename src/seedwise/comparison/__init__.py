@@ -1,10 +1,12 @@
 """Stored runs and statistics put together: frozen values to print or to draw."""
 
-from seedwise.comparison.compare import Comparison, compare, compare_several
+from seedwise.comparison.compare import compare, compare_several
 from seedwise.comparison.nulls import NullComparisons
 from seedwise.comparison.repeat import RepeatComparison
+from seedwise.comparison.result import Comparison
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.runs import RunTable, run_table
+from seedwise.comparison.stopping import Stop, StoppingRule, decisions
 from seedwise.comparison.summary import SetupSummary, Summary, summarise
 from seedwise.comparison.target import TargetComparison, compare_with_target
 from seedwise.comparison.variance import Variance, variance
@@ -16,12 +18,15 @@ __all__ = [
     "Rule",
     "RunTable",
     "SetupSummary",
+    "Stop",
+    "StoppingRule",
     "Summary",
     "TargetComparison",
     "Variance",
     "compare",
     "compare_several",
     "compare_with_target",
+    "decisions",
     "run_table",
     "summarise",
     "variance",

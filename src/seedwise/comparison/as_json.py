@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from seedwise.comparison.cautions import cautions
-from seedwise.comparison.compare import Comparison
+from seedwise.comparison.result import Comparison
 from seedwise.comparison.sentences import basis, more_runs, target_sentence, verdict_sentence
 from seedwise.comparison.target import TargetComparison
 from seedwise.seeds import Seed

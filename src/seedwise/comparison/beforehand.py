@@ -8,7 +8,7 @@ from seedwise.comparison.rule import Rule
 from seedwise.seeds import Seed
 from seedwise.store import Store
 
-__all__ = ["PLAN", "Standing", "fixed_rule", "plan_of", "standing"]
+__all__ = ["PLAN", "Standing", "changed_rule", "fixed_rule", "plan_of", "standing"]
 
 PLAN = "plan"
 """The choice under which a study keeps what was fixed before its first run."""
@@ -27,12 +27,19 @@ class Standing:
     reasons: tuple[str, ...]
 
 
-def plan_of(setups: Sequence[str], seeds: Sequence[Seed], rule: Rule) -> Mapping[str, Any]:
-    """What is to be kept before the first run, as JSON has it."""
+def plan_of(
+    setups: Sequence[str],
+    seeds: Sequence[Seed],
+    rule: Rule,
+    *,
+    stop: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """What is to be kept before the first run, as JSON has it; `stop` is a rule without seeds."""
     return {
         "setups": list(setups),
         "seeds": [str(seed) for seed in seeds],
         "rule": dict(rule.to_json()),
+        "stop": stop,
     }
 
 
@@ -59,30 +66,36 @@ def standing(
             confirmatory=False, reasons=("nothing was fixed before the first run was stored",)
         )
     reasons = [
-        *_changed_rule(plan["rule"], rule.to_json()),
+        *changed_rule(Rule(**plan["rule"]), rule),
         *(
             f"{setup!r} was added after runs were stored"
             for setup in setups
             if setup not in plan["setups"]
         ),
-        *_looked_early(plan["seeds"], setups, seeds),
+        *(_STOPPED if plan.get("stop") else _looked_early(plan["seeds"], setups, seeds)),
     ]
     return Standing(confirmatory=not reasons, reasons=tuple(reasons))
 
+
+_STOPPED = (
+    "a stopping rule looked after every pair, and these figures allow for one look only; the "
+    "rule's own verdict keeps them",
+)
 
 _UNSAID = {"metric": "matched_accuracy", "margin": "none", "paired": "by the seeds"}
 """What stands for None in a rule."""
 
 
-def _changed_rule(fixed: Mapping[str, Any], used: Mapping[str, Any]) -> list[str]:
-    fixed, used = (
-        _UNSAID | {name: value for name, value in rule.items() if value is not None}
+def changed_rule(fixed: Rule, used: Rule) -> list[str]:
+    """In what a rule differs from the one that was fixed, each as a clause."""
+    was, here = (
+        _UNSAID | {name: value for name, value in rule.to_json().items() if value is not None}
         for rule in (fixed, used)
     )
     return [
-        f"{name} is {used[name]} here, and {fixed[name]} was fixed"
-        for name in used
-        if used[name] != fixed[name]
+        f"{name} is {here[name]} here, and {was[name]} was fixed"
+        for name in here
+        if here[name] != was[name]
     ]
 
 

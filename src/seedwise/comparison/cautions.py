@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from seedwise.comparison.compare import Comparison
 from seedwise.comparison.contrast import Contrast
+from seedwise.comparison.result import Comparison
 from seedwise.comparison.sentences import amount, metric_words
 from seedwise.stats.intervals import sign_flip_floor
 
@@ -47,8 +47,9 @@ def _diverged(found: Comparison) -> Iterator[str]:
         yield f"What a diverged run would get of {metric_words(main.metric)} nobody can say."
     else:
         yield "Diverged runs count as what chance would score."
-    if without is not None and found.verdict.withheld:
-        yield f"Better is withheld: without the diverged runs it would be {without.outcome}."
+    if found.verdict.withheld:
+        rest = f"it would be {without.outcome}" if without else "nothing is left to compare"
+        yield f"Better is withheld: without the diverged runs {rest}."
     elif without is not None and without.outcome != found.outcome:
         yield f"Without the diverged runs the verdict would be {without.outcome}."
 

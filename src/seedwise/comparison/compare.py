@@ -7,13 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from seedwise.comparison.beforehand import Standing, standing
+from seedwise.comparison.beforehand import standing
 from seedwise.comparison.contrast import Contrast, contrast, shared_seeds
-from seedwise.comparison.html import comparison_html
-from seedwise.comparison.measured import Measurements, RunCounts, measure, results_of
+from seedwise.comparison.measured import Measurements, measure, results_of
 from seedwise.comparison.metrics import Metric, default_metric, find_metric
+from seedwise.comparison.result import Churn, Comparison, Family
 from seedwise.comparison.rule import Rule
-from seedwise.comparison.sentences import basis, verdict_sentence
 from seedwise.comparison.verdict import SOFT, Deciding, Verdict, deciding, settle
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
@@ -24,112 +23,13 @@ from seedwise.stats.agreement import (
     churn_within,
     fisher_exact,
 )
-from seedwise.stats.intervals import (
-    MOST_FLIPPED,
-    Equivalence,
-    equivalence,
-    sign_flip_p,
-)
+from seedwise.stats.equivalence import Equivalence, equivalence
+from seedwise.stats.intervals import MOST_FLIPPED, sign_flip_p
 from seedwise.stats.multiplicity import Correction, adjusted
 from seedwise.stats.power import Noise, power, runs_needed
 from seedwise.store import Store, StoredRun
 
-__all__ = ["Churn", "Comparison", "Family", "compare", "compare_several"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Churn:
-    """The share of predictions that differ from run to run; NaN where it can't be told.
-
-    Attributes:
-        pairs: Between the setups, in runs of the same seed.
-        within_a: Between runs of A with different seeds.
-        within_b: Between runs of B with different seeds.
-    """
-
-    pairs: float
-    within_a: float
-    within_b: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """The comparisons that were made together.
-
-    Attributes:
-        size: How many.
-        correction: How their p-values are corrected.
-    """
-
-    size: int
-    correction: Correction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Setup B against setup A.
-
-    Attributes:
-        a: Name of setup A, with what became of its runs.
-        b: The same of setup B.
-        rule: How the verdict was reached.
-        paired: Whether runs of the same seed were compared; chosen from the seeds alone.
-        shared: The seeds of which both setups have a result.
-        verdict: What can be claimed.
-        deciding: B against A under the metric that decides the sign.
-        contrasts: B against A under each metric, by name; accuracy among them where it is known.
-        without_diverged: The contrast that decides when diverged runs are left out; None where
-            none diverged.
-        verdict_without_diverged: The verdict then; None likewise.
-        equivalence: The tests against the margin; None without one.
-        margin_metric: The metric that the margin is of: accuracy, where it is known.
-        divergence_p: p-value of Fisher's exact test for the same rate of diverged runs.
-        chance: The chance that a run of B beats a run of A, under the deciding metric.
-        sign_flip: p-value of the sign-flip test of the deciding metric; None unpaired, and for
-            more than 16 pairs.
-        churn: How much the predictions differ; None without predictions.
-        runs_for_seen: Runs of each setup that would show a difference as large as the one seen
-            under the deciding metric, at 80 % power; None where no number can be said.
-        family: The comparisons that this one was made with; None where it is alone.
-        standing: Whether all was fixed before the first run.
-    """
-
-    a: RunCounts
-    b: RunCounts
-    rule: Rule
-    paired: bool
-    shared: tuple[Seed, ...]
-    verdict: Verdict
-    deciding: Contrast
-    contrasts: Mapping[str, Contrast]
-    without_diverged: Contrast | None
-    verdict_without_diverged: Verdict | None
-    equivalence: Equivalence | None
-    margin_metric: str
-    divergence_p: float
-    chance: ChanceOfBetter
-    sign_flip: float | None
-    churn: Churn | None
-    runs_for_seen: int | None
-    family: Family | None
-    standing: Standing
-
-    @property
-    def outcome(self) -> str:
-        """`better`, `worse`, `equivalent` or `undecided`."""
-        return self.verdict.outcome
-
-    def __str__(self) -> str:
-        """The verdict in words, and the runs on which it rests."""
-        return f"{verdict_sentence(self)} {basis(self)}"
-
-    @property
-    def accuracy(self) -> Contrast | None:
-        """B against A under accuracy; None where it is not known."""
-        return self.contrasts.get("accuracy")
-
-    def _repr_html_(self) -> str:
-        return comparison_html(self)
+__all__ = ["compare", "compare_several"]
 
 
 def compare(store: Store, a: str, b: str, rule: Rule) -> Comparison:
@@ -223,7 +123,7 @@ def _compared(
     family = Family(size=len(pairs), correction=correction) if correction else None
     counted = [_tested(a, b, metrics, rule, diverged=True) for a, b in settings]
     without = [
-        _tested(a, b, metrics, rule, diverged=False) if _some_diverged(a, b) else each
+        _tested(a, b, metrics, rule, diverged=False) if _others_remain(a, b, rule) else each
         for (a, b), each in zip(settings, counted, strict=True)
     ]
     return tuple(
@@ -248,10 +148,19 @@ def _metrics(results: Sequence[StoredRun], rule: Rule) -> Mapping[str, Metric]:
 
 
 def _some_diverged(a: Measurements, b: Measurements) -> bool:
-    """Whether runs diverged, and others remain."""
-    return any(each.diverged.any() for each in (a, b)) and not any(
-        each.diverged.all() for each in (a, b)
-    )
+    return bool(a.diverged.any() or b.diverged.any())
+
+
+def _others_remain(a: Measurements, b: Measurements, rule: Rule) -> bool:
+    """Whether runs diverged, and there is something to compare without them."""
+    finished = [set(_finished_seeds(each)) for each in (a, b)]
+    left = finished[0] & finished[1] if _pairs(a, b, rule) else finished[0] and finished[1]
+    return _some_diverged(a, b) and bool(left)
+
+
+def _pairs(a: Measurements, b: Measurements, rule: Rule) -> bool:
+    """Whether runs of the same seed are compared."""
+    return _seeds_pair(a, b) if rule.paired is None else rule.paired
 
 
 def _seeds_pair(a: Measurements, b: Measurements) -> bool:
@@ -268,7 +177,7 @@ def _tested(
     *,
     diverged: bool,
 ) -> _Tested:
-    paired = _seeds_pair(a, b) if rule.paired is None else rule.paired
+    paired = _pairs(a, b, rule)
     contrasts = {
         name: contrast(a, b, metric, paired=paired, confidence=rule.confidence, diverged=diverged)
         for name, metric in metrics.items()
@@ -331,11 +240,12 @@ def _comparison(
 ) -> Comparison:
     a, b = both
     tested, main = judged.tested, judged.tested.main
-    diverged = _some_diverged(a, b)
+    remain = _others_remain(a, b, rule)
     verdict = judged.verdict
-    if any(each.diverged.any() for each in both):
+    if _some_diverged(a, b):
         counted = all(np.isfinite(each.metrics[main.metric].values).all() for each in both)
-        verdict = verdict.but_for_diverged(without.verdict, counted=counted)
+        stays = counted and remain and without.verdict.outcome == "better"
+        verdict = verdict if stays else verdict.without_better()
     paired = main.difference.paired
     used = replace(rule, paired=None) if paired == _seeds_pair(a, b) else rule
     return Comparison(
@@ -347,8 +257,8 @@ def _comparison(
         verdict=verdict,
         deciding=main,
         contrasts=tested.contrasts,
-        without_diverged=without.tested.main if diverged else None,
-        verdict_without_diverged=without.verdict if diverged else None,
+        without_diverged=without.tested.main if remain else None,
+        verdict_without_diverged=without.verdict if remain else None,
         equivalence=tested.equivalence,
         margin_metric=_margin_metric(tested.contrasts),
         divergence_p=fisher_exact(

@@ -10,8 +10,8 @@ from seedwise.figures import figure, in_points, spread
 from seedwise.stats.intervals import Difference
 
 if TYPE_CHECKING:
-    from seedwise.comparison.compare import Comparison
     from seedwise.comparison.contrast import Contrast
+    from seedwise.comparison.result import Comparison
     from seedwise.comparison.summary import SetupSummary, Summary
 
 __all__ = ["comparison_html", "summary_html"]

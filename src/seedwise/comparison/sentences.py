@@ -9,7 +9,7 @@ from seedwise.stats.catalog import CATALOG
 from seedwise.stats.intervals import Difference
 
 if TYPE_CHECKING:
-    from seedwise.comparison.compare import Comparison
+    from seedwise.comparison.result import Comparison
     from seedwise.comparison.target import TargetComparison
 
 __all__ = [

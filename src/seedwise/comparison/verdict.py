@@ -66,18 +66,13 @@ class Verdict:
     instead_of: str = ""
     withheld: str = ""
 
-    def but_for_diverged(self, without: "Verdict", *, counted: bool) -> "Verdict":
-        """The verdict of a comparison in which runs diverged: `better` may be withheld.
+    def without_better(self) -> "Verdict":
+        """The verdict, `better` withheld: it would be another without the diverged runs.
 
         To drop a seed because it diverged selects on the outcome, and to call a setup better
         because the other one diverged is to say something else than one would be understood to.
-
-        Args:
-            without: The verdict without the diverged runs.
-            counted: Whether diverged runs are in this verdict: for some metrics nobody can say
-                what such a run would get.
         """
-        if self.outcome != "better" or (counted and without.outcome == "better"):
+        if self.outcome != "better":
             return self
         return replace(self, outcome="undecided", direction=0, withheld=self.outcome)
 
@@ -101,7 +96,7 @@ def deciding(contrasts: Mapping[str, Contrast], metric: str) -> Deciding:
             p_value=accuracy.difference.p_value if sign else 1.0,
             instead_of=metric,
         )
-    guard = contrasts.get(_GUARD.get(metric, ""))
+    guard = contrasts.get(_GUARD.get(metric.partition(":")[0], ""))
     if guard is None:
         return _test(main)
     agrees = _sign(guard.advantage) == sign

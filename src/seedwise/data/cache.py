@@ -28,6 +28,7 @@ from seedwise.data.layout import listing_of
 from seedwise.data.sources import Item, Source
 from seedwise.data.splits import Listing
 from seedwise.errors import DataError
+from seedwise.locks import locked
 
 __all__ = ["Cached", "Pixels", "newest_cache", "open_cache"]
 
@@ -91,15 +92,18 @@ def open_cache(
             nothing is kept), no space, or a folder that cannot be written.
     """
     remembered = folder / f"{source.stamp()[:32]}.stamp"
-    if remembered.exists():
-        made = folder / _name(remembered.read_text().strip(), pixels)
-        if made.exists():
-            return _read(made)
+    made = _made_before(remembered, pixels)
+    if made is not None:
+        return _read(made)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _check_space(folder, source.size_bytes() * _GROWTH)
-        made = _make(source, folder, pixels, watch)
-        remembered.write_text(json.loads((made / "manifest.json").read_text())["fingerprint"])
+        with locked(remembered.with_suffix(".lock"), wait=True):  # others here want the same one
+            made = _made_before(remembered, pixels)
+            if made is None:
+                _check_space(folder, source.size_bytes() * _GROWTH)
+                made = _make(source, folder, pixels, watch)
+                manifest = json.loads((made / "manifest.json").read_text())
+                remembered.write_text(manifest["fingerprint"])
     except OSError as error:
         what = (
             "is full" if error.errno == errno.ENOSPC else f"cannot be written ({error.strerror})"
@@ -118,6 +122,14 @@ def newest_cache(folder: Path) -> Cached | None:
     """
     made = sorted(folder.glob("*.pixels"), key=lambda cache: cache.stat().st_mtime)
     return _read(made[-1]) if made else None
+
+
+def _made_before(remembered: Path, pixels: int | None) -> Path | None:
+    """The cache of a source whose content is remembered; None if it is still to be made."""
+    if not remembered.exists():
+        return None
+    made = remembered.parent / _name(remembered.read_text().strip(), pixels)
+    return made if made.exists() else None
 
 
 def _name(fingerprint: str, pixels: int | None) -> str:
@@ -223,21 +235,29 @@ def _write_index(work: Path, decoded: list[_Decoded], pixels: int | None) -> str
 
 def _read(folder: Path) -> Cached:
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-        index = np.load(folder / "index.npy", allow_pickle=False)
-        # copy on write: torch takes no array that it may not write to, and nobody does
-        flat = np.memmap(folder / "pixels.u8", dtype=np.uint8, mode="c")
-        whole = flat.size == int((index[:, 1] * index[:, 2] * 3).sum())
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"the cache {folder} cannot be read ({error}); delete it") from None
-    if not whole or len(index) != len(manifest["files"]):
-        raise DataError(f"the cache {folder} is damaged; delete it")
+        return _parsed(folder)
+    except Exception as error:  # a damaged file makes numpy and json raise all sorts of things
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"the cache {folder} cannot be read ({reason}); delete it") from None
+
+
+def _parsed(folder: Path) -> Cached:
+    """What a cache holds; raises anything where it is damaged."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    index = np.load(folder / "index.npy", allow_pickle=False)
+    # copy on write: torch takes no array that it may not write to, and nobody does
+    flat = np.memmap(folder / "pixels.u8", dtype=np.uint8, mode="c")
+    sizes = index[:, 1] * index[:, 2] * 3
     listing = Listing(
         classes=tuple(manifest["classes"]),
         files=tuple(manifest["files"]),
         targets=np.array(manifest["targets"], dtype=np.int64),
         shipped=np.array(manifest["shipped"], dtype=bool),
     )
+    images = {len(index), len(listing.files), len(listing.targets), len(listing.shipped)}
+    inside = bool((index >= 0).all() and (index[:, 0] + sizes <= flat.size).all())
+    if index.dtype != np.int64 or flat.size != int(sizes.sum()) or len(images) > 1 or not inside:
+        raise ValueError("damaged")
     pixels = Pixels(
         flat=flat,
         offsets=index[:, 0].copy(),

@@ -15,6 +15,10 @@ __all__ = ["MOST_PIXELS", "Undecodable", "decode"]
 MOST_PIXELS = 64 * 2**20
 """Larger images are refused by their headers, before memory is taken for them."""
 
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What a file may be, whatever its suffix says. Pillow knows more, and hands EPS to Ghostscript,
+which is a program that runs programs."""
+
 _EXIF_REACH = 1 << 16
 """EXIF data stand in the first segments of a JPEG."""
 
@@ -44,8 +48,10 @@ def decode(content: bytes, *, pixels: int | None = None) -> UInt8[ndarray, "heig
         image = _decode_plain_jpeg(content)
         if image is None:
             image = _decode_any(content)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise Undecodable(str(error) or type(error).__name__) from None
+    except Undecodable:
+        raise
+    except Exception as error:  # of a damaged file, decoders raise all sorts of things
+        raise Undecodable(" ".join(str(error).split()) or type(error).__name__) from None
     return image if pixels is None else _shrunk(image, pixels)
 
 
@@ -62,7 +68,7 @@ def _decode_plain_jpeg(content: bytes) -> UInt8[ndarray, "height width 3"] | Non
 
 def _decode_any(content: bytes) -> UInt8[ndarray, "height width 3"]:
     try:
-        image = Image.open(io.BytesIO(content))
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
     except UnidentifiedImageError:
         raise Undecodable("not an image") from None
     _check_size(*image.size)

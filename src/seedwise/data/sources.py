@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
+import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,10 +96,11 @@ def _open_path(path: Path) -> Source:
         return _Folder(path)
     if not path.exists():
         raise DataError(f"{path} does not exist; give a folder of images or an archive")
-    if zipfile.is_zipfile(path):
-        return _Zip(path)
-    if tarfile.is_tarfile(path):
-        return _Tar(path)
+    with _reading(path):
+        if zipfile.is_zipfile(path):
+            return _Zip(path)
+        if tarfile.is_tarfile(path):
+            return _Tar(path)
     raise DataError(f"{path} is no folder and no archive ({', '.join(_ARCHIVES)})")
 
 
@@ -118,9 +119,9 @@ class _Folder:
 
     def stamp(self) -> str:
         entries = [
-            f"{file}\t{stat.st_size}\t{stat.st_mtime_ns}"
+            f"{file}\t{found.st_size}\t{found.st_mtime_ns}"
             for file in self.paths()
-            for stat in [(self.path / file).stat()]
+            for found in [(self.path / file).stat()]
         ]
         return _digest("folder", str(self.path.resolve()), *entries)
 
@@ -132,6 +133,9 @@ class _Folder:
         for folder, _, files in os.walk(self.path, followlinks=True):
             inner = PurePosixPath(Path(folder).relative_to(self.path).as_posix())
             found += [str(inner / file) for file in files if _is_image(str(inner / file))]
+        for file in found:
+            if not (self.path / file).is_file():  # to read a pipe or a device would never end
+                raise DataError(f"{self.path / file} is no plain file; remove it")
         return sorted(found)
 
     def items(self) -> Iterator[Item]:
@@ -168,10 +172,7 @@ class _Tar:
             if member.isdir():
                 continue
             if not member.isreg():
-                raise DataError(
-                    f"{self.path} holds {member.name!r}, a link or device; seedwise reads plain "
-                    "files only"
-                )
+                raise _no_plain_file(self.path, member.name)
             guard.admit(member.name, member.size)
             if _is_image(member.name):
                 yield member
@@ -202,9 +203,17 @@ class _Zip:
         guard = _Guard(self.path)
         for member in archive.infolist():
             if not member.is_dir():
+                if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+                    raise _no_plain_file(self.path, member.filename)
                 guard.admit(member.filename, member.file_size)
                 if _is_image(member.filename):
                     yield member
+
+
+def _no_plain_file(archive: Path, name: str) -> DataError:
+    return DataError(
+        f"{archive} holds {name!r}, a link or device; seedwise reads plain files only"
+    )
 
 
 class _Guard:
@@ -305,13 +314,16 @@ def _reading(archive: Path) -> Generator[None]:
     """Says of a broken archive which one it is."""
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise DataError(f"{archive} is damaged ({error}); fetch it again") from None
+    except DataError:
+        raise
+    except Exception as error:  # of a damaged archive, readers raise all sorts of things
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{archive} is damaged ({reason}); fetch it again") from None
 
 
 def _archive_stamp(path: Path) -> str:
-    stat = path.stat()
-    return _digest("archive", str(path.resolve()), str(stat.st_size), str(stat.st_mtime_ns))
+    found = path.stat()
+    return _digest("archive", str(path.resolve()), str(found.st_size), str(found.st_mtime_ns))
 
 
 def _digest(*parts: str) -> str:

@@ -1,6 +1,7 @@
 """Differences with intervals that speak of new seeds *and* of new images of the same kind."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ def paired_on_new_images(
     E MS_run = s2_rest + n s2_run, E MS_image = s2_rest + R s2_image, E MS_rest = s2_rest, so that
     (MS_run + MS_image - MS_rest) / (R n) estimates it without bias. The interval is Student's,
     with Satterthwaite's degrees of freedom. MS_image - MS_rest is taken as 0 where it comes out
-    negative, so that the interval is never shorter than the one on these images.
+    negative, and the interval is never shorter than the one on these images.
 
     Args:
         a: Score of each image (the mean over its views) in each run of A.
@@ -46,11 +47,10 @@ def paired_on_new_images(
         raise DataError(f"a and b must hold the same seeds; got shapes {a.shape} and {b.shape}")
     differences = np.subtract(b, a, dtype=np.float64)
     layout = _Layout.of(differences)
-    parts = [
-        _Part(layout.run / layout.cells, layout.runs - 1),
-        *_beyond_runs(layout.image / layout.cells, layout.images - 1, [layout]),
-    ]
-    return _interval(float(differences.mean()), parts, layout.runs, layout.runs, confidence, True)
+    from_runs = [_Part(layout.run / layout.cells, layout.runs - 1)]
+    from_images = _beyond_runs(layout.image / layout.cells, layout.images - 1, [layout])
+    mean, runs = float(differences.mean()), layout.runs
+    return _interval(mean, from_runs, from_images, runs, runs, confidence, True)
 
 
 def unpaired_on_new_images(
@@ -84,12 +84,10 @@ def unpaired_on_new_images(
     by_image = np.subtract(b.mean(axis=0, dtype=np.float64), a.mean(axis=0, dtype=np.float64))
     images = len(by_image)
     image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
-    parts = [
-        *(_Part(each.run / each.cells, each.runs - 1) for each in layouts),
-        *_beyond_runs(image, images - 1, layouts),
-    ]
-    runs_a, runs_b = (each.runs for each in layouts)
-    return _interval(float(by_image.mean()), parts, runs_a, runs_b, confidence, False)
+    from_runs = [_Part(each.run / each.cells, each.runs - 1) for each in layouts]
+    from_images = _beyond_runs(image, images - 1, layouts)
+    mean, (runs_a, runs_b) = float(by_image.mean()), (each.runs for each in layouts)
+    return _interval(mean, from_runs, from_images, runs_a, runs_b, confidence, False)
 
 
 class _Part(NamedTuple):
@@ -143,22 +141,39 @@ def _beyond_runs(image: float, freedom: int, layouts: list[_Layout]) -> list[_Pa
 
 def _interval(
     estimate: float,
-    parts: list[_Part],
+    from_runs: list[_Part],
+    from_images: list[_Part],
     runs_a: int,
     runs_b: int,
     confidence: float,
     paired: bool,
 ) -> Difference:
-    total = sum(part.variance for part in parts)
-    known = math.isfinite(total) and total > 1e-24
-    return student_difference(
-        estimate,
-        error=math.sqrt(total) if known else 0.0,
-        freedom=(
-            total**2 / sum(part.variance**2 / part.freedom for part in parts) if known else 0.0
-        ),
-        confidence=confidence,
-        runs=(runs_a, runs_b),
-        paired=paired,
-        population="new images",
+    """The interval for both, or the one for runs alone where that is longer.
+
+    With few runs the images, which are many, lend the sum more degrees of freedom than the runs
+    have, and its interval could leave out 0 where that of a part of it does not.
+    """
+
+    def student(parts: list[_Part]) -> Difference:
+        total = sum(part.variance for part in parts)
+        known = math.isfinite(total) and total > 1e-24
+        freedom = total**2 / sum(part.variance**2 / part.freedom for part in parts) if known else 0
+        return student_difference(
+            estimate,
+            error=math.sqrt(total) if known else 0.0,
+            freedom=freedom,
+            confidence=confidence,
+            runs=(runs_a, runs_b),
+            paired=paired,
+            population="new images",
+        )
+
+    both, runs_alone = student(from_runs + from_images), student(from_runs)
+    if math.isinf(runs_alone.error):
+        return both
+    return replace(
+        both,
+        low=min(both.low, runs_alone.low),
+        high=max(both.high, runs_alone.high),
+        p_value=max(both.p_value, runs_alone.p_value),
     )

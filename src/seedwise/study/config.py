@@ -5,22 +5,25 @@ Every error names the file, the key, what was given and what is allowed.
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from seedwise.comparison.rule import Rule
+from seedwise.comparison import Rule, Stop
 from seedwise.data import DATASETS, Split
 from seedwise.errors import ConfigError, SeedwiseError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
+from seedwise.study.executors import executor_from
+from seedwise.study.local import LocalExecutor
 from seedwise.study.plan import as_seeds
+from seedwise.study.ray import RayExecutor
 
-__all__ = ["StopConfig", "StudyConfig", "load_study", "parse_seeds"]
+__all__ = ["StudyConfig", "load_study", "parse_seeds"]
 
 _KEYS = (
     "baseline",
@@ -39,24 +42,6 @@ _MOST_SEEDS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopConfig:
-    """When a study is decided: the table `[stop]`.
-
-    Attributes:
-        difference: The difference of accuracy, as a fraction, that matters: the margin for
-            "equivalent", and what `power` is for.
-        alpha: Rate of false alarms.
-        power: Chance of finding a difference of this size.
-        max_runs: Most runs of each setup; None for no limit.
-    """
-
-    difference: float
-    alpha: float = 0.05
-    power: float = 0.8
-    max_runs: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyConfig:
     """What a study.toml says.
 
@@ -70,8 +55,8 @@ class StudyConfig:
         seeds: The seeds of each setup; None where `stop` decides.
         stop: When to stop; None where `seeds` says it.
         baseline: Name of the setup that the others are compared with; None if not said.
-        executor: Where runs are made.
         rule: How verdicts are to be reached, fixed before the first run; None if not said.
+        executor: Where runs are made: `executor = "ray"`, or the table `[executor]`.
     """
 
     store: Path
@@ -80,10 +65,10 @@ class StudyConfig:
     split: Split | None
     setups: Mapping[str, Setup]
     seeds: tuple[Seed, ...] | None
-    stop: StopConfig | None
+    stop: Stop | None
     baseline: str | None
-    executor: str
-    rule: Rule | None = None
+    rule: Rule | None
+    executor: LocalExecutor | RayExecutor
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:
@@ -161,9 +146,6 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
     baseline = _text(table, "baseline")
     if baseline is not None and baseline not in setups:
         raise _Bad(f"baseline: {UnknownName('setup', baseline, setups)}")
-    executor = _text(table, "executor") or "local"
-    if executor != "local":
-        raise _Bad(f'executor must be "local", got {executor!r}')
     source = _text(table, "source")
     return StudyConfig(
         store=Path(f"{file.stem}.db"),
@@ -175,7 +157,7 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         stop=_stop(table["stop"]) if "stop" in table else None,
         baseline=baseline,
         rule=_rule(table["verdict"]) if "verdict" in table else None,
-        executor=executor,
+        executor=_executor(table.get("executor", "local")),
     )
 
 
@@ -209,6 +191,13 @@ def _dataset(table: Mapping[str, Any], setups: Mapping[str, Setup], folder: Path
         unknown = UnknownName("dataset (and no such folder or archive)", name, DATASETS)
         raise _Bad(f"dataset: {unknown}")
     return str(place)
+
+
+def _executor(value: Any) -> LocalExecutor | RayExecutor:
+    try:
+        return executor_from(value)
+    except SeedwiseError as error:
+        raise _Bad(f"executor: {error}") from None
 
 
 def _exists(path: Path) -> bool:
@@ -288,17 +277,16 @@ def _base(name: str, tables: Mapping[str, Mapping[str, Any]], above: tuple[str, 
     raise _Bad(f"setups.{name}.extends: {unknown}")
 
 
-def _stop(table: Any) -> StopConfig:
+def _stop(table: Any) -> Stop:
     if not isinstance(table, dict):
         raise _Bad(f"stop must be a table, [stop]; got {table!r}")
-    _check_keys(table, tuple(_STOP_RULES), "stop.")
+    _check_keys(table, Stop.__dataclass_fields__, "stop.")
     if "difference" not in table:
         raise _Bad("stop.difference is missing; add e.g. difference = 0.005 for half a point")
-    for key, value in table.items():
-        fits, allowed = _STOP_RULES[key]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not fits(value):
-            raise _Bad(f"stop.{key} must be {allowed}, got {value!r}")
-    return StopConfig(**table)
+    try:
+        return Stop(**table)
+    except SeedwiseError as error:
+        raise _Bad(f"stop.{error}") from None  # the message begins with the key
 
 
 def _rule(table: Any) -> Rule:
@@ -324,22 +312,5 @@ _VERDICT_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxy
         "margin": ((int, float), "a difference of accuracy, e.g. 0.005 for half a point"),
         "confidence": ((int, float), "a rate above 0 and below 1, e.g. 0.95"),
         "paired": (bool, "true or false"),
-    }
-)
-
-
-def _is_share(value: float) -> bool:
-    return 0 < value < 1
-
-
-_STOP_RULES: Mapping[str, tuple[Callable[[float], bool], str]] = MappingProxyType(
-    {
-        "difference": (_is_share, "a fraction above 0 and below 1, e.g. 0.005 for half a point"),
-        "alpha": (_is_share, "a rate above 0 and below 1, e.g. 0.05"),
-        "power": (_is_share, "a rate above 0 and below 1, e.g. 0.8"),
-        "max_runs": (
-            lambda value: isinstance(value, int) and value >= 2,
-            "a whole number, 2 or more",
-        ),
     }
 )

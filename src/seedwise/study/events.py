@@ -5,18 +5,24 @@ from dataclasses import dataclass
 
 from seedwise.records import EpochRecord, State
 from seedwise.seeds import Seed
+from seedwise.stats.sequential import Decision
 
 __all__ = [
     "DataProgress",
     "EpochDone",
     "Event",
     "Finished",
+    "Looked",
+    "Notice",
     "Planned",
     "RunStarted",
     "RunStored",
     "StepsDone",
     "Watch",
 ]
+
+_NO_END = 1_000_000
+"""Runs of a study that has no cap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +36,21 @@ class DataProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What the study is to do: `wanted` runs in all, of which `stored` are there already."""
+    """What the study is to do: `wanted` runs in all, of which `stored` are there already.
+
+    Under a stopping rule (`stops`) these are the most runs that it may take, or None without a
+    cap.
+    """
 
     setups: tuple[str, ...]
-    wanted: int
+    wanted: int | None
     stored: int
+    stops: bool = False
+
+    @property
+    def missing(self) -> int:
+        """Runs that are to be made, at most."""
+        return _NO_END if self.wanted is None else self.wanted - self.stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +97,15 @@ class RunStored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """The stopping rule has looked at one more pair of a candidate and the baseline."""
+
+    setup: str
+    baseline: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """Nothing is left to do: counts of the runs that this call stored, and of failed tries."""
 
@@ -88,5 +113,22 @@ class Finished:
     failed: int
 
 
-Event = DataProgress | Planned | RunStarted | StepsDone | EpochDone | RunStored | Finished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that a person should know and that stops nothing."""
+
+    text: str
+
+
+Event = (
+    DataProgress
+    | Notice
+    | Planned
+    | RunStarted
+    | StepsDone
+    | EpochDone
+    | RunStored
+    | Looked
+    | Finished
+)
 Watch = Callable[[Event], None]

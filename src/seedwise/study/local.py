@@ -1,29 +1,32 @@
 """The local executor: runs on this machine, in this process or in several."""
 
+import math
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable, Generator
+import time
+from collections import deque
+from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from threading import Event as Flag
 from threading import Thread
+from typing import TYPE_CHECKING, Self
 
 from seedwise.records import RunRecord
-from seedwise.study.events import Event, Watch
-from seedwise.study.runner import Job, perform
+from seedwise.study.events import Event, Notice, Watch
+from seedwise.study.executor import Outcomes, Take, Width, check_limits, too_long
+from seedwise.study.runner import Job, load_function, perform
 
-__all__ = ["LocalExecutor", "Outcomes", "Take"]
+if TYPE_CHECKING:
+    from seedwise.study.orders import Place
+    from seedwise.train.machine import Machine
+
+__all__ = ["LocalExecutor", "in_threads"]
 
 _SECONDS_TO_END = 5.0
-
-Take = Callable[[], Job | None]
-"""Gives the next job, or None when there is nothing to do now. It is asked only when a worker is
-free, so that it may look at the runs that have ended before it decides; None is final once no run
-is under way."""
-
-Outcomes = Generator[tuple[Job, RunRecord]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +34,35 @@ class LocalExecutor:
     """Makes runs on this machine, one after another or several side by side.
 
     Attributes:
-        workers: Runs side by side; 1 makes them in the caller's thread.
+        workers: Runs side by side; 1 makes them in the caller's thread; None chooses.
         share: Side by side in threads of this process, which share the GPU's memory, pixels and
             captured steps, rather than in processes, which share nothing.
+        time_limit: Seconds after which a run is ended and counts as failed; None for no limit. A
+            thread cannot be ended, so that runs with a limit are made in processes.
+
+    Raises:
+        ConfigError: Fewer than 1 worker, or a limit of 0 seconds or less.
     """
 
-    workers: int
+    workers: int | None = None
     share: bool = False
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        check_limits(self.workers, self.time_limit)
+
+    def choose(self, *, device: str, jobs: int | None, runs: int) -> "Machine":
+        """What the built-in training uses on this machine."""
+        return load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
+
+    def placed(self, place: "Place") -> Self:
+        """This executor with as many workers as the place has, which share a GPU if they may."""
+        return replace(self, workers=place.workers, share=place.share)
+
+    @property
+    def here(self) -> bool:
+        """Whether every run is made in the caller's thread."""
+        return self.time_limit is None and (self.workers or 1) == 1
 
     def run(self, take: Take, watch: Watch) -> Outcomes:
         """Make the runs that `take` gives, and yield each as it ends.
@@ -45,10 +70,12 @@ class LocalExecutor:
         A worker that dies takes one run with it, which comes back as failed; a new worker takes
         its place. Closing the generator ends the workers.
         """
-        if self.workers == 1:
+        workers = self.workers or 1
+        if self.here:
             return _here(take, watch)
-        make = _in_threads if self.share else _in_processes
-        return make(take, watch, self.workers)
+        if self.time_limit is not None or not self.share:
+            return _in_processes(take, watch, workers, self.time_limit)
+        return _told(in_threads(take, workers), watch)
 
 
 def _here(take: Take, watch: Watch) -> Outcomes:
@@ -56,10 +83,27 @@ def _here(take: Take, watch: Watch) -> Outcomes:
         yield job, perform(job, watch)
 
 
-def _in_threads(take: Take, watch: Watch, workers: int) -> Outcomes:
-    """Runs in threads: a GPU's step is one call that lets go of the interpreter's lock."""
+def _told(messages: Generator[Event | tuple[Job, RunRecord]], watch: Watch) -> Outcomes:
+    """The outcomes among some messages; the events are told."""
+    try:
+        for message in messages:
+            if isinstance(message, tuple):
+                yield message
+            else:
+                watch(message)
+    finally:
+        messages.close()
+
+
+def in_threads(take: Take, workers: int) -> Generator[Event | tuple[Job, RunRecord]]:
+    """Runs side by side in threads, as events and outcomes in the order in which they happen.
+
+    A GPU's step is one call that lets go of the interpreter's lock. Closing the generator ends
+    each run at its next event.
+    """
     messages: SimpleQueue[Event | tuple[Job, RunRecord]] = SimpleQueue()
     stopped = Flag()
+    width, again, beside = Width(workers), deque[Job](), dict[Job, int]()
 
     def tell(event: Event) -> None:
         if stopped.is_set():
@@ -70,20 +114,20 @@ def _in_threads(take: Take, watch: Watch, workers: int) -> Outcomes:
         with suppress(_Stopped):
             messages.put((job, perform(job, tell)))
 
-    under_way = 0
     try:
         while True:
-            while under_way < workers and (job := take()) is not None:
+            while len(beside) < width.now and (job := _next(again, take)) is not None:
+                beside[job] = width.now
                 Thread(target=work, args=(job,), daemon=True).start()
-                under_way += 1
-            if under_way == 0:
+            if not beside:
                 return
             message = messages.get()
             if isinstance(message, tuple):
-                under_way -= 1
-                yield message
-            else:
-                watch(message)
+                job, record = message
+                if width.was_too_much(record, beside=beside.pop(job)):
+                    again.append(job)
+                    message = _narrower(job, width)
+            yield message
     finally:
         stopped.set()
 
@@ -92,23 +136,42 @@ class _Stopped(BaseException):
     """Ends a run whose study has ended. No Exception: a run that fails is caught as one."""
 
 
-def _in_processes(take: Take, watch: Watch, workers: int) -> Outcomes:
+def _next(again: deque[Job], take: Take) -> Job | None:
+    """The job to start next: those to be made again come first."""
+    return again.popleft() if again else take()
+
+
+def _narrower(job: Job, width: Width) -> Notice:
+    return Notice(
+        text=f"{job.name} seed {job.seed} ran out of memory and is made again; from here on at "
+        f"most {width.now} side by side"
+    )
+
+
+def _in_processes(take: Take, watch: Watch, workers: int, time_limit: float | None) -> Outcomes:
     idle: list[_Worker] = []
     busy: list[_Worker] = []
+    width, again = Width(workers), deque[Job]()
     try:
         while True:
-            while len(busy) < workers and (job := take()) is not None:
+            while len(busy) < width.now and (job := _next(again, take)) is not None:
                 worker = idle.pop() if idle else _Worker()
-                worker.give(job)
+                worker.give(job, beside=width.now)
                 busy.append(worker)
             if not busy:
                 return
-            worker, record = _next_outcome(busy, watch)
+            worker, record = _next_outcome(busy, watch, time_limit)
             busy.remove(worker)
             if worker.process.is_alive():
                 idle.append(worker)
+            if width.was_too_much(record, beside=worker.beside):
+                again.append(worker.job)
+                watch(_narrower(worker.job, width))
+                continue
             yield worker.job, record
     finally:
+        for worker in (*idle, *busy):
+            worker.process.terminate()
         for worker in (*idle, *busy):
             worker.end()
 
@@ -124,13 +187,16 @@ class _Worker:
         self.process.start()
         theirs.close()  # else the pipe would stay open when the worker dies
         self.job: Job
+        self.beside = 1
+        self.since = math.inf  # when it began the job; it has still to start, or to get there
 
-    def give(self, job: Job) -> None:
-        self.job = job
+    def give(self, job: Job, *, beside: int) -> None:
+        self.job, self.beside, self.since = job, beside, math.inf
         with suppress(BrokenPipeError):  # it has died: the next read says so
             self.connection.send(job)
 
     def end(self) -> None:
+        """End the process: asked by SIGTERM, and killed where it does not listen."""
         self.connection.close()
         self.process.terminate()
         self.process.join(_SECONDS_TO_END)
@@ -139,11 +205,17 @@ class _Worker:
             self.process.join()
 
 
-def _next_outcome(busy: list[_Worker], watch: Watch) -> tuple[_Worker, RunRecord]:
-    """Pass events on until a run ends, by itself or with its worker."""
+def _next_outcome(
+    busy: list[_Worker], watch: Watch, time_limit: float | None
+) -> tuple[_Worker, RunRecord]:
+    """Pass events on until a run ends: by itself, with its worker, or by the time limit."""
     by_connection = {worker.connection: worker for worker in busy}
     while True:
-        for connection in wait(list(by_connection)):
+        first = min(busy, key=lambda worker: worker.since)
+        left = None
+        if time_limit is not None and first.since < math.inf:
+            left = max(0.0, first.since + time_limit - time.monotonic())
+        for connection in wait(list(by_connection), left):
             worker = by_connection[connection]  # type: ignore[index]
             try:
                 message = worker.connection.recv()
@@ -155,13 +227,31 @@ def _next_outcome(busy: list[_Worker], watch: Watch) -> tuple[_Worker, RunRecord
                 )
             if isinstance(message, RunRecord):
                 return worker, message
-            watch(message)
+            if message is None:
+                worker.since = time.monotonic()
+            else:
+                watch(message)
+        if time_limit is not None and time.monotonic() - first.since >= time_limit:
+            first.process.kill()
+            first.process.join()
+            return first, too_long(time_limit)
 
 
 def _work(connection: Connection) -> None:
-    """A worker's life: jobs in, events and records out, until the other end is closed."""
+    """A worker's life: jobs in; a sign of life, events and a record out; until the pipe ends."""
     # Ctrl-C reaches the whole group of processes; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
-            connection.send(perform(connection.recv(), connection.send))
+            job = connection.recv()
+            connection.send(None)
+            connection.send(perform(job, connection.send))
+
+
+def _end_with_parent() -> None:
+    """A run of an hour whose parent was killed would go on for nobody, beside its successor."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "workers are started by an executor"
+    wait([parent.sentinel])
+    os._exit(1)

@@ -3,15 +3,17 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from seedwise.records import State
 from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
+from seedwise.study.executor import Executor
 from seedwise.study.functions import TrainingFunction
 from seedwise.study.plan import Wanted
-from seedwise.study.runner import DataReference, Job, load_function
+from seedwise.study.runner import DataReference, Job
 
-__all__ = ["Orders", "Place"]
+__all__ = ["ListedOrders", "Orders", "Place", "as_job"]
 
 _TRIES = 2
 """How often one call tries a run that fails; the next call tries again."""
@@ -19,11 +21,16 @@ _TRIES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where this study's runs are made, and what `auto` means in it."""
+    """Where this study's runs are made, and what `auto` means in it.
+
+    Runs that `share` a device may go side by side in threads: all are the built-in training, while
+    functions of users' may use global generators, which threads would share.
+    """
 
     device: str
     workers: int
     threads: int
+    share: bool
     choices: Mapping[str, Any]
 
     @classmethod
@@ -32,14 +39,15 @@ class Place:
         store: Store,
         setups: Iterable[Setup],
         device: str,
-        jobs: int | None,
+        executor: Executor,
         *,
         runs: int,
     ) -> "Place":
-        """What the machine offers, kept to what the study began with."""
-        if all(setup.train != BUILT_IN for setup in setups):
-            return cls(device="cpu", workers=jobs or 1, threads=1, choices={})
-        machine = load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
+        """What the executor's machines offer, kept to what the study began with."""
+        jobs, built_in = executor.workers, [setup.train == BUILT_IN for setup in setups]
+        if not any(built_in):
+            return cls(device="cpu", workers=jobs or 1, threads=1, share=False, choices={})
+        machine = executor.choose(device=device, jobs=jobs, runs=runs)
         choices = store.choice("auto")
         if choices is None:
             choices = {name: getattr(machine, name) for name in AUTO}
@@ -52,45 +60,57 @@ class Place:
                 store.fix_choice("cpu_threads", threads)
             elif kept != threads:
                 threads, workers = kept, jobs or max(1, workers * threads // kept)
-        return cls(device=machine.device, workers=workers, threads=threads, choices=choices)
-
-
-class Orders:
-    """The jobs that are still to be given out; one that fails comes again, at the end."""
-
-    def __init__(
-        self,
-        missing: Iterable[Wanted],
-        setups: Mapping[str, Setup],
-        references: Mapping[int | None, DataReference],
-        place: Place,
-        functions: Mapping[str, TrainingFunction],
-    ) -> None:
-        """`functions` are those that are called as they are, by setup, instead of by name."""
-        self._queue = deque(
-            _job(run, setups[run.setup], references, place, functions.get(run.setup))
-            for run in missing
+        return cls(
+            device=machine.device,
+            workers=workers,
+            threads=threads,
+            share=machine.device == "cuda" and all(built_in),
+            choices=choices,
         )
-        self._tries = Counter[Job]()
+
+
+class Orders(Protocol):
+    """What is still to be made. It is asked for a job when a worker is free."""
 
     def take(self) -> Job | None:
         """The next job; None when there is nothing to do now."""
+        ...
+
+    def ended(self, job: Job, state: State) -> None:
+        """A job that was taken is in the study file, with this state."""
+        ...
+
+
+class ListedOrders:
+    """A list of jobs; one that fails comes again, at the end."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._queue = deque(jobs)
+        self._tries = Counter[Job]()
+
+    def take(self) -> Job | None:
+        """The next job; None when all have been taken."""
         return self._queue.popleft() if self._queue else None
 
-    def again(self, job: Job) -> None:
-        """The job has failed: try it once more, unless it has been tried often enough."""
+    def ended(self, job: Job, state: State) -> None:
+        """Try a job that failed once more, unless it has been tried often enough."""
+        if state != "failed":
+            return
         self._tries[job] += 1
         if self._tries[job] < _TRIES:
             self._queue.append(job)
 
 
-def _job(
+def as_job(
     run: Wanted,
-    setup: Setup,
+    *,
+    setups: Mapping[str, Setup],
     references: Mapping[int | None, DataReference],
     place: Place,
-    function: TrainingFunction | None,
+    functions: Mapping[str, TrainingFunction],
 ) -> Job:
+    """The job that makes a run; `functions`, by setup, are called as they are, not by name."""
+    setup = setups[run.setup]
     built_in = setup.train == BUILT_IN
     return Job(
         name=run.setup,
@@ -99,5 +119,5 @@ def _job(
         data=references[setup.pixels] if built_in else None,
         device=place.device,
         threads=place.threads,
-        function=function,
+        function=functions.get(run.setup),
     )

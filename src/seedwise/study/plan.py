@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
+from seedwise.study.events import Planned
 
 __all__ = ["Plan", "Wanted", "as_seeds"]
 
@@ -27,11 +28,13 @@ class Plan:
     complete pairs.
 
     Attributes:
+        setups: The names of the setups.
         runs: Every run that is asked for.
         stored: How many of them were in the study already.
         missing: The others.
     """
 
+    setups: tuple[str, ...]
     runs: tuple[Wanted, ...]
     stored: int
     missing: tuple[Wanted, ...]
@@ -52,7 +55,12 @@ class Plan:
         """
         runs = tuple(Wanted(setup=setup, seed=seed) for seed in seeds for setup in setups)
         missing = tuple(run for run in runs if (run.setup, run.seed) not in stored)
-        return cls(runs=runs, stored=len(runs) - len(missing), missing=missing)
+        stored_runs = len(runs) - len(missing)
+        return cls(setups=tuple(setups), runs=runs, stored=stored_runs, missing=missing)
+
+    def as_event(self) -> Planned:
+        """What there is to tell of it."""
+        return Planned(setups=self.setups, wanted=len(self.runs), stored=self.stored)
 
 
 def as_seeds(seeds: SeedsLike) -> tuple[Seed, ...]:

@@ -11,7 +11,8 @@ from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store, StoredRun
 from seedwise.study.events import Finished, Planned, Watch
 from seedwise.study.keeping import stored_event
-from seedwise.study.orders import Orders, Place
+from seedwise.study.local import LocalExecutor
+from seedwise.study.orders import Place, as_job
 from seedwise.study.plan import Wanted
 from seedwise.study.runner import DataReference, load_function, perform
 from seedwise.study.targets import keep_targets
@@ -61,10 +62,14 @@ def repeat_run(
     load_function(setup.train)
     if device == "auto" and setup.train == BUILT_IN:
         device = str(run.made_by.get("device", device))
-    place = Place.of(store, [setup], device, 1, runs=1)
-    wanted = Wanted(setup=run.setup, seed=run.seed)
-    job = Orders([wanted], {run.setup: setup}, references, place, {}).take()
-    assert job is not None, "one run was ordered"
+    place = Place.of(store, [setup], device, LocalExecutor(workers=1), runs=1)
+    job = as_job(
+        Wanted(setup=run.setup, seed=run.seed),
+        setups={run.setup: setup},
+        references=references,
+        place=place,
+        functions={},
+    )
     watch(Planned(setups=(run.setup,), wanted=1, stored=0))
     record = perform(job, watch)
     watch(stored_event(job, record))

@@ -1,6 +1,7 @@
 """One run, from its order to its record, in whatever process it is made."""
 
 import importlib
+import platform
 import time
 import traceback
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedwise import data as images
 from seedwise.data import Split
-from seedwise.errors import ConfigError, SeedwiseError
+from seedwise.errors import ConfigError, DataError, SeedwiseError
 from seedwise.records import EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
@@ -22,25 +23,41 @@ from seedwise.study.outcome import as_record
 if TYPE_CHECKING:
     from seedwise.data import Data
 
-__all__ = ["DataReference", "Job", "load_function", "perform"]
+__all__ = ["DataReference", "Job", "load_function", "perform", "ran_out_of_memory"]
 
 _SECONDS_BETWEEN_STEPS = 0.2
 """At most five step events a second reach whoever watches: a terminal needs no more."""
 
+_OUT_OF_MEMORY = "out of memory"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataReference:
-    """Where a dataset is to be had. References travel to workers; pixels do not."""
+    """Where a dataset is to be had. References travel to workers; pixels do not.
+
+    Attributes:
+        dataset: As in `data.open_data`.
+        split: As there.
+        source: As there; the same path on every machine.
+        cache: As there; None takes each machine's own.
+        pixels: As there.
+        fingerprint: What the images must be; None where nobody has opened them yet.
+    """
 
     dataset: str
     split: Split
     source: Path | None = None
     cache: Path | None = None
     pixels: int | None = None
+    fingerprint: str | None = None
 
     def open(self, watch: Callable[[str, int, int], None] | None = None) -> "Data":
-        """The dataset, from its cache where it has been decoded before."""
-        return images.open_data(
+        """The dataset, from its cache where it has been decoded before.
+
+        Raises:
+            DataError: It is not there, or another one is than the reference's fingerprint says.
+        """
+        data = images.open_data(
             self.dataset,
             self.split,
             source=self.source,
@@ -48,6 +65,13 @@ class DataReference:
             pixels=self.pixels,
             watch=watch,
         )
+        if self.fingerprint not in (None, data.fingerprint):
+            raise DataError(
+                f"{self.dataset} on {platform.node()} holds other images than where the study "
+                f"began (fingerprint {data.fingerprint[:12]}, not {self.fingerprint[:12]}); "
+                "put the same images there"
+            )
+        return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +109,16 @@ def perform(job: Job, watch: Watch) -> RunRecord:
         return _train(function, job, watch)
     except SeedwiseError as error:
         reason = f"{type(error).__name__}: {error}"
-    except Exception:
+    except Exception as error:
         reason = traceback.format_exc(limit=-8).strip()
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            reason = f"{_OUT_OF_MEMORY}: {reason}"
     return RunRecord(state="failed", error=reason, seconds=time.perf_counter() - started)
+
+
+def ran_out_of_memory(record: RunRecord) -> bool:
+    """Whether a run failed for want of memory, of the machine or of its GPU."""
+    return record.state == "failed" and (record.error or "").startswith(_OUT_OF_MEMORY)
 
 
 def load_function(name: str) -> Callable[..., Any]:

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from seedwise import data as images
 from seedwise.comparison import (
@@ -16,35 +19,42 @@ from seedwise.comparison import (
     NullComparisons,
     RepeatComparison,
     Rule,
+    Stop,
+    StoppingRule,
     Summary,
     TargetComparison,
     Variance,
     compare,
     compare_several,
     compare_with_target,
+    decisions,
     run_table,
     summarise,
     variance,
 )
-from seedwise.comparison.beforehand import PLAN, fixed_rule, plan_of
+from seedwise.comparison.beforehand import PLAN, changed_rule, fixed_rule, plan_of
 from seedwise.comparison.nulls import Judge
 from seedwise.comparison.planning import Planning, Question, plan_from_pilot
 from seedwise.comparison.values import keep_metric_values
 from seedwise.data import Split, default_split
-from seedwise.errors import ConfigError, MissingPackage, StudyError
+from seedwise.errors import ConfigError, MissingPackage, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.stats.multiplicity import Correction
+from seedwise.stats.sequential import Decision
 from seedwise.store import Store
-from seedwise.study.events import DataProgress, Event, Finished, Planned, RunStored, Watch
+from seedwise.study.claim import claimed, network_file_system
+from seedwise.study.events import DataProgress, Event, Finished, Notice, RunStored, Watch
+from seedwise.study.executor import Executor
+from seedwise.study.executors import as_executor, kept_here
 from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
 from seedwise.study.keeping import stored_event
-from seedwise.study.local import LocalExecutor
 from seedwise.study.nulls import Nulls
-from seedwise.study.orders import Orders, Place
+from seedwise.study.orders import ListedOrders, Orders, Place, as_job
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
 from seedwise.study.repeat import repeat_run, stored_result
 from seedwise.study.runner import DataReference, load_function
+from seedwise.study.stopping import StoppingOrders, most_runs
 from seedwise.study.targets import as_targets, dataset_of, keep_targets
 
 if TYPE_CHECKING:
@@ -100,14 +110,17 @@ class Study:
         self,
         setups: Mapping[str, SetupLike],
         *,
-        seeds: SeedsLike,
+        seeds: SeedsLike | None = None,
+        until: Stop | None = None,
+        baseline: str | None = None,
         rule: Rule | None = None,
-        executor: str = "local",
+        executor: str | Executor = "local",
         jobs: int | None = None,
         device: str = "auto",
+        time_limit: float | None = None,
         watch: Watch | None = None,
     ) -> Summary:
-        """Make the runs that are missing: each setup with each seed.
+        """Make the runs that are missing: each setup with each seed, or until all is decided.
 
         Each run is stored as soon as it ends. Whatever ends this call, the runs that were stored
         stay, and the same call makes the others. The first call fixes, before any run is made,
@@ -119,11 +132,16 @@ class Study:
                 the run's `Seed`, that returns `{"predictions": logits, "targets": classes}`,
                 metrics by name, or one number; see `study.functions` for what tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
+            until: When to stop, instead of seeds. The rule is kept in the study before the first
+                run and cannot change afterwards; `decisions` tells what it says.
+            baseline: Name of the setup that `until` compares the others with; None for the first.
             rule: How verdicts are to be reached; None takes the usual rule.
-            executor: Where runs are made; `local` is this machine.
+            executor: Where runs are made: `local` is this machine, `ray` a Ray on this machine; or
+                a LocalExecutor or RayExecutor, which says more.
             jobs: Runs side by side; None chooses, and makes one of the user's functions at a time.
                 More than one is done in processes, which import the functions by name.
             device: `auto`, `cpu` or `cuda`.
+            time_limit: Seconds after which a run is ended and counts as failed; None for no limit.
             watch: Told of all that happens, in this thread. Without it, runs that failed are told
                 by a warning.
 
@@ -131,49 +149,68 @@ class Study:
             The summary of the whole study, runs of earlier calls included.
 
         Raises:
-            ConfigError: No setup, no dataset for the built-in training, an unknown executor, or a
-                training function that cannot be called, loaded, or run in another process.
-            MissingPackage: A setup's loader needs a package that is not installed.
-            StudyError: The file is no study, was made with other data, or has another setup under
-                one of the names.
+            ConfigError: No setup, neither or both of `seeds` and `until`, no dataset for the
+                built-in training, an unknown executor, or a training function that cannot be
+                called, loaded, or run in another process.
+            MissingPackage: A setup's loader, or the executor, needs a package that is not
+                installed.
+            StudyError: The file is no study, was made with other data, has another setup under
+                one of the names, was begun without this stopping rule, or another program makes
+                its runs at this moment.
         """
         tell = watch or _Complain()
-        if executor != "local":
-            raise ConfigError(f"executor must be local, got {executor!r}")
+        machine = as_executor(executor, jobs=jobs, time_limit=time_limit)
         if not setups:
             raise ConfigError("a study needs at least one setup, got none")
-        wanted = as_seeds(seeds)
+        wanted, stopping = _wanted(setups, seeds, until, baseline)
         functions = given_functions(setups)
         if here := only_here(functions):
-            jobs = _one_job(here, jobs)
+            machine = kept_here(machine, here[0])
         setups = as_setups(setups)
         for name in {setup.train for name, setup in setups.items() if name not in functions}:
             load_function(name)
         for loader in _named_loaders(setups.values()):
             images.choose_loader(loader, device="cpu")
-        with Store.open(self.path, create=True) as store:
+        with Store.open(self.path, create=True) as store, claimed(self.path):
+            self._warn(tell)
+            if stopping is not None:
+                stopping.check(store)
             references = self._references(store, setups.values(), tell)
             if self._targets is not None:
                 store.set_dataset(dataset_of(self._targets, source="given to the study"))
             for name, setup in setups.items():
                 store.add_setup(name, setup)
-            _fix_plan(store, tuple(setups), wanted, rule)
+            _fix_plan(store, tuple(setups), wanted, rule, stopping)
             stored = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
             plan = Plan.of(tuple(setups), wanted, stored=stored)
-            tell(Planned(setups=tuple(setups), wanted=len(plan.runs), stored=plan.stored))
-            if plan.missing:
-                place = Place.of(store, setups.values(), device, jobs, runs=len(plan.missing))
-                # In this process functions are called as they are: loading a script's by its name
-                # would run the script again.
-                in_hand = functions if place.workers == 1 else {}
-                orders = Orders(plan.missing, setups, references, place, in_hand)
-                # Functions of users' may use global generators, which threads would share.
-                built_in = all(setup.train == BUILT_IN for setup in setups.values())
-                share = place.device == "cuda" and built_in
-                machine = LocalExecutor(workers=place.workers, share=share)
+            planned = plan.as_event() if stopping is None else most_runs(store, stopping)
+            tell(planned)
+            if planned.missing:
+                place = Place.of(store, setups.values(), device, machine, runs=planned.missing)
+                machine = machine.placed(place)
+                job = partial(
+                    as_job,
+                    setups=setups,
+                    references=references,
+                    place=place,
+                    # In this process functions are called as they are: loading a script's by its
+                    # name would run the script again.
+                    functions=functions if machine.here else {},
+                )
+                orders: Orders = (
+                    ListedOrders(map(job, plan.missing))
+                    if stopping is None
+                    else StoppingOrders(store, stopping, job, tell, workers=place.workers)
+                )
                 _make(store, orders, machine, tell)
             keep_metric_values(store)
             return summarise(store)
+
+    def decisions(self) -> Mapping[str, Decision]:
+        """What the study's stopping rule says of each candidate; empty for a study without one."""
+        with Store.open(self.path, readonly=True) as store:
+            rule = StoppingRule.of(store)
+            return {} if rule is None else decisions(store, rule)
 
     def summary(self) -> Summary:
         """What the study holds: for each setup the runs, their means and standard deviations."""
@@ -382,6 +419,13 @@ class Study:
         """What a notebook shows: the summary, once there is something."""
         return self.summary()._repr_html_() if self.path.exists() else None
 
+    def _warn(self, tell: Watch) -> None:
+        """Say what holds of a study on a network file system."""
+        kind = network_file_system(self.path)
+        if kind is not None:
+            text = f"{self.path} lies on a network file system ({kind}): use it from this machine"
+            tell(Notice(text=f"{text} only while it runs"))
+
     def _references(
         self, store: Store, setups: Iterable[Setup], tell: Watch
     ) -> Mapping[int | None, DataReference]:
@@ -406,24 +450,52 @@ class Study:
             )
             for pixels in sizes
         }
-        for reference in references.values():
+        for pixels, reference in references.items():
             data = reference.open(
                 lambda what, done, total: tell(DataProgress(what=what, done=done, total=total))
             )
             store.set_dataset(data.record())
+            references[pixels] = replace(reference, fingerprint=data.fingerprint)
         return references
 
 
+def _wanted(
+    setups: Iterable[str],
+    seeds: SeedsLike | None,
+    until: Stop | None,
+    baseline: str | None,
+) -> tuple[tuple[Seed, ...], StoppingRule | None]:
+    """The seeds, or none and the rule by which the others are compared with the baseline."""
+    if seeds is not None and until is None:
+        return as_seeds(seeds), None
+    if until is None or seeds is not None:
+        both = "neither" if seeds is None else "both"
+        raise ConfigError(f"give either seeds=10 or until=Stop(difference=0.005), got {both}")
+    first, *_ = setups
+    base = baseline or first
+    if base not in setups:
+        raise UnknownName("setup", base, setups)
+    others = tuple(name for name in setups if name != base)
+    return (), StoppingRule(stop=until, baseline=base, candidates=others)
+
+
 def _fix_plan(
-    store: Store, setups: Sequence[str], seeds: Sequence[Seed], rule: Rule | None
+    store: Store,
+    setups: Sequence[str],
+    seeds: Sequence[Seed],
+    rule: Rule | None,
+    stopping: StoppingRule | None,
 ) -> None:
     """Keep what verdicts will be held to, if this is before the first run."""
     if store.choice(PLAN) is None and not store.runs():
-        store.fix_choice(PLAN, plan_of(setups, seeds, rule or Rule()))
-    elif rule is not None and rule != fixed_rule(store):
+        stop = None if stopping is None else stopping.to_json()
+        store.fix_choice(PLAN, plan_of(setups, seeds, rule or Rule(), stop=stop))
+        return
+    changes = changed_rule(fixed_rule(store), rule or fixed_rule(store))
+    if changes:
         raise StudyError(
-            f"{store.path} has another rule fixed, {fixed_rule(store)}, got {rule}; use another "
-            "study file, or say it when comparing: that verdict is exploratory"
+            f"{store.path} has runs under another rule of verdict: {'; '.join(changes)}; use "
+            "another study file, or give it when comparing: that verdict is exploratory"
         )
 
 
@@ -445,29 +517,20 @@ def _named_loaders(setups: Iterable[Setup]) -> set[str]:
     return {setup.loader for setup in setups if setup.train == BUILT_IN} - {"auto"}
 
 
-def _make(store: Store, orders: Orders, executor: LocalExecutor, tell: Watch) -> None:
+def _make(store: Store, orders: Orders, executor: Executor, tell: Watch) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
-    counts = Counter[str]()
+    counts, known = Counter[str](), np.empty(0, np.int64)
     with closing(executor.run(orders.take, tell)) as outcomes:
         for job, record in outcomes:
-            keep_targets(store, record, source=f"returned by {job.setup.train}")
+            # The same as before is looked at once: 1 ms for 500 examples, and storing 0.5 ms.
+            if record.targets is None or not np.array_equal(record.targets, known):
+                keep_targets(store, record, source=f"returned by {job.setup.train}")
+                known = record.targets if record.targets is not None else known
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
-            if record.state == "failed":
-                orders.again(job)
             tell(stored_event(job, record))
+            orders.ended(job, record.state)
     tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
-
-
-def _one_job(functions: Iterable[str], jobs: int | None) -> int:
-    """One run at a time, for functions that only this process has."""
-    if jobs not in (None, 1):
-        raise ConfigError(
-            f"jobs={jobs} needs functions that other processes can import, but the one of setup "
-            f"{next(iter(functions))!r} is a lambda, a partial or a notebook's; put it in a "
-            "module as a plain function, or leave jobs out"
-        )
-    return 1
 
 
 class _Complain:

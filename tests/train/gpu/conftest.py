@@ -1,12 +1,7 @@
-"""Without a GPU the kernels run in Triton's interpreter, on small tensors of the CPU."""
-
-import os
+"""Without a GPU the kernels run in Triton's interpreter: `tests/conftest.py` asks for it."""
 
 import pytest
 import torch
-
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined
 
 
 @pytest.fixture

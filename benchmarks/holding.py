@@ -1,6 +1,6 @@
 """How often each printed interval and claim holds, at n = 3, 5, 10 and 20 runs a setup.
 
-python benchmarks/coverage.py benchmarks/records/DATE-coverage
+python benchmarks/holding.py benchmarks/records/DATE-coverage
 
 Simulated data are normal, skewed (exponential; lognormal is worse and stands beside it) and
 discrete (accuracies on 200 images). Real nulls come from tests/golden/real_runs.npz: unpaired ones
@@ -24,10 +24,10 @@ from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.verdict import deciding
 from seedwise.seeds import Seed
 from seedwise.stats.agreement import chance_of_better, correlation
+from seedwise.stats.equivalence import equivalence
 from seedwise.stats.intervals import (
     Sample,
     difference_from_target,
-    equivalence,
     paired_difference,
     sign_flip_p,
     unpaired_difference,
@@ -253,7 +253,7 @@ def main() -> None:
         "Real runs": list(real_nulls(np.random.default_rng(3))),
     }
     record = {
-        "script": "benchmarks/coverage.py",
+        "script": "benchmarks/holding.py",
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": {
             "python": platform.python_version(),
@@ -268,7 +268,7 @@ def main() -> None:
     (folder / "rates.json").write_text(json.dumps(record, indent=1) + "\n")
     text = "\n\n".join(f"## {title}\n\n{table(rows)}" for title, rows in parts.items())
     head = (
-        "# Coverage and error rates\n\nMade by `python benchmarks/coverage.py` (what each line "
+        "# Coverage and error rates\n\nMade by `python benchmarks/holding.py` (what each line "
         "means: docs/statistics.md). Per cent ± one standard error; nominal are 95 for intervals "
         "and 5 for errors. Raw figures and environment: rates.json."
     )

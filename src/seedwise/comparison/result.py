@@ -1,0 +1,113 @@
+"""What a comparison is: a frozen value with everything to print or to draw."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from seedwise.comparison.beforehand import Standing
+from seedwise.comparison.contrast import Contrast
+from seedwise.comparison.html import comparison_html
+from seedwise.comparison.measured import RunCounts
+from seedwise.comparison.rule import Rule
+from seedwise.comparison.sentences import basis, verdict_sentence
+from seedwise.comparison.verdict import Verdict
+from seedwise.seeds import Seed
+from seedwise.stats.agreement import ChanceOfBetter
+from seedwise.stats.equivalence import Equivalence
+from seedwise.stats.multiplicity import Correction
+
+__all__ = ["Churn", "Comparison", "Family"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Churn:
+    """The share of predictions that differ from run to run; NaN where it can't be told.
+
+    Attributes:
+        pairs: Between the setups, in runs of the same seed.
+        within_a: Between runs of A with different seeds.
+        within_b: Between runs of B with different seeds.
+    """
+
+    pairs: float
+    within_a: float
+    within_b: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The comparisons that were made together.
+
+    Attributes:
+        size: How many.
+        correction: How their p-values are corrected.
+    """
+
+    size: int
+    correction: Correction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Setup B against setup A.
+
+    Attributes:
+        a: Name of setup A, with what became of its runs.
+        b: The same of setup B.
+        rule: How the verdict was reached.
+        paired: Whether runs of the same seed were compared; chosen from the seeds alone.
+        shared: The seeds of which both setups have a result.
+        verdict: What can be claimed.
+        deciding: B against A under the metric that decides the sign.
+        contrasts: B against A under each metric, by name; accuracy among them where it is known.
+        without_diverged: The contrast that decides when diverged runs are left out; None where
+            none diverged, and where nothing is left without them.
+        verdict_without_diverged: The verdict then; None likewise.
+        equivalence: The tests against the margin; None without one.
+        margin_metric: The metric that the margin is of: accuracy, where it is known.
+        divergence_p: p-value of Fisher's exact test for the same rate of diverged runs.
+        chance: The chance that a run of B beats a run of A, under the deciding metric.
+        sign_flip: p-value of the sign-flip test of the deciding metric; None unpaired, and for
+            more than 16 pairs.
+        churn: How much the predictions differ; None without predictions.
+        runs_for_seen: Runs of each setup that would show a difference as large as the one seen
+            under the deciding metric, at 80 % power; None where no number can be said.
+        family: The comparisons that this one was made with; None where it is alone.
+        standing: Whether all was fixed before the first run.
+    """
+
+    a: RunCounts
+    b: RunCounts
+    rule: Rule
+    paired: bool
+    shared: tuple[Seed, ...]
+    verdict: Verdict
+    deciding: Contrast
+    contrasts: Mapping[str, Contrast]
+    without_diverged: Contrast | None
+    verdict_without_diverged: Verdict | None
+    equivalence: Equivalence | None
+    margin_metric: str
+    divergence_p: float
+    chance: ChanceOfBetter
+    sign_flip: float | None
+    churn: Churn | None
+    runs_for_seen: int | None
+    family: Family | None
+    standing: Standing
+
+    @property
+    def outcome(self) -> str:
+        """`better`, `worse`, `equivalent` or `undecided`."""
+        return self.verdict.outcome
+
+    def __str__(self) -> str:
+        """The verdict in words, and the runs on which it rests."""
+        return f"{verdict_sentence(self)} {basis(self)}"
+
+    @property
+    def accuracy(self) -> Contrast | None:
+        """B against A under accuracy; None where it is not known."""
+        return self.contrasts.get("accuracy")
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)

@@ -1,0 +1,232 @@
+"""What a study's stopping rule says of its stored runs, looked at pair by pair, in seed order."""
+
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import count
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from seedwise.comparison.beforehand import PLAN
+from seedwise.comparison.values import metric_values
+from seedwise.errors import ConfigError, StudyError
+from seedwise.seeds import Seed
+from seedwise.stats.capped import FIRST_LOOK
+from seedwise.stats.sequential import Decision, Rule, decide
+from seedwise.store import Store, StoredRun
+
+__all__ = ["TRIES", "Stop", "StoppingRule", "decisions", "left_out"]
+
+TRIES = 3
+"""A run that failed so often, while a later run of its setup succeeded, is left out for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """When a study is decided: the table `[stop]`.
+
+    Attributes:
+        difference: The difference of accuracy, as a fraction, that matters: the margin for
+            "equivalent".
+        alpha: Rate of false alarms of the whole study; m candidates have alpha / m each.
+        power: With `max_runs`, a comparison is given up as futile when its chance of a verdict
+            falls below a quarter of 1 - power.
+        max_runs: Most runs of each setup; None for no limit.
+    """
+
+    difference: float
+    alpha: float = 0.05
+    power: float = 0.8
+    max_runs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, most, example in (
+            ("difference", 1, "fraction above 0 and below 1, e.g. 0.005 for half a point"),
+            ("alpha", 0.5, "rate above 0 and below 0.5, e.g. 0.05"),
+            ("power", 1, "rate above 0 and below 1, e.g. 0.8"),
+        ):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 < value < most:
+                raise ConfigError(f"{name} must be a {example}, got {value!r}")
+        runs = self.max_runs
+        if runs is not None and (type(runs) is not int or runs < FIRST_LOOK):
+            raise ConfigError(
+                f"max_runs must be a whole number, {FIRST_LOOK} or more, got {runs!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppingRule:
+    """A study's rule, whole, as it is fixed before the first run.
+
+    Attributes:
+        stop: When each comparison stops.
+        baseline: The setup that the others are compared with.
+        candidates: The others; alpha is shared out among as many, however soon some are decided.
+    """
+
+    stop: Stop
+    baseline: str
+    candidates: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.candidates:
+            raise ConfigError(
+                "a stopping rule needs two setups or more, a baseline and what is compared with it"
+            )
+
+    @classmethod
+    def of(cls, store: Store) -> Self | None:
+        """The rule that was fixed for a study; None where it has none, or fixed seeds."""
+        known = (store.choice(PLAN) or {}).get("stop")
+        if known is None:
+            return None
+        stop = Stop(**{name: known[name] for name in Stop.__dataclass_fields__})
+        return cls(stop=stop, baseline=known["baseline"], candidates=tuple(known["candidates"]))
+
+    def check(self, store: Store) -> None:
+        """Refuse a study that was begun otherwise; one that has no run yet may take this rule.
+
+        Raises:
+            StudyError: The study was begun without a rule, or with another one.
+        """
+        fixed, wanted = type(self).of(store), self.to_json()
+        if fixed is None and (store.choice(PLAN) or store.runs()):
+            raise StudyError(
+                f"{store.path} was begun without a stopping rule, and one has to be there before "
+                "the first run; use another study file, or go on with seeds"
+            )
+        if fixed is not None and fixed != self:
+            known = fixed.to_json()
+            changes = ", ".join(
+                f"{name} {known[name]!r} there, {value!r} here"
+                for name, value in wanted.items()
+                if known[name] != value
+            )
+            raise StudyError(
+                f"{store.path} was begun with another stopping rule: {changes}; what it promises "
+                "holds for a rule that does not change: use that one, or another study file"
+            )
+
+    def to_json(self) -> Mapping[str, Any]:
+        """The rule as the study keeps it, among what is fixed before the first run."""
+        return {
+            **asdict(self.stop),
+            "baseline": self.baseline,
+            "candidates": list(self.candidates),
+        }
+
+    def for_one(self) -> Rule:
+        """The rule of one comparison."""
+        return Rule(
+            difference=self.stop.difference,
+            alpha=self.stop.alpha / len(self.candidates),
+            power=self.stop.power,
+            max_pairs=self.stop.max_runs,
+        )
+
+    def seeds(self) -> Generator[Seed]:
+        """The seeds in the order of the looks: 0, 1, 2, ..."""
+        numbers = count() if self.stop.max_runs is None else range(self.stop.max_runs)
+        return (Seed.of(number) for number in numbers)
+
+
+def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:
+    """What the rule says of each candidate.
+
+    A look takes the pairs of seeds 0 to k - 1, each complete: in which order machines finish does
+    not matter, and runs beyond the stop are not looked at. A diverged run counts as accuracy by
+    chance. A pair with a run that is `left_out` is skipped.
+
+    Raises:
+        StudyError: The runs have neither predictions nor a metric `accuracy`.
+    """
+    runs = store.runs()
+    out = left_out(runs)
+    by_setup = {
+        name: {run.seed: run for run in runs if run.setup == name and run.state != "failed"}
+        for name in (rule.baseline, *rule.candidates)
+    }
+    return {
+        name: _decision(store, rule, name, by_setup[rule.baseline], by_setup[name], out)
+        for name in rule.candidates
+    }
+
+
+def left_out(runs: Sequence[StoredRun]) -> frozenset[tuple[str, Seed]]:
+    """Setup and seed of the runs that are tried no more.
+
+    They have failed `TRIES` times, and their setup was trained with success after that: what is
+    wrong is wrong with them. This is read from what is stored, so that it is the same after a
+    restart, and never taken back.
+    """
+    failed = Counter[tuple[str, Seed]]()
+    out = set[tuple[str, Seed]]()
+    for run in runs:
+        key = (run.setup, run.seed)
+        if run.state == "failed":
+            failed[key] += 1
+        else:
+            del failed[key]
+            out |= {bad for bad, times in failed.items() if bad[0] == run.setup and times >= TRIES}
+    return frozenset(out)
+
+
+def _decision(
+    store: Store,
+    rule: StoppingRule,
+    name: str,
+    baseline: Mapping[Seed, StoredRun],
+    candidate: Mapping[Seed, StoredRun],
+    out: frozenset[tuple[str, Seed]],
+) -> Decision:
+    pairs = list[tuple[StoredRun, StoredRun]]()
+    whole = True
+    for seed in rule.seeds():
+        if (rule.baseline, seed) in out or (name, seed) in out:
+            continue
+        if seed not in baseline or seed not in candidate:
+            whole = False
+            break
+        pairs.append((baseline[seed], candidate[seed]))
+    decision = decide(rule.for_one(), *_differences(store, pairs))
+    if whole and decision.reason == "running":  # pairs that were left out used up the seeds
+        return replace(decision, reason="cap")
+    return decision
+
+
+def _differences(
+    store: Store, pairs: Sequence[tuple[StoredRun, StoredRun]]
+) -> tuple[Float64[ndarray, " pairs"], Float64[ndarray, " pairs"] | None]:
+    """Candidate less baseline in accuracy, and in matched accuracy where there are predictions."""
+    runs = [run for pair in pairs for run in pair]
+    finished = [run for run in runs if run.state == "finished"]
+    predicted = all(run.has_logits for run in finished)
+    if not predicted and not all(run.has_logits or "accuracy" in run.metrics for run in finished):
+        raise StudyError(
+            f"{store.path} cannot be stopped by a rule: that judges accuracy, so a training "
+            "function must return predictions and targets, or {'accuracy': 0.93}"
+        )
+    accuracy = _of_pairs(store, "accuracy", pairs, finished)
+    return accuracy, _of_pairs(store, "matched_accuracy", pairs, finished) if predicted else None
+
+
+def _of_pairs(
+    store: Store,
+    metric: str,
+    pairs: Sequence[tuple[StoredRun, StoredRun]],
+    finished: Sequence[StoredRun],
+) -> Float64[ndarray, " pairs"]:
+    known = metric_values(store, metric, finished) if finished else {}
+    dataset = store.dataset()
+    chance = 1 / len(dataset.classes) if dataset else 0.0
+    values = [[known.get(run.id, chance) for run in pair] for pair in pairs]
+    baseline, candidate = np.array(values, dtype=np.float64).reshape(-1, 2).T
+    return candidate - baseline
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

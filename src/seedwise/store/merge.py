@@ -1,0 +1,207 @@
+"""Several study files put together in a new one."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from seedwise.errors import StudyError
+from seedwise.seeds import Seed
+from seedwise.store.files import connect, faults, transaction
+from seedwise.store.schema import checksum
+from seedwise.store.tables import Table, rows_of, tables_of
+
+__all__ = ["Conflicts", "merge_studies"]
+
+_THINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
+    {
+        "choices": (("key",), ("value",)),
+        "dataset": ((), ("fingerprint", "split", "targets")),
+        "environments": (("made_by",), ()),
+        "setups": (("name",), ("setup",)),
+        "study": ((), ()),
+    }
+)
+"""Table -> the columns that say which thing a row is, and those in which two rows of one thing
+must agree: what a clock says may differ, and the first file's is kept."""
+
+_RESULT = (("setup", "init", "ord", "augment"), ("state", "metrics", "views"))
+"""The same for finished and diverged runs. A failed try is its whole content."""
+
+
+_PLAN = "plan"
+"""The choice that holds what was fixed before the first run. Parts of a study that were made on
+several machines differ in its seeds: the first file's stands, and a verdict that goes beyond it is
+exploratory. Its rule must be one."""
+
+
+class Conflicts(StudyError):
+    """Studies hold different things under one name.
+
+    Attributes:
+        conflicts: The things, a line each.
+    """
+
+    def __init__(self, conflicts: Sequence[str]) -> None:
+        super().__init__(f"not merged, nothing was written: {'; '.join(conflicts)}")
+        self.conflicts = tuple(conflicts)
+
+
+def merge_studies(paths: Sequence[Path], target: Path) -> Mapping[str, int]:
+    """Put what several studies hold into a new one; the studies stay as they are.
+
+    A run that several have is there once. Runs get new numbers, in the order of the files.
+
+    Args:
+        paths: The studies, of this seedwise's format.
+        target: A file that does not exist.
+
+    Returns:
+        Number of rows of the new file, by table.
+
+    Raises:
+        Conflicts: Two of them have another setup under one name, other predictions for one run,
+            another dataset, or were begun with other choices.
+        StudyError: A study cannot be used or is damaged, or `target` exists or cannot be written.
+    """
+    if target.exists():
+        raise StudyError(f"{target} exists; name a file that does not, to be written anew")
+    work = target.with_name(target.name + ".part")
+    work.unlink(missing_ok=True)
+    try:
+        with (
+            closing(connect(work, create=True, readonly=False)) as new,
+            faults(work),
+            transaction(new),
+        ):
+            merger = _Merger(new)
+            for path in paths:
+                with faults(path), closing(connect(path, create=False, readonly=True)) as old:
+                    merger.add(path, old)
+            if merger.conflicts:
+                raise Conflicts(merger.conflicts)
+            counts = {
+                table.name: new.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0]
+                for table in tables_of(new)
+                if not table.cache
+            }
+        work.rename(target)
+    finally:
+        for end in ("", "-wal", "-shm"):
+            work.with_name(work.name + end).unlink(missing_ok=True)
+    return counts
+
+
+class _Merger:
+    """A new file, and what studies have in common with what is in it already."""
+
+    def __init__(self, new: sqlite3.Connection) -> None:
+        self._new = new
+        new.execute("DELETE FROM study")  # the first file's stands for all
+        self.conflicts: list[str] = []
+
+    def add(self, path: Path, old: sqlite3.Connection) -> None:
+        """Add what a study holds and this does not."""
+        numbers: dict[str, dict[int, int]] = {}
+        for table in tables_of(old):
+            if table.cache:
+                continue
+            numbers[table.name] = {}
+            for row in rows_of(old, table):
+                if row.values is None or not row.whole:
+                    raise StudyError(
+                        f"{path} is damaged ({table.name} {row.number}); "
+                        f"`seedwise check {path} --repair NEW.db` first"
+                    )
+                values = dict(row.values)
+                for column, parent in table.parents.items():
+                    values[column] = numbers[parent].get(values[column])
+                if None in (values[column] for column in table.parents):
+                    continue  # it belongs to something in conflict, which is told
+                number = self._place(path, table, values)
+                if number is not None:
+                    numbers[table.name][row.number] = number
+
+    def _place(self, path: Path, table: Table, values: dict[str, Any]) -> int | None:
+        """The number that a row has in the new file, once it is there; None for a conflict."""
+        which, agree = _identity(table, values)
+        found = self._found(table, which, values)
+        if found is None:
+            return self._insert(table, values)
+        number, there = found
+        if any(_weighed(values, column) != _weighed(there, column) for column in agree):
+            self.conflicts.append(f"{path}: {self._thing(table, values)} is another than before")
+            return None
+        return number
+
+    def _found(
+        self, table: Table, which: Sequence[str], values: Mapping[str, Any]
+    ) -> tuple[int, Mapping[str, Any]] | None:
+        """The row of the new file that stands for the same thing."""
+        conditions = [f"{column} IS ?" for column in which]
+        if which == _RESULT[0]:
+            conditions.append("state != 'failed'")
+        columns = ", ".join(table.columns)
+        row = self._new.execute(
+            f"SELECT rowid, {columns} FROM {table.name} WHERE {' AND '.join(conditions) or '1'}",
+            [values[column] for column in which],
+        ).fetchone()
+        return None if row is None else (row[0], dict(zip(table.columns, row[1:], strict=True)))
+
+    def _insert(self, table: Table, values: dict[str, Any]) -> int:
+        values.pop("id", None)  # the next number is given
+        values["checksum"] = checksum(*(values[column] for column in _content(table)))
+        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+        inserted = self._new.execute(
+            f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", list(values.values())
+        )
+        assert inserted.lastrowid is not None
+        return inserted.lastrowid
+
+    def _thing(self, table: Table, values: Mapping[str, Any]) -> str:
+        """What a row stands for, in words."""
+        if table.owner == "runs" and table.number is not None:
+            run = self._new.execute(
+                "SELECT setup, init, ord, augment FROM runs WHERE id = ?", (values[table.number],)
+            ).fetchone()
+            return f"what was predicted by {self._run(*run)}"
+        if table.name == "repeat_logits":
+            return "what was predicted by a repeat"
+        if table.name == "runs":
+            return self._run(*(values[column] for column in _RESULT[0]))
+        name = values.get("name", values.get("key"))
+        return table.name.removesuffix("s") + ("" if name is None else f" {name!r}")
+
+    def _run(self, setup: int, init: int, order: int, augment: int) -> str:
+        (name,) = self._new.execute("SELECT name FROM setups WHERE id = ?", (setup,)).fetchone()
+        seed = Seed(init=init, order=order, augment=augment)
+        return f"the run of setup {name!r} with seed {seed}"
+
+
+def _identity(table: Table, values: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns that say which thing a row is, and columns in which rows of it must agree."""
+    if table.owner is not None:
+        assert table.number is not None
+        return (table.number,), tuple(each for each in _content(table) if each != table.number)
+    if table.name == "runs" and values["state"] != "failed":
+        return _RESULT
+    return _THINGS.get(table.name, (_content(table), ()))
+
+
+def _weighed(values: Mapping[str, Any], column: str) -> Any:
+    """What of a value must be the same in two rows of one thing: of a plan, its rule."""
+    value = values[column]
+    if values.get("key") != _PLAN or column != "value":
+        return value
+    try:
+        return json.loads(value)["rule"]
+    except (ValueError, TypeError, KeyError):  # not written by seedwise
+        return value
+
+
+def _content(table: Table) -> tuple[str, ...]:
+    """The columns that a row's checksum is over."""
+    return tuple(column for column in table.columns if column not in ("id", "checksum"))

@@ -1,0 +1,98 @@
+"""What every executor is: something that makes the runs that it is given, wherever that is."""
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Protocol, Self
+
+from seedwise.errors import ConfigError
+from seedwise.records import RunRecord
+from seedwise.study.events import Watch
+from seedwise.study.runner import Job, ran_out_of_memory
+
+if TYPE_CHECKING:
+    from seedwise.study.orders import Place
+    from seedwise.train.machine import Machine
+
+__all__ = ["Executor", "Outcomes", "Take", "Width", "check_limits", "too_long"]
+
+Take = Callable[[], Job | None]
+"""Gives the next job, or None when there is nothing to do now. It is asked only when a worker is
+free, so that it may look at the runs that have ended before it decides; None is final once no run
+is under way."""
+
+Outcomes = Generator[tuple[Job, RunRecord]]
+
+
+class Executor(Protocol):
+    """Where runs are made: a frozen value, which opens what it needs when it runs.
+
+    Attributes:
+        workers: Runs side by side; None chooses.
+        here: Every run is made in the caller's thread, so that jobs may hold what no other process
+            can load.
+    """
+
+    @property
+    def workers(self) -> int | None: ...  # noqa: D102 - described above
+
+    @property
+    def here(self) -> bool: ...  # noqa: D102 - described above
+
+    def choose(self, *, device: str, jobs: int | None, runs: int) -> "Machine":
+        """What the built-in training uses on the machines where this executor makes runs."""
+        ...
+
+    def placed(self, place: "Place") -> Self:
+        """This executor with what it left open settled for a study."""
+        ...
+
+    def run(self, take: Take, watch: Watch) -> Outcomes:
+        """Make the runs that `take` gives, and yield each as it ends, whatever became of it.
+
+        `take` and `watch` are called in the caller's thread. Closing the generator ends what is
+        under way, in seconds.
+        """
+        ...
+
+
+class Width:
+    """How many runs go side by side: half as many after one of them ran out of memory.
+
+    A run that had no room beside others has not failed; it is made again. Alone, it has.
+
+    >>> width, full = Width(4), RunRecord(state="failed", error="out of memory: at step 3")
+    >>> width.was_too_much(full, beside=4), width.was_too_much(full, beside=4), width.now
+    (True, True, 2)
+    >>> width.was_too_much(full, beside=1)
+    False
+    """
+
+    def __init__(self, most: int) -> None:
+        self.now = most
+
+    def was_too_much(self, record: RunRecord, *, beside: int) -> bool:
+        """Whether a run is to be made again with fewer side by side than the width it had."""
+        if beside == 1 or not ran_out_of_memory(record):
+            return False
+        self.now = min(self.now, beside // 2)  # several that fell together count once
+        return True
+
+
+def check_limits(workers: int | None, time_limit: float | None) -> None:
+    """Refuse numbers that no executor can keep to.
+
+    Raises:
+        ConfigError: `workers` is below 1, or `time_limit` (seconds) not above 0.
+    """
+    if workers is not None and workers < 1:
+        raise ConfigError(f"jobs must be 1 or more, got {workers}")
+    if time_limit is not None and not time_limit > 0:
+        raise ConfigError(f"time_limit must be seconds above 0, got {time_limit}")
+
+
+def too_long(seconds: float) -> RunRecord:
+    """The record of a run that was ended because it took too long."""
+    return RunRecord(
+        state="failed",
+        error=f"took longer than the time limit of {seconds:g} s, and was ended",
+        seconds=seconds,
+    )

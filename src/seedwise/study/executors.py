@@ -1,0 +1,92 @@
+"""Executors by their names, and as study.toml describes them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from seedwise.errors import ConfigError, UnknownName
+from seedwise.study.executor import Executor
+from seedwise.study.local import LocalExecutor
+from seedwise.study.ray import RayExecutor
+
+__all__ = ["EXECUTORS", "as_executor", "executor_from", "kept_here"]
+
+EXECUTORS = ("local", "ray")
+
+_KEYS = {
+    "local": ("jobs", "time_limit"),
+    "ray": ("address", "cpus", "gpus", "jobs", "pack", "time_limit"),
+}
+_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "address": (str, 'text in quotes, e.g. "auto"'),
+    "cpus": ((int, float), "a number of cores, 0 or more"),
+    "gpus": ((int, float), "a number of GPUs, 0 or more, e.g. 0.5"),
+    "jobs": (int, "a whole number, 1 or more"),
+    "pack": (int, "a whole number, 1 or more"),
+    "time_limit": ((int, float), "a number of seconds above 0"),
+}
+
+
+def as_executor(
+    executor: str | Executor, *, jobs: int | None, time_limit: float | None
+) -> Executor:
+    """The executor that a name means, or that was given.
+
+    Raises:
+        UnknownName: There is none of this name.
+        ConfigError: A number is out of range, or stands beside an executor that has its own.
+    """
+    if not isinstance(executor, str):
+        if jobs is not None or time_limit is not None:
+            raise ConfigError(
+                f"jobs and time_limit are said in the executor where one is given; got {executor}"
+            )
+        return executor
+    if executor not in EXECUTORS:
+        raise UnknownName("executor", executor, EXECUTORS)
+    kind = LocalExecutor if executor == "local" else RayExecutor
+    return kind(workers=jobs, time_limit=time_limit)
+
+
+def kept_here(executor: Executor, setup: str) -> Executor:
+    """The executor with one run at a time in this process, for functions that only it has.
+
+    Raises:
+        ConfigError: It was told to make runs elsewhere.
+    """
+    here = replace(executor, workers=1) if executor.workers is None else executor  # type: ignore[type-var]
+    if here.here:
+        return here
+    jobs = "" if executor.workers in (None, 1) else f"jobs={executor.workers} "
+    raise ConfigError(
+        f"{jobs or 'the executor, or a time limit, '}needs functions that other processes can "
+        f"import, but the one of setup {setup!r} is a lambda, a partial or a notebook's; put it "
+        "in a module as a plain function, or leave that out"
+    )
+
+
+def executor_from(value: Any) -> LocalExecutor | RayExecutor:
+    """The executor that `executor = "ray"` or a table `[executor]` of study.toml means.
+
+    Raises:
+        ConfigError: It is none, or has a key or a value that cannot be used.
+
+    >>> executor_from({"kind": "ray", "address": "auto", "jobs": 8}).workers
+    8
+    """
+    table: Any = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
+        raise ConfigError(f"executor must be a name or a table with a kind, got {value!r}")
+    kind = table["kind"]
+    if kind not in EXECUTORS:
+        raise UnknownName("executor", kind, EXECUTORS)
+    for key, given in table.items():
+        if key != "kind" and key not in _KEYS[kind]:
+            raise UnknownName(f"key of executor {kind}", key, ("kind", *_KEYS[kind]))
+        fits, allowed = _TYPES.get(key, (str, "a name"))
+        if isinstance(given, bool) or not isinstance(given, fits):
+            raise ConfigError(f"{key} must be {allowed}, got {given!r}")
+    fields: dict[str, Any] = {
+        "workers" if key == "jobs" else key: table[key] for key in table if key != "kind"
+    }
+    return (LocalExecutor if kind == "local" else RayExecutor)(**fields)

@@ -1,0 +1,341 @@
+"""The Ray executor: runs on the machines of a Ray cluster, or on this one through a Ray of ours.
+
+What travels to a machine are jobs: setups, seeds and references to data. Each machine opens, or
+builds once, a pixel cache of its own. What comes back are events and records; only the driver,
+which is this process, writes to the study.
+"""
+
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from seedwise.errors import ConfigError, MissingPackage
+from seedwise.records import RunRecord
+from seedwise.setups import BUILT_IN
+from seedwise.study.events import Event, Notice, Watch
+from seedwise.study.executor import Outcomes, Take, check_limits, too_long
+from seedwise.study.local import in_threads
+from seedwise.study.runner import Job, load_function
+
+if TYPE_CHECKING:
+    from seedwise.study.orders import Place
+    from seedwise.train.machine import Machine
+
+__all__ = ["RayExecutor"]
+
+_LOSSES = 3
+"""How often a run may be lost with its machine or process before it counts as failed."""
+
+_STORE_BYTES = 256 * 2**20
+"""Shared memory of a Ray that we start: a record is 100 KB, and few wait to be read."""
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+"""How long the size of the cluster is taken to be what it was: asking takes a millisecond."""
+
+
+_SECONDS_TO_REACH = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayExecutor:
+    """Makes runs as tasks of Ray.
+
+    Attributes:
+        address: `auto` for the cluster that this machine belongs to, or `host:port`; None uses the
+            Ray that this program has connected to, or else starts one on this machine.
+        workers: Tasks at once; None for as many as the cluster has room for.
+        cpus: Cores that a task reserves; None for as many as a run has threads, 1 beside a GPU.
+        gpus: GPUs that a task reserves, e.g. 0.5; None for one where runs need one.
+        pack: Runs of a task: side by side on its GPU, or one after another on its cores.
+        time_limit: Seconds after which a run is ended and counts as failed, counted on its worker;
+            None for no limit.
+
+    Raises:
+        ConfigError: A number is out of range, or the address is of Ray's client, which cannot
+            stream results.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    cpus: float | None = None
+    gpus: float | None = None
+    pack: int = 1
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        check_limits(self.workers, self.time_limit)
+        if self.pack < 1:
+            raise ConfigError(f"pack must be 1 or more, got {self.pack}")
+        for name in ("cpus", "gpus"):
+            number = getattr(self, name)
+            if number is not None and not number >= 0:
+                raise ConfigError(f"{name} must be 0 or more, got {number}")
+        if self.address is not None and self.address.startswith("ray://"):
+            raise ConfigError(
+                f"address {self.address!r} is of Ray's client, which cannot stream results; "
+                "start seedwise on a machine of the cluster with address = 'auto', or by "
+                "`ray job submit`"
+            )
+
+    def choose(self, *, device: str, jobs: int | None, runs: int) -> "Machine":
+        """What the built-in training uses on a machine of the cluster."""
+        if self.address is None and not _ray().is_initialized():
+            return _choose(device, jobs, runs)
+        with _connected(self.address) as ray:
+            wanted = device == "cuda" or (device == "auto" and ray.cluster_resources().get("GPU"))
+            task = ray.remote(_choose).options(num_cpus=1, num_gpus=1 if wanted else 0)
+            try:
+                return ray.get(task.remote(device, jobs, runs))
+            except ray.exceptions.RayTaskError as error:
+                raise ConfigError(f"no machine of the cluster can train: {error.cause}") from None
+
+    def placed(self, place: "Place") -> Self:
+        """This executor with what a task reserves settled for a study."""
+        cuda = place.device == "cuda"
+        cpus = (1 if cuda else place.threads) if self.cpus is None else self.cpus
+        gpus = (1 if cuda else 0) if self.gpus is None else self.gpus
+        return replace(self, cpus=cpus, gpus=gpus)
+
+    @property
+    def here(self) -> bool:
+        """Whether every run is made in the caller's thread: never."""
+        return False
+
+    def run(self, take: Take, watch: Watch) -> Outcomes:
+        """Make the runs that `take` gives, and yield each as it ends.
+
+        A run whose process or machine is lost is made again, up to twice; then it comes back as
+        failed. Closing the generator cancels what is under way.
+        """
+        with _connected(self.address) as ray:
+            crew = _Crew(ray, self)
+            try:
+                while crew.fill(take):
+                    yield from crew.listen(watch)
+            finally:
+                crew.end()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    """A task under way.
+
+    Attributes:
+        stream: What it sends: Ray's generator of references.
+        left: Its jobs whose record has not come yet, in the order in which they are made.
+        since: When the first of them began, by this machine's clock; None before the task's first
+            sign of life: it waits for room, or for a machine.
+    """
+
+    stream: Any
+    left: list[Job]
+    since: float | None = None
+
+
+class _Crew:
+    """The tasks under way, and what becomes of them."""
+
+    def __init__(self, ray: Any, executor: RayExecutor) -> None:
+        self._ray, self._executor = ray, executor
+        self._task = ray.remote(
+            num_cpus=1 if executor.cpus is None else executor.cpus,
+            num_gpus=executor.gpus or 0,
+            num_returns="streaming",
+            max_retries=0,  # ours to count: a retried task would make its finished runs again
+            max_calls=0,  # Ray would end a GPU's process after each task, and its caches with it
+        )(_make)
+        self._groups: list[_Group] = []
+        self._again = deque[Job]()
+        self._losses = Counter[Job]()
+        self._room, self._looked = 0, float("-inf")
+
+    def fill(self, take: Take) -> bool:
+        """Start tasks while there is room and work; whether any is under way."""
+        while len(self._groups) < self._most():
+            jobs = self._next_jobs(take)
+            if not jobs:
+                break
+            stream = self._task.remote(tuple(jobs), tuple(sys.path))
+            self._groups.append(_Group(stream=stream, left=jobs))
+        return bool(self._groups)
+
+    def _next_jobs(self, take: Take) -> list[Job]:
+        if self._again:  # alone, so that one which ends its process takes no other with it
+            return [self._again.popleft()]
+        jobs: list[Job] = []
+        while len(jobs) < self._executor.pack and (job := take()) is not None:
+            jobs.append(job)
+        return jobs
+
+    def _most(self) -> int:
+        """Tasks that the cluster has room for; 1 where it is still to grow."""
+        if self._executor.workers is not None:
+            return self._executor.workers
+        now = time.monotonic()
+        if now - self._looked >= _SECONDS_BETWEEN_LOOKS:
+            self._looked = now
+            has = self._ray.cluster_resources()
+            wanted = {"CPU": self._executor.cpus, "GPU": self._executor.gpus}
+            rooms = [has.get(kind, 0) // each for kind, each in wanted.items() if each]
+            self._room = max(1, int(min(rooms, default=1)))
+        return self._room
+
+    def listen(self, watch: Watch) -> Outcomes:
+        """Wait for the next messages, pass the events on, and yield the outcomes."""
+        by_stream = {group.stream: group for group in self._groups}
+        ready, _ = self._ray.wait(
+            list(by_stream), num_returns=1, timeout=_SECONDS_BETWEEN_LOOKS, fetch_local=True
+        )
+        for stream in ready:
+            yield from self._read(by_stream[stream], watch)
+        for group in list(self._groups):
+            yield from self._late(group)
+
+    def _read(self, group: _Group, watch: Watch) -> Outcomes:
+        """One message of a task, or its end."""
+        errors = self._ray.exceptions
+        try:
+            message = self._ray.get(next(group.stream))
+        except StopIteration:
+            self._groups.remove(group)
+        except errors.RayTaskError as error:  # ours did not get as far as to make a run
+            self._groups.remove(group)
+            for job in group.left:
+                yield job, RunRecord(state="failed", error=str(error.cause or error))
+        except errors.RayError as error:
+            self._groups.remove(group)
+            yield from self._lost(group.left, type(error).__name__, watch)
+        else:
+            if isinstance(message, tuple):
+                group.left.remove(message[0])
+                yield message
+            elif message is not None:
+                watch(message)
+            if message is None or isinstance(message, tuple):
+                group.since = time.monotonic()
+
+    def _lost(self, jobs: list[Job], how: str, watch: Watch) -> Outcomes:
+        """The process or the machine that had these jobs is gone."""
+        for job in jobs:
+            self._losses[job] += 1
+            if self._losses[job] < _LOSSES:
+                self._again.append(job)
+                watch(Notice(text=f"{job.name} seed {job.seed} was lost ({how}); made again"))
+            else:
+                self._losses.pop(job)
+                yield (
+                    job,
+                    RunRecord(state="failed", error=f"lost {_LOSSES} times, at last: {how}"),
+                )
+
+    def _late(self, group: _Group) -> Outcomes:
+        """End a task whose run takes too long; what it has not begun is made by another."""
+        limit = self._executor.time_limit
+        if limit is None or group.since is None or time.monotonic() - group.since < limit:
+            return
+        self._groups.remove(group)
+        self._ray.cancel(group.stream, force=True)
+        late = group.left if _side_by_side(group.left) else group.left[:1]
+        self._again.extend(group.left[len(late) :])
+        for job in late:
+            yield job, too_long(limit)
+
+    def end(self) -> None:
+        """Cancel what is under way."""
+        for group in self._groups:
+            with suppress(Exception):  # a cluster that is gone has nothing under way
+                self._ray.cancel(group.stream, force=True)
+
+
+def _make(
+    jobs: tuple[Job, ...], paths: tuple[str, ...]
+) -> Generator[Event | tuple[Job, RunRecord] | None]:
+    """A task: the runs of a group, as events and outcomes; first a sign of life.
+
+    Args:
+        jobs: The runs.
+        paths: Where the driver finds modules; a function of the user's is found there as well.
+    """
+    sys.path.extend(path for path in paths if path not in sys.path)
+    yield None
+    waiting = deque(jobs)
+    yield from in_threads(
+        lambda: waiting.popleft() if waiting else None,
+        len(jobs) if _side_by_side(jobs) else 1,
+    )
+
+
+def _side_by_side(jobs: tuple[Job, ...] | list[Job]) -> bool:
+    """Whether the runs of a group share a GPU; on cores, one would disturb the other.
+
+    Functions of users' may use global generators, which threads would share.
+    """
+    return all(job.device == "cuda" and job.setup.train == BUILT_IN for job in jobs)
+
+
+def _choose(device: str, jobs: int | None, runs: int) -> "Machine":
+    return load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.exceptions
+    except ModuleNotFoundError:
+        raise MissingPackage("ray", "executor ray", extra="ray") from None
+    return ray
+
+
+@contextmanager
+def _connected(address: str | None) -> Generator[Any]:
+    """Ray, connected as long as this is open; a connection that the program has is left alone."""
+    ray = _ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what it says of lost workers, we say
+    ours = {"object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    with _signals_kept():
+        try:
+            _check_reachable(address)
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                configure_logging=False,
+                **({} if address else ours),
+            )
+        except (ray.exceptions.RayError, ValueError, RuntimeError, OSError) as error:
+            where = f"at {address!r}" if address else "on this machine"
+            raise ConfigError(f"no Ray {where}: {' '.join(str(error).split())}") from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Find out in seconds that nobody is there; Ray would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_SECONDS_TO_REACH).close()
+
+
+@contextmanager
+def _signals_kept() -> Generator[None]:
+    """Ray takes SIGTERM for itself, and would end the process before the study is closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,29 @@
+"""The least that an executor may be: what study code is tested against without any machinery."""
+
+from dataclasses import dataclass
+
+from seedwise.study.runner import load_function, perform
+
+
+@dataclass(frozen=True)
+class FakeExecutor:
+    """Takes as many jobs as it has workers, makes them here, and gives the last one back first."""
+
+    workers: int = 3
+    here: bool = True
+
+    def choose(self, *, device, jobs, runs):
+        return load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
+
+    def placed(self, place):
+        return self
+
+    def run(self, take, watch):
+        under_way = []
+        while True:
+            while len(under_way) < self.workers and (job := take()) is not None:
+                under_way.append(job)
+            if not under_way:
+                return
+            job = under_way.pop()
+            yield job, perform(job, watch)

@@ -1,0 +1,282 @@
+"""What every executor has to do, whatever makes its runs."""
+
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+from seedwise.errors import ConfigError, MissingPackage
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.store import Store
+from seedwise.study import LocalExecutor, RayExecutor, Study
+from seedwise.study.executors import as_executor
+from seedwise.study.runner import Job
+
+from fakes import FakeExecutor
+
+EXECUTORS = {
+    "fake": FakeExecutor(),
+    "here": LocalExecutor(workers=1),
+    "processes": LocalExecutor(workers=2),
+    "threads": LocalExecutor(workers=2, share=True),
+    "ray": RayExecutor(workers=2),
+    "ray in groups": RayExecutor(workers=2, pack=3),
+}
+SECONDS_TO_END = 10
+
+
+def parameters(*names):
+    return [
+        pytest.param(name, marks=[pytest.mark.ray] if name.startswith("ray") else [])
+        for name in names
+    ]
+
+
+def executor_named(request):
+    if request.param.startswith("ray"):
+        request.getfixturevalue("ray")
+    return EXECUTORS[request.param]
+
+
+@pytest.fixture(params=parameters(*EXECUTORS))
+def executor(request):
+    return executor_named(request)
+
+
+@pytest.fixture(params=parameters("processes", "ray", "ray in groups"))
+def apart(request):
+    """Executors whose runs have processes of their own."""
+    return executor_named(request)
+
+
+def job(name, seed):
+    return Job(
+        name=name,
+        setup=Setup(train=f"trainings:{name}"),
+        seed=Seed.of(seed),
+        data=None,
+        device="cpu",
+        threads=1,
+    )
+
+
+def orders(*jobs):
+    waiting = list(jobs)
+    return lambda: waiting.pop(0) if waiting else None
+
+
+def made(executor, *jobs, watch=lambda _: None):
+    return list(executor.run(orders(*jobs), watch))
+
+
+def test_every_job_comes_back_once_with_its_record(executor):
+    jobs = [job("number", seed) for seed in range(7)]
+    done = made(executor, *jobs)
+    assert len(done) == len(jobs)
+    assert {j: record.metrics["value"] for j, record in done} == {
+        j: 0.9 + j.seed.init / 1000 for j in jobs
+    }
+
+
+def test_predictions_come_back_bit_for_bit(executor):
+    ((_, record),) = made(executor, job("plain", 3))
+    ((_, here),) = made(EXECUTORS["here"], job("plain", 3))
+    assert record.logits.tobytes() == here.logits.tobytes()
+    assert record.targets.tolist() == here.targets.tolist()
+
+
+def test_the_next_job_is_taken_only_when_a_worker_is_free(executor):
+    """So that whoever gives the jobs may look at the runs that have ended."""
+    ended, most_under_way, given = 0, 0, 0
+
+    def take():
+        nonlocal given, most_under_way
+        if given == 12:
+            return None
+        given += 1
+        most_under_way = max(most_under_way, given - ended)
+        return job("number", given)
+
+    for _ in executor.run(take, lambda _: None):
+        ended += 1
+    assert ended == 12
+    assert most_under_way <= executor.workers * getattr(executor, "pack", 1)
+
+
+def test_jobs_may_come_later_than_none_was_to_be_had(executor):
+    """A failed run is ordered again once it has come back."""
+    waiting = [job("number", 0)]
+    seen = []
+    for done, _ in executor.run(lambda: waiting.pop() if waiting else None, lambda _: None):
+        seen.append(done.seed.init)
+        if done.seed.init == 0:
+            waiting.append(job("number", 1))
+    assert seen == [0, 1]
+
+
+def test_nothing_to_do_is_done_at_once(executor):
+    assert made(executor) == []
+
+
+def test_failures_come_back_as_records_and_are_not_tried_again(executor):
+    ((_, record),) = made(executor, job("fails_on_odd_seeds", 1))
+    assert record.state == "failed"
+    assert "no luck with 1" in record.error
+
+
+def test_diverged_runs_are_results_and_not_made_again(executor):
+    done = made(executor, *(job("diverges", seed) for seed in range(4)))
+    states = {j.seed.init: record.state for j, record in done}
+    assert states == {0: "finished", 1: "diverged", 2: "finished", 3: "diverged"}
+    assert len(done) == 4
+
+
+def test_workers_are_where_they_should_be(executor):
+    pids = {
+        int(record.metrics["value"])
+        for _, record in made(executor, *(job("pid", s) for s in range(4)))
+    }
+    apart = (EXECUTORS["processes"], EXECUTORS["ray"], EXECUTORS["ray in groups"])
+    assert (pids == {os.getpid()}) == (executor not in apart)
+
+
+def test_events_are_told_in_the_callers_thread_before_the_outcome(executor):
+    threads, told = set(), []
+
+    def watch(event):
+        threads.add(threading.current_thread())
+        told.append(event.seed)
+
+    for j, _ in executor.run(orders(*(job("number", seed) for seed in range(3))), watch):
+        assert j.seed in told
+    assert threads == {threading.current_thread()}
+
+
+def test_closing_early_ends_it(executor):
+    running = executor.run(orders(*(job("number", seed) for seed in range(50))), lambda _: None)
+    next(running)
+    started = time.monotonic()
+    running.close()
+    assert time.monotonic() - started < SECONDS_TO_END
+
+
+def test_what_the_watcher_raises_gets_out_and_ends_it(executor):
+    def watch(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(executor, *(job("number", seed) for seed in range(5)), watch=watch)
+
+
+def test_a_study_holds_the_same_whatever_made_it(executor, tmp_path):
+    setups = {name: Setup(train=f"trainings:{name}") for name in ("plain", "fails_on_odd_seeds")}
+    told = []
+    Study(tmp_path / "s.db").run(setups, seeds=4, executor=executor, watch=told.append)
+    Study(tmp_path / "here.db").run(setups, seeds=4, watch=told.append)
+    assert held(tmp_path / "s.db") == held(tmp_path / "here.db")
+
+
+def held(path):
+    """What a study holds, whatever the order and the clock: results once, failures each time."""
+    with Store.open(path, readonly=True) as store:
+        return sorted(
+            (
+                run.setup,
+                run.seed,
+                run.state,
+                sorted(run.metrics.items()),
+                store.logits([run.id]).tobytes() if run.has_logits else b"",
+            )
+            for run in store.runs()
+        )
+
+
+def test_closing_does_not_wait_for_a_run_that_hangs(apart):
+    running = apart.run(
+        orders(job("number", 0), job("hangs_on_odd_seeds", 1), job("hangs_on_odd_seeds", 3)),
+        lambda _: None,
+    )
+    next(running)
+    started = time.monotonic()
+    running.close()
+    assert time.monotonic() - started < SECONDS_TO_END
+
+
+LIMIT = 1.5
+
+
+@pytest.mark.parametrize(
+    "limited",
+    [
+        LocalExecutor(workers=1, time_limit=LIMIT),
+        LocalExecutor(workers=2, share=True, time_limit=LIMIT),
+        pytest.param(RayExecutor(workers=1, pack=4, time_limit=LIMIT), marks=pytest.mark.ray),
+    ],
+    ids=["one", "two", "ray"],
+)
+def test_a_run_that_hangs_is_ended_and_has_failed_and_the_others_are_made(limited, request):
+    if isinstance(limited, RayExecutor):
+        request.getfixturevalue("ray")
+    done = made(limited, *(job("hangs_on_odd_seeds", seed) for seed in (0, 1, 2)))
+    states = {j.seed.init: (record.state, record.error) for j, record in done}
+    assert states == {
+        0: ("finished", None),
+        1: ("failed", "took longer than the time limit of 1.5 s, and was ended"),
+        2: ("finished", None),
+    }
+
+
+def test_a_worker_that_dies_takes_only_its_run_with_it(apart):
+    done = made(apart, *(job("dies", seed) for seed in range(4)))
+    states = {j.seed.init: record.state for j, record in done}
+    assert states == {0: "finished", 1: "failed", 2: "finished", 3: "finished"}
+    assert len(done) == 4
+
+
+@pytest.mark.parametrize("share", [False, True], ids=["processes", "threads"])
+def test_a_run_without_room_beside_others_is_made_again_with_fewer(share):
+    """What runs out of memory beside others has not failed."""
+    nonce, told = time.monotonic_ns(), []
+    jobs = [job("needs_room", (seed, nonce, 0)) for seed in range(5)]
+    done = made(LocalExecutor(workers=3, share=share), *jobs, watch=told.append)
+    assert sorted(j.seed.init for j, _ in done) == [0, 1, 2, 3, 4]
+    assert {record.state for _, record in done} == {"finished"}
+    notices = [event.text for event in told if type(event).__name__ == "Notice"]
+    assert any("ran out of memory and is made again" in text for text in notices)
+
+
+def test_a_run_without_room_even_alone_has_failed(executor):
+    done = made(executor, *(job("never_has_room", seed) for seed in range(3)))
+    assert {record.state for _, record in done} == {"failed"}
+    assert all("CUDA out of memory" in record.error for _, record in done)
+    assert len(done) == 3
+
+
+@pytest.mark.ray
+def test_lost_workers_are_told_and_their_runs_made_again(ray):
+    told = []
+    ((_, record),) = made(RayExecutor(workers=1), job("dies", 1), watch=told.append)
+    assert record.error == "lost 3 times, at last: WorkerCrashedError"
+    notices = [event.text for event in told if type(event).__name__ == "Notice"]
+    assert notices == ["dies seed 1 was lost (WorkerCrashedError); made again"] * 2
+
+
+@pytest.mark.parametrize("kind", [LocalExecutor, RayExecutor])
+@pytest.mark.parametrize("bad", [{"workers": 0}, {"time_limit": 0.0}, {"time_limit": -1.0}])
+def test_numbers_that_cannot_be_kept_to_are_refused(kind, bad):
+    with pytest.raises(ConfigError, match="must be"):
+        kind(**bad)
+
+
+def test_an_executor_has_its_limits_from_where_it_is_named():
+    assert as_executor("ray", jobs=3, time_limit=60.0) == RayExecutor(workers=3, time_limit=60.0)
+    assert as_executor("local", jobs=None, time_limit=None) == LocalExecutor()
+
+
+def test_without_the_package_the_command_that_installs_it_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingPackage, match=r"pip install 'seedwise\[ray\]'"):
+        made(RayExecutor(), job("number", 0))

@@ -1,0 +1,163 @@
+"""Studies put together: each run once, and what does not go together named."""
+
+import numpy as np
+import pytest
+
+from seedwise.comparison import Rule
+from seedwise.errors import StudyError
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.store import Conflicts, Store, check_study, merge_studies
+from seedwise.study import Study, fake
+
+from store_records import ENDED, dataset, run
+from study_files import assert_sound, change, filled, held
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "both.db"
+
+
+def test_each_run_is_there_once(tmp_path, target):
+    a = filled(tmp_path / "a.db", seeds=range(4))
+    b = filled(tmp_path / "b.db", seeds=range(2, 6))
+    before = a.read_bytes(), b.read_bytes()
+    merge_studies([a, b], target)
+    assert held(target) == held(a) | held(b)
+    assert len(held(target)) == 2 * 6 + 1  # the failed try is one and the same
+    assert (a.read_bytes(), b.read_bytes()) == before
+    assert check_study(target).faults == ()
+    assert_sound(target)
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_setups_of_either_are_there_and_the_study_began_with_the_first(tmp_path, target):
+    a = filled(tmp_path / "a.db", setups=("mish",))
+    b = filled(tmp_path / "b.db", setups=("silu", "mish"), seeds=range(8, 9))
+    merge_studies([a, b], target)
+    with Store.open(a, readonly=True) as first, Store.open(target, readonly=True) as both:
+        assert list(both.setups()) == ["mish", "silu"]
+        assert both.facts == first.facts
+        assert both.choice("auto") == {"precision": "float32"}
+        assert both.dataset().names == dataset().names
+
+
+def test_three_studies_in_any_order_hold_the_same(tmp_path, target):
+    files = [filled(tmp_path / f"{i}.db", seeds=range(i, i + 3)) for i in range(3)]
+    merge_studies(files, target)
+    merge_studies(files[::-1], tmp_path / "other.db")
+    assert held(target) == held(tmp_path / "other.db")
+
+
+def test_a_result_wins_over_a_failed_try_of_the_same_run(tmp_path, target):
+    a = filled(tmp_path / "a.db")
+    b = filled(tmp_path / "b.db", seeds=(98, 99))
+    merge_studies([a, b], target)
+    states = sorted(
+        state for name, seed, state, *_ in held(target) if (name, seed) == ("mish", "99")
+    )
+    assert states == ["failed", "finished"]
+
+
+def test_the_clock_of_a_repeated_run_is_no_conflict(tmp_path, target):
+    """Two machines that trained one run to the same predictions agree."""
+    a, b = filled(tmp_path / "a.db"), tmp_path / "b.db"
+    with Store.open(b, create=True) as store:
+        store.set_dataset(dataset())
+        store.add_setup("mish", Setup())
+        logits = np.random.default_rng([0, 1]).normal(size=(2, 6, 2)).astype(np.float16)
+        record = run(logits=logits, seconds=1e6, made_by={"device": "cuda"})
+        store.add_run("mish", Seed.of(1), record, ended_at=ENDED)
+    merge_studies([a, b], target)
+    assert held(target) == held(a)
+
+
+@pytest.mark.parametrize(
+    ("other", "conflict"),
+    [
+        ({"lr": 0.5}, "setup 'mish' is another than before"),
+        (
+            {"epochs": (), "views": ("original", "other")},
+            "the run of setup 'mish' with seed 0 is another than before",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_named_and_nothing_is_written(
+    tmp_path, target, other, conflict
+):
+    a, b = filled(tmp_path / "a.db"), filled(tmp_path / "b.db", **other)
+    with pytest.raises(Conflicts) as caught:
+        merge_studies([a, b], target)
+    assert f"{b}: {conflict}" in caught.value.conflicts
+    assert not target.exists()
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_other_predictions_another_dataset_and_other_choices_are_named(tmp_path, target):
+    a, b = filled(tmp_path / "a.db"), tmp_path / "b.db"
+    with Store.open(b, create=True) as store:
+        store.set_dataset(dataset(fingerprint="cd" * 32))
+        store.fix_choice("auto", {"precision": "bf16"})
+        store.add_setup("mish", Setup())
+        store.add_run("mish", Seed.of(1), run(), ended_at=ENDED)
+    with pytest.raises(Conflicts) as caught:
+        merge_studies([a, b], target)
+    assert caught.value.conflicts == (
+        f"{b}: choice 'auto' is another than before",
+        f"{b}: dataset 'imagenette' is another than before",
+        f"{b}: what was predicted by the run of setup 'mish' with seed 1 is another than before",
+    )
+
+
+def test_repeats_stay_with_their_runs(tmp_path, target):
+    a, b = filled(tmp_path / "a.db"), filled(tmp_path / "b.db", seeds=range(2, 5))
+    for path, number in ((a, 3), (b, 1)):  # seed 2 of mish, in either file
+        with Store.open(path) as store:
+            again = run(seconds=number, value=number)
+            store.add_repeat(number, again, ended_at=ENDED)
+    merge_studies([b, a], target)
+    assert check_study(target).faults == ()
+    with Store.open(target, readonly=True) as both:
+        (of,) = (found.id for found in both.runs("mish") if found.seed == Seed.of(2))
+        repeats = both.repeats([found.id for found in both.runs()])
+        assert [(each.run, each.seconds) for each in repeats] == [(of, 1), (of, 3)]
+        assert [both.repeat_logits(each.id)[0, 0, 0] for each in repeats] == [1, 3]
+
+
+def made(path, seeds, rule):
+    functions = {"plain": fake.train, "better": fake.better}
+    Study(path).run(functions, seeds=seeds, rule=rule)
+    return path
+
+
+def test_a_verdict_on_parts_of_a_study_is_held_to_the_plan_of_the_first(tmp_path, target):
+    a, b = (made(tmp_path / f"{i}.db", range(i, i + 3), None) for i in (0, 3))
+    merge_studies([a, b], target)
+    assert Study(a).compare("plain", "better").standing.confirmatory
+    found = Study(target).compare("plain", "better")
+    (reason,) = found.standing.reasons
+    assert reason.startswith("3 seeds were added after runs were stored, beyond the 3 that were")
+
+
+def test_parts_with_different_rules_do_not_go_together(tmp_path, target):
+    a, b = made(tmp_path / "a.db", [0, 1], None), made(tmp_path / "b.db", [2], Rule(margin=0.01))
+    with pytest.raises(Conflicts) as caught:
+        merge_studies([a, b], target)
+    assert caught.value.conflicts == (f"{b}: choice 'plan' is another than before",)
+
+
+def test_a_damaged_study_is_not_merged(tmp_path, target):
+    a, b = filled(tmp_path / "a.db"), filled(tmp_path / "b.db")
+    change(b, "UPDATE runs SET seconds = 5 WHERE id = 3")
+    with pytest.raises(StudyError, match=r"b\.db is damaged \(runs 3\); `seedwise check"):
+        merge_studies([a, b], target)
+    assert not target.exists()
+
+
+def test_a_file_that_exists_is_not_written_over(tmp_path):
+    a, b = filled(tmp_path / "a.db"), filled(tmp_path / "b.db")
+    before = held(a)
+    with pytest.raises(StudyError, match=r"a\.db exists"):
+        merge_studies([a, b], a)
+    assert held(a) == before
