@@ -1,4 +1,5 @@
-import multiprocessing
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -90,36 +91,46 @@ def test_runs_from_elsewhere_and_runs_of_the_study_do_not_mix(path):
         record(path, setup="other", seed=5, metrics={"accuracy": 0.5})
 
 
-def _job(folder, number, together):
-    """Twenty runs into one study, and one into each of others that all jobs make at once."""
+JOBS = """
+import multiprocessing, sys
+from pathlib import Path
+import numpy as np
+from seedwise.study import record
+
+def logits(seed):
+    return np.random.default_rng(seed).normal(size=(50, 5))
+
+def job(folder, number, together):
+    targets = np.arange(50) % 5
     together.wait()
-    for i in range(20):
-        seed = 20 * number + i
-        record(
-            folder / "study.db",
-            setup=f"s{number % 2}",
-            seed=seed,
-            predictions=logits(seed),
-            targets=TARGETS,
-        )
-    for i in range(STUDIES):
+    for seed in range(20 * number, 20 * number + 20):
+        made = {{"predictions": logits(seed), "targets": targets}}
+        record(folder / "study.db", setup=f"s{{number % 2}}", seed=seed, **made)
+    for i in range({studies}):  # each made by all jobs at once
         together.wait()
-        record(folder / f"study{i}.db", setup="a", seed=number, metrics={"f1": 0.5})
+        record(folder / f"study{{i}}.db", setup="a", seed=number, metrics={{"f1": 0.5}})
 
+context = multiprocessing.get_context("fork")  # one import of numpy instead of eight
+together = context.Barrier(8, timeout=120)
+jobs = [context.Process(target=job, args=(Path(sys.argv[1]), n, together)) for n in range(8)]
+for each in jobs:
+    each.start()
+for each in jobs:
+    each.join()
+print([each.exitcode for each in jobs])
+"""
 
-STUDIES = 10
+STUDIES = 20
 """Before the checks of a file were of one moment, about half of 40 such studies had a job fail."""
 
 
 def test_many_jobs_may_record_at_once_from_the_first_moment(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    together = context.Barrier(8, timeout=120)
-    jobs = [context.Process(target=_job, args=(tmp_path, n, together)) for n in range(8)]
-    for job in jobs:
-        job.start()
-    for job in jobs:
-        job.join()
-    assert [job.exitcode for job in jobs] == [0] * 8
+    done = subprocess.run(
+        [sys.executable, "-c", JOBS.format(studies=STUDIES), tmp_path],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f"{[0] * 8}\n", done.stderr
     with Store.open(tmp_path / "study.db", readonly=True) as store:
         found = {run.seed.init: run for run in store.runs()}
         assert sorted(found) == list(range(160))
