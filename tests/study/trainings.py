@@ -72,13 +72,22 @@ class OutOfMemoryError(RuntimeError):
 
 
 def needs_room(seed):
-    """Runs out of memory wherever another run with the same `order` is under way, anywhere."""
-    with Path(tempfile.gettempdir(), f"seedwise-room-{seed.order}").open("w") as room:
+    """Runs out of memory wherever another run with the same `order` is under way, anywhere.
+
+    The first that has the room keeps it until another has been refused, however slowly that
+    other's worker starts.
+    """
+    room = Path(tempfile.gettempdir(), f"seedwise-room-{seed.order}")
+    refused = room.with_suffix(".refused")
+    with room.open("w") as lock:
         try:
-            fcntl.flock(room, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            refused.touch()
             raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB") from None
-        time.sleep(0.1)
+        give_up = time.monotonic() + 60
+        while not refused.exists() and time.monotonic() < give_up:
+            time.sleep(0.01)
     return 1.0
 
 
