@@ -1,19 +1,11 @@
 """The Study that people hold: a study file, and what can be done with it."""
 
-import warnings
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from seedwise import data as images
 from seedwise.comparison import (
     Comparison,
     NullComparisons,
@@ -32,30 +24,25 @@ from seedwise.comparison import (
     summarise,
     variance,
 )
-from seedwise.comparison.beforehand import PLAN, changed_rule, fixed_rule, plan_of
+from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.nulls import Judge
 from seedwise.comparison.planning import Planning, Question, plan_from_pilot
-from seedwise.comparison.values import keep_metric_values
-from seedwise.data import Split, default_split
-from seedwise.errors import ConfigError, MissingPackage, StudyError, UnknownName
+from seedwise.data import Split
+from seedwise.errors import MissingPackage
 from seedwise.seeds import Seed
-from seedwise.setups import BUILT_IN, Setup
 from seedwise.stats.multiplicity import Correction
 from seedwise.stats.sequential import Decision
 from seedwise.store import Store
-from seedwise.study.claim import claimed, network_file_system
-from seedwise.study.events import DataProgress, Event, Finished, Notice, RunStored, Watch
+from seedwise.study.events import Event, Watch
 from seedwise.study.executor import Executor
-from seedwise.study.executors import as_executor, kept_here
-from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
-from seedwise.study.keeping import stored_event
+from seedwise.study.executors import as_executor
+from seedwise.study.functions import SetupLike
+from seedwise.study.given import GivenData
+from seedwise.study.making import Complain, Until, make_missing
 from seedwise.study.nulls import Nulls
-from seedwise.study.orders import ListedOrders, Orders, Place, as_job
-from seedwise.study.plan import Plan, SeedsLike, as_seeds
+from seedwise.study.plan import SeedsLike
 from seedwise.study.repeat import repeat_run, stored_result
-from seedwise.study.runner import DataReference, load_function
-from seedwise.study.stopping import StoppingOrders, most_runs
-from seedwise.study.targets import as_targets, dataset_of, keep_targets
+from seedwise.study.targets import as_targets
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -97,14 +84,14 @@ class Study:
         cache: str | PathLike[str] | None = None,
         targets: Any = None,
     ) -> None:
-        if dataset is not None and targets is not None:
-            raise ConfigError("give a study a dataset or targets, not both; a dataset has its own")
         self.path = Path(path)
-        self._dataset = dataset
-        self._split = None if split is None else Split.of(split)
-        self._source = None if source is None else Path(source)
-        self._cache = None if cache is None else Path(cache)
-        self._targets = None if targets is None else as_targets(targets)
+        self._data = GivenData(
+            dataset=dataset,
+            split=None if split is None else Split.of(split),
+            source=None if source is None else Path(source),
+            cache=None if cache is None else Path(cache),
+            targets=None if targets is None else as_targets(targets),
+        )
 
     def run(
         self,
@@ -158,53 +145,16 @@ class Study:
                 one of the names, was begun without this stopping rule, or another program makes
                 its runs at this moment.
         """
-        tell = watch or _Complain()
-        machine = as_executor(executor, jobs=jobs, time_limit=time_limit)
-        if not setups:
-            raise ConfigError("a study needs at least one setup, got none")
-        wanted, stopping = _wanted(setups, seeds, until, baseline)
-        functions = given_functions(setups)
-        if here := only_here(functions):
-            machine = kept_here(machine, here[0])
-        setups = as_setups(setups)
-        for name in {setup.train for name, setup in setups.items() if name not in functions}:
-            load_function(name)
-        for loader in _named_loaders(setups.values()):
-            images.choose_loader(loader, device="cpu")
-        with Store.open(self.path, create=True) as store, claimed(self.path):
-            self._warn(tell)
-            if stopping is not None:
-                stopping.check(store)
-            references = self._references(store, setups.values(), tell)
-            if self._targets is not None:
-                store.set_dataset(dataset_of(self._targets, source="given to the study"))
-            for name, setup in setups.items():
-                store.add_setup(name, setup)
-            _fix_plan(store, tuple(setups), wanted, rule, stopping)
-            stored = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
-            plan = Plan.of(tuple(setups), wanted, stored=stored)
-            planned = plan.as_event() if stopping is None else most_runs(store, stopping)
-            tell(planned)
-            if planned.missing:
-                place = Place.of(store, setups.values(), device, machine, runs=planned.missing)
-                machine = machine.placed(place)
-                job = partial(
-                    as_job,
-                    setups=setups,
-                    references=references,
-                    place=place,
-                    # In this process functions are called as they are: loading a script's by its
-                    # name would run the script again.
-                    functions=functions if machine.here else {},
-                )
-                orders: Orders = (
-                    ListedOrders(map(job, plan.missing))
-                    if stopping is None
-                    else StoppingOrders(store, stopping, job, tell, workers=place.workers)
-                )
-                _make(store, orders, machine, tell)
-            keep_metric_values(store)
-            return summarise(store)
+        return make_missing(
+            self.path,
+            setups,
+            Until.of(setups, seeds, until, baseline),
+            data=self._data,
+            rule=rule,
+            executor=as_executor(executor, jobs=jobs, time_limit=time_limit),
+            device=device,
+            tell=watch or Complain(),
+        )
 
     def decisions(self) -> Mapping[str, Decision]:
         """What the study's stopping rule says of each candidate; empty for a study without one."""
@@ -351,7 +301,7 @@ class Study:
         with Store.open(self.path) as store:
             run = stored_result(store, setup, Seed.of(seed))
             trained = store.setups()[setup]
-            references = self._references(store, [trained], tell)
+            references = self._data.references(store, [trained], tell)
             return repeat_run(store, run, trained, references, device=device, watch=tell)
 
     def null_comparisons(
@@ -389,8 +339,8 @@ class Study:
             nulls.path,
             dataset=nulls.dataset,
             split=nulls.split,
-            source=self._source,
-            cache=self._cache,
+            source=self._data.source,
+            cache=self._data.cache,
         )
         study.run(nulls.setups, seeds=nulls.seeds, jobs=jobs, device=device, watch=watch)
         return nulls.judged(judge, alpha=alpha)
@@ -419,85 +369,6 @@ class Study:
         """What a notebook shows: the summary, once there is something."""
         return self.summary()._repr_html_() if self.path.exists() else None
 
-    def _warn(self, tell: Watch) -> None:
-        """Say what holds of a study on a network file system."""
-        kind = network_file_system(self.path)
-        if kind is not None:
-            text = f"{self.path} lies on a network file system ({kind}): use it from this machine"
-            tell(Notice(text=f"{text} only while it runs"))
-
-    def _references(
-        self, store: Store, setups: Iterable[Setup], tell: Watch
-    ) -> Mapping[int | None, DataReference]:
-        """A reference for each size of cached pixels, opened once so that the cache is there."""
-        sizes = {setup.pixels for setup in setups if setup.train == BUILT_IN}
-        if not sizes:
-            return {}
-        known = store.dataset()
-        dataset = self._dataset or (known.name if known else None)
-        if dataset is None:
-            raise ConfigError(
-                "the built-in training needs a dataset; give one, e.g. dataset='imagenette'"
-            )
-        split = self._split or (Split.from_json(known.split) if known else default_split(dataset))
-        references = {
-            pixels: DataReference(
-                dataset=dataset,
-                split=split,
-                source=self._source,
-                cache=self._cache,
-                pixels=pixels,
-            )
-            for pixels in sizes
-        }
-        for pixels, reference in references.items():
-            data = reference.open(
-                lambda what, done, total: tell(DataProgress(what=what, done=done, total=total))
-            )
-            store.set_dataset(data.record())
-            references[pixels] = replace(reference, fingerprint=data.fingerprint)
-        return references
-
-
-def _wanted(
-    setups: Iterable[str],
-    seeds: SeedsLike | None,
-    until: Stop | None,
-    baseline: str | None,
-) -> tuple[tuple[Seed, ...], StoppingRule | None]:
-    """The seeds, or none and the rule by which the others are compared with the baseline."""
-    if seeds is not None and until is None:
-        return as_seeds(seeds), None
-    if until is None or seeds is not None:
-        both = "neither" if seeds is None else "both"
-        raise ConfigError(f"give either seeds=10 or until=Stop(difference=0.005), got {both}")
-    first, *_ = setups
-    base = baseline or first
-    if base not in setups:
-        raise UnknownName("setup", base, setups)
-    others = tuple(name for name in setups if name != base)
-    return (), StoppingRule(stop=until, baseline=base, candidates=others)
-
-
-def _fix_plan(
-    store: Store,
-    setups: Sequence[str],
-    seeds: Sequence[Seed],
-    rule: Rule | None,
-    stopping: StoppingRule | None,
-) -> None:
-    """Keep what verdicts will be held to, if this is before the first run."""
-    if store.choice(PLAN) is None and not store.runs():
-        stop = None if stopping is None else stopping.to_json()
-        store.fix_choice(PLAN, plan_of(setups, seeds, rule or Rule(), stop=stop))
-        return
-    changes = changed_rule(fixed_rule(store), rule or fixed_rule(store))
-    if changes:
-        raise StudyError(
-            f"{store.path} has runs under another rule of verdict: {'; '.join(changes)}; use "
-            "another study file, or give it when comparing: that verdict is exploratory"
-        )
-
 
 def _rule(
     store: Store,
@@ -510,42 +381,6 @@ def _rule(
     said = {"metric": metric, "margin": margin, "confidence": confidence, "paired": paired}
     given = {name: value for name, value in said.items() if value is not None}
     return replace(fixed_rule(store), **given)
-
-
-def _named_loaders(setups: Iterable[Setup]) -> set[str]:
-    """The loaders that the built-in training is told to use, `auto` aside."""
-    return {setup.loader for setup in setups if setup.train == BUILT_IN} - {"auto"}
-
-
-def _make(store: Store, orders: Orders, executor: Executor, tell: Watch) -> None:
-    """Make what is ordered, and store each run as soon as it ends."""
-    counts, known = Counter[str](), np.empty(0, np.int64)
-    with closing(executor.run(orders.take, tell)) as outcomes:
-        for job, record in outcomes:
-            # The same as before is looked at once: 1 ms for 500 examples, and storing 0.5 ms.
-            if record.targets is None or not np.array_equal(record.targets, known):
-                keep_targets(store, record, source=f"returned by {job.setup.train}")
-                known = record.targets if record.targets is not None else known
-            store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
-            counts[record.state] += 1
-            tell(stored_event(job, record))
-            orders.ended(job, record.state)
-    tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
-
-
-class _Complain:
-    """Watches where nobody else does, and warns of what would else be found out late."""
-
-    def __init__(self) -> None:
-        self._error: str | None = None
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, RunStored) and event.state == "failed":
-            self._error = f"setup {event.setup!r} with seed {event.seed}: {event.error}"
-        if isinstance(event, Finished) and event.failed:
-            tries = "1 try" if event.failed == 1 else f"{event.failed} tries"
-            # stacklevel: the line of the user's that called Study.run
-            warnings.warn(f"{tries} failed; the last was {self._error}", stacklevel=4)
 
 
 def _ignore(event: Event) -> None:

@@ -1,0 +1,206 @@
+"""One call of `Study.run`: what is wanted, less what is stored, is made and stored."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from seedwise import data as images
+from seedwise.comparison import Rule, Stop, StoppingRule, Summary, summarise
+from seedwise.comparison.beforehand import PLAN, changed_rule, fixed_rule, plan_of
+from seedwise.comparison.values import keep_metric_values
+from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.seeds import Seed
+from seedwise.setups import BUILT_IN, Setup
+from seedwise.store import Store
+from seedwise.study.claim import claimed, network_file_system
+from seedwise.study.events import Event, Finished, Notice, RunStored, Watch
+from seedwise.study.executor import Executor
+from seedwise.study.executors import kept_here
+from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
+from seedwise.study.given import GivenData
+from seedwise.study.keeping import stored_event
+from seedwise.study.orders import ListedOrders, Orders, Place, as_job
+from seedwise.study.plan import Plan, SeedsLike, as_seeds
+from seedwise.study.runner import load_function
+from seedwise.study.stopping import StoppingOrders, most_runs
+from seedwise.study.targets import keep_targets
+
+__all__ = ["Complain", "Until", "make_missing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Until:
+    """When a study is complete: when it has its seeds, or when its rule has decided.
+
+    Attributes:
+        seeds: The seeds; none where a rule decides.
+        stopping: The rule; None where the seeds are named.
+    """
+
+    seeds: tuple[Seed, ...]
+    stopping: StoppingRule | None
+
+    @classmethod
+    def of(
+        cls,
+        setups: Iterable[str],
+        seeds: SeedsLike | None,
+        stop: Stop | None,
+        baseline: str | None,
+    ) -> Self:
+        """The seeds, or none and the rule by which the others are compared with the baseline.
+
+        Raises:
+            ConfigError: No setup; neither or both of `seeds` and `stop`.
+            UnknownName: The baseline is none of the setups.
+        """
+        names = tuple(setups)
+        if not names:
+            raise ConfigError("a study needs at least one setup, got none")
+        if seeds is not None and stop is None:
+            return cls(seeds=as_seeds(seeds), stopping=None)
+        if stop is None or seeds is not None:
+            both = "neither" if seeds is None else "both"
+            raise ConfigError(f"give either seeds=10 or until=Stop(difference=0.005), got {both}")
+        base = baseline or names[0]
+        if base not in names:
+            raise UnknownName("setup", base, names)
+        others = tuple(name for name in names if name != base)
+        rule = StoppingRule(stop=stop, baseline=base, candidates=others)
+        return cls(seeds=(), stopping=rule)
+
+
+def make_missing(
+    path: Path,
+    given: Mapping[str, SetupLike],
+    until: Until,
+    *,
+    data: GivenData,
+    rule: Rule | None,
+    executor: Executor,
+    device: str,
+    tell: Watch,
+) -> Summary:
+    """Make the runs that are missing, and store each as soon as it ends.
+
+    Args:
+        path: The study file.
+        given: The setups by name, or functions that train.
+        until: When the study is complete.
+        data: What the study is given.
+        rule: How verdicts are to be reached; None takes the usual rule.
+        executor: Where runs are made.
+        device: `auto`, `cpu` or `cuda`.
+        tell: Told of all that happens.
+
+    Raises:
+        ConfigError, MissingPackage, StudyError: As in `Study.run`.
+    """
+    functions = given_functions(given)
+    if here := only_here(functions):
+        executor = kept_here(executor, here[0])
+    setups = as_setups(given)
+    for name in {setup.train for name, setup in setups.items() if name not in functions}:
+        load_function(name)
+    for loader in _named_loaders(setups.values()):
+        images.choose_loader(loader, device="cpu")
+    with Store.open(path, create=True) as store, claimed(path):
+        _warn_of_network(path, tell)
+        stopping = until.stopping
+        if stopping is not None:
+            stopping.check(store)
+        references = data.references(store, setups.values(), tell)
+        for name, setup in setups.items():
+            store.add_setup(name, setup)
+        _fix_plan(store, tuple(setups), until, rule)
+        stored = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
+        plan = Plan.of(tuple(setups), until.seeds, stored=stored)
+        planned = plan.as_event() if stopping is None else most_runs(store, stopping)
+        tell(planned)
+        if planned.missing:
+            place = Place.of(store, setups.values(), device, executor, runs=planned.missing)
+            executor = executor.placed(place)
+            job = partial(
+                as_job,
+                setups=setups,
+                references=references,
+                place=place,
+                # In this process functions are called as they are: loading a script's by its
+                # name would run the script again.
+                functions=functions if executor.here else {},
+            )
+            orders: Orders = (
+                ListedOrders(map(job, plan.missing))
+                if stopping is None
+                else StoppingOrders(store, stopping, job, tell, workers=place.workers)
+            )
+            _make(store, orders, executor, tell)
+        keep_metric_values(store)
+        return summarise(store)
+
+
+def _named_loaders(setups: Iterable[Setup]) -> set[str]:
+    """The loaders that the built-in training is told to use, `auto` aside."""
+    return {setup.loader for setup in setups if setup.train == BUILT_IN} - {"auto"}
+
+
+def _warn_of_network(path: Path, tell: Watch) -> None:
+    """Say what holds of a study on a network file system."""
+    kind = network_file_system(path)
+    if kind is not None:
+        text = f"{path} lies on a network file system ({kind}): use it from this machine"
+        tell(Notice(text=f"{text} only while it runs"))
+
+
+def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | None) -> None:
+    """Keep what verdicts will be held to, if this is before the first run."""
+    if store.choice(PLAN) is None and not store.runs():
+        stop = None if until.stopping is None else until.stopping.to_json()
+        store.fix_choice(PLAN, plan_of(setups, until.seeds, rule or Rule(), stop=stop))
+        return
+    changes = changed_rule(fixed_rule(store), rule or fixed_rule(store))
+    if changes:
+        raise StudyError(
+            f"{store.path} has runs under another rule of verdict: {'; '.join(changes)}; use "
+            "another study file, or give it when comparing: that verdict is exploratory"
+        )
+
+
+def _make(store: Store, orders: Orders, executor: Executor, tell: Watch) -> None:
+    """Make what is ordered, and store each run as soon as it ends."""
+    counts, known = Counter[str](), np.empty(0, np.int64)
+    with closing(executor.run(orders.take, tell)) as outcomes:
+        for job, record in outcomes:
+            # The same as before is looked at once: 1 ms for 500 examples, and storing 0.5 ms.
+            if record.targets is None or not np.array_equal(record.targets, known):
+                keep_targets(store, record, source=f"returned by {job.setup.train}")
+                known = record.targets if record.targets is not None else known
+            store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
+            counts[record.state] += 1
+            tell(stored_event(job, record))
+            orders.ended(job, record.state)
+    tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
+
+
+class Complain:
+    """Watches where nobody else does, and warns of what would else be found out late."""
+
+    def __init__(self) -> None:
+        self._error: str | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Remember an error; warn of it at the end."""
+        if isinstance(event, RunStored) and event.state == "failed":
+            self._error = f"setup {event.setup!r} with seed {event.seed}: {event.error}"
+        if isinstance(event, Finished) and event.failed:
+            tries = "1 try" if event.failed == 1 else f"{event.failed} tries"
+            # stacklevel: the line of the user's that called Study.run
+            warnings.warn(f"{tries} failed; the last was {self._error}", stacklevel=5)
