@@ -70,5 +70,5 @@ def _named(path: Path, found: "np.lib.npyio.NpzFile", name: str) -> ndarray:
         return found[name]
     if len(found.files) == 1:
         return found[found.files[0]]
-    has = ", ".join(found.files) or "nothing"
-    raise DataError(f"{path} has no array {name!r}; it has {has}")
+    has = ", ".join(each if each.isprintable() else repr(each) for each in found.files)
+    raise DataError(f"{path} has no array {name!r}; it has {has or 'nothing'}")

@@ -43,10 +43,12 @@ class Until:
     Attributes:
         seeds: The seeds; none where a rule decides.
         stopping: The rule; None where the seeds are named.
+        planned: The seeds of the whole study, of which `seeds` are a part; as a rule the same.
     """
 
     seeds: tuple[Seed, ...]
     stopping: StoppingRule | None
+    planned: tuple[Seed, ...]
 
     @classmethod
     def of(
@@ -55,18 +57,24 @@ class Until:
         seeds: SeedsLike | None,
         stop: Stop | None,
         baseline: str | None,
+        planned: SeedsLike | None,
     ) -> Self:
         """The seeds, or none and the rule by which the others are compared with the baseline.
 
         Raises:
-            ConfigError: No setup; neither or both of `seeds` and `stop`.
+            ConfigError: No setup; neither or both of `seeds` and `stop`; seeds that are not
+                among those planned.
             UnknownName: The baseline is none of the setups.
         """
         names = tuple(setups)
         if not names:
             raise ConfigError("a study needs at least one setup, got none")
         if seeds is not None and stop is None:
-            return cls(seeds=as_seeds(seeds), stopping=None)
+            wanted = as_seeds(seeds)
+            whole = wanted if planned is None else as_seeds(planned)
+            if not set(wanted) <= set(whole):
+                raise ConfigError("seeds must be some of those planned for the whole study")
+            return cls(seeds=wanted, stopping=None, planned=whole)
         if stop is None or seeds is not None:
             both = "neither" if seeds is None else "both"
             raise ConfigError(f"give either seeds=10 or until=Stop(difference=0.005), got {both}")
@@ -75,7 +83,7 @@ class Until:
             raise UnknownName("setup", base, names)
         others = tuple(name for name in names if name != base)
         rule = StoppingRule(stop=stop, baseline=base, candidates=others)
-        return cls(seeds=(), stopping=rule)
+        return cls(seeds=(), stopping=rule, planned=())
 
 
 def make_missing(
@@ -164,7 +172,7 @@ def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | No
     """Keep what verdicts will be held to, if this is before the first run."""
     if store.choice(PLAN) is None and not store.runs():
         stop = None if until.stopping is None else until.stopping.to_json()
-        store.fix_choice(PLAN, plan_of(setups, until.seeds, rule or Rule(), stop=stop))
+        store.fix_choice(PLAN, plan_of(setups, until.planned, rule or Rule(), stop=stop))
         return
     changes = changed_rule(fixed_rule(store), rule or fixed_rule(store))
     if changes:
