@@ -13,6 +13,7 @@ from seedwise.cli.planning import plan
 from seedwise.cli.reporting import plot, report
 from seedwise.cli.running import demo, run
 from seedwise.cli.speed import bench
+from seedwise.cli.watch import watch
 
 __all__ = ["cli", "main"]
 
@@ -47,6 +48,7 @@ for command in (
     status,
     table,
     variance,
+    watch,
 ):
     cli.add_command(command)
 
