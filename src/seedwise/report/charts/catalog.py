@@ -97,7 +97,11 @@ def _curves(found: Findings) -> tuple[Chart, ...]:
 
 def _metrics(found: Findings) -> tuple[Chart, ...]:
     first = found.setups[0]
-    return tuple(metrics_chart(first, table) for table in found.signals if len(table.metrics) > 1)
+    return tuple(
+        metrics_chart(first, table, role(found.setups.index(table.other)))
+        for table in found.signals
+        if len(table.metrics) > 1
+    )
 
 
 def _variance(found: Findings) -> tuple[Chart, ...]:
@@ -113,7 +117,13 @@ def _sources(found: Findings) -> tuple[Chart, ...]:
 def _classes(found: Findings) -> tuple[Chart, ...]:
     first = found.setups[0]
     return tuple(
-        classes_chart(first, name, each, confidence=found.rule.confidence)
+        classes_chart(
+            first,
+            name,
+            each,
+            confidence=found.rule.confidence,
+            colour=role(found.setups.index(name)),
+        )
         for name, each in found.classes.items()
     )
 
