@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.train
 	$(BIN)/seedwise demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.browser
 	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/.dev
@@ -58,6 +58,16 @@ $(VENV)/.train: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-nodeps.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	touch $@
+
+# A Chromium for the tests of reports: one that is there, Debian's where it may be installed, or
+# Playwright's. Without one they are skipped, unless SEEDWISE_REQUIRE_BROWSER is set as in CI.
+$(VENV)/.browser: $(VENV)/.dev
+	command -v chromium || command -v google-chrome || { \
+	  test "$$(id -u)" = 0 && apt-get -qq -o DPkg::Lock::Timeout=300 update && \
+	  apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends chromium; \
+	} > /dev/null 2>&1 || timeout 120 $(BIN)/playwright install chromium > /dev/null 2>&1 || \
+	  echo "no Chromium can be had: tests that need a browser are skipped"
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.dev requirements-docs.txt
