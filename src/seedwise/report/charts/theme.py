@@ -49,21 +49,8 @@ def role(place: int) -> str:
 
 
 _PAINTED = frozenset(
-    [
-        "background",
-        "color",
-        "colour",
-        "domainColor",
-        "fill",
-        "gridColor",
-        "ink",
-        "labelColor",
-        "range",
-        "stroke",
-        "tickColor",
-        "titleColor",
-    ]
-)
+    ("background", "color", "colour", "fill", "ink", "range", "stroke")  # of marks and charts
+) | {"domainColor", "gridColor", "labelColor", "tickColor", "titleColor"}
 """Where names of colours stand; elsewhere a text is a text, also a setup's that is called @ink."""
 
 
