@@ -18,6 +18,7 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
         "xresnet50": xresnet50,
     }
 )
+"""By name, what builds a model from the number of classes, self-attention and activation."""
 
 
 def build(name: str, *, classes: int, self_attention: bool, activation: str) -> nn.Module:

@@ -29,6 +29,7 @@ OPTIMIZERS: Mapping[str, Callable[[list[Tensor], Setup], Optimizer]] = MappingPr
         ),
     }
 )
+"""By name, what makes an optimizer of a model's parameters from a setup, without weight decay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
