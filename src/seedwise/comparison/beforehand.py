@@ -6,12 +6,9 @@ from typing import Any
 
 from seedwise.comparison.rule import Rule
 from seedwise.seeds import Seed
-from seedwise.store import Store
+from seedwise.store import PLAN, Store
 
 __all__ = ["PLAN", "Standing", "changed_rule", "fixed_rule", "plan_of", "standing"]
-
-PLAN = "plan"
-"""The choice under which a study keeps what was fixed before its first run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +69,11 @@ def standing(
             for setup in setups
             if setup not in plan["setups"]
         ),
+        *(
+            f"the seeds of {part} were fixed after another part of the study had results, which "
+            "whoever fixed them may have seen"
+            for part in plan.get("late", ())
+        ),
         *(_STOPPED if plan.get("stop") else _looked_early(plan["seeds"], setups, seeds)),
     ]
     return Standing(confirmatory=not reasons, reasons=tuple(reasons))
@@ -107,8 +109,9 @@ def _looked_early(
     stored = [{str(seed) for seed in each} for each in seeds]
     extra = set.union(*stored) - wanted
     if extra:
+        added = "1 seed was" if len(extra) == 1 else f"{len(extra)} seeds were"
         reasons.append(
-            f"{len(extra)} seeds were added after runs were stored, beyond the {len(wanted)} that "
+            f"{added} added after runs were stored, beyond the {len(wanted)} that "
             "were planned: whoever adds runs after a look has looked more than once"
         )
     for setup, have in zip(setups, stored, strict=True):
