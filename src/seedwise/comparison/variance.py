@@ -109,6 +109,10 @@ class Variance:
 def variance(store: Store, setup: str) -> Variance:
     """Take the noise of a setup apart.
 
+    Args:
+        store: The open study.
+        setup: Name of the setup.
+
     Raises:
         UnknownName: No such setup.
         StudyError: It has no finished run.

@@ -81,7 +81,16 @@ class Split:
 
     @classmethod
     def of(cls, value: "str | Mapping[str, Any] | Split") -> Self | "Split":
-        """The split that a name means, or a mapping with `per_class` and `seed`."""
+        """The split that a name means, or a mapping with `per_class` and `seed`.
+
+        Args:
+            value: `v1`, `v2`, `page` or `shipped`; or `{"per_class": 250, "seed": 1234}`; or a
+                split, which is given back.
+
+        Raises:
+            DataError: It means no split.
+            UnknownName: There is no split of that name, or a key is not known.
+        """
         if isinstance(value, Split):
             return value
         if isinstance(value, str):
