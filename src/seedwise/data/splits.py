@@ -61,6 +61,10 @@ class Split:
             `page` (250 a class, seed 1234) or `shipped`.
         per_class: Validation images a class, where there is no name.
         seed: Seed of the draw, where there is no name.
+
+    Raises:
+        ConfigError: Neither a name nor both numbers are given, or a number is out of range.
+        UnknownName: There is no split of that name.
     """
 
     name: str | None = None
@@ -88,7 +92,7 @@ class Split:
                 split, which is given back.
 
         Raises:
-            DataError: It means no split.
+            ConfigError: It means no split.
             UnknownName: There is no split of that name, or a key is not known.
         """
         if isinstance(value, Split):
