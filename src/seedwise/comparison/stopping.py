@@ -145,6 +145,13 @@ def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:
     not matter, and runs beyond the stop are not looked at. A diverged run counts as accuracy by
     chance. A pair with a run that is `left_out` is skipped.
 
+    Args:
+        store: The open study.
+        rule: Its rule; `StoppingRule.of` reads it.
+
+    Returns:
+        By the candidate's name.
+
     Raises:
         StudyError: The runs have neither predictions nor a metric `accuracy`.
     """
