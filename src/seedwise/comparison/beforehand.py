@@ -109,9 +109,9 @@ def _looked_early(
     stored = [{str(seed) for seed in each} for each in seeds]
     extra = set.union(*stored) - wanted
     if extra:
-        seeds = "1 seed was" if len(extra) == 1 else f"{len(extra)} seeds were"
+        added = "1 seed was" if len(extra) == 1 else f"{len(extra)} seeds were"
         reasons.append(
-            f"{seeds} added after runs were stored, beyond the {len(wanted)} that "
+            f"{added} added after runs were stored, beyond the {len(wanted)} that "
             "were planned: whoever adds runs after a look has looked more than once"
         )
     for setup, have in zip(setups, stored, strict=True):
