@@ -9,9 +9,8 @@ from seedwise.cli.words import count, percent, signed, spread
 from seedwise.comparison import StoppingRule, decisions
 from seedwise.stats.sequential import Decision, Interval
 from seedwise.store import Store
-from seedwise.study.events import Looked
 
-__all__ = ["look_line", "print_decisions", "stored_decisions"]
+__all__ = ["print_decisions", "stored_decisions"]
 
 
 def stored_decisions(path: Path) -> tuple[StoppingRule | None, Mapping[str, Decision]]:
@@ -19,17 +18,6 @@ def stored_decisions(path: Path) -> tuple[StoppingRule | None, Mapping[str, Deci
     with Store.open(path, readonly=True) as store:
         rule = StoppingRule.of(store)
         return rule, {} if rule is None else decisions(store, rule)
-
-
-def look_line(event: Looked) -> str:
-    """What the rule knows after a look, on one line: differences in points, with its intervals."""
-    found = event.decision
-    look = found.trace[-1]
-    said = "undecided" if found.reason == "running" else found.verdict
-    if found.reason in ("futile", "cap"):
-        said = f"undecided ({found.reason})"
-    line = f"{event.setup}: {said}, {count(found.n, 'pair')}: accuracy {_points(look.accuracy)}"
-    return line if look.matched is None else f"{line}, matched {_points(look.matched)}"
 
 
 def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, Decision]) -> None:
