@@ -15,10 +15,10 @@ from seedwise.comparison.values import metric_values
 from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.capped import FIRST_LOOK
-from seedwise.stats.sequential import Decision, Rule, decide
+from seedwise.stats.sequential import Decision, Pairs, Rule, decide
 from seedwise.store import Store, StoredRun
 
-__all__ = ["TRIES", "Stop", "StoppingRule", "decisions", "left_out"]
+__all__ = ["TRIES", "Stop", "StoppingRule", "decisions", "differences", "left_out"]
 
 TRIES = 3
 """A run that failed so often, while a later run of its setup succeeded, is left out for good."""
@@ -139,7 +139,8 @@ def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:
 
     A look takes the pairs of seeds 0 to k - 1, each complete: in which order machines finish does
     not matter, and runs beyond the stop are not looked at. A diverged run counts as accuracy by
-    chance. A pair with a run that is `left_out` is skipped.
+    chance, and better is withheld where the verdict would be another without its pair. A pair with
+    a run that is `left_out` is skipped.
 
     Raises:
         StudyError: The runs have neither predictions nor a metric `accuracy`.
@@ -192,26 +193,45 @@ def _decision(
             whole = False
             break
         pairs.append((baseline[seed], candidate[seed]))
-    decision = decide(rule.for_one(), *_differences(store, pairs))
+    decision = decide(
+        rule.for_one(),
+        differences(store, pairs),
+        diverged=np.array([any(run.state == "diverged" for run in pair) for pair in pairs], bool),
+    )
     if whole and decision.reason == "running":  # pairs that were left out used up the seeds
         return replace(decision, reason="cap")
     return decision
 
 
-def _differences(
-    store: Store, pairs: Sequence[tuple[StoredRun, StoredRun]]
-) -> tuple[Float64[ndarray, " pairs"], Float64[ndarray, " pairs"] | None]:
-    """Candidate less baseline in accuracy, and in matched accuracy where there are predictions."""
-    runs = [run for pair in pairs for run in pair]
-    finished = [run for run in runs if run.state == "finished"]
+def differences(store: Store, pairs: Sequence[tuple[StoredRun, StoredRun]]) -> Pairs:
+    """The second run of each pair less the first, in accuracy and in what stands for it.
+
+    A diverged run counts as what chance scores.
+
+    Raises:
+        StudyError: The runs have neither predictions nor a metric `accuracy`.
+    """
+    finished = [run for pair in pairs for run in pair if run.state == "finished"]
     predicted = all(run.has_logits for run in finished)
     if not predicted and not all(run.has_logits or "accuracy" in run.metrics for run in finished):
         raise StudyError(
             f"{store.path} cannot be stopped by a rule: that judges accuracy, so a training "
             "function must return predictions and targets, or {'accuracy': 0.93}"
         )
-    accuracy = _of_pairs(store, "accuracy", pairs, finished)
-    return accuracy, _of_pairs(store, "matched_accuracy", pairs, finished) if predicted else None
+
+    def under(metric: str) -> Float64[ndarray, " pairs"]:
+        return _of_pairs(store, metric, pairs, finished)
+
+    if not predicted:
+        return Pairs(accuracy=under("accuracy"))
+    dataset = store.dataset()
+    views = max((len(run.views) for run in finished), default=0)
+    return Pairs(
+        accuracy=under("accuracy"),
+        matched=under("matched_accuracy"),
+        ranked=under("ranked_accuracy"),
+        resolution=1 / (views * len(dataset.targets)) if views and dataset else 0.0,
+    )
 
 
 def _of_pairs(
