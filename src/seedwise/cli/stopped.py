@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from rich.text import Text
+
 from seedwise.cli.console import Console
-from seedwise.cli.tables import say
-from seedwise.cli.words import count, percent, signed, spread
+from seedwise.cli.words import count, signed
 from seedwise.comparison import StoppingRule, decisions
+from seedwise.comparison.decided import decision_grounds, decision_promise, decision_sentence
 from seedwise.stats.sequential import Decision, Interval
 from seedwise.store import Store
 from seedwise.study.events import Looked
@@ -26,7 +28,7 @@ def look_line(event: Looked) -> str:
     found = event.decision
     look = found.trace[-1]
     said = "undecided" if found.reason == "running" else found.verdict
-    if found.reason in ("futile", "cap"):
+    if found.reason in ("futile", "withheld", "cap"):
         said = f"undecided ({found.reason})"
     line = f"{event.setup}: {said}, {count(found.n, 'pair')}: accuracy {_points(look.accuracy)}"
     return line if look.matched is None else f"{line}, matched {_points(look.matched)}"
@@ -35,50 +37,10 @@ def look_line(event: Looked) -> str:
 def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, Decision]) -> None:
     """The verdict on each candidate, its interval, and what that may be read as."""
     for name, decision in found.items():
-        say(console, _sentence(name, rule, decision))
+        console.print(Text(decision_sentence(name, rule, decision)), highlight=False)
         if decision.n:
-            _print_grounds(console, decision)
-    stop, candidates = rule.stop, count(len(rule.candidates), "candidate")
-    say(
-        console,
-        f"The rule was fixed before the first run: {percent(stop.alpha)} false alarms over "
-        f"{candidates} where\ndifferences are about normal; equivalent is within "
-        f"{spread('accuracy', stop.difference)} points. The intervals hold after\n"
-        "stopping; the estimates lean outward. All of it speaks of new seeds on these\n"
-        "images, not of new images.",
-    )
-
-
-def _sentence(name: str, rule: StoppingRule, found: Decision) -> str:
-    margin = spread("accuracy", rule.stop.difference)
-    pairs = f"after {count(found.n, 'pair')} of runs"
-    by = f"by {found.metric.replace('_', ' ')}"
-    match found.verdict, found.reason:
-        case "better" | "worse" as verdict, _:
-            return f"{name} is {verdict} than {rule.baseline} ({by}), {pairs}."
-        case "equivalent", _:
-            return f"{name} and {rule.baseline} are equivalent: within {margin} points, {pairs}."
-        case _, "futile":
-            return (
-                f"{name} against {rule.baseline}: undecided {pairs}, and {rule.stop.max_runs} "
-                "would hardly decide it."
-            )
-        case _, "cap":
-            return f"{name} against {rule.baseline}: undecided {pairs}, which is the most allowed."
-        case _:
-            return f"{name} against {rule.baseline}: not decided yet, {pairs}."
-
-
-def _print_grounds(console: Console, found: Decision) -> None:
-    look = found.trace[-1]
-    accuracy = look.accuracy
-    if found.verdict == "equivalent":
-        accuracy = Interval(estimate=found.estimate, low=found.low, high=found.high)
-    say(
-        console,
-        f"  accuracy {_points(accuracy)} points, {percent(found.confidence)} interval"
-        + ("" if look.matched is None else f"; matched accuracy {_points(look.matched)}"),
-    )
+            console.print(Text(f"  {decision_grounds(decision)}"), highlight=False)
+    console.print(Text(decision_promise(rule)), highlight=False)
 
 
 def _points(interval: Interval) -> str:

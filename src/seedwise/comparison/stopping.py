@@ -1,7 +1,7 @@
 """What a study's stopping rule says of its stored runs, looked at pair by pair, in seed order."""
 
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any, Self
@@ -15,10 +15,20 @@ from seedwise.comparison.values import metric_values
 from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.capped import FIRST_LOOK
+from seedwise.stats.decision import Verdict
 from seedwise.stats.sequential import Decision, Pairs, Rule, decide
 from seedwise.store import Store, StoredRun
 
-__all__ = ["TRIES", "Stop", "StoppingRule", "decisions", "differences", "left_out"]
+__all__ = [
+    "TRIES",
+    "Stop",
+    "Stopped",
+    "StoppingRule",
+    "decisions",
+    "differences",
+    "left_out",
+    "stopped",
+]
 
 TRIES = 3
 """A run that failed so often, while a later run of its setup succeeded, is left out for good."""
@@ -132,6 +142,45 @@ class StoppingRule:
         """The seeds in the order of the looks: 0, 1, 2, ..."""
         numbers = count() if self.stop.max_runs is None else range(self.stop.max_runs)
         return (Seed.of(number) for number in numbers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """What the stopping rule of a study says of one of its candidates.
+
+    Attributes:
+        rule: The rule, fixed before the first run.
+        candidate: The setup that is compared with the rule's baseline.
+        decision: What is decided, or why nothing is yet; better and worse are the candidate's.
+    """
+
+    rule: StoppingRule
+    candidate: str
+    decision: Decision
+
+    def outcome(self, setup: str) -> Verdict:
+        """The verdict on the candidate or, turned round, on the baseline."""
+        verdict = self.decision.verdict
+        if setup == self.candidate or verdict not in ("better", "worse"):
+            return verdict
+        return "worse" if verdict == "better" else "better"
+
+
+def stopped(store: Store, pairs: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Stopped]:
+    """What a study's rule says of those pairs of setups that it is about, either way round."""
+    rule = StoppingRule.of(store)
+    if rule is None:
+        return {}
+    of_rule = {
+        (a, b): b if a == rule.baseline else a
+        for a, b in pairs
+        if {a, b} in ({rule.baseline, name} for name in rule.candidates)
+    }
+    found = decisions(store, rule) if of_rule else {}
+    return {
+        pair: Stopped(rule=rule, candidate=name, decision=found[name])
+        for pair, name in of_rule.items()
+    }
 
 
 def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:
