@@ -39,7 +39,7 @@ def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, De
     for name, decision in found.items():
         console.print(Text(decision_sentence(name, rule, decision)), highlight=False)
         if decision.n:
-            console.print(Text(f"  {decision_grounds(decision)}"), highlight=False)
+            console.print(Text(decision_grounds(decision)), highlight=False)
     console.print(Text(decision_promise(rule)), highlight=False)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.rule import Rule
 from seedwise.seeds import Seed
 from seedwise.store import Store
@@ -113,10 +114,10 @@ def changed_rule(fixed: Rule, used: Rule) -> list[str]:
 def _looked_early(store: Store, planned: Sequence[str], setups: Sequence[str]) -> list[str]:
     """Seeds beyond those that were planned, and planned ones that are missing."""
     wanted, reasons = set(planned), list[str]()
-    stored = [
-        {str(run.seed) for run in store.runs(name) if run.state != "failed"} for name in setups
-    ]
-    extra = set.union(*stored) - wanted
+    results = [[run for run in store.runs(name) if run.state != "failed"] for name in setups]
+    compared = {str(run.seed) for runs in results for run in independent_runs(runs)}
+    stored = [{str(run.seed) for run in runs} for runs in results]
+    extra = compared - wanted
     if extra:
         reasons.append(
             f"{len(extra)} seeds were added after runs were stored, beyond the {len(wanted)} that "

@@ -49,8 +49,8 @@ def decision_promise(rule: StoppingRule) -> str:
     """How often such verdicts are wrong, and what may be read from them."""
     candidates = count(len(rule.candidates), "candidate")
     return (
-        "The rule was fixed before the first run: "
-        f"{100 * rule.stop.alpha:.3g} % false alarms over {candidates} where differences are about normal; equivalent is within "
+        f"The rule was fixed before the first run: {100 * rule.stop.alpha:.3g} % false alarms "
+        f"over {candidates} where differences are about normal; equivalent is within "
         f"{amount('accuracy', rule.stop.difference)}. The intervals hold after stopping; the "
         "estimates lean outward. All of it speaks of new seeds on these images, not of new images."
     )

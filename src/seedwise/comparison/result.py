@@ -101,7 +101,7 @@ class Comparison:
 
     @property
     def outcome(self) -> str:
-        """`better`, `worse`, `equivalent` or `undecided`; the stopping rule's, where one decides."""
+        """`better`, `worse`, `equivalent` or `undecided`; a stopping rule's, where one decides."""
         stopping = self.stopping
         return self.verdict.outcome if stopping is None else stopping.outcome(self.b.name)
 
