@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-adapters test-fastai1 check format lines clean
+.PHONY: demo test test-slow test-adapters test-fastai1 check docs format lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
@@ -29,6 +29,9 @@ check: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.docs ## docs/_build/html/index.html; a warning is an error
+	$(BIN)/sphinx-build -E -W --keep-going -q docs docs/_build/html
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -37,7 +40,7 @@ lines: ## the five largest modules
 	@wc -l $$(git ls-files 'src/*.py') | sort -rn | sed -n 2,6p
 
 clean:
-	rm -rf $(VENV) $(VENV)-fastai1
+	rm -rf $(VENV) $(VENV)-fastai1 docs/_build docs/records
 
 # constraints.txt pins what CI runs with; the ranges of pyproject.toml are what users may have.
 # torch goes first and alone, by its plain version: whatever build of it pip finds is the build.
@@ -52,6 +55,10 @@ $(VENV)/.train: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-nodeps.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.dev requirements-docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-docs.txt
 	touch $@
 
 # The package and pytest first; then fastai 1 without what it asks for: torchvision is not used.

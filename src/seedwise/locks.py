@@ -8,6 +8,7 @@ is locked.
 import json
 import os
 import platform
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +21,11 @@ try:
 except ModuleNotFoundError:  # pragma: no cover - Windows
     fcntl = None
 
-__all__ = ["Held", "Holder", "locked"]
+__all__ = ["Held", "Holder", "holder", "locked"]
+
+_LOOKS = 3
+_SECONDS_OF_A_LOOK = 0.02
+"""Whoever asks who holds a lock has it for some microseconds, which refuses nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +96,48 @@ def locked(path: Path, *, wait: bool) -> Generator[None]:
             path.unlink(missing_ok=True)
 
 
+def holder(path: Path) -> tuple[Holder, bool | None] | None:
+    """Whom a lock file names, and whether it still holds the lock.
+
+    Returns:
+        None where there is no such file, or nothing in it. The second value is False for a process
+        that has ended without removing the file, and None for one of another machine, of which
+        this one cannot know.
+    """
+    if fcntl is None:  # pragma: no cover - Windows
+        return None
+    try:
+        file = path.open()
+    except OSError:
+        return None
+    with file:
+        found = _holder(file)
+        if found is None:
+            return None
+        if found.host != platform.node():
+            return found, None
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return found, True
+        return found, False
+
+
 @contextmanager
 def _taken(path: Path, *, wait: bool) -> Generator[IO[str]]:
     """The lock file, open and locked."""
     assert fcntl is not None
+    refused = 0
     while True:
         with path.open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
-                raise Held(_holder(file), elsewhere=False) from None
+                refused += 1
+                if refused == _LOOKS:
+                    raise Held(_holder(file), elsewhere=False) from None
+                time.sleep(_SECONDS_OF_A_LOOK)
+                continue
             if _is_at(path, file):
                 yield file
                 return

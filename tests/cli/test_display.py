@@ -6,7 +6,6 @@ import pytest
 from rich.console import Console
 
 from seedwise.cli.display import _Picture, watching
-from seedwise.cli.progress import Progress
 from seedwise.records import STATES, EpochRecord, RunRecord, State
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
@@ -20,6 +19,7 @@ from seedwise.study.events import (
     RunStored,
     StepsDone,
 )
+from seedwise.study.progress import Progress
 
 from store_records import ENDED
 
@@ -221,30 +221,33 @@ def test_time_left_follows_the_pace_of_this_call():
     """Two of six runs were there; one run takes 100 s, and half of the second is done."""
     progress = Progress()
     progress.take(planned(setups=("mish",), wanted=6, stored=2), 1000.0)
-    assert progress.seconds_left(1005.0) is None
+    assert progress.snapshot(1005.0).left is None
     progress.take(started("mish", 2), 1010.0)
     progress.take(stored("mish", 2), 1110.0)
     progress.take(started("mish", 3), 1110.0)
     progress.take(epoch_done("mish", 3, 0), 1160.0)
-    assert progress.share_done == pytest.approx((2 + 1 + 0.5) / 6)
-    assert progress.seconds_left(1160.0) == pytest.approx(2.5 * 100)
-    assert progress.elapsed(1160.0) == 160
+    now = progress.snapshot(1160.0)
+    assert now.share_done == pytest.approx((2 + 1 + 0.5) / 6)
+    assert now.left == pytest.approx(2.5 * 100)
+    assert now.elapsed == 160
 
 
 def test_a_try_that_failed_is_still_to_be_done():
     progress = Progress()
     for event in (planned(wanted=2), started("mish", 0), stored("mish", 0, state="failed")):
         progress.take(event, 0.0)
-    assert progress.missing == 2
-    assert progress.share_done == 0
-    assert progress.setups["mish"].running == 0
+    now = progress.snapshot(0.0)
+    assert now.missing == 2
+    assert now.share_done == 0
+    assert now.setups["mish"].running == 0
 
 
 def test_a_run_whose_steps_nobody_knows_counts_when_it_is_stored():
     progress = Progress()
     progress.take(planned(wanted=2), 0.0)
     progress.take(started("mish", 0, epochs=0, steps=0), 0.0)
-    assert progress.share_done == 0
+    assert progress.snapshot(0.0).share_done == 0
     progress.take(stored("mish", 0), 10.0)
-    assert progress.share_done == 0.5
-    assert progress.seconds_left(10.0) == pytest.approx(10)
+    now = progress.snapshot(10.0)
+    assert now.share_done == 0.5
+    assert now.left == pytest.approx(10)

@@ -12,6 +12,7 @@ from seedwise.cli.noise import aa, repeat, variance
 from seedwise.cli.planning import plan
 from seedwise.cli.running import demo, run
 from seedwise.cli.speed import bench
+from seedwise.cli.watch import watch
 
 __all__ = ["cli", "main"]
 
@@ -44,6 +45,7 @@ for command in (
     status,
     table,
     variance,
+    watch,
 ):
     cli.add_command(command)
 

@@ -80,7 +80,7 @@ _EXITS = {
     exits=_EXITS,
 )
 @click.argument("study", metavar="STUDY.TOML", type=click.Path(path_type=Path))
-@click.option("--seeds", help="Seeds instead of the file's: 10, 0:10 or 1,2,7.")
+@click.option("--seeds", help="Seeds instead of the file's, or some of them: 10, 0:10 or 1,2,7.")
 @click.option(
     "--sources",
     help="Crossed seeds instead of the file's, to tell the sources of variance apart: "
@@ -158,6 +158,7 @@ def _run(
         summary = study.run(
             config.setups,
             seeds=wanted,
+            planned=_planned(config, wanted),
             until=config.stop if wanted is None else None,
             baseline=config.baseline,
             rule=config.rule,
@@ -207,6 +208,15 @@ def _seeds(
     if sources is not None:
         return parse_sources(sources)
     return config.seeds if seeds is None else parse_seeds(seeds)
+
+
+def _planned(
+    config: "StudyConfig", wanted: "tuple[Seed, ...] | None"
+) -> "tuple[Seed, ...] | None":
+    """The file's seeds, where those that are wanted are a part of them; else None."""
+    if config.seeds is None or wanted is None:
+        return None
+    return config.seeds if set(wanted) <= set(config.seeds) else None
 
 
 def _print_sources(

@@ -1,8 +1,6 @@
 """Numbers as people read them. Accuracy is a fraction everywhere but in print."""
 
 import math
-from collections.abc import Sequence
-from statistics import fmean, pstdev
 
 from seedwise.figures import figure, in_points, spread
 
@@ -12,8 +10,8 @@ __all__ = [
     "figure",
     "in_points",
     "last_line",
+    "mean_and_sd",
     "percent",
-    "plus_minus",
     "printable",
     "signed",
     "spread",
@@ -41,15 +39,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def plus_minus(metric: str, values: Sequence[float]) -> str:
-    """Mean ± standard deviation (ddof 0, as the notebook's) of some values.
+def mean_and_sd(metric: str, n: int, mean: float, sd: float) -> str:
+    """Mean ± standard deviation of n values of a metric.
 
-    >>> plus_minus("accuracy", [0.83, 0.84]), plus_minus("accuracy", [0.83])
+    >>> mean_and_sd("accuracy", 2, 0.835, 0.005), mean_and_sd("accuracy", 1, 0.83, 0.0)
     ('83.50 ± 0.50', '83.00')
     """
-    if len(values) < 2:  # one run says nothing of how much runs differ
-        return "".join(spread(metric, value) for value in values)
-    return f"{spread(metric, fmean(values))} ± {spread(metric, pstdev(values))}"
+    if n < 2:  # one run says nothing of how much runs differ
+        return spread(metric, mean) if n else ""
+    return f"{spread(metric, mean)} ± {spread(metric, sd)}"
 
 
 def clock(seconds: float) -> str:

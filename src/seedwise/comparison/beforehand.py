@@ -7,7 +7,7 @@ from typing import Any
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.rule import Rule
 from seedwise.seeds import Seed
-from seedwise.store import Store
+from seedwise.store import PLAN, Store
 
 __all__ = [
     "PLAN",
@@ -18,9 +18,6 @@ __all__ = [
     "standing",
     "with_margin",
 ]
-
-PLAN = "plan"
-"""The choice under which a study keeps what was fixed before its first run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +81,11 @@ def standing(store: Store, rule: Rule, setups: Sequence[str]) -> Standing:
             for setup in setups
             if setup not in plan["setups"]
         ),
+        *(
+            f"the seeds of {part} were fixed after another part of the study had results, which "
+            "whoever fixed them may have seen"
+            for part in plan.get("late", ())
+        ),
         *(_STOPPED if plan.get("stop") else _looked_early(store, plan["seeds"], setups)),
     ]
     return Standing(confirmatory=not reasons, reasons=tuple(reasons))
@@ -119,8 +121,9 @@ def _looked_early(store: Store, planned: Sequence[str], setups: Sequence[str]) -
     stored = [{str(run.seed) for run in runs} for runs in results]
     extra = compared - wanted
     if extra:
+        added = "1 seed was" if len(extra) == 1 else f"{len(extra)} seeds were"
         reasons.append(
-            f"{len(extra)} seeds were added after runs were stored, beyond the {len(wanted)} that "
+            f"{added} added after runs were stored, beyond the {len(wanted)} that "
             "were planned: whoever adds runs after a look has looked more than once"
         )
     for setup, have in zip(setups, stored, strict=True):

@@ -39,12 +39,16 @@ class Stop:
     """When a study is decided: the table `[stop]`.
 
     Attributes:
-        difference: The difference of accuracy, as a fraction, that matters: the margin for
-            "equivalent".
-        alpha: Rate of false alarms of the whole study; m candidates have alpha / m each.
+        difference: The difference of accuracy, as a fraction in (0, 1), that matters: the margin
+            for "equivalent".
+        alpha: Rate of false alarms of the whole study, in (0, 0.5); m candidates have alpha / m
+            each.
         power: With `max_runs`, a comparison is given up as futile when its chance of a verdict
-            falls below a quarter of 1 - power.
-        max_runs: Most runs of each setup; None for no limit.
+            falls below a quarter of 1 - power; in (0, 1).
+        max_runs: Most runs of each setup, 3 or more; None for no limit.
+
+    Raises:
+        ConfigError: A value is out of range; the message names the field.
     """
 
     difference: float

@@ -2,12 +2,13 @@
 
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from seedwise.errors import StudyError
-from seedwise.locks import Held, locked
+from seedwise.locks import Held, Holder, holder, locked
 
-__all__ = ["claimed", "network_file_system"]
+__all__ = ["Worker", "beside", "claimed", "network_file_system", "worker"]
 
 _NETWORK = frozenset(
     ("9p", "afs", "beegfs", "ceph", "cifs", "fuse.sshfs", "gpfs", "lustre", "nfs", "nfs4", "smb3")
@@ -28,8 +29,7 @@ def claimed(study: Path) -> Generator[None]:
     Raises:
         StudyError: Another program makes them; the message says which.
     """
-    file = study.resolve()
-    file = file.with_name(file.name + ".lock")
+    file = beside(study, ".lock")
     with ExitStack() as stack:  # so that nothing but the taking of the lock is tried here
         try:
             stack.enter_context(locked(file, wait=False))
@@ -38,6 +38,31 @@ def claimed(study: Path) -> Generator[None]:
         except OSError as error:
             raise StudyError(f"{file} cannot be written: {error.strerror}") from None
         yield
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """The program that makes the runs of a study, or did when it was killed.
+
+    Attributes:
+        holder: Which process on which machine, and since when.
+        alive: Whether it still does; None for one of another machine, which cannot be seen.
+    """
+
+    holder: Holder
+    alive: bool | None
+
+
+def worker(study: Path) -> Worker | None:
+    """Who makes the runs of a study; None where nobody does and nobody was killed."""
+    found = holder(beside(study, ".lock"))
+    return None if found is None else Worker(holder=found[0], alive=found[1])
+
+
+def beside(study: Path, suffix: str) -> Path:
+    """The file that belongs to a study, in the study's own folder."""
+    file = study.resolve()
+    return file.with_name(file.name + suffix)
 
 
 def _who(study: Path, file: Path, held: Held) -> str:

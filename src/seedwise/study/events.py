@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from seedwise.records import EpochRecord, State
 from seedwise.seeds import Seed
 from seedwise.stats.sequential import Decision
+from seedwise.study.interim import Interim
 
 __all__ = [
+    "Compared",
     "DataProgress",
     "EpochDone",
     "Event",
@@ -101,8 +103,15 @@ class Looked:
     """The stopping rule has looked at one more pair of a candidate and the baseline."""
 
     setup: str
-    baseline: str
     decision: Decision
+    interim: Interim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One more pair of a candidate and the baseline is complete, in a study with fixed seeds."""
+
+    interim: Interim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +138,7 @@ Event = (
     | EpochDone
     | RunStored
     | Looked
+    | Compared
     | Finished
 )
 Watch = Callable[[Event], None]

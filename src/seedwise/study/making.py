@@ -2,8 +2,8 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -25,14 +25,16 @@ from seedwise.comparison.values import keep_metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
-from seedwise.store import Store
+from seedwise.store import Store, StoredRun
 from seedwise.study.claim import claimed, network_file_system
-from seedwise.study.events import Event, Finished, Notice, RunStored, Watch
+from seedwise.study.events import Compared, Event, Finished, Notice, RunStored, Watch
 from seedwise.study.executor import Executor
 from seedwise.study.executors import kept_here
 from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
 from seedwise.study.given import GivenData
+from seedwise.study.interim import PairedSoFar
 from seedwise.study.keeping import stored_event
+from seedwise.study.live import publishing
 from seedwise.study.orders import ListedOrders, Orders, Place, as_job
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
 from seedwise.study.runner import load_function
@@ -49,10 +51,14 @@ class Until:
     Attributes:
         seeds: The seeds; none where a rule decides.
         stopping: The rule; None where the seeds are named.
+        planned: The seeds of the whole study, of which `seeds` are a part; as a rule the same.
+        baseline: The setup that the others are compared with.
     """
 
     seeds: tuple[Seed, ...]
     stopping: StoppingRule | None
+    planned: tuple[Seed, ...]
+    baseline: str
 
     @classmethod
     def of(
@@ -61,27 +67,33 @@ class Until:
         seeds: SeedsLike | None,
         stop: Stop | None,
         baseline: str | None,
+        planned: SeedsLike | None,
     ) -> Self:
         """The seeds, or none and the rule by which the others are compared with the baseline.
 
         Raises:
-            ConfigError: No setup; neither or both of `seeds` and `stop`.
+            ConfigError: No setup; neither or both of `seeds` and `stop`; seeds that are not
+                among those planned.
             UnknownName: The baseline is none of the setups.
         """
         names = tuple(setups)
         if not names:
             raise ConfigError("a study needs at least one setup, got none")
-        if seeds is not None and stop is None:
-            return cls(seeds=as_seeds(seeds), stopping=None)
-        if stop is None or seeds is not None:
-            both = "neither" if seeds is None else "both"
-            raise ConfigError(f"give either seeds=10 or until=Stop(difference=0.005), got {both}")
         base = baseline or names[0]
         if base not in names:
             raise UnknownName("setup", base, names)
+        if seeds is not None and stop is None:
+            wanted = as_seeds(seeds)
+            whole = wanted if planned is None else as_seeds(planned)
+            if not set(wanted) <= set(whole):
+                raise ConfigError("seeds must be some of those planned for the whole study")
+            return cls(seeds=wanted, stopping=None, planned=whole, baseline=base)
+        if stop is None or seeds is not None:
+            both = "neither" if seeds is None else "both"
+            raise ConfigError(f"give either seeds=10 or until=Stop(difference=0.005), got {both}")
         others = tuple(name for name in names if name != base)
         rule = StoppingRule(stop=stop, baseline=base, candidates=others)
-        return cls(seeds=(), stopping=rule)
+        return cls(seeds=(), stopping=rule, planned=(), baseline=base)
 
 
 def make_missing(
@@ -118,7 +130,11 @@ def make_missing(
         load_function(name)
     for loader in _named_loaders(setups.values()):
         images.choose_loader(loader, device="cpu")
-    with Store.open(path, create=True) as store, claimed(path):
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.open(path, create=True))
+        stack.enter_context(claimed(path))
+        stored = partial(_wanted_runs, store, frozenset(setups), frozenset(until.seeds))
+        tell = stack.enter_context(publishing(path, stored, tell))
         _warn_of_network(path, tell)
         stopping = until.stopping
         if stopping is not None:
@@ -127,8 +143,8 @@ def make_missing(
         for name, setup in setups.items():
             store.add_setup(name, setup)
         _fix_plan(store, tuple(setups), until, rule)
-        stored = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
-        plan = Plan.of(tuple(setups), until.seeds, stored=stored)
+        results = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
+        plan = Plan.of(tuple(setups), until.seeds, stored=results)
         planned = plan.as_event() if stopping is None else most_runs(store, stopping)
         tell(planned)
         if planned.missing:
@@ -148,9 +164,23 @@ def make_missing(
                 if stopping is None
                 else StoppingOrders(store, stopping, job, tell, workers=place.workers)
             )
-            _make(store, orders, executor, tell)
+            looks = None
+            if stopping is None:
+                looks = PairedSoFar(
+                    store, fixed_rule(store), tuple(setups), until.seeds, until.baseline
+                )
+            _make(store, orders, executor, tell, looks)
         keep_metric_values(store)
         return summarise(store)
+
+
+def _wanted_runs(
+    store: Store, setups: Collection[str], seeds: Collection[Seed]
+) -> Sequence[StoredRun]:
+    """The stored runs of a study's setups: those of its seeds, or all where a rule decides."""
+    return [
+        run for run in store.runs() if run.setup in setups and (not seeds or run.seed in seeds)
+    ]
 
 
 def _named_loaders(setups: Iterable[Setup]) -> set[str]:
@@ -171,7 +201,7 @@ def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | No
     plan = store.choice(PLAN)
     if plan is None and not store.runs():
         stop = None if until.stopping is None else until.stopping.to_json()
-        store.fix_choice(PLAN, plan_of(setups, until.seeds, rule or Rule(), stop=stop))
+        store.fix_choice(PLAN, plan_of(setups, until.planned, rule or Rule(), stop=stop))
         return
     wanted = with_margin(rule, plan and plan.get("stop")) if rule else fixed_rule(store)
     changes = changed_rule(fixed_rule(store), wanted)
@@ -182,9 +212,13 @@ def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | No
         )
 
 
-def _make(store: Store, orders: Orders, executor: Executor, tell: Watch) -> None:
+def _make(
+    store: Store, orders: Orders, executor: Executor, tell: Watch, looks: PairedSoFar | None
+) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
     counts, known = Counter[str](), np.empty(0, np.int64)
+    for interim in looks.now() if looks else ():
+        tell(Compared(interim=interim))
     with closing(executor.run(orders.take, tell)) as outcomes:
         for job, record in outcomes:
             # The same as before is looked at once: 1 ms for 500 examples, and storing 0.5 ms.
@@ -194,6 +228,8 @@ def _make(store: Store, orders: Orders, executor: Executor, tell: Watch) -> None
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
             tell(stored_event(job, record))
+            for interim in looks.add(job.name, job.seed, record) if looks else ():
+                tell(Compared(interim=interim))
             orders.ended(job, record.state)
     tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
 

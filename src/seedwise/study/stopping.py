@@ -11,6 +11,7 @@ from seedwise.seeds import Seed
 from seedwise.stats.sequential import Decision
 from seedwise.store import Store
 from seedwise.study.events import Looked, Planned, Watch
+from seedwise.study.interim import interim_of
 from seedwise.study.plan import Wanted
 from seedwise.study.runner import Job
 
@@ -78,7 +79,8 @@ class StoppingOrders:
         self._decisions = decisions(self._store, self._rule)
         for name, found in self._decisions.items():
             if found.n and (name not in before or found.n > before[name].n):
-                self._tell(Looked(setup=name, baseline=self._rule.baseline, decision=found))
+                seen = interim_of(self._rule, name, found)
+                self._tell(Looked(setup=name, decision=found, interim=seen))
 
     def _next(self) -> Wanted | None:
         if self._gives_up_on(self._rule.baseline):

@@ -1,0 +1,184 @@
+"""`seedwise watch`: a study that runs elsewhere, live."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seedwise.cli.base import Command
+from seedwise.cli.words import clock, count
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from seedwise.cli.console import Console
+    from seedwise.study.watching import Sight
+
+__all__ = ["changes", "watch", "work_line"]
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+_STALE = 15.0
+"""Seconds without a word after which it is said how old the last one is."""
+
+
+@click.command(
+    cls=Command,
+    example=["seedwise watch study.db", "seedwise watch study.db --serve --port 8000"],
+    exits={
+        0: "the study is complete, and nobody works on it",
+        2: "no such study, it cannot be read, or the port is taken",
+        130: "ended by Ctrl-C; the study is as it was",
+    },
+)
+@click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
+@click.option("--serve", is_flag=True, help="Show the report in a browser of this machine.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port of 127.0.0.1 for --serve; 0 takes a free one.  [default: 8000]",
+)
+def watch(study: Path, serve: bool, port: int | None) -> None:
+    """Show live how far STUDY.DB is, whoever makes its runs.
+
+    What `seedwise run` shows on the terminal where it runs, on another one, also of another
+    machine that shares the folder; into a file or a pipe, a line for each change. Ends when the
+    study is complete. With --serve, the report as a page that keeps itself up to date, for this
+    machine only, until Ctrl-C. Reads the study and writes nothing.
+    """
+    from seedwise.errors import ConfigError
+
+    if port is not None and not serve:
+        raise ConfigError("--port goes with --serve; give both or neither")
+    try:
+        if serve:
+            _serve(study, 8000 if port is None else port)
+        else:
+            _watch(study)
+    except KeyboardInterrupt:
+        click.get_current_context().exit(130)
+
+
+def _serve(study: Path, port: int) -> None:
+    raise NotImplementedError
+
+
+def _watch(study: Path) -> None:
+    from seedwise.cli.console import Console
+
+    console = Console()
+    if console.is_terminal:
+        _draw(console, study)
+        return
+    for line in changes(_sights(study)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _sights(study: Path) -> "Iterator[Sight]":
+    """The study, again and again, until it is complete."""
+    from seedwise.study.watching import Lookout
+
+    lookout = Lookout(study)
+    while True:
+        seen = lookout.look()
+        yield seen
+        if seen.complete and seen.work != "here":
+            return
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _draw(console: "Console", study: Path) -> None:
+    from rich.live import Live
+
+    from seedwise.cli.picture import picture
+
+    sights = _sights(study)
+    seen = next(sights)  # what cannot be read is told before the picture begins
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            now = datetime.now(UTC)
+            shown = picture(
+                seen.snapshot,
+                width=console.width,
+                height=console.height,
+                age=seen.age(now) if seen.told else 0.0,
+                notes=[_styled(seen, now)],
+                clocks=seen.told,
+            )
+            live.update(shown, refresh=True)
+            try:
+                seen = next(sights)
+            except StopIteration:
+                return
+
+
+def _styled(seen: "Sight", now: datetime) -> "Text":
+    from rich.text import Text
+
+    from seedwise.cli.words import printable
+
+    gone = seen.work == "killed" or (seen.work == "nobody" and not seen.complete)
+    return Text(printable(work_line(seen, now)), style="yellow" if gone else "dim")
+
+
+def work_line(seen: "Sight", now: datetime) -> str:
+    """Who works on a study, and how old what is shown is."""
+    age = seen.age(now)
+    ago = f"{clock(age)} ago" if age >= 1 else "now"
+    last = "no run is stored yet" if seen.at is None else f"the last run ended {ago}"
+    match seen.work:
+        case "here" if seen.told:
+            stale = f"; its last word was {ago}" if age >= _STALE else ""
+            return f"being made by {seen.holder}{stale}"
+        case "here":
+            return f"being made by {seen.holder}; it does not say what is under way; {last}"
+        case "elsewhere":
+            word = f"its last word was {ago}" if seen.told else f"it says nothing; {last}"
+            return f"being made by {seen.holder}; {word}"
+        case "killed":
+            assert seen.holder is not None
+            who = f"process {seen.holder.pid} on {seen.holder.host}"
+            when = "" if seen.at is None else f"; it was last seen {seen.at:%H:%M:%S} UTC, {ago}"
+            return f"nobody works on it: {who} was killed, and the same command goes on{when}"
+        case _ if seen.complete:
+            return f"complete, nobody works on it; {last}"
+        case _:
+            return f"nobody works on it; {last}; `seedwise run` makes what is missing"
+
+
+def changes(sights: "Iterator[Sight]") -> Iterator[str]:
+    """A line for each change that is worth one: runs that began or ended, differences, workers."""
+    from seedwise.cli.interims import interim_line
+
+    said = set[str]()
+    before = ""
+    for seen in sights:
+        who = _who(seen)
+        if who != before:
+            before = who
+            yield work_line(seen, datetime.now(UTC))
+        now = [_counts(seen), *map(interim_line, seen.snapshot.interims)]
+        yield from (line for line in now if line not in said)
+        said = set(now)
+
+
+def _who(seen: "Sight") -> str:
+    return f"{seen.work} {seen.holder} {seen.complete}"
+
+
+def _counts(seen: "Sight") -> str:
+    """The runs of each setup on one line."""
+    now = seen.snapshot
+    if not now.setups:
+        what = "" if now.preparing is None else f": {now.preparing[0]}"
+        return f"no run yet{what}"
+    parts = list[str]()
+    for name, setup in now.setups.items():
+        of = "" if setup.wanted is None else f" of {setup.wanted:,}"
+        others = ("running", setup.running), ("diverged", setup.diverged), ("failed", setup.failed)
+        more = "".join(f", {number:,} {what}" for what, number in others if number)
+        parts.append(f"{name} {setup.done:,}{of}{more}")
+    left = "" if now.left is None else f"; about {clock(now.left)} left"
+    return f"{count(now.done, 'run')}: {'; '.join(parts)}{left}"

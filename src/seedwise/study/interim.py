@@ -1,0 +1,242 @@
+"""How far apart two setups are while their runs are still being made.
+
+With a stopping rule this is what the rule saw at its last look. With fixed seeds it is a look
+before the end: the interval that `compare` would give now, which nobody may stop because of.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from seedwise.comparison import Rule, StoppingRule
+from seedwise.comparison.metrics import OwnMetric, ReturnedMetric, default_metric, find_metric
+from seedwise.comparison.values import metric_values
+from seedwise.errors import SeedwiseError
+from seedwise.records import RunRecord
+from seedwise.seeds import Seed
+from seedwise.stats.catalog import BuiltInMetric
+from seedwise.stats.intervals import student_difference
+from seedwise.stats.moments import Moments
+from seedwise.stats.outlook import pairs_to_go
+from seedwise.stats.sequential import Decision, Look
+from seedwise.store import Store, StoredRun
+
+__all__ = ["Interim", "InterimDifference", "PairedSoFar", "interim_of"]
+
+_NO_SPREAD = 1e-12
+"""Standard deviations below this are rounding, as in `paired_difference`."""
+
+State = Literal["early", "running", "decided", "futile", "withheld", "cap"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterimDifference:
+    """Candidate less baseline under one metric; its interval is infinite where none is known."""
+
+    metric: str
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interim:
+    """A candidate against the baseline, as far as it is.
+
+    Attributes:
+        setup: The candidate.
+        baseline: What it is compared with.
+        pairs: Pairs of runs of one seed that went into it.
+        most: The most that will: the rule's cap, or the seeds; None without an end.
+        state: `early` with fixed seeds; else why the rule stopped, or `running`.
+        verdict: What the rule says; `undecided` with fixed seeds.
+        confidence: Of the intervals.
+        margin: What counts as equivalent, a fraction of accuracy; None for no such claim.
+        more: Pairs after which the rule would decide if means and spreads stayed as they are;
+            None where it would not, and with fixed seeds.
+        differences: Of one metric or two: the one that judges the sign comes first.
+    """
+
+    setup: str
+    baseline: str
+    pairs: int
+    most: int | None
+    state: State
+    verdict: str
+    confidence: float
+    margin: float | None
+    more: int | None
+    differences: tuple[InterimDifference, ...]
+
+
+def interim_of(rule: StoppingRule, setup: str, decision: Decision) -> Interim:
+    """What a stopping rule saw of a candidate at its last look, of which there was one."""
+    one, look = rule.for_one(), decision.trace[-1]
+    return Interim(
+        setup=setup,
+        baseline=rule.baseline,
+        pairs=decision.n,
+        most=rule.stop.max_runs,
+        state=decision.reason,
+        verdict=decision.verdict,
+        confidence=1 - one.alpha,
+        margin=one.difference,
+        more=pairs_to_go(one, decision) if decision.reason == "running" else None,
+        differences=_seen(look, decision.metric),
+    )
+
+
+def _seen(look: Look, first: str) -> tuple[InterimDifference, ...]:
+    found = {"accuracy": look.accuracy, "matched_accuracy": look.matched}
+    return tuple(
+        InterimDifference(metric=name, estimate=each.estimate, low=each.low, high=each.high)
+        for name, each in sorted(found.items(), key=lambda item: item[0] != first)
+        if each is not None
+    )
+
+
+class PairedSoFar:
+    """The paired differences of a study with fixed seeds, kept up with as its runs end.
+
+    A run costs its own metrics and no reading of the others. Metrics that are functions of the
+    user's are left to the end: they may be slow, or fail.
+    """
+
+    def __init__(
+        self, store: Store, rule: Rule, setups: Sequence[str], seeds: Iterable[Seed], baseline: str
+    ) -> None:
+        self._store, self._rule, self._baseline = store, rule, baseline
+        self._candidates = [name for name in setups if name != baseline]
+        self._setups, self._seeds = frozenset(setups), frozenset(seeds)
+        self._metrics: tuple[BuiltInMetric | ReturnedMetric, ...] | None = None
+        self._values = dict[tuple[str, Seed], Sequence[float | None]]()
+        self._moments = defaultdict[tuple[str, str], Moments](Moments)
+        # Runs that share a stream are no sample: variance by source, which nobody compares.
+        self._closed = rule.paired is False or len({seed.init for seed in self._seeds}) < len(
+            self._seeds
+        )
+        if not self._closed:
+            self._read()
+
+    def now(self) -> list[Interim]:
+        """Every candidate of which there is a pair."""
+        return self._interims(self._candidates)
+
+    def add(self, setup: str, seed: Seed, record: RunRecord) -> list[Interim]:
+        """Take in a run that was just stored; what it changes."""
+        known = setup in self._setups and seed in self._seeds
+        if self._closed or not known or record.state == "failed":
+            return []
+        if self._metrics is None:
+            self._read()
+        else:
+            self._take(setup, seed, self._of_record(record))
+        changed = self._candidates if setup == self._baseline else [setup]
+        paired = [self._baseline, *changed]
+        there = [name for name in paired if (name, seed) in self._values]
+        return self._interims(there[1:]) if there[:1] == [self._baseline] else []
+
+    def _read(self) -> None:
+        """Take in all that is stored. Which metrics there are, the first finished run says."""
+        runs = [
+            run
+            for run in self._store.runs()
+            if run.setup in self._setups and run.seed in self._seeds and run.state != "failed"
+        ]
+        finished = [run for run in runs if run.state == "finished"]
+        if not finished:
+            return
+        dataset = self._store.dataset()
+        self._targets = None if dataset is None else dataset.targets
+        self._classes = 0 if dataset is None else len(dataset.classes)
+        try:
+            self._metrics = _metrics(finished, self._rule)
+            known = [metric_values(self._store, str(each), finished) for each in self._metrics]
+        except SeedwiseError:  # what cannot be compared is told by `compare`, at the end
+            self._metrics, known = (), []
+        chance = self._by_chance()
+        for run in runs:
+            values = [each[run.id] for each in known] if run.state == "finished" else chance
+            self._take(run.setup, run.seed, values)
+
+    def _of_record(self, record: RunRecord) -> Sequence[float | None]:
+        """The metrics of a new run; None where it has not got one."""
+        if record.state == "diverged":
+            return self._by_chance()
+        found = list[float | None]()
+        for metric in self._metrics or ():
+            if isinstance(metric, ReturnedMetric):
+                found.append(record.metrics.get(metric.name))
+            elif record.logits is None or self._targets is None:
+                found.append(None)
+            else:
+                found.append(float(metric.values(record.logits, self._targets)))
+        return found
+
+    def _by_chance(self) -> Sequence[float | None]:
+        """What a diverged run counts as."""
+        return [metric.chance(self._classes) for metric in self._metrics or ()]
+
+    def _take(self, setup: str, seed: Seed, values: Sequence[float | None]) -> None:
+        self._values[setup, seed] = values
+        base = self._values.get((self._baseline, seed))
+        for name in self._candidates if setup == self._baseline else [setup]:
+            other = self._values.get((name, seed))
+            if base is None or other is None:
+                continue
+            for metric, a, b in zip(self._metrics or (), base, other, strict=True):
+                if a is not None and b is not None:
+                    self._moments[name, str(metric)].add(b - a)
+
+    def _interims(self, names: Iterable[str]) -> list[Interim]:
+        found = [self._interim(name) for name in names]
+        return [each for each in found if each is not None]
+
+    def _interim(self, name: str) -> Interim | None:
+        moments = {str(metric): self._moments[name, str(metric)] for metric in self._metrics or ()}
+        if not any(each.n for each in moments.values()):
+            return None
+        confidence = self._rule.confidence
+        return Interim(
+            setup=name,
+            baseline=self._baseline,
+            pairs=max(each.n for each in moments.values()),
+            most=len(self._seeds),
+            state="early",
+            verdict="undecided",
+            confidence=confidence,
+            margin=self._rule.margin,
+            more=None,
+            differences=tuple(
+                _difference(metric, each, confidence) for metric, each in moments.items() if each.n
+            ),
+        )
+
+
+def _metrics(
+    finished: Sequence[StoredRun], rule: Rule
+) -> tuple[BuiltInMetric | ReturnedMetric, ...]:
+    """The metric that decides, and accuracy where that is another; no function of the user's."""
+    main = find_metric(rule.metric or default_metric(finished), finished)
+    if all(run.has_logits or "accuracy" in run.metrics for run in finished):
+        found = {str(each): each for each in (main, find_metric("accuracy", finished))}
+    else:
+        found = {str(main): main}
+    return tuple(each for each in found.values() if not isinstance(each, OwnMetric))
+
+
+def _difference(metric: str, moments: Moments, confidence: float) -> InterimDifference:
+    n = moments.n
+    found = student_difference(
+        moments.mean,
+        error=moments.sd / math.sqrt(n) if n > 1 and moments.sd > _NO_SPREAD else 0.0,
+        freedom=n - 1,
+        confidence=confidence,
+        runs=(n, n),
+        paired=True,
+    )
+    return InterimDifference(
+        metric=metric, estimate=found.estimate, low=found.low, high=found.high
+    )

@@ -1,0 +1,153 @@
+"""How a study that runs tells others how far it is: a small file beside it.
+
+`STUDY.live` is JSON, written by the process that makes the runs when a run begins or ends, and
+once a second while it trains; it is replaced whole, and removed at the end. Whoever watches from
+another machine reads it instead of the study, whose log another machine must not read.
+
+Nothing rests on it: where it cannot be written, the study goes on, and nobody is told.
+"""
+
+import json
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from seedwise.locks import Holder
+from seedwise.store import StoredRun
+from seedwise.study.claim import beside
+from seedwise.study.events import DataProgress, EpochDone, Event, StepsDone, Watch
+from seedwise.study.progress import Progress
+from seedwise.study.snapshot import Snapshot
+
+__all__ = ["Told", "publishing", "told"]
+
+_SECONDS_BETWEEN_WRITES = 1.0
+_MOST_BYTES = 16_000_000
+"""More than that is nothing that we wrote: 64 runs with 50 epochs each are 0.5 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the process that makes the runs said last.
+
+    Attributes:
+        holder: The process, and since when it makes them.
+        at: When it said so: UTC, ISO 8601, by its own clock.
+        snapshot: How far the study was.
+    """
+
+    holder: Holder
+    at: str
+    snapshot: Snapshot
+
+
+def told(study: Path) -> Told | None:
+    """What was said last; None where nothing was, or nothing that can be read."""
+    try:
+        with beside(study, ".live").open("rb") as file:
+            data = json.loads(file.read(_MOST_BYTES))
+        said = _decoded(Told, data)
+        datetime.fromisoformat(said.at)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return said
+
+
+@contextmanager
+def publishing(
+    study: Path, stored: Callable[[], Sequence[StoredRun]], tell: Watch
+) -> Generator[Watch]:
+    """Tell others how far a study is, as long as this is open.
+
+    Args:
+        study: The study file, which this process has claimed.
+        stored: Gives its wanted runs that are stored.
+        tell: Is told each event too.
+
+    Yields:
+        What is to be told the events.
+    """
+    publisher = _Publisher(study, stored)
+
+    def both(event: Event) -> None:
+        publisher.take(event)
+        tell(event)
+
+    try:
+        yield both
+    finally:
+        publisher.end()
+
+
+class _Publisher:
+    def __init__(self, study: Path, stored: Callable[[], Sequence[StoredRun]]) -> None:
+        self._file, self._draft = beside(study, ".live"), beside(study, ".live.tmp")
+        self._holder, self._progress = Holder.this(), Progress(stored)
+        self._written = 0.0
+
+    def take(self, event: Event) -> None:
+        now = time.monotonic()
+        self._progress.take(event, now)
+        # What comes often can wait. A run that begins cannot: nothing may follow for an hour.
+        often = isinstance(event, DataProgress | StepsDone | EpochDone)
+        if not often or now - self._written >= _SECONDS_BETWEEN_WRITES:
+            self._written = now
+            self._write(self._progress.snapshot(now))
+
+    def end(self) -> None:
+        for file in (self._draft, self._file):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+
+    def _write(self, snapshot: Snapshot) -> None:
+        at = datetime.now(UTC).isoformat()
+        said = asdict(Told(holder=self._holder, at=at, snapshot=snapshot))
+        with suppress(OSError):  # a full disk, a folder that may not be written: see the module
+            self._draft.write_text(json.dumps(said))
+            self._draft.replace(self._file)
+
+
+def _decoded(kind: Any, value: Any) -> Any:
+    """A value of a type that the classes above are made of, from what JSON gave back.
+
+    Raises:
+        ValueError: It is none of that type.
+    """
+    origin, parts = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        return _decoded_fields(kind, value)
+    if origin is UnionType:
+        (some,) = (part for part in parts if part is not NoneType)
+        return None if value is None else _decoded(some, value)
+    if origin is tuple and type(value) is list:
+        kinds = [parts[0]] * len(value) if parts[1:] == (...,) else parts
+        return tuple(_decoded(k, each) for k, each in zip(kinds, value, strict=True))
+    if origin is Mapping and type(value) is dict:
+        return {key: _decoded(parts[1], each) for key, each in value.items()}
+    if origin is Literal and value in parts:
+        return value
+    if kind is float and type(value) in (int, float):
+        return float(value)
+    if kind in (bool, int, str) and type(value) is kind:
+        return value
+    raise ValueError(f"expected {kind}, got {value!r}")
+
+
+def _decoded_fields(kind: Any, value: Any) -> Any:
+    hints = _hints(kind)
+    if type(value) is not dict or value.keys() != hints.keys():
+        raise ValueError(f"expected {kind}, got {value!r}")
+    return kind(**{name: _decoded(hints[name], value[name]) for name in hints})
+
+
+@lru_cache
+def _hints(kind: Any) -> Mapping[str, Any]:
+    """The types of a class's fields."""
+    found = get_type_hints(kind)
+    return {field.name: found[field.name] for field in fields(kind)}

@@ -1,0 +1,199 @@
+"""How far a study is: what its events add up to. Shows nothing."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from seedwise.records import EpochRecord, State
+from seedwise.seeds import Seed
+from seedwise.stats.moments import Moments
+from seedwise.store import StoredRun
+from seedwise.study.events import (
+    Compared,
+    DataProgress,
+    EpochDone,
+    Event,
+    Looked,
+    Planned,
+    RunStarted,
+    RunStored,
+    StepsDone,
+)
+from seedwise.study.interim import Interim
+from seedwise.study.snapshot import EPOCHS_SHOWN, RunNow, SampleNow, SetupNow, Snapshot
+
+__all__ = ["Progress"]
+
+_A_PACE = 0.02
+"""Share of a run that has to be done before a pace can be told."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Setup:
+    wanted: int | None = None
+    done: int = 0
+    diverged: int = 0
+    failed: int = 0
+    metrics: dict[str, Moments] = field(default_factory=lambda: defaultdict(Moments))
+
+    def add(self, state: State, metrics: Mapping[str, float]) -> None:
+        """Count a run that has ended, and its figures."""
+        if state == "failed":
+            self.failed += 1
+            return
+        self.done += 1
+        self.diverged += state == "diverged"
+        for name, value in metrics.items():
+            self.metrics[name].add(value)
+
+    def now(self, running: int) -> SetupNow:
+        samples = {
+            name: SampleNow(n=each.n, mean=each.mean, sd=each.sd0)
+            for name, each in self.metrics.items()
+        }
+        return SetupNow(
+            wanted=self.wanted,
+            done=self.done,
+            running=running,
+            diverged=self.diverged,
+            failed=self.failed,
+            metrics=samples,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    setup: str
+    seed: Seed
+    planned: int
+    steps: int
+    began: float
+    epoch: int = 0
+    step: int = 0
+    loss: float | None = None
+    epochs: list[EpochRecord] = field(default_factory=list[EpochRecord])
+
+    def now(self, now: float) -> RunNow:
+        return RunNow(
+            setup=self.setup,
+            seed=str(self.seed),
+            epochs_planned=self.planned,
+            steps=self.steps,
+            epoch=self.epoch,
+            step=self.step,
+            loss=self.loss,
+            seconds=now - self.began,
+            epochs=tuple(self.epochs[-EPOCHS_SHOWN:]),
+        )
+
+
+class Progress:
+    """What the events so far add up to. Times are given, so that a test can give its own.
+
+    Args:
+        stored: Gives the wanted runs that are in the study file; asked once it is planned.
+    """
+
+    def __init__(self, stored: Callable[[], Sequence[StoredRun]] = tuple) -> None:
+        self._stored = stored
+        self._preparing: DataProgress | None = None
+        self._setups = dict[str, _Setup]()
+        self._runs = dict[tuple[str, Seed], _Run]()
+        self._interims = dict[str, Interim]()
+        self._wanted: int | None = 0
+        self._stops = False
+        self._missing = self._to_make = 0
+        self._began: float | None = None
+        self._first_run: float | None = None
+
+    def take(self, event: Event, now: float) -> None:
+        """Add an event that came at `now`, in seconds of any clock."""
+        if self._began is None:
+            self._began = now
+        match event:
+            case DataProgress():
+                self._preparing = event if event.done < event.total else None
+            case Planned():
+                self._plan(event)
+            case Looked() | Compared():
+                self._interims[event.interim.setup] = event.interim
+            case RunStarted():
+                self._start(event, now)
+            case StepsDone():
+                run = self._runs[event.setup, event.seed]
+                run.epoch, run.step, run.loss = event.epoch, event.step + 1, event.loss
+            case EpochDone():
+                run = self._runs[event.setup, event.seed]
+                run.epochs.append(event.record)
+                run.epoch, run.step, run.loss = event.record.epoch + 1, 0, None
+            case RunStored():
+                self._runs.pop((event.setup, event.seed), None)
+                self._setups[event.setup].add(event.state, event.metrics)
+                self._missing -= event.state != "failed"
+            case _:
+                self._preparing = None
+
+    def snapshot(self, now: float) -> Snapshot:
+        """All of it, at `now` of the same clock."""
+        runs = tuple(run.now(now) for run in self._runs.values())
+        setups = {
+            name: setup.now(sum(run.setup == name for run in runs))
+            for name, setup in self._setups.items()
+        }
+        making, parts = self._preparing, sum(run.share for run in runs)
+        return Snapshot(
+            preparing=None if making is None else (making.what, making.done, making.total),
+            setups=setups,
+            runs=runs,
+            interims=tuple(self._interims.values()),
+            wanted=self._wanted,
+            missing=self._missing,
+            stops=self._stops,
+            elapsed=0.0 if self._began is None else now - self._began,
+            left=self._seconds_left(now, parts, self._runs_left()),
+            left_at_most=self._seconds_left(now, parts, self._missing if self._wanted else None),
+        )
+
+    def _seconds_left(self, now: float, parts: float, runs: int | None) -> float | None:
+        """Seconds until so many runs are stored, at the pace so far; None before there is one."""
+        made = self._to_make - self._missing + parts
+        if self._first_run is None or made < _A_PACE or runs is None:
+            return None
+        return (now - self._first_run) / made * max(0.0, runs - parts)
+
+    def _runs_left(self) -> int | None:
+        """Runs that are still to be stored; under a stopping rule those that it seems to need.
+
+        None where a comparison has just begun, or seems to need no known number of pairs.
+        """
+        if not self._stops:
+            return self._missing
+        more = [each.more for each in self._interims.values() if each.state == "running"]
+        known = [pairs for pairs in more if pairs is not None]
+        if len(self._interims) < len(self._setups) - 1 or len(known) < len(more):
+            return None
+        return sum(known) + max(known, default=0)  # the baseline goes on for all of them
+
+    def _plan(self, event: Planned) -> None:
+        self._stops, self._wanted = event.stops, event.wanted
+        self._missing = self._to_make = event.missing
+        each = None if event.stops or not event.wanted else event.wanted // len(event.setups)
+        self._setups = {name: _Setup(wanted=each) for name in event.setups}
+        for run in self._stored():
+            self._setups[run.setup].add(run.state, _figures(run))
+
+    def _start(self, event: RunStarted, now: float) -> None:
+        self._preparing = None
+        if self._first_run is None:
+            self._first_run = now
+        self._runs[event.setup, event.seed] = _Run(
+            setup=event.setup, seed=event.seed, planned=event.epochs, steps=event.steps, began=now
+        )
+
+
+def _figures(run: StoredRun) -> Mapping[str, float]:
+    """The figures that a stored run had when it ended."""
+    if run.state != "finished" or not run.epochs:
+        return run.metrics
+    last = run.epochs[-1]
+    return {"accuracy": last.accuracy, "smoothed_accuracy": last.smoothed_accuracy}

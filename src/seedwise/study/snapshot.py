@@ -1,0 +1,126 @@
+"""How far a study is at one moment: all that a terminal shows, as a value that JSON can keep."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from seedwise.records import EpochRecord
+from seedwise.study.interim import Interim
+
+__all__ = ["RunNow", "SampleNow", "SetupNow", "Snapshot"]
+
+EPOCHS_SHOWN = 50
+"""Epochs of a run under way that are kept for whoever looks: more than a terminal has lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleNow:
+    """A metric over the finished runs of a setup so far; `sd` has ddof 0, as the notebook's."""
+
+    n: int
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupNow:
+    """The wanted runs of a setup.
+
+    Attributes:
+        wanted: How many; None where a stopping rule will say.
+        done: Finished and diverged ones.
+        running: Under way.
+        diverged: Those of `done` that diverged.
+        failed: Tries that failed.
+        metrics: The figures of the finished ones.
+    """
+
+    wanted: int | None
+    done: int
+    running: int
+    diverged: int
+    failed: int
+    metrics: Mapping[str, SampleNow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNow:
+    """A run under way.
+
+    Attributes:
+        setup: Name of its setup.
+        seed: Its seed, as text.
+        epochs_planned: Epochs of the whole run; 0 where nobody can say.
+        steps: Steps of an epoch; 0 likewise.
+        epoch: The epoch that it is in, from 0.
+        step: Steps of it that are done.
+        loss: fastai's smoothed loss there; None where nobody said.
+        seconds: Since it began.
+        epochs: The figures after its last epochs.
+    """
+
+    setup: str
+    seed: str
+    epochs_planned: int
+    steps: int
+    epoch: int
+    step: int
+    loss: float | None
+    seconds: float
+    epochs: tuple[EpochRecord, ...]
+
+    @property
+    def all_steps(self) -> int:
+        """Steps of the whole run; 0 where nobody can say."""
+        return self.epochs_planned * self.steps
+
+    @property
+    def done_steps(self) -> int:
+        """Steps that are done."""
+        return min(self.all_steps, self.epoch * self.steps + self.step)
+
+    @property
+    def share(self) -> float:
+        """Share of the run that is done; 0 where nobody can say."""
+        return self.done_steps / self.all_steps if self.all_steps else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A study at one moment.
+
+    Attributes:
+        preparing: What is being made ready (bytes, images), with how much is done and in all.
+        setups: The wanted runs by setup.
+        runs: The runs under way.
+        interims: The candidates against the baseline.
+        wanted: Runs in all; under a stopping rule the most it may take, and None without a cap.
+        missing: Those that are still to be made; under a stopping rule at most.
+        stops: Whether a stopping rule says how many runs there will be.
+        elapsed: Seconds since this call began.
+        left: Seconds until the last run ends, at the pace so far; None where nobody can say.
+        left_at_most: The same if a stopping rule went on up to its cap.
+    """
+
+    preparing: tuple[str, int, int] | None
+    setups: Mapping[str, SetupNow]
+    runs: tuple[RunNow, ...]
+    interims: tuple[Interim, ...]
+    wanted: int | None
+    missing: int
+    stops: bool
+    elapsed: float
+    left: float | None
+    left_at_most: float | None
+
+    @property
+    def done(self) -> int:
+        """Finished and diverged runs."""
+        return sum(setup.done for setup in self.setups.values())
+
+    @property
+    def share_done(self) -> float:
+        """Share of all wanted runs that is done, parts of runs included."""
+        if not self.wanted:
+            return 1.0
+        parts = sum(run.share for run in self.runs)
+        return min(1.0, (self.wanted - self.missing + parts) / self.wanted)

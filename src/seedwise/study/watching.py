@@ -1,0 +1,167 @@
+"""A study that runs elsewhere, as far as this machine may look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from seedwise.comparison import StoppingRule, decisions
+from seedwise.comparison.beforehand import PLAN, fixed_rule
+from seedwise.errors import StudyError
+from seedwise.locks import Holder
+from seedwise.seeds import Seed
+from seedwise.store import Store
+from seedwise.study.claim import beside, network_file_system, worker
+from seedwise.study.events import Compared, Looked, Planned
+from seedwise.study.interim import PairedSoFar, interim_of
+from seedwise.study.live import told
+from seedwise.study.progress import Progress
+from seedwise.study.snapshot import Snapshot
+from seedwise.study.stopping import most_runs
+
+__all__ = ["Lookout", "Sight", "as_stored", "version_of"]
+
+Work = Literal["here", "elsewhere", "killed", "nobody"]
+_WORK: Mapping[bool | None, Work] = {True: "here", False: "killed", None: "elsewhere"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A study as it is seen from outside.
+
+    Attributes:
+        snapshot: How far it is.
+        work: Who makes its runs: a process `here` on this machine; one `elsewhere`, of which this
+            machine cannot know whether it lives; one that was `killed`; or `nobody`.
+        holder: That process; None for nobody.
+        at: When that process said so; where it said nothing, when the last run ended; UTC.
+        told: Whether the process said it; runs under way are known only then.
+        complete: Whether nothing is left to make, as far as the study was planned.
+    """
+
+    snapshot: Snapshot
+    work: Work
+    holder: Holder | None
+    at: datetime | None
+    told: bool
+    complete: bool
+
+    def age(self, now: datetime) -> float:
+        """Seconds since `at`, by clocks that may differ; 0 where nothing is known."""
+        return 0.0 if self.at is None else max(0.0, (now - self.at).total_seconds())
+
+
+class Lookout:
+    """Looks at a study again and again, and reads its file only when it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._version: object = None
+        self._stored: Sight | None = None
+
+    def look(self) -> Sight:
+        """The study at this moment.
+
+        What its process said is all that is read while one works on it: that is as new as the
+        file, and the file may be on a network file system, where only that machine may read it.
+
+        Raises:
+            StudyError: There is no such study, or it cannot be read, here or at this moment.
+        """
+        if not self._path.exists():
+            return self._read()  # says what is wrong
+        found, said = worker(self._path), told(self._path)
+        holder = found.holder if found else None
+        work: Work = "nobody"
+        if found is not None:
+            work = _WORK[found.alive]
+        elif said is not None:  # no locks on this system, or it could not be removed
+            work, holder = "elsewhere", said.holder
+        if said is None or said.holder != holder:
+            if work == "elsewhere" and (kind := network_file_system(self._path)):
+                raise StudyError(
+                    f"{self._path} lies on a network file system ({kind}) and is being run by "
+                    f"{holder}, which does not say how far it is; look there"
+                )
+            return replace(self._read(), work=work, holder=holder)
+        at = datetime.fromisoformat(said.at)
+        if work == "killed":
+            return replace(self._read(), work=work, holder=holder, at=at)
+        return Sight(
+            snapshot=said.snapshot, work=work, holder=holder, at=at, told=True, complete=False
+        )
+
+    def _read(self) -> Sight:
+        version = version_of(self._path)
+        if self._stored is None or version != self._version:
+            self._stored = as_stored(self._path)
+            self._version = version
+        return self._stored
+
+
+def version_of(path: Path) -> object:
+    """Something that differs once a study file was written to; None where there is no file."""
+    found = list[tuple[int, int]]()
+    for file in (path, beside(path, "-wal")):
+        try:
+            facts = file.stat()
+        except OSError:
+            continue
+        if facts.st_size:  # an empty log comes and goes with whoever reads
+            found.append((facts.st_mtime_ns, facts.st_size))
+    return tuple(found) or None
+
+
+def as_stored(path: Path) -> Sight:
+    """A study that nobody works on, from its file.
+
+    Raises:
+        StudyError: There is no such file, or it cannot be read.
+    """
+    with Store.open(path, readonly=True) as store:
+        runs, plan, rule = store.runs(), store.choice(PLAN), StoppingRule.of(store)
+        results = {(run.setup, run.seed) for run in runs if run.state != "failed"}
+        missing = set[tuple[str, Seed]]()
+        events: list[Looked | Compared] = []
+        if rule is not None:
+            planned = most_runs(store, rule)
+            for name, each in decisions(store, rule).items():
+                if each.n:
+                    interim = interim_of(rule, name, each)
+                    events.append(Looked(setup=name, decision=each, interim=interim))
+        else:
+            names = tuple(store.setups())
+            seeds = {Seed.parse(seed) for seed in plan["seeds"]} if plan else set[Seed]()
+            wanted = {(name, seed) for name in plan["setups"] for seed in seeds} if plan else set()
+            missing = wanted - results
+            planned = Planned(
+                setups=names, wanted=len(results) + len(missing), stored=len(results)
+            )
+            if names:
+                seeds |= {seed for _, seed in results}
+                looks = PairedSoFar(store, fixed_rule(store), names, seeds, names[0])
+                events += [Compared(interim=interim) for interim in looks.now()]
+    progress = Progress(lambda: [run for run in runs if run.setup in planned.setups])
+    for event in (planned, *events):
+        progress.take(event, 0.0)
+    snapshot = progress.snapshot(0.0)
+    left = {name: sum(setup == name for setup, _ in missing) for name in planned.setups}
+    if rule is None:
+        counts = {
+            name: replace(each, wanted=each.done + left[name])
+            for name, each in snapshot.setups.items()
+        }
+        snapshot = replace(snapshot, setups=counts)
+    open_ = rule is not None and (
+        len(snapshot.interims) < len(rule.candidates)
+        or any(each.state == "running" for each in snapshot.interims)
+    )
+    return Sight(
+        snapshot=snapshot,
+        work="nobody",
+        holder=None,
+        at=max((run.ended_at for run in runs), default=None),
+        told=False,
+        complete=not missing and not open_,
+    )

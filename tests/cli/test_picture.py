@@ -1,0 +1,202 @@
+"""What a terminal shows of a study at one moment, on terminals of many sizes."""
+
+import io
+import math
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from seedwise.cli.interims import interim_line
+from seedwise.cli.picture import picture
+from seedwise.records import EpochRecord
+from seedwise.study.interim import Interim, InterimDifference
+from seedwise.study.snapshot import RunNow, SampleNow, SetupNow, Snapshot
+
+
+def setup(done, *, wanted=20, running=0, diverged=0, failed=0, metrics=("accuracy",)):
+    samples = {name: SampleNow(n=done, mean=0.835, sd=0.0035) for name in metrics}
+    return SetupNow(
+        wanted=wanted,
+        done=done,
+        running=running,
+        diverged=diverged,
+        failed=failed,
+        metrics=samples,
+    )
+
+
+def under_way(name, seed, *, epochs=5, steps=170, epoch=2):
+    figures = {"train_loss": 1.5, "valid_loss": 1.25, "accuracy": 0.8, "smoothed_accuracy": 0.79}
+    return RunNow(
+        setup=name,
+        seed=str(seed),
+        epochs_planned=epochs,
+        steps=steps,
+        epoch=epoch if steps else 0,
+        step=60 if steps else 0,
+        loss=1.1 if steps else None,
+        seconds=72.0,
+        epochs=tuple(EpochRecord(epoch=each, **figures, seconds=3.4) for each in range(epoch))
+        if steps
+        else (),
+    )
+
+
+def difference(metric="accuracy", estimate=0.0035, half=0.004):
+    low, high = estimate - half, estimate + half
+    return InterimDifference(metric=metric, estimate=estimate, low=low, high=high)
+
+
+def interim(name="relu", *differences, pairs=11, most=20, state="early", **settings):
+    usual = {"verdict": "undecided", "confidence": 0.95, "margin": None, "more": None}
+    return Interim(
+        setup=name,
+        baseline="mish",
+        pairs=pairs,
+        most=most,
+        state=state,
+        differences=differences or (difference(),),
+        **usual | settings,
+    )
+
+
+def snapshot(setups=None, *, runs=(), interims=(), stops=False, left=190.0, left_at_most=500.0):
+    setups = setups or {"mish": setup(12, running=1), "relu": setup(11, running=1, diverged=1)}
+    done = sum(each.done for each in setups.values())
+    return Snapshot(
+        preparing=None,
+        setups=setups,
+        runs=runs,
+        interims=interims,
+        wanted=40,
+        missing=40 - done,
+        stops=stops,
+        elapsed=105.0,
+        left=left,
+        left_at_most=left_at_most,
+    )
+
+
+def shown(now, width=80, height=24, **settings):
+    out = io.StringIO()
+    found = picture(now, width=width, height=height, **settings)
+    Console(file=out, width=width, height=height).print(found)
+    return out.getvalue().splitlines()
+
+
+def line(text, lines):
+    (found,) = (each for each in lines if text in each)
+    return found
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_fixed_seeds_show_the_interval_as_a_look_before_the_end(width):
+    two = (difference("matched_accuracy"), difference("accuracy", 0.002, 0.01))
+    lines = shown(snapshot(interims=(interim("relu", *two),)), width)
+    assert "less mish" in line("metric", lines)
+    row = line("matched", lines)
+    assert row.split()[:4] == ["relu", "matched", "+0.35", "[-0.05,"]
+    assert row.rstrip().endswith("11 of 20")
+    assert line("accuracy  +", lines).split()[:3] == ["accuracy", "+0.20", "[-0.80,"]
+    assert "a look before the end" in line("95 % interval", lines)
+    assert "23 of 40 runs" in lines[-1]
+    assert "about 03:10 left" in lines[-1]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_rule_shows_how_near_it_is(width):
+    rule = {"margin": 0.005, "confidence": 0.975}
+    interims = (
+        interim("relu", state="running", more=9, **rule),
+        interim("gelu", state="running", more=None, **rule),
+        interim("swish", state="decided", verdict="worse", pairs=8, **rule),
+        interim("elu", state="futile", pairs=14, **rule),
+    )
+    setups = {name: setup(11, wanted=None) for name in ("mish", "relu", "gelu", "swish", "elu")}
+    lines = shown(snapshot(setups, interims=interims, stops=True), width, 30)
+    ends = {row.split()[0]: row for row in lines if "accuracy  +" in row}
+    assert ends["relu"].rstrip().endswith("11 of 20, ~9 more")
+    assert ends["gelu"].rstrip().endswith("11 of 20, not near")
+    assert ends["swish"].rstrip().endswith("worse after 8")
+    assert ends["elu"].rstrip().endswith("undecided (futile) after 14")
+    assert "clear of 0, or within ±0.50" in line("97.5 % at every look", lines)
+    assert lines[-1].endswith(
+        "55 runs of at most 40, 01:45 gone, about 03:10 left if it goes on like this"
+    )
+
+
+def test_without_an_estimate_the_cap_says_how_long_it_may_take():
+    now = snapshot(interims=(interim(state="running"),), stops=True, left=None)
+    assert shown(now)[-1].endswith("at most 08:20 left")
+    assert shown(replace(now, left_at_most=None))[-1].endswith("stops when decided")
+
+
+def test_the_first_pairs_have_no_interval_and_show_none():
+    first = InterimDifference(metric="accuracy", estimate=0.003, low=-math.inf, high=math.inf)
+    row = line("+0.30", shown(snapshot(interims=(interim("relu", first, pairs=1),))))
+    assert "inf" not in row
+    assert "─" not in row
+
+
+@pytest.mark.parametrize(
+    ("estimate", "half"), [(0.01, 0.004), (-0.01, 0.004), (0.0, 0.003), (0.002, 0.02)]
+)
+def test_a_drawn_interval_lies_as_its_numbers_do(estimate, half):
+    found = interim("relu", difference("accuracy", estimate, half), margin=0.005)
+    row = line("accuracy  ", shown(snapshot(interims=(found,)), 200))
+    left, right = (row.index("┊"), row.rindex("┊"))
+    zero = (left + right) // 2
+    assert row[zero] in "│●"
+    assert math.copysign(1, row.index("●") - zero) == math.copysign(1, estimate) or not estimate
+    drawn = [place for place, char in enumerate(row) if char in "─●" and place > 40]
+    assert (min(drawn) < zero) == (estimate - half < 0)
+    assert (max(drawn) > zero) == (estimate + half > 0)
+    assert (max(drawn) > right) == (estimate + half > 0.005)
+
+
+def test_other_metrics_than_accuracy_are_shown_in_their_own_units():
+    setups = {name: setup(3, metrics=("f1",)) for name in ("forest", "boosting")}
+    runs = (under_way("forest", 3, steps=0), under_way("boosting", 2, steps=0))
+    found = interim("boosting", difference("f1", 0.0177, 0.1), pairs=2)
+    lines = shown(snapshot(setups, runs=runs, interims=(found,)))
+    assert lines[0].split()[-1] == "f1"
+    assert line("forest ", lines[1:2]).split()[-3:] == ["0.835", "±", "0.0035"]
+    assert "+0.0177 [-0.0823, +0.1177]" in "\n".join(lines)
+    assert "under way: forest seed 3 for 01:12, boosting seed 2 for 01:12" in lines
+
+
+def test_clocks_go_on_between_two_words_of_the_process():
+    now = snapshot(runs=(under_way("mish", 1, steps=0),))
+    lines = shown(now, age=20.0)
+    assert "02:05 gone, about 02:50 left" in lines[-1]
+    assert "mish seed 1 for 01:32" in line("under way", lines)
+    assert shown(now, clocks=False)[-1].rstrip().endswith("58 %")
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 24), (60, 16), (80, 10), (80, 24), (200, 50)])
+@pytest.mark.parametrize("setups", [2, 7, 40])
+@pytest.mark.parametrize("going", [0, 1, 16])
+def test_whatever_there_is_fits(width, height, setups, going):
+    names = [f"a-setup-with-a-long-name-{number}" for number in range(setups)]
+    two = (difference("matched_accuracy"), difference("accuracy", -0.02))
+    now = snapshot(
+        {name: setup(1, metrics=("accuracy", "smoothed_accuracy")) for name in names},
+        runs=tuple(under_way(names[0], seed) for seed in range(going)),
+        interims=tuple(interim(name, *two) for name in names[1:]),
+    )
+    lines = shown(now, width, height)
+    assert len(lines) < height
+    assert max(map(len, lines)) <= width
+    assert f"{setups} of 40" in lines[-1]
+    assert lines[1].startswith(" a-setup") or width < 60
+
+
+def test_a_line_says_it_all_for_a_log():
+    two = (difference("matched_accuracy"), difference("accuracy", 0.002, 0.01))
+    assert interim_line(interim("relu", *two)) == (
+        "relu less mish: matched +0.35 [-0.05, +0.75], accuracy +0.20 [-0.80, +1.20]; "
+        "11 of 20 pairs, a look before the end"
+    )
+    near = interim("relu", state="running", most=None, more=2)
+    assert interim_line(near).endswith("; 11 pairs, ~2 more")
