@@ -6,7 +6,6 @@ import pytest
 from rich.console import Console
 
 from seedwise.cli.display import _Picture, watching
-from seedwise.study.progress import Progress
 from seedwise.records import STATES, EpochRecord, RunRecord, State
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
@@ -20,6 +19,7 @@ from seedwise.study.events import (
     RunStored,
     StepsDone,
 )
+from seedwise.study.progress import Progress
 
 from store_records import ENDED
 

@@ -28,6 +28,9 @@ from seedwise.study.snapshot import Snapshot
 __all__ = ["Told", "publishing", "told"]
 
 _SECONDS_BETWEEN_WRITES = 1.0
+_MOST = 2**53
+"""Whole numbers beyond that count nothing of ours, and are no floats."""
+
 _MOST_BYTES = 16_000_000
 """More than that is nothing that we wrote: 64 runs with 50 epochs each are 0.5 MB."""
 
@@ -53,7 +56,8 @@ def told(study: Path) -> Told | None:
         with beside(study, ".live").open("rb") as file:
             data = json.loads(file.read(_MOST_BYTES))
         said = _decoded(Told, data)
-        datetime.fromisoformat(said.at)
+        if datetime.fromisoformat(said.at).tzinfo is None:
+            return None
     except (OSError, ValueError, RecursionError):
         return None
     return said
@@ -134,7 +138,9 @@ def _decoded(kind: Any, value: Any) -> Any:
         return value
     if kind is float and type(value) in (int, float):
         return float(value)
-    if kind in (bool, int, str) and type(value) is kind:
+    if kind is int and type(value) is int and abs(value) <= _MOST:
+        return value
+    if kind in (bool, str) and type(value) is kind:
         return value
     raise ValueError(f"expected {kind}, got {value!r}")
 
