@@ -22,7 +22,7 @@ from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
 from seedwise.study import Study, claim, watching
-from seedwise.study.events import Planned, RunStarted, RunStored
+from seedwise.study.events import Finished, Planned, RunStarted, RunStored
 from seedwise.study.live import Told, publishing, told
 from seedwise.study.watching import Lookout, as_stored, version_of
 
@@ -63,12 +63,25 @@ def test_each_run_is_told_when_it_begins_and_when_it_ends(path):
     seen = watched(Study(path), {"a": number, "b": other}, seeds=3)
     begun = [said for event, said, _ in seen if isinstance(event, RunStarted)]
     assert [[each.setup for each in said.snapshot.runs] for said in begun] == [["a"], ["b"]] * 3
-    stored = [said.snapshot for event, said, _ in seen if isinstance(event, RunStored)]
-    assert [each.done for each in stored] == [1, 2, 3, 4, 5, 6]
-    assert [each.missing for each in stored] == [5, 4, 3, 2, 1, 0]
-    assert stored[-1].setups["a"].metrics["accuracy"].mean == pytest.approx(0.81)
-    (interim,) = seen[-1][1].snapshot.interims
+    assert [said.snapshot.done for said in begun] == [0, 1, 2, 3, 4, 5]
+    event, said, _ = seen[-1]
+    assert isinstance(event, Finished)
+    assert (said.snapshot.done, said.snapshot.missing, said.snapshot.runs) == (6, 0, ())
+    assert said.snapshot.setups["a"].metrics["accuracy"].mean == pytest.approx(0.81)
+    (interim,) = said.snapshot.interims
     assert (interim.setup, interim.pairs) == ("b", 3)
+
+
+def test_a_run_that_ends_beside_another_is_told_at_once(path):
+    """The other may take an hour without a word."""
+    with publishing(path, tuple, lambda event: None) as tell:
+        tell(Planned(setups=("a", "b"), wanted=2, stored=0))
+        for name in "ab":
+            tell(RunStarted(setup=name, seed=Seed.of(0), epochs=0, steps=0))
+        figures = {"state": "finished", "seconds": 1.0, "metrics": {}, "error": None}
+        tell(RunStored(setup="a", seed=Seed.of(0), **figures))
+        assert told(path).snapshot.done == 1
+        assert [each.setup for each in told(path).snapshot.runs] == ["b"]
 
 
 def test_whoever_looks_meanwhile_sees_what_the_process_said(path):

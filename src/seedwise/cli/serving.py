@@ -242,5 +242,5 @@ class _Handler(BaseHTTPRequestHandler):
         """What answers: no version, which is nobody's business."""
         return "seedwise"
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:
         """Requests are not told."""

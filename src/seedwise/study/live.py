@@ -21,7 +21,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from seedwise.locks import Holder
 from seedwise.store import StoredRun
 from seedwise.study.claim import beside
-from seedwise.study.events import DataProgress, EpochDone, Event, StepsDone, Watch
+from seedwise.study.events import (
+    Compared,
+    DataProgress,
+    EpochDone,
+    Event,
+    Looked,
+    RunStored,
+    StepsDone,
+    Watch,
+)
 from seedwise.study.progress import Progress
 from seedwise.study.snapshot import Snapshot
 
@@ -98,11 +107,15 @@ class _Publisher:
     def take(self, event: Event) -> None:
         now = time.monotonic()
         self._progress.take(event, now)
-        # What comes often can wait. A run that begins cannot: nothing may follow for an hour.
-        often = isinstance(event, DataProgress | StepsDone | EpochDone)
-        if not often or now - self._written >= _SECONDS_BETWEEN_WRITES:
+        snapshot = self._progress.snapshot(now)
+        # What comes often can wait, and so can what comes between two runs. While a run is under
+        # way nothing can that changes the study: nothing else may happen for an hour.
+        waits = isinstance(event, DataProgress | StepsDone | EpochDone) or (
+            isinstance(event, RunStored | Looked | Compared) and not snapshot.runs
+        )
+        if not waits or now - self._written >= _SECONDS_BETWEEN_WRITES:
             self._written = now
-            self._write(self._progress.snapshot(now))
+            self._write(snapshot)
 
     def end(self) -> None:
         for file in (self._draft, self._file):
