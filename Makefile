@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-adapters test-fastai1 check format lines clean
+.PHONY: demo test test-slow test-adapters test-fastai1 check format vega lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
@@ -32,6 +32,9 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+vega: ## what reports carry to draw charts, from the versions that javascript/package-lock.json pins; needs npm
+	cd javascript && npm ci --silent --no-audit --no-fund && npm run --silent build
 
 lines: ## the five largest modules
 	@wc -l $$(git ls-files 'src/*.py') | sort -rn | sed -n 2,6p

@@ -7,6 +7,7 @@ from seedwise.cli.console import Console
 from seedwise.cli.tables import say
 from seedwise.cli.words import count, percent, signed, spread
 from seedwise.comparison import StoppingRule, decisions
+from seedwise.comparison.decided import decision_sentence
 from seedwise.stats.sequential import Decision, Interval
 from seedwise.store import Store
 
@@ -23,7 +24,7 @@ def stored_decisions(path: Path) -> tuple[StoppingRule | None, Mapping[str, Deci
 def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, Decision]) -> None:
     """The verdict on each candidate, its interval, and what that may be read as."""
     for name, decision in found.items():
-        say(console, _sentence(name, rule, decision))
+        say(console, decision_sentence(name, rule, decision))
         if decision.n:
             _print_grounds(console, decision)
     stop, candidates = rule.stop, count(len(rule.candidates), "candidate")
@@ -35,26 +36,6 @@ def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, De
         "stopping; the estimates lean outward. All of it speaks of new seeds on these\n"
         "images, not of new images.",
     )
-
-
-def _sentence(name: str, rule: StoppingRule, found: Decision) -> str:
-    margin = spread("accuracy", rule.stop.difference)
-    pairs = f"after {count(found.n, 'pair')} of runs"
-    by = f"by {found.metric.replace('_', ' ')}"
-    match found.verdict, found.reason:
-        case "better" | "worse" as verdict, _:
-            return f"{name} is {verdict} than {rule.baseline} ({by}), {pairs}."
-        case "equivalent", _:
-            return f"{name} and {rule.baseline} are equivalent: within {margin} points, {pairs}."
-        case _, "futile":
-            return (
-                f"{name} against {rule.baseline}: undecided {pairs}, and {rule.stop.max_runs} "
-                "would hardly decide it."
-            )
-        case _, "cap":
-            return f"{name} against {rule.baseline}: undecided {pairs}, which is the most allowed."
-        case _:
-            return f"{name} against {rule.baseline}: not decided yet, {pairs}."
 
 
 def _print_grounds(console: Console, found: Decision) -> None:

@@ -15,7 +15,7 @@ from seedwise.figures import in_points, spread
 from seedwise.stats.intervals import Sample
 from seedwise.store import Store
 
-__all__ = ["Cell", "Row", "paper_table", "table_rows"]
+__all__ = ["Cell", "Row", "escaped_markdown", "paper_table", "table_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +132,16 @@ def paper_table(rows: Sequence[Row], *, form: str, confidence: float) -> str:
     return style.table(head, body, note)
 
 
+def escaped_markdown(text: str) -> str:
+    r"""Text that stands in Markdown, on one line, as it is.
+
+    >>> print(escaped_markdown("a_b | <c>"))
+    a\_b \| \<c\>
+    """
+    line = " ".join(text.split("\n"))
+    return "".join(f"\\{each}" if each in "\\`*_{}[]<>|~$#" else each for each in line)
+
+
 def _title(metric: str) -> str:
     return f"{metric} (%)" if in_points(metric) else metric
 
@@ -163,7 +173,7 @@ class _Markdown:
         return f"| {' | '.join(cells)} |"
 
     def _escaped(self, text: str) -> str:
-        return "".join(f"\\{each}" if each in "\\`*_{}[]<>|~$#" else each for each in text)
+        return escaped_markdown(text)
 
 
 class _Latex:
