@@ -21,7 +21,7 @@ test-adapters: $(VENV)/.adapters ## adapters and examples with every library tha
 	SEEDWISE_REQUIRE_ADAPTERS=1 $(BIN)/python -m pytest -m adapters
 
 test-fastai1: $(VENV)-fastai1/.dev ## the adapter of fastai 1, which needs an environment of its own
-	SEEDWISE_REQUIRE_ADAPTERS=1 $(VENV)-fastai1/bin/python -m pytest tests/adapters/test_fastai1.py
+	SEEDWISE_REQUIRE_ADAPTERS=1 $(VENV)-fastai1/bin/python -m pytest -m adapters tests/adapters/test_fastai1.py tests/adapters/test_docs.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
