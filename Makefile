@@ -5,13 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-adapters test-fastai1 check docs format lines clean
+.PHONY: demo test test-slow test-adapters test-fastai1 check docs format vega lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
 	$(BIN)/seedwise demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.browser
 	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/.dev
@@ -21,7 +21,7 @@ test-adapters: $(VENV)/.adapters ## adapters and examples with every library tha
 	SEEDWISE_REQUIRE_ADAPTERS=1 $(BIN)/python -m pytest -m adapters
 
 test-fastai1: $(VENV)-fastai1/.dev ## the adapter of fastai 1, which needs an environment of its own
-	SEEDWISE_REQUIRE_ADAPTERS=1 $(VENV)-fastai1/bin/python -m pytest tests/adapters/test_fastai1.py
+	SEEDWISE_REQUIRE_ADAPTERS=1 $(VENV)-fastai1/bin/python -m pytest -m adapters tests/adapters/test_fastai1.py tests/adapters/test_docs.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -35,6 +35,9 @@ docs: $(VENV)/.docs ## docs/_build/html/index.html; a warning is an error
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+vega: ## what reports carry to draw charts, from the versions that javascript/package-lock.json pins; needs npm
+	cd javascript && npm ci --silent --no-audit --no-fund && npm run --silent build
 
 lines: ## the five largest modules
 	@wc -l $$(git ls-files 'src/*.py') | sort -rn | sed -n 2,6p
@@ -55,6 +58,16 @@ $(VENV)/.train: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-nodeps.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	touch $@
+
+# A Chromium for the tests of reports: one that is there, Debian's where it may be installed, or
+# Playwright's. Without one they are skipped, unless SEEDWISE_REQUIRE_BROWSER is set as in CI.
+$(VENV)/.browser: $(VENV)/.dev
+	command -v chromium || command -v google-chrome || { \
+	  test "$$(id -u)" = 0 && apt-get -qq -o DPkg::Lock::Timeout=300 update && \
+	  apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends chromium; \
+	} > /dev/null 2>&1 || timeout 120 $(BIN)/playwright install chromium > /dev/null 2>&1 || \
+	  echo "no Chromium can be had: tests that need a browser are skipped"
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.dev requirements-docs.txt

@@ -18,7 +18,7 @@ extensions = [
     "sphinx_copybutton",
     "generated",  # _ext/generated.py: what the reference takes from the code
 ]
-smartquotes = False  # "--margin" is no dash
+smartquotes_action = "D"  # dashes only: quotes stay as they are typed
 exclude_patterns = ["_build", "_ext"]
 root_doc = "index"
 
@@ -43,6 +43,7 @@ html_static_path = ["_static"]
 html_css_files = ["seedwise.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {
     # The stack of each system: nothing is fetched, and the pages open from disk.
     "light_css_variables": {"font-stack": "system-ui, sans-serif"},

@@ -28,6 +28,9 @@ from seedwise.study import LocalExecutor, RayExecutor, config, executors
 
 __all__ = ["setup"]
 
+_OPTION = r"(?<![\w-])--[a-z][a-z-]*"
+_ARGUMENT = r"\b(?!CSV|JSON|CUDA)[A-Z]{3,}(?:\.[A-Z]+)?\b"
+
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """What Sphinx calls."""
@@ -168,13 +171,8 @@ def _command(path: str, command: click.Command, level: str) -> Iterator[str]:
 
 
 def _prose(text: str | None) -> str:
-    """Help as Markdown: what is in capitals there names an argument."""
-    return re.sub(r"\b([A-Z]{3,}(?:\.[A-Z]+)?)\b(?!\])", _as_code, inspect.cleandoc(text or ""))
-
-
-def _as_code(match: re.Match[str]) -> str:
-    word = match[1]
-    return word if word in {"CSV", "JSON", "CUDA"} else f"`{word}`"
+    """Help as Markdown: arguments stand there in capitals, options with their dashes."""
+    return re.sub(f"{_OPTION}|{_ARGUMENT}", r"`\g<0>`", inspect.cleandoc(text or ""))
 
 
 # study.toml
@@ -292,7 +290,8 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[
 
 def _cell(text: str) -> str:
     """Text of the code as one cell: what Markdown would read otherwise is escaped."""
-    code = re.split(r"(`[^`]*`)", " ".join(text.split()))
+    marked = re.sub(f"(?<!`){_OPTION}", r"`\g<0>`", " ".join(text.split()))
+    code = re.split(r"(`[^`]*`)", marked)
     return "".join(
         part.replace("|", r"\|") if part.startswith("`") else re.sub(r"([|<\[*_])", r"\\\1", part)
         for part in code

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["figure", "in_points", "spread"]
+__all__ = ["figure", "in_points", "signed", "spread"]
 
 _SHARES = frozenset(
     f"{kind}accuracy" for kind in ("", "class_", "matched_", "ranked_", "smoothed_", "top_")
@@ -35,3 +35,15 @@ def spread(metric: str, value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{100 * value:.2f}" if in_points(metric) else f"{value:.4g}"
+
+
+def signed(metric: str, value: float) -> str:
+    """A difference of a metric, with its sign.
+
+    >>> signed("accuracy", 0.00351), signed("accuracy", -0.01), signed("cross_entropy", 0.0)
+    ('+0.35', '-1.00', '+0')
+    """
+    if not math.isfinite(value):
+        return "-" if math.isnan(value) else f"{value:+}"
+    scaled = 100 * value if in_points(metric) else value
+    return f"{round(scaled, 2) + 0.0:+.2f}" if in_points(metric) else f"{scaled + 0.0:+.4g}"

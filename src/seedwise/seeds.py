@@ -61,7 +61,15 @@ class Seed:
 
     @classmethod
     def of(cls, value: "int | tuple[int, int, int] | Seed") -> Self:
-        """The seed that a single integer s means, (s, s, s), or that three integers mean."""
+        """The seed that a single integer s means, (s, s, s), or that three integers mean.
+
+        Args:
+            value: An integer in [0, 2**63), three of them for `init`, `order` and `augment`, or
+                a seed, which is given back.
+
+        Raises:
+            ConfigError: It is none of these, or out of range.
+        """
         if isinstance(value, Seed):
             value = (value.init, value.order, value.augment)
         if not isinstance(value, tuple):
@@ -75,7 +83,11 @@ class Seed:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The seed that `str()` wrote: "3", or "3/3/4" where the streams differ."""
+        """The seed that `str()` wrote: "3", or "3/3/4" where the streams differ.
+
+        Raises:
+            ConfigError: The text is no seed.
+        """
         try:
             numbers = tuple(int(part) for part in text.split("/"))
         except ValueError:
@@ -121,15 +133,30 @@ class Seed:
         return stream(getattr(self, name), name, *key)
 
     def integer(self, name: str, *key: int) -> int:
-        """An integer in [0, 2**32) of one stream, e.g. for scikit-learn's `random_state`."""
+        """An integer in [0, 2**32) of one stream, e.g. for scikit-learn's `random_state`.
+
+        Args:
+            name: As in `numpy`.
+            key: As in `numpy`.
+        """
         return int(self.numpy(name, *key).integers(2**32))
 
     def python(self, name: str, *key: int) -> random.Random:
-        """A generator of Python's `random` of one stream."""
+        """A generator of Python's `random` of one stream.
+
+        Args:
+            name: As in `numpy`.
+            key: As in `numpy`.
+        """
         return random.Random(self.integer(name, *key))
 
     def torch(self, name: str, *key: int) -> Any:
-        """A `torch.Generator`, on the CPU, of one stream; for samplers and initial weights."""
+        """A `torch.Generator`, on the CPU, of one stream; for samplers and initial weights.
+
+        Args:
+            name: As in `numpy`.
+            key: As in `numpy`.
+        """
         generator = import_module("torch").Generator()
         return generator.manual_seed(self.integer(name, *key))
 

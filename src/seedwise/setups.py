@@ -133,6 +133,9 @@ class Setup:
     def but(self, **changes: Any) -> Self:
         """This setup with some fields changed.
 
+        Args:
+            changes: New values, by the names of their fields.
+
         Raises:
             InvalidSetup: A value cannot be used.
             UnknownName: There is no such field, or no such name for it.

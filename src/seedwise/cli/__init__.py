@@ -10,6 +10,7 @@ from seedwise.cli.exchange import export, import_, record, table
 from seedwise.cli.looking import status
 from seedwise.cli.noise import aa, repeat, variance
 from seedwise.cli.planning import plan
+from seedwise.cli.reporting import plot, report
 from seedwise.cli.running import demo, run
 from seedwise.cli.speed import bench
 from seedwise.cli.watch import watch
@@ -39,8 +40,10 @@ for command in (
     import_,
     merge,
     plan,
+    plot,
     record,
     repeat,
+    report,
     run,
     status,
     table,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 
@@ -14,25 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["aa", "repeat", "variance"]
 
-_study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
 _setup = click.argument("setup")
-_source = click.option(
-    "--source",
-    type=click.Path(path_type=Path),
-    help="Folder or archive that holds the study's dataset, if not in the cache.",
-)
-_cache = click.option(
-    "--cache",
-    type=click.Path(path_type=Path),
-    help="Folder of downloads and decoded pixels.",
-)
-_device = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to train.",
-)
 
 
 @click.command(
@@ -43,7 +26,7 @@ _device = click.option(
     ],
     exits={0: "printed", 2: "no such study or setup, or no finished run of it"},
 )
-@_study
+@options.study
 @_setup
 def variance(study: Path, setup: str) -> None:
     """Show where the noise of SETUP in STUDY.DB comes from.
@@ -71,7 +54,7 @@ def variance(study: Path, setup: str) -> None:
         130: "stopped by Ctrl-C; the same command goes on",
     },
 )
-@_study
+@options.study
 @_setup
 @click.option(
     "--comparisons",
@@ -99,10 +82,10 @@ def variance(study: Path, setup: str) -> None:
     type=click.Path(path_type=Path),
     help="Study file for these runs.  [default: STUDY-aa.db beside STUDY.DB]",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; chosen if not given.")
-@_device
-@_source
-@_cache
+@options.jobs
+@options.device
+@options.source
+@options.cache
 def aa(
     study: Path,
     setup: str,
@@ -157,12 +140,18 @@ def aa(
         130: "stopped by Ctrl-C; nothing is kept",
     },
 )
-@_study
+@options.study
 @_setup
 @click.option("--seed", required=True, help="Seed of the run: 3, or 3/3/4.")
-@_device
-@_source
-@_cache
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train; auto takes what the run was made on.",
+)
+@options.source
+@options.cache
 def repeat(
     study: Path,
     setup: str,

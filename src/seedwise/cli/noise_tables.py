@@ -10,7 +10,6 @@ from seedwise.cli.words import count, spread
 from seedwise.comparison import Variance
 from seedwise.comparison.sentences import in_points, metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
-from seedwise.stats.savings import Signal
 from seedwise.stats.variance import ENOUGH_RUNS, Estimate
 
 __all__ = ["print_variance"]
@@ -152,10 +151,9 @@ def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
         f"Which metric shows {found.other} - {setup} with the fewest runs; {found.pairs} pairs",
     )
     table = named_table("metric", "difference", "runs saved, paired", "unpaired")
-    accuracy = found.metrics["accuracy"].difference
     other = False
     for name, signal in found.metrics.items():
-        elsewhere = _is_another(name, signal, accuracy)
+        elsewhere = found.elsewhere(name)
         other = other or elsewhere
         table.add_row(
             Text(metric_words(name)),
@@ -170,13 +168,6 @@ def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
             console,
             "  * not accuracy's difference: it saves runs on another question (sharpness, say)",
         )
-
-
-def _is_another(name: str, signal: Signal, accuracy: float) -> bool:
-    """Whether a share moves by less than half of accuracy, by more than twice, or against it."""
-    return in_points(name) and not accuracy**2 / 2 <= signal.difference * accuracy <= (
-        2 * accuracy**2
-    )
 
 
 def _head(console: Console, text: str) -> None:

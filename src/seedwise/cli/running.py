@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.cli.words import count
 from seedwise.errors import ConfigError
@@ -42,21 +43,6 @@ extends = "mish"
 activation = "relu"
 """
 
-_device = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to train; auto takes CUDA where there is one.",
-)
-_jobs = click.option(
-    "--jobs", type=click.IntRange(min=1), help="Runs side by side; chosen if not given."
-)
-_cache = click.option(
-    "--cache",
-    type=click.Path(path_type=Path),
-    help="Folder of downloads and decoded pixels.",
-)
 _executor = click.option(
     "--executor", help="Where runs are made: local or ray.  [default: the file's, else local]"
 )
@@ -92,10 +78,10 @@ _EXITS = {
     help="The study file.  [default: the name of STUDY.TOML with .db, in this folder]",
 )
 @_executor
-@_jobs
+@options.jobs
 @_time_limit
-@_device
-@_cache
+@options.device
+@options.cache
 def run(study: Path, **options: Any) -> None:
     """Train what STUDY.TOML wants and its study file does not have yet.
 
@@ -111,9 +97,9 @@ def run(study: Path, **options: Any) -> None:
     example=["seedwise demo"],
     exits=_EXITS,
 )
-@_jobs
-@_device
-@_cache
+@options.jobs
+@options.device
+@options.cache
 def demo(**options: Any) -> None:
     """Compare two activations on bundled digits, on any CPU.
 

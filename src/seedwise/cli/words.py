@@ -1,8 +1,6 @@
 """Numbers as people read them. Accuracy is a fraction everywhere but in print."""
 
-import math
-
-from seedwise.figures import figure, in_points, spread
+from seedwise.figures import figure, in_points, signed, spread
 
 __all__ = [
     "clock",
@@ -16,18 +14,6 @@ __all__ = [
     "signed",
     "spread",
 ]
-
-
-def signed(metric: str, value: float) -> str:
-    """A difference of a metric, with its sign.
-
-    >>> signed("accuracy", 0.00351), signed("accuracy", -0.01), signed("cross_entropy", 0.0)
-    ('+0.35', '-1.00', '+0')
-    """
-    if math.isinf(value):
-        return f"{value:+}"
-    scaled = 100 * value if in_points(metric) else value
-    return f"{round(scaled, 2) + 0.0:+.2f}" if in_points(metric) else f"{scaled + 0.0:+.4g}"
 
 
 def percent(share: float) -> str:

@@ -42,12 +42,14 @@ class Scored:
         scores: Each metric's score of each image in each run; empty without predictions.
         flips: Chance that two of the runs predict different classes for an image; empty without
             predictions.
+        counts: How many of the runs predict each class; empty without predictions.
     """
 
     runs: tuple[StoredRun, ...]
     values: Mapping[str, Float64[ndarray, " runs"]]
     scores: Mapping[str, Float32[ndarray, "runs images"]]
     flips: Float64[ndarray, " images"]
+    counts: Int64[ndarray, "views images classes"]
 
 
 def metric_names(runs: Sequence[StoredRun]) -> tuple[str, ...]:
@@ -66,7 +68,13 @@ def score(store: Store, runs: Sequence[StoredRun], metrics: Sequence[str]) -> Sc
     """
     if not runs or not all(run.has_logits for run in runs):
         values = {name: np.array([run.metrics[name] for run in runs], float) for name in metrics}
-        return Scored(runs=tuple(runs), values=values, scores={}, flips=np.empty(0))
+        return Scored(
+            runs=tuple(runs),
+            values=values,
+            scores={},
+            flips=np.empty(0),
+            counts=np.empty((0, 0, 0), np.int64),
+        )
     targets = targets_of(store)
     parts: dict[str, list[Float32[ndarray, "some images"]]] = {name: [] for name in metrics}
     counts = np.zeros((1, len(targets), 1), np.int64)
@@ -80,6 +88,7 @@ def score(store: Store, runs: Sequence[StoredRun], metrics: Sequence[str]) -> Sc
         values={name: found.mean(axis=1, dtype=np.float64) for name, found in scores.items()},
         scores=scores,
         flips=flip_rates(counts, len(runs)),
+        counts=counts,
     )
 
 

@@ -195,6 +195,13 @@ def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:
     chance, and better is withheld where the verdict would be another without its pair. A pair with
     a run that is `left_out` is skipped.
 
+    Args:
+        store: The open study.
+        rule: Its rule; `StoppingRule.of` reads it.
+
+    Returns:
+        By the candidate's name.
+
     Raises:
         StudyError: The runs have neither predictions nor a metric `accuracy`.
     """

@@ -63,7 +63,11 @@ class Summary:
 
 
 def summarise(store: Store) -> Summary:
-    """Sum up a study."""
+    """Sum up a study: what became of each setup's runs, and what they scored.
+
+    Args:
+        store: The open study.
+    """
     dataset = store.dataset()
     runs = store.runs()
     return Summary(

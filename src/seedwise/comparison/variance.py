@@ -1,6 +1,6 @@
 """Where the noise of a setup comes from, as far as its stored runs can tell."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +11,7 @@ from numpy import ndarray
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.scored import Scored, metric_names, repeat_values, score
 from seedwise.errors import StudyError
+from seedwise.figures import in_points
 from seedwise.seeds import STREAMS
 from seedwise.stats.components import (
     CrossedVariance,
@@ -77,6 +78,15 @@ class SignalTable:
     pairs: int
     metrics: Mapping[str, Signal]
 
+    def elsewhere(self, metric: str) -> bool:
+        """Whether a share moves by less than half of accuracy, by more than twice, or against it.
+
+        It saves runs on another question then: how sharp the logits are, say.
+        """
+        accuracy = self.metrics["accuracy"].difference
+        moved = self.metrics[metric].difference * accuracy
+        return in_points(metric) and not accuracy**2 / 2 <= moved <= 2 * accuracy**2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Variance:
@@ -106,8 +116,21 @@ class Variance:
     signals: tuple[SignalTable, ...]
 
 
-def variance(store: Store, setup: str) -> Variance:
+def variance(
+    store: Store,
+    setup: str,
+    *,
+    most: int | None = None,
+    others: Sequence[str] | None = None,
+) -> Variance:
     """Take the noise of a setup apart.
+
+    Args:
+        store: The study.
+        setup: Name of the setup.
+        most: Take the first so many of the runs that share no seed; None for all of them. Each
+            run is scored under a dozen metrics, which takes longest.
+        others: The setups whose difference is looked at; None for all others.
 
     Raises:
         UnknownName: No such setup.
@@ -120,7 +143,7 @@ def variance(store: Store, setup: str) -> Variance:
     metrics = metric_names(finished)
     chosen = independent_runs(finished)
     ids = {run.id for run in chosen}
-    sample = score(store, chosen, metrics)
+    sample = score(store, chosen[:most], metrics)
     sharing = score(store, [run for run in finished if run.id not in ids], metrics)
     repeats = [one for one in store.repeats([r.id for r in finished]) if one.state == "finished"]
     again = repeat_values(store, repeats, metrics)
@@ -142,7 +165,9 @@ def variance(store: Store, setup: str) -> Variance:
         ),
         images=image_noise(sample.scores["accuracy"], sample.flips) if sample.scores else None,
         names=dataset.names if dataset else (),
-        signals=tuple(_signals(store, setup, sample)),
+        signals=tuple(
+            _signals(store, setup, sample, store.setups() if others is None else others)
+        ),
     )
 
 
@@ -232,9 +257,11 @@ def _metric_noise(
     )
 
 
-def _signals(store: Store, setup: str, sample: Scored) -> Iterator[SignalTable]:
+def _signals(
+    store: Store, setup: str, sample: Scored, others: Iterable[str]
+) -> Iterator[SignalTable]:
     """Each other setup that shares enough seeds and a metric with this one."""
-    for other in store.setups():
+    for other in others:
         by_seed = {run.seed: run for run in store.runs(other) if run.state == "finished"}
         places = [i for i, run in enumerate(sample.runs) if run.seed in by_seed]
         partners = [by_seed[sample.runs[i].seed] for i in places]

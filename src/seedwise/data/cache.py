@@ -30,7 +30,7 @@ from seedwise.data.splits import Listing
 from seedwise.errors import DataError
 from seedwise.locks import locked
 
-__all__ = ["Cached", "Pixels", "newest_cache", "open_cache"]
+__all__ = ["Cached", "Pixels", "kept_cache", "newest_cache", "open_cache"]
 
 _FORMAT = 1
 _BAD_FILES_NAMED = 5
@@ -112,6 +112,21 @@ def open_cache(
             f"the cache folder {folder} {what}; give another by --cache or SEEDWISE_CACHE"
         ) from None
     return _read(made)
+
+
+def kept_cache(folder: Path, fingerprint: str, *, pixels: int | None) -> Cached | None:
+    """The decoded pixels of some content, if they are there; nothing is decoded.
+
+    Args:
+        folder: Where caches are kept.
+        fingerprint: Of the content.
+        pixels: Shorter side of the cached images, or None for the source's size.
+
+    Raises:
+        DataError: The cache is damaged.
+    """
+    made = folder / _name(fingerprint, pixels)
+    return _read(made) if made.exists() else None
 
 
 def newest_cache(folder: Path) -> Cached | None:

@@ -46,6 +46,11 @@ def draw(setup: Setup, seed: Seed, data: Data) -> Draws:
 
     The last incomplete batch of an epoch is dropped.
 
+    Args:
+        setup: Epochs, batch size, and how crops and mirroring are drawn.
+        seed: `order` draws which images, `augment` the crops.
+        data: Which images train, and their sizes.
+
     Raises:
         DataError: There are fewer training images than a batch holds.
     """

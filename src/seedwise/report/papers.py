@@ -15,7 +15,7 @@ from seedwise.figures import in_points, spread
 from seedwise.stats.intervals import Sample
 from seedwise.store import Store
 
-__all__ = ["Cell", "Row", "paper_table", "table_rows"]
+__all__ = ["Cell", "Row", "escaped_markdown", "paper_table", "table_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,10 @@ class Cell:
     @classmethod
     def of(cls, sample: Sample, confidence: float) -> "Cell":
         """The cell of some runs.
+
+        Args:
+            sample: The metric's values, summed up.
+            confidence: Coverage of the interval of the mean, in (0, 1).
 
         >>> cell = Cell.of(Sample.of(np.array([0.93, 0.94, 0.92])), 0.95)
         >>> f"{cell.low:.4f} {cell.high:.4f}"
@@ -132,6 +136,16 @@ def paper_table(rows: Sequence[Row], *, form: str, confidence: float) -> str:
     return style.table(head, body, note)
 
 
+def escaped_markdown(text: str) -> str:
+    r"""Text that stands in Markdown, on one line, as it is.
+
+    >>> print(escaped_markdown("a_b | <c>"))
+    a\_b \| \<c\>
+    """
+    line = " ".join(text.split("\n"))
+    return "".join(f"\\{each}" if each in "\\`*_{}[]<>|~$#" else each for each in line)
+
+
 def _title(metric: str) -> str:
     return f"{metric} (%)" if in_points(metric) else metric
 
@@ -163,7 +177,7 @@ class _Markdown:
         return f"| {' | '.join(cells)} |"
 
     def _escaped(self, text: str) -> str:
-        return "".join(f"\\{each}" if each in "\\`*_{}[]<>|~$#" else each for each in text)
+        return escaped_markdown(text)
 
 
 class _Latex:

@@ -99,6 +99,9 @@ class Store(Repeats):
     def set_dataset(self, record: DatasetRecord) -> None:
         """Say on which dataset this study validates. It is said once.
 
+        Args:
+            record: Names and targets of its validation images, its classes and its fingerprint.
+
         Raises:
             StudyError: The study has another dataset, or another split of this one.
         """
@@ -234,7 +237,13 @@ class Store(Repeats):
         return found
 
     def logits(self, run_ids: Sequence[int]) -> Float16[ndarray, "runs views examples classes"]:
-        """The logits of some runs, in the order of their ids here.
+        """The logits of some runs.
+
+        Args:
+            run_ids: `StoredRun.id` of each.
+
+        Returns:
+            Their logits in the same order; (0, 0, 0, 0) for no runs.
 
         Raises:
             StudyError: A run has none, their shapes differ, or stored logits are damaged.
@@ -259,11 +268,23 @@ class Store(Repeats):
         return found
 
     def views(self, run_id: int) -> tuple[str, ...]:
-        """What each view of a run's logits shows; empty where the run has none."""
+        """What each view of a run's logits shows; empty where the run has none.
+
+        Args:
+            run_id: `StoredRun.id`.
+        """
         return next((run.views for run in self._found("WHERE id = ?", run_id)), ())
 
     def metric_values(self, metric: str, run_ids: Iterable[int]) -> dict[int, float]:
-        """The values of a metric that `put_metric_values` kept, for those runs that have one."""
+        """The values of a metric that `put_metric_values` kept, for those runs that have one.
+
+        Args:
+            metric: As in `put_metric_values`.
+            run_ids: `StoredRun.id` of each.
+
+        Returns:
+            By run id; NaN where the metric has no value.
+        """
         wanted = set(run_ids)
         rows = self._rows(
             "SELECT metric, run, value, checksum FROM metric_values WHERE metric = ?", metric

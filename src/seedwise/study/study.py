@@ -47,6 +47,8 @@ from seedwise.study.targets import as_targets
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from seedwise.report.charts import Chart
+
 __all__ = ["Study"]
 
 
@@ -279,6 +281,55 @@ class Study:
         """
         with Store.open(self.path, readonly=True) as store:
             return variance(store, setup)
+
+    def report(
+        self,
+        path: str | PathLike[str] = "report.html",
+        *,
+        setups: Sequence[str] = (),
+        metric: str | None = None,
+    ) -> Path:
+        """Write all that the study shows to one HTML file that needs no network.
+
+        Args:
+            path: The file; one that exists is replaced.
+            setups: Their names, the baseline first; none for all that have a result.
+            metric: As in `compare`.
+
+        Returns:
+            The file.
+
+        Raises:
+            StudyError: There is no result to show.
+        """
+        from seedwise.report.page import report_html
+        from seedwise.study.thumbnails import thumbnails
+
+        with Store.open(self.path, readonly=True) as store:
+            pictures = thumbnails(store, self._data.cache)
+            page = report_html(store, setups, metric=metric, thumbnails=pictures)
+        file = Path(path)
+        file.write_text(page, encoding="utf-8")
+        return file
+
+    def chart(self, kind: str, *setups: str, metric: str | None = None) -> "Chart":
+        """One of the report's charts, to show in a notebook or to save as SVG or PNG.
+
+        Args:
+            kind: `forest`, `runs`, `trace`, `curves`, `metrics`, `variance`, `sources`, `classes`
+                or `images`.
+            setups: Their names, the baseline first; none for all that have a result.
+            metric: As in `compare`.
+
+        Raises:
+            UnknownName: No such kind of chart, or no such setup.
+            StudyError: The study lacks what the chart takes.
+        """
+        from seedwise.report.charts import chart
+        from seedwise.report.findings import Findings
+
+        with Store.open(self.path, readonly=True) as store:
+            return chart(kind, Findings(store, setups, metric=metric))
 
     def repeat(
         self,

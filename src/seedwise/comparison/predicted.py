@@ -1,0 +1,159 @@
+"""What the runs of a setup predicted, image by image and class by class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+from numpy import ndarray
+
+from seedwise.comparison.scored import score
+from seedwise.seeds import Seed
+from seedwise.stats.intervals import Difference, paired_difference, unpaired_difference
+from seedwise.store import Store, StoredRun
+
+__all__ = ["ClassDifference", "ImageDifferences", "Predicted", "class_differences", "predicted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predicted:
+    """The predictions of a setup's finished runs.
+
+    Attributes:
+        setup: Name of the setup.
+        seeds: The seeds of the runs, ascending.
+        scores: Share of each image's views that each run got right, ties counted as shares.
+        flips: Chance that two runs predict different classes for an image; NaN for one run.
+        counts: How many predictions of an image, over runs and views, were for each class.
+    """
+
+    setup: str
+    seeds: tuple[Seed, ...]
+    scores: Float32[ndarray, "runs images"]
+    flips: Float64[ndarray, " images"]
+    counts: Int64[ndarray, "images classes"]
+
+    @property
+    def right(self) -> Float64[ndarray, " images"]:
+        """P(correct) of each image over runs and views."""
+        return self.scores.mean(axis=0, dtype=np.float64)
+
+    @property
+    def usual(self) -> Int64[ndarray, " images"]:
+        """The class that most predictions of an image are for."""
+        return self.counts.argmax(axis=1)
+
+
+def predicted(store: Store, setup: str, runs: Sequence[StoredRun]) -> Predicted | None:
+    """The predictions of a setup; None where no run finished, or a finished one has none.
+
+    Args:
+        store: The study.
+        setup: Name of the setup.
+        runs: Its runs.
+    """
+    finished = sorted((run for run in runs if run.state == "finished"), key=lambda run: run.seed)
+    if not finished or not all(run.has_logits for run in finished):
+        return None
+    found = score(store, finished, ("accuracy",))
+    return Predicted(
+        setup=setup,
+        seeds=tuple(run.seed for run in finished),
+        scores=found.scores["accuracy"],
+        flips=found.flips,
+        counts=found.counts.sum(axis=0),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassDifference:
+    """B against A in one class.
+
+    Attributes:
+        label: Number of the class.
+        name: Its name.
+        images: Its number of images.
+        a: Mean accuracy of A's runs on them.
+        b: The same of B's.
+        difference: B - A. The intervals of all classes hold together.
+    """
+
+    label: int
+    name: str
+    images: int
+    a: float
+    b: float
+    difference: Difference
+
+
+def class_differences(
+    a: Predicted,
+    b: Predicted,
+    targets: Int64[ndarray, " images"],
+    names: tuple[str, ...],
+    *,
+    paired: bool,
+    confidence: float,
+) -> tuple[ClassDifference, ...]:
+    """B against A class by class, over finished runs, for new seeds on these images.
+
+    With m classes each interval has coverage 1 - (1 - confidence) / m, so that all of them hold
+    together with probability `confidence` or more (Bonferroni): among ten intervals of 95 % one
+    is clear of 0 by luck in four studies of ten.
+
+    Args:
+        a: The predictions of setup A.
+        b: Those of setup B.
+        targets: Class of each image.
+        names: Names of the classes.
+        paired: Compare runs of the same seed.
+        confidence: Of all intervals together, in (0, 1).
+    """
+    rows_a, rows_b = _rows(a, b, paired)
+    labels = np.unique(targets)
+    each = 1 - (1 - confidence) / len(labels)
+    between = paired_difference if paired else unpaired_difference
+    found = list[ClassDifference]()
+    for label in labels.tolist():
+        mine = targets == label
+        of_a = a.scores[:, mine].mean(axis=1, dtype=np.float64)
+        of_b = b.scores[:, mine].mean(axis=1, dtype=np.float64)
+        found.append(
+            ClassDifference(
+                label=label,
+                name=names[label],
+                images=int(mine.sum()),
+                a=float(of_a.mean()),
+                b=float(of_b.mean()),
+                difference=between(of_a[rows_a], of_b[rows_b], confidence=each),
+            )
+        )
+    return tuple(found)
+
+
+def _rows(a: Predicted, b: Predicted, paired: bool) -> tuple[list[int], list[int]]:
+    """The runs that are compared; the same seeds in the same order where they are paired."""
+    if not paired:
+        return list(range(len(a.seeds))), list(range(len(b.seeds)))
+    row_b = {seed: row for row, seed in enumerate(b.seeds)}
+    shared = [(row, row_b[seed]) for row, seed in enumerate(a.seeds) if seed in row_b]
+    return [row for row, _ in shared], [row for _, row in shared]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageDifferences:
+    """P(correct) of each image under two setups.
+
+    Attributes:
+        a: The predictions of setup A.
+        b: Those of setup B.
+    """
+
+    a: Predicted
+    b: Predicted
+
+    def largest(self, count: int) -> Int64[ndarray, " images"]:
+        """The places of the images with the largest |difference| of P(correct), largest first."""
+        apart = np.abs(self.b.right - self.a.right)
+        order = np.argsort(-apart, kind="stable")[:count]
+        return order[apart[order] > 0].astype(np.int64)

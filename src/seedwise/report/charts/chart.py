@@ -1,0 +1,150 @@
+"""A chart as a value: a Vega-Lite specification, the same in words, and the same as a table."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from seedwise.errors import ConfigError, MissingPackage
+from seedwise.report.charts.theme import PAGE, THEMES, painted, settings
+
+__all__ = ["Chart", "Table", "number"]
+
+Spec = Mapping[str, Any]
+
+_SUFFIXES = (".json", ".png", ".svg")
+_VEGA_LITE = "v6.4"
+"""As in page/vega.js."""
+
+_WIDTH = 640
+_PNG_SCALE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Figures as people read them.
+
+    Attributes:
+        columns: Titles; the first column holds words, and numbers stand in the others.
+        rows: A cell for each column.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
+        """A table from sequences."""
+        return cls(columns=tuple(columns), rows=tuple(tuple(row) for row in rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chart:
+    """A chart of a study.
+
+    A notebook shows it as it is. `save` writes it as SVG or PNG, which needs the package
+    vl-convert-python (`pip install 'seedwise[charts]'`), or as Vega-Lite JSON, which does not.
+
+    Attributes:
+        kind: One of `KINDS`.
+        title: What it shows.
+        says: What is to be seen in it, in a sentence or two: for those who can't see it.
+        table: Its figures.
+        legend: Colour and name of what is told apart by colour; empty where nothing is.
+        spec: Vega-Lite, with the names of colours (`theme`) instead of colours, and without width.
+    """
+
+    kind: str
+    title: str
+    says: str
+    table: Table
+    spec: Spec
+    legend: tuple[tuple[str, str], ...] = ()
+
+    def vega_lite(self, *, theme: str = "light", width: int = _WIDTH) -> dict[str, Any]:
+        """The specification with everything in it, for whatever reads Vega-Lite.
+
+        Args:
+            theme: `light` or `dark`.
+            width: Of the plot, in pixels.
+        """
+        whole = {
+            "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+            "title": {"text": self.title, "anchor": "start"},
+            "width": width,
+            "padding": 12,
+            **self.spec,
+            "config": settings(legend=True),
+        }
+        return painted(whole, THEMES[theme])
+
+    def page_spec(self) -> dict[str, Any]:
+        """The specification for a page whose style sheet has the colours."""
+        whole = {**self.spec, "width": "container", "config": settings(legend=False)}
+        return painted(whole, PAGE)
+
+    def save(self, path: str | PathLike[str], *, theme: str = "light") -> Path:
+        """Write the chart to a file.
+
+        Args:
+            path: Ends in .svg, .png or .json (Vega-Lite).
+            theme: `light` or `dark`.
+
+        Raises:
+            ConfigError: Another suffix.
+            MissingPackage: vl-convert-python is not installed, and the file is a picture.
+        """
+        file = Path(path)
+        spec = self.vega_lite(theme=theme)
+        match file.suffix.lower():
+            case ".json":
+                file.write_text(json.dumps(spec, indent=1, allow_nan=False), encoding="utf-8")
+            case ".svg":
+                file.write_text(_svg(spec), encoding="utf-8")
+            case ".png":
+                picture = _converter().vegalite_to_png(
+                    spec, vl_version=_VEGA_LITE, scale=_PNG_SCALE
+                )
+                file.write_bytes(picture)
+            case other:
+                raise ConfigError(
+                    f"a chart is written as {', '.join(_SUFFIXES)}, got {other or file.name!r}"
+                )
+        return file
+
+    def _repr_mimebundle_(
+        self, include: Any = None, exclude: Any = None
+    ) -> Mapping[str, Any]:  # the arguments are IPython's
+        """The chart for a notebook: Vega-Lite, and a picture for what cannot show that."""
+        bundle: dict[str, Any] = {
+            "application/vnd.vegalite.v6+json": self.vega_lite(),
+            "text/plain": f"{self.title}. {self.says}",
+        }
+        with suppress(MissingPackage):  # most notebooks draw Vega-Lite themselves
+            bundle["image/svg+xml"] = _svg(self.vega_lite())
+        return bundle
+
+
+def number(value: float) -> float | None:
+    """A number for a specification: six digits; None for what is not finite.
+
+    >>> number(1 / 3), number(math.inf)
+    (0.333333, None)
+    """
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _svg(spec: Spec) -> str:
+    return _converter().vegalite_to_svg(spec, vl_version=_VEGA_LITE)
+
+
+def _converter() -> Any:
+    try:
+        import vl_convert
+    except ModuleNotFoundError:
+        raise MissingPackage("vl-convert-python", "a chart as a picture", extra="charts") from None
+    return vl_convert

@@ -1,0 +1,256 @@
+"""Charts of differences: against the baseline, and as they settled."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from seedwise.comparison import Comparison
+from seedwise.comparison.sentences import metric_words
+from seedwise.comparison.settling import Settling, Step
+from seedwise.figures import in_points, signed
+from seedwise.report.charts.chart import Chart, Table, number
+from seedwise.report.charts.rows import IntervalRow, heading, interval_rows, reach
+from seedwise.report.charts.theme import role
+from seedwise.stats.intervals import Difference
+from seedwise.stats.sequential import Decision, Interval
+
+__all__ = ["forest_chart", "trace_chart", "with_interval"]
+
+_HEIGHT = 300
+
+
+def forest_chart(found: Sequence[Comparison], decisions: Sequence[tuple[str, Decision]]) -> Chart:
+    """The differences from the baseline with their intervals.
+
+    Args:
+        found: The comparisons, all with the same baseline.
+        decisions: What a stopping rule says of candidates; empty for a study without one.
+    """
+    several = len(found) > 1
+    points = in_points(found[0].deciding.metric)
+    scale = 100 if points else 1
+    rows = list[IntervalRow]()
+    table = list[tuple[str, ...]]()
+    ruled = dict(decisions)
+    for place, each in enumerate(found, start=1):
+        b, colour = each.b.name, role(place)
+        rows += [heading(b, colour)] if several else []
+        if b in ruled:
+            label, estimate = _of_rule(ruled[b])
+            rows.append(_row(label, ruled[b].metric, estimate, scale, colour))
+            table.append((b, *_cells(label, ruled[b].metric, estimate), "-"))
+        for metric, contrast in _drawn(each, points):
+            for wider, difference in enumerate((contrast.difference, contrast.new_images)):
+                if difference is None:
+                    continue
+                label = metric_words(metric) + (", new images" if wider else "")
+                p = f"{difference.p_value:.2g}"
+                table.append((b, *_cells(label, metric, difference), p))
+                if not several or metric in ("accuracy", each.deciding.metric):
+                    rows.append(_row(label, metric, difference, scale, colour, not wider))
+    first = found[0]
+    margin = first.rule.margin
+    unit = ", points" if points else ""
+    return Chart(
+        kind="forest",
+        title=f"Difference from {first.a.name}",
+        says=" ".join(_says_difference(each) for each in found),
+        table=Table.of(("setup", "what", "difference", "from", "to", "p"), table),
+        spec=interval_rows(
+            rows,
+            title=f"difference from the baseline{unit}",
+            reference=0.0,
+            margin=None if margin is None else scale * margin,
+            widest=reach([row.value for row in rows]),
+        ),
+    )
+
+
+def trace_chart(found: Settling, colour: str) -> Chart:
+    """A difference as it settled, pair by pair.
+
+    Args:
+        found: The difference.
+        colour: Name of the candidate's colour.
+    """
+    scale = 100 if in_points(found.metric) else 1
+    data = [_step(step, scale) for step in found.steps]
+    words = metric_words(found.metric)
+    last = found.steps[-1].so_far
+    lines = [{"at": 0.0, "what": "no difference"}]
+    if found.margin is not None:
+        lines += [{"at": side * scale * found.margin, "what": "margin"} for side in (-1, 1)]
+    low, high = _window(data, lines, found.steps)
+    y = {
+        "type": "quantitative",
+        "title": f"{words}, difference" + (" (points)" if scale == 100 else ""),
+        "scale": {"domain": [low, high], "nice": False, "zero": False},
+    }
+    x = {
+        "field": "n",
+        "type": "quantitative",
+        "title": "pairs of runs",
+        "axis": {"tickMinStep": 1, "grid": False},
+        "scale": {"domain": [0.5, len(data) + 0.5], "nice": False, "zero": False},
+    }
+    tips = [
+        {"field": "n", "title": "pairs"},
+        {"field": "seed", "title": "seed"},
+        {"field": "own_text", "title": "this pair"},
+        {"field": "text", "title": "mean so far"},
+    ]
+    seen = {"transform": [{"filter": "isValid(datum.low)"}]}
+    spec = {
+        "height": _HEIGHT,
+        "data": {"values": data},
+        "layer": [
+            {
+                "data": {"values": lines},
+                "mark": {"type": "rule", "color": "@ink", "strokeWidth": 1},
+                "encoding": {
+                    "y": {**y, "field": "at"},
+                    "strokeDash": {
+                        "condition": {"test": "datum.what == 'margin'", "value": [5, 4]},
+                        "value": [1, 0],
+                    },
+                    "opacity": {
+                        "condition": {"test": "datum.what == 'margin'", "value": 0.6},
+                        "value": 0.8,
+                    },
+                },
+            },
+            {
+                **seen,
+                "mark": {"type": "area", "color": colour, "opacity": 0.2, "clip": True},
+                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
+            },
+            {
+                "mark": {
+                    "type": "point",
+                    "filled": True,
+                    "size": 26,
+                    "color": "@muted",
+                    "opacity": 0.65,
+                    "clip": True,
+                },
+                "encoding": {"x": x, "y": {**y, "field": "own"}, "tooltip": tips},
+            },
+            {
+                "mark": {
+                    "type": "line",
+                    "color": colour,
+                    "strokeWidth": 2,
+                    "clip": True,
+                    "point": {"filled": True, "size": 34, "color": colour}
+                    if len(data) <= 60
+                    else False,
+                },
+                "encoding": {"x": x, "y": {**y, "field": "mean"}, "tooltip": tips},
+            },
+        ],
+    }
+    sure = f"{100 * found.confidence:.3g} %"
+    rows = [
+        (
+            str(step.n),
+            "-" if step.seed is None else str(step.seed),
+            signed(found.metric, step.own),
+            *(signed(found.metric, end) for end in _ends(step.so_far)),
+        )
+        for step in found.steps
+    ]
+    return Chart(
+        kind="trace",
+        title=f"{words.capitalize()}: {found.b} less {found.a}, pair by pair",
+        says=(
+            f"After {len(found.steps)} pairs the mean difference is "
+            f"{with_interval(found.metric, last)} ({sure} interval)."
+        ),
+        table=Table.of(("pairs", "seed", "this pair", "mean so far", "from", "to"), rows),
+        spec=spec,
+    )
+
+
+def with_interval(metric: str, found: Interval | Difference | Decision) -> str:
+    """A difference with its interval.
+
+    >>> with_interval("accuracy", Interval(estimate=0.01, low=0.004, high=0.016))
+    '+1.00 [+0.40, +1.60]'
+    """
+    low, high = found.low, found.high
+    return f"{signed(metric, found.estimate)} [{signed(metric, low)}, {signed(metric, high)}]"
+
+
+def _drawn(found: Comparison, points: bool) -> list[tuple[str, Any]]:
+    """The contrasts of one unit: accuracy, the one that decides, then the others."""
+    first = ("accuracy", found.deciding.metric)
+    names = sorted(found.contrasts, key=lambda name: (name not in first, name != "accuracy"))
+    if not points:
+        names = [found.deciding.metric]
+    return [(name, found.contrasts[name]) for name in names if in_points(name) == points]
+
+
+def _of_rule(decision: Decision) -> tuple[str, Interval]:
+    words = metric_words(decision.metric)
+    found = Interval(estimate=decision.estimate, low=decision.low, high=decision.high)
+    return f"{words}, stopping rule", found
+
+
+def _row(
+    label: str,
+    metric: str,
+    found: Interval | Difference,
+    scale: int,
+    colour: str,
+    filled: bool = True,
+) -> IntervalRow:
+    return IntervalRow(
+        label=label,
+        figures=with_interval(metric, found),
+        value=scale * found.estimate,
+        low=scale * found.low,
+        high=scale * found.high,
+        colour=colour,
+        filled=filled,
+    )
+
+
+def _cells(label: str, metric: str, found: Interval | Difference) -> tuple[str, ...]:
+    return label, *(signed(metric, end) for end in (found.estimate, found.low, found.high))
+
+
+def _says_difference(found: Comparison) -> str:
+    size = found.accuracy or found.deciding
+    return (
+        f"{found.b.name} less {found.a.name}: {metric_words(size.metric)} "
+        f"{with_interval(size.metric, size.difference)}."
+    )
+
+
+def _step(step: Step, scale: int) -> dict[str, Any]:
+    low, high = (number(scale * end) for end in (step.so_far.low, step.so_far.high))
+    metric = "accuracy" if scale == 100 else "value"
+    return {
+        "n": step.n,
+        "seed": "-" if step.seed is None else str(step.seed),
+        "own": number(scale * step.own),
+        "mean": number(scale * step.so_far.estimate),
+        "low": low,
+        "high": high,
+        "own_text": signed(metric, step.own),
+        "text": with_interval(metric, step.so_far),
+    }
+
+
+def _ends(found: Interval) -> tuple[float, float, float]:
+    return found.estimate, found.low, found.high
+
+
+def _window(
+    data: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]], steps: Sequence[Step]
+) -> tuple[float, float]:
+    """What is shown of the axis: all dots and lines, and of early intervals what is near them."""
+    held = [each["own"] for each in data] + [line["at"] for line in lines]
+    held += [end for end in (data[-1]["low"], data[-1]["high"]) if end is not None]
+    low, high = min(held), max(held)
+    room = 0.08 * (high - low) or 0.5
+    return low - room, high + room

@@ -1,0 +1,245 @@
+"""Charts of noise: which metric has least of it, and where it comes from."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from seedwise.comparison import Variance
+from seedwise.comparison.sentences import metric_words
+from seedwise.comparison.variance import MetricNoise, SignalTable
+from seedwise.figures import in_points, signed, spread
+from seedwise.report.charts.chart import Chart, Table
+from seedwise.report.charts.rows import IntervalRow, interval_rows
+from seedwise.report.charts.theme import role
+from seedwise.stats.variance import Estimate
+
+__all__ = ["metrics_chart", "sources_chart", "variance_chart"]
+
+_SHOWN = ("accuracy", "matched_accuracy", "smoothed_accuracy")
+
+
+def metrics_chart(baseline: str, found: SignalTable, colour: str) -> Chart:
+    """How many times fewer runs each metric needs, best first.
+
+    Args:
+        baseline: Name of the setup that is compared with.
+        found: The signal of each metric.
+        colour: Name of the other setup's colour.
+    """
+    ordered = sorted(
+        (name for name in found.metrics if math.isfinite(found.metrics[name].saved_paired.value)),
+        key=lambda name: -found.metrics[name].saved_paired.value,
+    )
+    rows = [
+        IntervalRow(
+            label=metric_words(name) + (" *" if found.elsewhere(name) else ""),
+            figures=_times(found.metrics[name].saved_paired),
+            value=found.metrics[name].saved_paired.value,
+            low=found.metrics[name].saved_paired.low,
+            high=found.metrics[name].saved_paired.high,
+            colour="@muted" if found.elsewhere(name) else colour,
+            filled=not found.elsewhere(name),
+        )
+        for name in ordered
+    ]
+    best = [name for name in ordered if not found.elsewhere(name)]
+    says = "No metric's saving can be told."
+    if best:
+        says = (
+            f"For {found.other} less {baseline}, {metric_words(best[0])} compared in pairs needs "
+            f"{_times(found.metrics[best[0]].saved_paired)} times fewer runs than accuracy of "
+            "unrelated runs."
+        )
+    return Chart(
+        kind="metrics",
+        title=f"Runs saved by each metric: {found.other} against {baseline}",
+        says=says,
+        table=Table.of(
+            ("metric", "difference", "r", "runs saved, paired", "runs saved, unpaired"),
+            [
+                (
+                    metric_words(name) + (" *" if found.elsewhere(name) else ""),
+                    signed(name, signal.difference),
+                    "-" if math.isnan(signal.correlation) else f"{signal.correlation:.2f}",
+                    _times(signal.saved_paired),
+                    "1" if name == "accuracy" else _times(signal.saved_unpaired),
+                )
+                for name, signal in found.metrics.items()
+            ],
+        ),
+        spec=interval_rows(
+            rows, title="times fewer runs than unpaired accuracy", reference=1.0, log=True
+        ),
+    )
+
+
+def variance_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Chart:
+    """How much runs differ, under the metrics that a verdict looks at.
+
+    Args:
+        found: One for each setup.
+        places: The place of each setup, which gives its colour.
+    """
+    rows, table = list[IntervalRow](), list[tuple[str, ...]]()
+    points = all(in_points(noise.name) for each in found for noise in _shown(each))
+    for each in found:
+        for noise in _shown(each):
+            deviation = _root(noise.variance)
+            rows.append(
+                IntervalRow(
+                    label=f"{each.setup}: {metric_words(noise.name)}",
+                    figures=_within(noise.name, deviation),
+                    value=_scaled(deviation.value, points),
+                    low=_scaled(deviation.low, points),
+                    high=_scaled(deviation.high, points),
+                    colour=role(places[each.setup]),
+                )
+            )
+        table += [_split_row(each, noise) for noise in each.metrics]
+    return Chart(
+        kind="variance",
+        title="How much runs of one setup differ",
+        says=" ".join(_says(each) for each in found),
+        table=Table.of(
+            (
+                "setup",
+                "metric",
+                "sd",
+                "95 % interval",
+                "test-set share",
+                "if images were independent",
+            ),
+            table,
+        ),
+        spec=interval_rows(
+            rows,
+            title="standard deviation over runs" + (", points" if points else ""),
+            zero=True,
+            widest=4 * max((row.value for row in rows if math.isfinite(row.value)), default=1.0)
+            or math.inf,
+        ),
+    )
+
+
+def sources_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Chart | None:
+    """What is left of the deviation where only one stream varies; None where no runs tell."""
+    lines = [(each.setup, *line) for each in found for line in _sources(each.metrics[0])]
+    if not lines:
+        return None
+    metric = found[0].metrics[0].name
+    points = in_points(metric)
+    rows = [
+        IntervalRow(
+            label=f"{setup}: {what}",
+            figures=_within(metric, deviation),
+            value=_scaled(deviation.value, points),
+            low=_scaled(deviation.low, points),
+            high=_scaled(deviation.high, points),
+            colour=role(places[setup]),
+        )
+        for setup, what, deviation in lines
+    ]
+    return Chart(
+        kind="sources",
+        title=f"By source of randomness: {metric_words(metric)}",
+        says=" ".join(f"{row.label}: standard deviation {row.figures}." for row in rows),
+        table=Table.of(
+            ("setup", "what varies", "sd", "95 % interval"),
+            [
+                (setup, what, spread(metric, each.value), _between(metric, each))
+                for setup, what, each in lines
+            ],
+        ),
+        spec=interval_rows(
+            rows,
+            title="standard deviation over runs" + (", points" if points else ""),
+            zero=True,
+        ),
+    )
+
+
+def _shown(found: Variance) -> list[MetricNoise]:
+    return [noise for noise in found.metrics if noise.name in _SHOWN] or [*found.metrics[:1]]
+
+
+def _sources(noise: MetricNoise) -> Iterator[tuple[str, Estimate]]:
+    crossed = noise.crossed
+    if crossed:
+        yield "all streams vary", _root(crossed.total)
+        for stream, part in crossed.alone.items():
+            yield f"only {stream} varies", _root(part)
+        if crossed.repeats:
+            value = math.sqrt(crossed.repeats.variance)
+            yield "nothing varies (repeats)", Estimate(value=value, low=math.nan, high=math.nan)
+    elif noise.alone:
+        yield "all streams vary", _root(noise.variance)
+    for stream, alone in noise.alone.items():
+        yield f"only {stream} varies ({alone.runs} runs)", _root(alone.variance)
+
+
+def _split_row(found: Variance, noise: MetricNoise) -> tuple[str, ...]:
+    deviation = _root(noise.variance)
+    split = noise.split
+    share = "-" if split is None else _percent(split.test_set_share)
+    floor = "-" if split is None else spread(noise.name, math.sqrt(split.independent))
+    return (
+        found.setup,
+        metric_words(noise.name),
+        spread(noise.name, deviation.value),
+        _between(noise.name, deviation),
+        share,
+        floor,
+    )
+
+
+def _says(found: Variance) -> str:
+    noise = found.metrics[0]
+    text = (
+        f"{found.setup}: the {metric_words(noise.name)} of {found.runs} runs has standard "
+        f"deviation {_within(noise.name, _root(noise.variance))}"
+    )
+    split = noise.split
+    if split is None:
+        return f"{text}."
+    if not split.enough_runs:
+        return f"{text}; {split.runs} runs are too few to tell training noise from test-set noise."
+    return (
+        f"{text}; {_percent(split.test_set_share)} of its variance comes from the "
+        f"{split.images:,} images being few, the rest from training."
+    )
+
+
+def _root(variance: Estimate) -> Estimate:
+    """A standard deviation from a variance; what is below 0 is nothing that has one."""
+    value, low, high = (
+        math.sqrt(end) if end >= 0 else math.nan
+        for end in (variance.value, variance.low, variance.high)
+    )
+    return Estimate(value=value, low=0.0 if math.isnan(low) else low, high=high)
+
+
+def _scaled(value: float, points: bool) -> float:
+    return 100 * value if points else value
+
+
+def _within(metric: str, found: Estimate) -> str:
+    return f"{spread(metric, found.value)} {_between(metric, found)}"
+
+
+def _between(metric: str, found: Estimate) -> str:
+    return f"[{spread(metric, found.low)}, {spread(metric, found.high)}]"
+
+
+def _percent(found: Estimate) -> str:
+    if math.isnan(found.value):
+        return "-"
+    return f"{100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+
+
+def _times(found: Estimate) -> str:
+    if math.isnan(found.value):
+        return "-"
+    return f"{_short(found.value)} [{_short(found.low)}, {_short(found.high)}]"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}"

@@ -1,0 +1,150 @@
+"""Charts of predictions: class by class, and how certain the images are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from seedwise.comparison.predicted import ClassDifference, Predicted
+from seedwise.figures import figure
+from seedwise.report.charts.chart import Chart, Table
+from seedwise.report.charts.differences import with_interval
+from seedwise.report.charts.rows import IntervalRow, interval_rows, reach
+from seedwise.report.charts.theme import role
+
+__all__ = ["certainty_chart", "classes_chart"]
+
+_MOST_CLASSES = 30
+
+
+def classes_chart(
+    a: str, b: str, found: Sequence[ClassDifference], *, confidence: float, colour: str
+) -> Chart:
+    """The difference in each class, the largest first.
+
+    Args:
+        a: Name of setup A.
+        b: Name of setup B.
+        found: The classes.
+        confidence: Of all intervals together.
+        colour: Name of B's colour.
+    """
+    ordered = sorted(found, key=lambda each: -abs(each.difference.estimate))
+    shown = sorted(ordered[:_MOST_CLASSES], key=lambda each: -each.difference.estimate)
+    rows = [
+        IntervalRow(
+            label=f"{each.name} ({each.images})",
+            figures=with_interval("accuracy", each.difference),
+            value=100 * each.difference.estimate,
+            low=100 * each.difference.low,
+            high=100 * each.difference.high,
+            colour=colour,
+            filled=each.difference.clear_of_zero,
+        )
+        for each in shown
+    ]
+    clear = [each.name for each in ordered if each.difference.clear_of_zero]
+    seen = f"clear of 0 in {', '.join(clear[:8])}" if clear else "clear of 0 in no class"
+    more = f" and {len(clear) - 8} more" if len(clear) > 8 else ""
+    left = len(found) - len(shown)
+    left_out = f" {left} classes with smaller differences are in the table only." if left else ""
+    return Chart(
+        kind="classes",
+        title=f"Accuracy class by class: {b} less {a}",
+        says=f"The difference is {seen}{more}.{left_out}",
+        table=Table.of(
+            ("class", "images", a, b, "difference", f"together {100 * confidence:.3g} %"),
+            [
+                (
+                    each.name,
+                    f"{each.images:,}",
+                    figure("accuracy", each.a),
+                    figure("accuracy", each.b),
+                    *with_interval("accuracy", each.difference).split(" ", 1),
+                )
+                for each in found
+            ],
+        ),
+        spec=interval_rows(
+            rows,
+            title="difference of accuracy, points",
+            reference=0.0,
+            widest=reach([row.value for row in rows]),
+        ),
+    )
+
+
+def certainty_chart(found: Mapping[str, Predicted], places: Mapping[str, int]) -> Chart:
+    """How many images have which P(correct) under each setup.
+
+    Args:
+        found: The predictions of each setup.
+        places: The place of each setup, which gives its colour.
+    """
+    bins = ("never", *(f"{10 * i}-{10 * i + 10} %" for i in range(10)), "always")
+    counts = {name: _counts(each) for name, each in found.items()}
+    data = [
+        {"setup": name, "share": share, "place": place, "images": count}
+        for name, each in counts.items()
+        for place, (share, count) in enumerate(zip(bins, each, strict=True))
+    ]
+    legend = tuple((role(places[name]), name) for name in found)
+    spec: dict[str, Any] = {
+        "height": 240,
+        "data": {"values": data},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": {
+                "field": "share",
+                "type": "nominal",
+                "sort": list(bins),
+                "title": "share of predictions that are right",
+                "axis": {"labelAngle": -45, "labelFlush": False},
+            },
+            "xOffset": {"field": "setup", "type": "nominal", "sort": [name for _, name in legend]},
+            "y": {
+                "field": "images",
+                "type": "quantitative",
+                "title": "images",
+                "axis": {"tickCount": 5},
+            },
+            "color": {
+                "field": "setup",
+                "type": "nominal",
+                "scale": {"domain": [n for _, n in legend], "range": [c for c, _ in legend]},
+                "title": None,
+            },
+            "tooltip": [
+                {"field": "setup", "title": "setup"},
+                {"field": "share", "title": "right"},
+                {"field": "images", "title": "images"},
+            ],
+        },
+    }
+    says = " ".join(
+        f"{name}: {each[-1]:,} of {sum(each):,} images are right in every run, "
+        f"{each[0]:,} in none, {sum(each[1:-1]):,} in some."
+        for name, each in counts.items()
+    )
+    return Chart(
+        kind="images",
+        title="Images by how often they are right",
+        says=says,
+        table=Table.of(
+            ("right", *counts),
+            [
+                (share, *(f"{each[place]:,}" for each in counts.values()))
+                for place, share in enumerate(bins)
+            ],
+        ),
+        spec=spec,
+        legend=legend,
+    )
+
+
+def _counts(found: Predicted) -> list[int]:
+    """Images that are never right, in each tenth between, and always."""
+    right = found.right
+    between = right[(right > 0) & (right < 1)]
+    tenths = np.bincount(np.minimum((10 * between).astype(int), 9), minlength=10)
+    return [int((right == 0).sum()), *tenths.tolist(), int((right == 1).sum())]

@@ -1,0 +1,286 @@
+"""Charts of runs: every run as a dot, and how runs learn."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from seedwise.comparison.learning import LearningCurve
+from seedwise.comparison.sentences import metric_words
+from seedwise.figures import figure, in_points, spread
+from seedwise.report.charts.chart import Chart, Table, number
+from seedwise.report.charts.rows import named, row_axis
+from seedwise.report.charts.theme import role
+from seedwise.report.papers import Cell
+from seedwise.seeds import Seed
+from seedwise.stats.intervals import Sample
+
+__all__ = ["curves_chart", "runs_chart"]
+
+_ROW = 92
+_BINS = 60
+_WORDS = {"accuracy": "accuracy", "valid_loss": "validation loss", "train_loss": "training loss"}
+
+
+def runs_chart(
+    values: Mapping[str, Mapping[Seed, float]], metric: str, *, paired: bool, confidence: float
+) -> Chart:
+    """Every finished run as a dot; lines join runs of the same seed in neighbouring setups.
+
+    Args:
+        values: The metric of each setup's finished runs.
+        metric: Its name.
+        paired: Draw the lines.
+        confidence: Of the intervals of the means.
+    """
+    names = list(values)
+    scale = 100 if in_points(metric) else 1
+    dots, places = _dots(values, metric, scale)
+    rows = [
+        _mean(place, name, values[name], metric, confidence) for place, name in enumerate(names)
+    ]
+    unit = " (%)" if scale == 100 else ""
+    x = {
+        "field": "value",
+        "type": "quantitative",
+        "title": f"{metric_words(metric)}{unit}",
+        "axis": {"tickCount": {"expr": "max(3, width / 90)"}, "labelOverlap": True},
+        "scale": {"zero": False, "nice": False, "padding": 10},
+    }
+    y = row_axis(len(names), above=0.66, below=0.4)
+    layers = [_joined(list(_joins(values, places, scale)), x, y)] if paired else []
+    tips = [
+        {"field": "setup", "title": "setup"},
+        {"field": "seed", "title": "seed"},
+        {"field": "text", "title": metric_words(metric)},
+    ]
+    mean = {"color": "@ink", "opacity": 1, "yOffset": 21}
+    layers += [
+        {
+            "mark": {"type": "point", "filled": True, "size": 62, "opacity": 0.85},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": {"field": "colour", "scale": None},
+                "tooltip": tips,
+            },
+        },
+        {
+            "data": {"values": rows},
+            "transform": [{"filter": "isValid(datum.low)"}],
+            "mark": {"type": "rule", "strokeWidth": 2, **mean},
+            "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y},
+        },
+        {
+            "data": {"values": rows},
+            "transform": [{"filter": "isValid(datum.value)"}],
+            "mark": {"type": "point", "shape": "diamond", "filled": True, "size": 80, **mean},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "tooltip": [
+                    {"field": "setup", "title": "mean of"},
+                    {"field": "interval", "title": "mean"},
+                ],
+            },
+        },
+        *(
+            {"data": {"values": rows}, **layer}
+            for layer in named(y, label="setup", figures="figures", room=170, above=20, weight=600)
+        ),
+    ]
+    table = [
+        (name, str(seed), figure(metric, value))
+        for name in names
+        for seed, value in values[name].items()
+    ]
+    return Chart(
+        kind="runs",
+        title=f"Every run: {metric_words(metric)}",
+        says=" ".join(f"{row['setup']}: mean {row['figures']}." for row in rows),
+        table=Table.of(("setup", "seed", metric_words(metric)), table),
+        spec={"height": _ROW * len(names), "data": {"values": dots}, "layer": layers},
+    )
+
+
+def curves_chart(curves: Sequence[LearningCurve], places: Mapping[str, int]) -> Chart:
+    """One figure after each epoch: the mean of the runs, and a band that holds most of them.
+
+    Args:
+        curves: One for each setup.
+        places: The place of each setup, which gives its colour.
+    """
+    name = curves[0].figure
+    scale = 100 if in_points(name) else 1
+    data = [
+        {
+            "setup": curve.setup,
+            "epoch": epoch,
+            "mean": number(scale * mean),
+            "low": number(scale * low),
+            "high": number(scale * high),
+            "text": figure(name, mean),
+            "band": f"{figure(name, low)} to {figure(name, high)}",
+        }
+        for curve in curves
+        for epoch, (mean, low, high) in enumerate(
+            zip(curve.mean, curve.low, curve.high, strict=True), start=1
+        )
+    ]
+    legend = tuple((role(places[curve.setup]), curve.setup) for curve in curves)
+    colour = {
+        "field": "setup",
+        "type": "nominal",
+        "scale": {"domain": [n for _, n in legend], "range": [c for c, _ in legend]},
+        "title": None,
+    }
+    words = _WORDS[name]
+    x = {
+        "field": "epoch",
+        "type": "quantitative",
+        "title": "epoch",
+        "axis": {"tickMinStep": 1, "grid": False},
+        "scale": {"nice": False, "zero": False},
+    }
+    y = {
+        "type": "quantitative",
+        "title": words + (" (%)" if scale == 100 else ""),
+        "scale": {"zero": False},
+    }
+    tips = [
+        {"field": "setup", "title": "setup"},
+        {"field": "epoch", "title": "epoch"},
+        {"field": "text", "title": words},
+        {"field": "band", "title": "80 % of runs"},
+    ]
+    spec = {
+        "height": 260,
+        "data": {"values": data},
+        "layer": [
+            {
+                "mark": {"type": "area", "opacity": 0.16},
+                "encoding": {
+                    "x": x,
+                    "y": {**y, "field": "low"},
+                    "y2": {"field": "high"},
+                    "color": colour,
+                },
+            },
+            {
+                "mark": {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 40}},
+                "encoding": {
+                    "x": x,
+                    "y": {**y, "field": "mean"},
+                    "color": colour,
+                    "tooltip": tips,
+                },
+            },
+        ],
+    }
+    ends = ", ".join(f"{curve.setup} {figure(name, curve.mean[-1])}" for curve in curves)
+    return Chart(
+        kind="curves",
+        title=f"{words.capitalize()} after each epoch",
+        says=f"Mean after the last epoch: {ends}.",
+        table=Table.of(
+            ("setup", "epoch", words, "80 % of runs"),
+            [(each["setup"], str(each["epoch"]), each["text"], each["band"]) for each in data],
+        ),
+        spec=spec,
+        legend=legend,
+    )
+
+
+def _dots(
+    values: Mapping[str, Mapping[Seed, float]], metric: str, scale: int
+) -> tuple[list[dict[str, Any]], Mapping[tuple[str, Seed], float]]:
+    """A dot for each run, and its place up and down."""
+    dots, places = list[dict[str, Any]](), dict[tuple[str, Seed], float]()
+    everything = np.array([value for each in values.values() for value in each.values()])
+    step = float(np.ptp(everything)) / _BINS if len(everything) else 0.0
+    for place, (name, runs) in enumerate(values.items()):
+        for seed, shift in zip(runs, _swarm(list(runs.values()), step), strict=True):
+            places[name, seed] = place + shift
+            dots.append(
+                {
+                    "setup": name,
+                    "seed": str(seed),
+                    "value": number(scale * runs[seed]),
+                    "text": figure(metric, runs[seed]),
+                    "row": number(place + shift),
+                    "colour": role(place),
+                }
+            )
+    return dots, places
+
+
+def _swarm(values: Sequence[float], step: float) -> list[float]:
+    """How far each dot moves up or down so that dots beside each other do not hide one another."""
+    bins: dict[int, int] = {}
+    levels = list[int]()
+    for value in values:
+        place = round(value / step) if step > 0 else 0
+        count = bins.get(place, 0)
+        bins[place] = count + 1
+        levels.append((count + 1) // 2 * (1 if count % 2 else -1))
+    most = max((abs(level) for level in levels), default=0)
+    return [level * min(0.07, 0.2 / max(most, 1)) for level in levels]
+
+
+def _joined(
+    joins: Sequence[dict[str, Any]], x: dict[str, Any], y: dict[str, Any]
+) -> dict[str, Any]:
+    """Lines between runs of the same seed; fainter where there are many."""
+    return {
+        "data": {"values": joins},
+        "mark": {"type": "rule", "color": "@muted", "strokeWidth": 1},
+        "encoding": {
+            "x": {**x, "field": "xa"},
+            "x2": {"field": "xb"},
+            "y": {**y, "field": "ya"},
+            "y2": {"field": "yb"},
+            "opacity": {"value": 0.5 if len(joins) <= 60 else 0.16},
+        },
+    }
+
+
+def _joins(
+    values: Mapping[str, Mapping[Seed, float]],
+    places: Mapping[tuple[str, Seed], float],
+    scale: int,
+) -> list[dict[str, Any]]:
+    names = list(values)
+    return [
+        {
+            "seed": str(seed),
+            "xa": number(scale * value),
+            "ya": number(places[a, seed]),
+            "xb": number(scale * values[b][seed]),
+            "yb": number(places[b, seed]),
+        }
+        for a, b in pairwise(names)
+        for seed, value in values[a].items()
+        if seed in values[b]
+    ]
+
+
+def _mean(
+    place: int, name: str, runs: Mapping[Seed, float], metric: str, confidence: float
+) -> dict[str, Any]:
+    scale = 100 if in_points(metric) else 1
+    cell = Cell.of(Sample.of(np.array(list(runs.values()))), confidence)
+    n = cell.sample.n
+    sd = "" if math.isnan(cell.sample.sd) else f"sd {spread(metric, cell.sample.sd)}, "
+    return {
+        "setup": name,
+        "row": place,
+        "value": number(scale * cell.sample.mean),
+        "low": number(scale * cell.low),
+        "high": number(scale * cell.high),
+        "interval": f"{figure(metric, cell.sample.mean)} "
+        f"[{spread(metric, cell.low)}, {spread(metric, cell.high)}]",
+        "figures": f"{figure(metric, cell.sample.mean)}, {sd}n = {n}",
+        "ink": role(place),
+    }

@@ -1,0 +1,115 @@
+"""How charts look: names of colours, and what they are on a light page, on a dark one and in CSS.
+
+The colours of setups are those of Okabe and Ito (2008), which people with any of the common colour
+deficiencies tell apart; the darkest and the lightest are moved so that each has a contrast of 3:1
+or more with the page.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["PAGE", "ROLES", "SETUPS", "THEMES", "painted", "role", "settings"]
+
+_LIGHT = {
+    "ink": "#1c1e21",
+    "muted": "#5c6370",
+    "line": "#d7dade",
+    "paper": "#ffffff",
+    "margin": "#8a8f98",
+    "setup-0": "#0068a8",
+    "setup-1": "#c75000",
+    "setup-2": "#00795a",
+    "setup-3": "#a84f86",
+    "setup-4": "#8f6a00",
+    "setup-5": "#2f7fb0",
+}
+_DARK = {
+    "ink": "#e6e8eb",
+    "muted": "#a0a7b2",
+    "line": "#3a3f47",
+    "paper": "#16181c",
+    "margin": "#7d838d",
+    "setup-0": "#5fb6ec",
+    "setup-1": "#ff9450",
+    "setup-2": "#3ec79b",
+    "setup-3": "#e39ac4",
+    "setup-4": "#e6b33e",
+    "setup-5": "#9ccdf0",
+}
+ROLES = tuple(_LIGHT)
+SETUPS = sum(name.startswith("setup-") for name in ROLES)
+THEMES: Mapping[str, Mapping[str, str]] = MappingProxyType({"light": _LIGHT, "dark": _DARK})
+PAGE: Mapping[str, str] = MappingProxyType({name: f"var(--{name})" for name in ROLES})
+
+
+def role(place: int) -> str:
+    """The colour of the setup at a place: the baseline has 0. Beyond six, they come round."""
+    return f"@setup-{place % SETUPS}"
+
+
+_PAINTED = frozenset(
+    "background color colour domainColor fill gridColor ink labelColor range stroke tickColor "
+    "titleColor".split()
+)
+"""Where names of colours stand; elsewhere a text is a text, also a setup's that is called @ink."""
+
+
+def painted(value: Any, colours: Mapping[str, str], *, paint: bool = False) -> Any:
+    """A specification with colours in place of their names.
+
+    Args:
+        value: The specification, or a part of it.
+        colours: By name.
+        paint: Whether a text here is the name of a colour.
+
+    >>> painted({"color": "@ink", "setup": "@ink"}, {"ink": "#000"})
+    {'color': '#000', 'setup': '@ink'}
+    """
+    if isinstance(value, Mapping):
+        return {key: painted(each, colours, paint=key in _PAINTED) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [painted(each, colours, paint=paint) for each in value]
+    if paint and isinstance(value, str) and value.startswith("@"):
+        return colours[value[1:]]
+    return value
+
+
+def settings(*, legend: bool) -> dict[str, Any]:
+    """The `config` of every chart.
+
+    Args:
+        legend: Draw one; a page has its own, of HTML.
+    """
+    return {
+        "background": "@paper" if legend else "transparent",
+        "font": "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif",
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": "@muted",
+            "titleColor": "@muted",
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+            "gridColor": "@line",
+            "domainColor": "@line",
+            "tickColor": "@line",
+            "labelFlush": True,
+        },
+        "title": {"color": "@ink", "fontSize": 14, "fontWeight": 600, "offset": 12},
+        "legend": (
+            {
+                "orient": "top",
+                "title": None,
+                "labelColor": "@ink",
+                "labelFontSize": 12,
+                "labelLimit": 240,
+                "columns": 2,
+            }
+            if legend
+            else {"disable": True}
+        ),
+        "text": {"color": "@ink", "fontSize": 12},
+        "aria": False,
+    }

@@ -1,0 +1,76 @@
+"""A block of Markdown for a pull request: the verdict, its figures, and what it rests on."""
+
+from collections.abc import Iterator
+
+from seedwise.comparison import Comparison
+from seedwise.comparison.cautions import cautions
+from seedwise.comparison.decided import decision_sentence
+from seedwise.comparison.sentences import basis, metric_words, more_runs, verdict_sentence
+from seedwise.figures import figure, in_points, spread
+from seedwise.report.charts.differences import with_interval
+from seedwise.report.findings import Findings
+from seedwise.report.papers import escaped_markdown
+
+__all__ = ["pull_request"]
+
+
+def pull_request(found: Findings) -> str:
+    """The block. Names are escaped; accuracies are in points."""
+    lines = [*_stopped(found)]
+    for each in found.comparisons:
+        lines += [*_compared(each, lead="" if found.decisions else "**"), ""]
+    if not found.comparisons:
+        lines += [*_alone(found), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _stopped(found: Findings) -> Iterator[str]:
+    rule = found.stopping
+    if rule is None or not found.decisions:
+        return
+    for name, decision in found.decisions.items():
+        yield f"**{escaped_markdown(decision_sentence(name, rule, decision))}**"
+        yield ""
+    yield "The same runs, as if their number had been fixed:"
+    yield ""
+
+
+def _compared(found: Comparison, *, lead: str) -> Iterator[str]:
+    yield f"{lead}{escaped_markdown(verdict_sentence(found))}{lead}"
+    yield escaped_markdown(" ".join(filter(None, (basis(found), more_runs(found)))))
+    yield ""
+    sure = f"{100 * found.rule.confidence:.3g} %"
+    a, b = escaped_markdown(found.a.name), escaped_markdown(found.b.name)
+    yield f"| metric | {a} | {b} | difference [{sure}, these images] | [new images] | p |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for name, contrast in found.contrasts.items():
+        star = r"\*" if name == found.deciding.metric else ""
+        new = contrast.new_images
+        cells = (
+            f"{escaped_markdown(metric_words(name))}{star}",
+            figure(name, contrast.sample_a.mean),
+            figure(name, contrast.sample_b.mean),
+            with_interval(name, contrast.difference),
+            with_interval(name, new).partition(" ")[2] if new else "-",
+            f"{contrast.difference.p_value:.2g}",
+        )
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    points = (
+        " Accuracies in %, differences in points." if any(map(in_points, found.contrasts)) else ""
+    )
+    yield rf"\* decides the sign.{points} Intervals speak of new seeds."
+    for caution in cautions(found):
+        yield f"- {escaped_markdown(caution)}"
+
+
+def _alone(found: Findings) -> Iterator[str]:
+    metric = found.metric
+    for setup in found.summary.setups:
+        sample = setup.metrics.get(metric)
+        if setup.name in found.setups and sample is not None:
+            yield (
+                f"**{escaped_markdown(setup.name)}: {escaped_markdown(metric_words(metric))} "
+                f"{figure(metric, sample.mean)}** (sd {spread(metric, sample.sd)}, ddof 1; "
+                f"{sample.n} runs)"
+            )

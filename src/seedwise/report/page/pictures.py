@@ -1,0 +1,145 @@
+"""The sections about predictions: class by class, and image by image."""
+
+import base64
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+
+from seedwise.comparison.predicted import ImageDifferences
+from seedwise.report.charts import charts
+from seedwise.report.charts.theme import role
+from seedwise.report.findings import Findings
+from seedwise.report.page.parts import (
+    Block,
+    Drawn,
+    Gallery,
+    Picture,
+    Pictures,
+    Said,
+    Section,
+    Share,
+    Thumbnails,
+)
+
+__all__ = ["classes_section", "images_section"]
+
+_SHOWN = 12
+
+
+def classes_section(found: Findings) -> Section | None:
+    """The differences class by class."""
+    drawn = charts("classes", found)
+    if not drawn:
+        return None
+    text = (
+        "Over finished runs, for new seeds on these images. The intervals hold for all classes "
+        "together; a full dot is one whose interval leaves out 0. In brackets, the images of the "
+        "class."
+    )
+    return Section("classes", "Class by class", (Said(text), *map(Drawn, drawn)))
+
+
+def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | None:
+    """The images that make the noise, and those on which setups differ."""
+    if not found.predicted or found.dataset is None:
+        return None
+    flipping = _flipping(found)
+    baseline = found.predicted.get(found.setups[0])
+    apart = {
+        name: ImageDifferences(a=baseline, b=each).largest(_SHOWN)
+        for name, each in found.predicted.items()
+        if baseline is not None and each is not baseline
+    }
+    names = found.dataset.names
+    wanted = [names[i] for i in dict.fromkeys(chain(flipping, *apart.values()))]
+    pictures = (
+        thumbnails(wanted) if thumbnails else Pictures(files={}, missing="none were asked for")
+    )
+    blocks: list[Block] = [*map(Drawn, charts("images", found))]
+    if pictures.missing:
+        blocks.append(Said(f"Images are named but not shown: {pictures.missing}.", "note"))
+    if len(flipping):
+        blocks.append(
+            Gallery(
+                "Predictions that flip most from run to run",
+                _pictures(found, found.setups, flipping, pictures, flips=True),
+            )
+        )
+    for name, chosen in apart.items():
+        if len(chosen):
+            blocks.append(
+                Gallery(
+                    f"Images on which {found.setups[0]} and {name} differ most",
+                    _pictures(found, (found.setups[0], name), chosen.tolist(), pictures),
+                )
+            )
+    blocks.append(
+        Said(
+            "Shares are of the predictions over runs and views that were right. The images are "
+            f"the most extreme of {len(names):,}: some are there by luck.",
+            "quiet",
+        )
+    )
+    return Section("images", "Image by image", tuple(blocks))
+
+
+def _flipping(found: Findings) -> list[int]:
+    """The images whose predictions differ most from run to run, over all setups."""
+    each = [one.flips for one in found.predicted.values() if len(one.seeds) > 1]
+    if not each:
+        return []
+    flips = np.mean(each, axis=0)
+    order = np.argsort(-flips, kind="stable")[:_SHOWN]
+    return [int(i) for i in order if flips[i] > 0]
+
+
+def _pictures(
+    found: Findings,
+    setups: Sequence[str],
+    places: Sequence[int],
+    pictures: Pictures,
+    *,
+    flips: bool = False,
+) -> tuple[Picture, ...]:
+    """The images at some places, with how some setups fare on them."""
+    dataset = found.dataset
+    assert dataset is not None, "predictions come with targets"
+    return tuple(
+        Picture(
+            name=dataset.names[i],
+            target=_class(found, int(dataset.targets[i])),
+            source=_data_uri(pictures.files.get(dataset.names[i], b"")),
+            shares=tuple(
+                Share(
+                    name,
+                    role(found.setups.index(name)),
+                    float(found.predicted[name].right[i]),
+                    _class(found, int(found.predicted[name].usual[i])),
+                )
+                for name in setups
+                if name in found.predicted
+            ),
+            remark=_flips(found, i) if flips else "",
+        )
+        for i in places
+    )
+
+
+def _flips(found: Findings, place: int) -> str:
+    rates = [one.flips[place] for one in found.predicted.values() if len(one.seeds) > 1]
+    return f"two runs differ in {100 * sum(rates) / len(rates):.0f} %"
+
+
+def _class(found: Findings, label: int) -> str:
+    """The name of a class; predictions may be of more classes than the targets have."""
+    names = found.class_names
+    return names[label] if label < len(names) else str(label)
+
+
+def _data_uri(file: bytes) -> str:
+    """The file as an address; empty for no file."""
+    if not file:
+        return ""
+    kind = "png" if file.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"

@@ -1,0 +1,204 @@
+"""The first sections: the verdict, the runs, and what the noise says."""
+
+from collections.abc import Iterator, Mapping
+
+from seedwise.comparison import Comparison, StoppingRule
+from seedwise.comparison.cautions import cautions
+from seedwise.comparison.decided import decision_sentence
+from seedwise.comparison.sentences import basis, metric_words, more_runs, verdict_sentence
+from seedwise.figures import figure, in_points, spread
+from seedwise.report.charts import Table, charts
+from seedwise.report.charts.differences import with_interval
+from seedwise.report.findings import NOISE_RUNS, Findings
+from seedwise.report.page.parts import Block, Drawn, Listed, Said, Section
+from seedwise.stats.sequential import Decision
+
+__all__ = ["noise_section", "runs_section", "trace_section", "verdict_section"]
+
+_RULED = (
+    "The stopping rule looked after every pair. Its bands hold at all looks together: the study "
+    "is decided when a band leaves the line of no difference, or lies between the dashed margins. "
+    "Dots are single pairs."
+)
+_FIXED = (
+    "The number of runs was fixed, so that only the last interval was meant to be looked at: each "
+    "earlier one stands for itself. Dots are single pairs."
+)
+_SAVED = (
+    "How many times fewer runs a metric needs to show the same difference, against accuracy of "
+    "unrelated runs; 95 % intervals. It speaks of the difference that was seen: one that is "
+    "mostly luck flatters a metric."
+)
+_ELSEWHERE = (
+    "* moves by less than half of accuracy, by more than twice, or against it: it answers another "
+    "question."
+)
+
+
+def verdict_section(found: Findings) -> Section:
+    """What can be claimed, by how much, and how sure that is."""
+    if not found.comparisons:
+        return Section("verdict", "What the runs show", tuple(_alone(found)))
+    return Section("verdict", "Verdict", (*_decided(found), *_compared(found)))
+
+
+def runs_section(found: Findings) -> Section:
+    """Every run, and how they learn."""
+    blocks: list[Block] = [Drawn(each) for each in charts("runs", found)]
+    joined = " A line joins two runs with the same seed." if _paired(found) else ""
+    blocks.append(Said(f"The diamond is the mean, the bar its interval.{joined}", "quiet"))
+    for name in found.setups:
+        lost = sum(run.state == "diverged" for run in found.runs[name])
+        if lost:
+            runs = "run" if lost == 1 else "runs"
+            blocks.append(Said(f"Not drawn: {lost} diverged {runs} of {name}.", "note"))
+    blocks += [Drawn(each) for each in charts("curves", found)]
+    return Section("runs", "Every run", tuple(blocks))
+
+
+def trace_section(found: Findings) -> Section | None:
+    """How the difference settled."""
+    drawn = charts("trace", found)
+    if not drawn:
+        return None
+    said = Said(_RULED if found.decisions else _FIXED)
+    return Section("trace", "How it settled", (said, *map(Drawn, drawn)))
+
+
+def noise_section(found: Findings) -> Section | None:
+    """Which metric needs the fewest runs, and where the variance comes from."""
+    metrics = charts("metrics", found)
+    blocks: list[Block] = [Said(_SAVED), *map(Drawn, metrics)] if metrics else []
+    if any(table.elsewhere(name) for table in found.signals for name in table.metrics):
+        blocks.append(Said(_ELSEWHERE, "quiet"))
+    blocks += map(Drawn, (*charts("variance", found), *charts("sources", found)))
+    if not blocks:
+        return None
+    if any(len(found.finished(name)) > NOISE_RUNS for name in found.setups):
+        first = f"From the first {NOISE_RUNS} runs of each setup; seedwise variance takes all."
+        blocks.append(Said(first, "quiet"))
+    return Section("noise", "Where the noise comes from", tuple(blocks))
+
+
+def _paired(found: Findings) -> bool:
+    return any(each.paired for each in found.comparisons)
+
+
+def _decided(found: Findings) -> Iterator[Block]:
+    """The stopping rule's words, where a study has one."""
+    rule = found.stopping
+    if rule is None or not found.decisions:
+        return
+    for name, decision in found.decisions.items():
+        yield Said(decision_sentence(name, rule, decision), "verdict")
+    for name, decision in found.decisions.items():
+        yield Said(_grounds(name, rule, decision))
+    yield Said(
+        f"The rule was fixed before the first run: {100 * rule.stop.alpha:.3g} % false alarms "
+        f"over all candidates ({len(rule.candidates)}) where differences are about normal; "
+        f"equivalent is within {spread('accuracy', rule.stop.difference)} points. The intervals "
+        "hold after stopping; the estimates lean outward. All of it speaks of new seeds on these "
+        "images, not of new images.",
+        "quiet",
+    )
+    yield Said("The same runs, as if their number had been fixed:")
+
+
+def _grounds(name: str, rule: StoppingRule, found: Decision) -> str:
+    look = found.trace[-1]
+    accuracy = with_interval("accuracy", look.accuracy)
+    if found.verdict == "equivalent":
+        accuracy = with_interval("accuracy", found)
+    matched = ""
+    if look.matched is not None:
+        matched = f"; matched accuracy {with_interval('matched_accuracy', look.matched)}"
+    return (
+        f"{name} less {rule.baseline}: accuracy {accuracy} points, "
+        f"{100 * found.confidence:.3g} % interval{matched}."
+    )
+
+
+def _compared(found: Findings) -> Iterator[Block]:
+    """The verdict of each comparison, and its figures."""
+    lead = "text" if found.decisions else "verdict"
+    for each in found.comparisons:
+        yield Said(verdict_sentence(each), lead)
+        yield Said(_intervals(each))
+        yield Said(" ".join(filter(None, (basis(each), more_runs(each)))))
+    yield from map(Drawn, charts("forest", found))
+    yield Said(_populations(found.comparisons[0]), "quiet")
+    for caution, names in _cautions(found).items():
+        everywhere = len(names) == len(found.comparisons)
+        yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
+    yield Listed("Means and p-values under every metric", _figures(found), folded=True)
+
+
+def _cautions(found: Findings) -> Mapping[str, list[str]]:
+    """Each caution, with the setups that it is about."""
+    about: dict[str, list[str]] = {}
+    for each in found.comparisons:
+        for caution in cautions(each):
+            about.setdefault(caution, []).append(each.b.name)
+    return about
+
+
+def _intervals(found: Comparison) -> str:
+    """The difference with its two intervals."""
+    size = found.accuracy or found.deciding
+    sure = f"{100 * found.rule.confidence:.3g} %"
+    unit = " points" if in_points(size.metric) else ""
+    text = (
+        f"{metric_words(size.metric).capitalize()} of {found.b.name} less {found.a.name}: "
+        f"{with_interval(size.metric, size.difference)}{unit} for new seeds on these images"
+    )
+    if size.new_images is not None:
+        wider = with_interval(size.metric, size.new_images).partition(" ")[2]
+        text += f", {wider} for new seeds and new images of the same kind"
+    return f"{text} ({sure} intervals)."
+
+
+def _populations(found: Comparison) -> str:
+    sure = f"{100 * found.rule.confidence:.3g} %"
+    decides = metric_words(found.deciding.metric).capitalize()
+    return (
+        f"Full dots: {sure} intervals for new seeds on these images. Hollow dots: for new seeds "
+        f"and new images of the same kind. {decides} decides the sign."
+    )
+
+
+def _figures(found: Findings) -> Table:
+    rows = list[tuple[str, ...]]()
+    for each in found.comparisons:
+        for name, contrast in each.contrasts.items():
+            r, new = contrast.correlation, contrast.new_images
+            rows.append(
+                (
+                    each.b.name,
+                    metric_words(name) + ("*" if name == each.deciding.metric else ""),
+                    figure(name, contrast.sample_a.mean),
+                    figure(name, contrast.sample_b.mean),
+                    with_interval(name, contrast.difference),
+                    with_interval(name, new).partition(" ")[2] if new else "-",
+                    f"{contrast.difference.p_value:.2g}",
+                    "-" if r is None else f"{r.estimate:.2f}",
+                )
+            )
+    means = (f"mean of {found.setups[0]}", "its mean")
+    columns = ("setup", "metric", *means, "difference, these images", "new images", "p", "r")
+    return Table.of(columns, rows)
+
+
+def _alone(found: Findings) -> Iterator[Block]:
+    """The figures of the only setup."""
+    metric = found.metric
+    (name,) = found.setups
+    (setup,) = (each for each in found.summary.setups if each.name == name)
+    sample = setup.metrics.get(metric)
+    runs = f"{setup.finished} run{'' if setup.finished == 1 else 's'}"
+    if sample is None:
+        yield Said(f"{name}: no run finished; {setup.diverged} diverged.", "verdict")
+    else:
+        sd = f", standard deviation {spread(metric, sample.sd)} (ddof 1)" if sample.n > 1 else ""
+        mean = figure(metric, sample.mean)
+        yield Said(f"{name}: {metric_words(metric)} {mean}{sd}, over {runs}.", "verdict")
+    yield Said("There is one setup, so that nothing is compared.", "quiet")
