@@ -5,13 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-adapters test-fastai1 check format vega lines clean
+.PHONY: demo test test-slow test-adapters test-fastai1 check docs format vega lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
 	$(BIN)/seedwise demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.browser
 	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/.dev
@@ -21,13 +21,16 @@ test-adapters: $(VENV)/.adapters ## adapters and examples with every library tha
 	SEEDWISE_REQUIRE_ADAPTERS=1 $(BIN)/python -m pytest -m adapters
 
 test-fastai1: $(VENV)-fastai1/.dev ## the adapter of fastai 1, which needs an environment of its own
-	SEEDWISE_REQUIRE_ADAPTERS=1 $(VENV)-fastai1/bin/python -m pytest tests/adapters/test_fastai1.py
+	SEEDWISE_REQUIRE_ADAPTERS=1 $(VENV)-fastai1/bin/python -m pytest -m adapters tests/adapters/test_fastai1.py tests/adapters/test_docs.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs ## docs/_build/html/index.html; a warning is an error
+	$(BIN)/sphinx-build -E -W --keep-going -q docs docs/_build/html
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
@@ -40,7 +43,7 @@ lines: ## the five largest modules
 	@wc -l $$(git ls-files 'src/*.py') | sort -rn | sed -n 2,6p
 
 clean:
-	rm -rf $(VENV) $(VENV)-fastai1
+	rm -rf $(VENV) $(VENV)-fastai1 docs/_build docs/records
 
 # constraints.txt pins what CI runs with; the ranges of pyproject.toml are what users may have.
 # torch goes first and alone, by its plain version: whatever build of it pip finds is the build.
@@ -55,6 +58,20 @@ $(VENV)/.train: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-nodeps.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	touch $@
+
+# A Chromium for the tests of reports: one that is there, Debian's where it may be installed, or
+# Playwright's. Without one they are skipped, unless SEEDWISE_REQUIRE_BROWSER is set as in CI.
+$(VENV)/.browser: $(VENV)/.dev
+	command -v chromium || command -v google-chrome || { \
+	  test "$$(id -u)" = 0 && apt-get -qq -o DPkg::Lock::Timeout=300 update && \
+	  apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends chromium; \
+	} > /dev/null 2>&1 || timeout 120 $(BIN)/playwright install chromium > /dev/null 2>&1 || \
+	  echo "no Chromium can be had: tests that need a browser are skipped"
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.dev requirements-docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-docs.txt
 	touch $@
 
 # The package and pytest first; then fastai 1 without what it asks for: torchvision is not used.

@@ -8,7 +8,7 @@ turns, so that a machine that drifts drifts for both.
 
     python benchmarks/against_fastai.py IMAGES [--rounds 5] [--steps 8] [--threads 2] [-o FILE]
 
-IMAGES is a folder in Imagenette's layout. Needs fastai 2.8 and seedwise[train] in one environment.
+IMAGES is a folder in Imagenette's layout. Needs what benchmarks/README.md says.
 """
 
 import argparse
@@ -92,11 +92,7 @@ def seedwise_marks(arguments: argparse.Namespace) -> list[float]:
 
 def fastai_marks(arguments: argparse.Namespace) -> list[float]:
     import torch
-
-    # torchvision's wheel wants CUDA's torch: with these two schemas defined, it imports.
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import torchvision_alone  # noqa: F401 - fastai.vision imports torchvision
     from fastai.vision import all as fastai
 
     torch.set_num_threads(arguments.threads)

@@ -9,7 +9,7 @@ steps together. Sides take turns within a round. A call adds rounds to a file of
     python benchmarks/cpu_engine.py IMAGES CACHE RAW.jsonl [--rounds 1] [--steps 4] [--sides ...]
     python benchmarks/cpu_engine.py --report RAW.jsonl
 
-IMAGES is a folder in Imagenette's layout. Needs fastai 2.8 and seedwise[train] in one environment.
+IMAGES is a folder in Imagenette's layout. Needs what benchmarks/README.md says.
 """
 
 import argparse
@@ -117,11 +117,7 @@ def train_seedwise(side: Side, arguments: argparse.Namespace) -> None:
 
 def train_fastai(arguments: argparse.Namespace) -> None:
     import torch
-
-    # torchvision's wheel wants CUDA's torch: with these two schemas defined, it imports.
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import torchvision_alone  # noqa: F401 - fastai.vision imports torchvision
     from fastai.vision import all as fastai
 
     torch.set_num_threads(CORES)

@@ -10,7 +10,7 @@ process of its own; the sides take turns.
     python benchmarks/fastai_loaders.py ARCHIVE [--rounds 3] [--epochs 5] [-o FILE]
 
 ARCHIVE is Imagenette as one archive in v1 or v2 layout; 200 training and 50 validation images a
-class are taken from it. Needs seedwise[train], fastai 2.8 and torchvision in one environment.
+class are taken from it. Needs what benchmarks/README.md says.
 """
 
 import argparse
@@ -95,11 +95,8 @@ def one_round(side: str, seed: int, images: Path, epochs: int) -> dict[str, floa
 def one_side(arguments: argparse.Namespace) -> dict[str, float]:
     """Images a second of loading alone and of training, and the accuracy of the original view."""
     import torch
+    import torchvision_alone  # noqa: F401 - fastai.vision imports torchvision
 
-    # torchvision's wheel wants CUDA's torch: with these two schemas defined, it imports.
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     torch.set_num_threads(1)
     from fastai.vision import all as fastai
 

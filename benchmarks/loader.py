@@ -11,7 +11,7 @@ The sides take turns. Decoding the cache once is timed apart.
 
     python benchmarks/loader.py IMAGES [--rounds 7] [--batches 12] [-o FILE]
 
-IMAGES is a folder in Imagenette's layout. Needs nvidia-dali and seedwise[train] without torch.
+IMAGES is a folder in Imagenette's layout. Needs what benchmarks/README.md says.
 """
 
 import argparse

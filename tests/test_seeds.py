@@ -16,6 +16,8 @@ def test_rows_drawn_together_equal_one_generator_a_row(seed, name, epoch, exampl
     together = uniforms(seed, name, epoch, np.array(examples, np.uint64), draws=7)
     alone = [stream(seed, name, epoch, example).random(7) for example in examples]
     np.testing.assert_array_equal(together, alone)
+    later = uniforms(seed, name, epoch, np.array(examples, np.uint64), draws=3, start=4)
+    np.testing.assert_array_equal(later, together[:, 4:])
 
 
 def test_the_published_known_answer_of_philox():

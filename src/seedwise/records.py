@@ -11,7 +11,10 @@ from numpy import ndarray
 __all__ = ["STATES", "VIEWS", "DatasetRecord", "EpochRecord", "Progress", "RunRecord", "State"]
 
 State = Literal["finished", "diverged", "failed"]
+"""What became of a run. A diverged run is a result; a failed one is the machine's fault."""
+
 STATES: tuple[State, ...] = ("finished", "diverged", "failed")
+"""Every `State`."""
 
 VIEWS = ("original", "mirrored")
 """The ways in which the built-in training shows a validation image to the model."""

@@ -14,7 +14,17 @@ from typing import Any, Literal, Self
 
 from seedwise.errors import InvalidSetup, UnknownName
 
-__all__ = ["AUTO", "BUILT_IN", "ELSEWHERE", "FIELDS", "KNOWN", "RECIPES", "Recipe", "Setup"]
+__all__ = [
+    "ALLOWED",
+    "AUTO",
+    "BUILT_IN",
+    "ELSEWHERE",
+    "FIELDS",
+    "KNOWN",
+    "RECIPES",
+    "Recipe",
+    "Setup",
+]
 
 BUILT_IN = "seedwise.train:train"
 """The value of `Setup.train` that means the built-in training."""
@@ -122,6 +132,9 @@ class Setup:
 
     def but(self, **changes: Any) -> Self:
         """This setup with some fields changed.
+
+        Args:
+            changes: New values, by the names of their fields.
 
         Raises:
             InvalidSetup: A value cannot be used.
@@ -285,6 +298,9 @@ _RULES: Mapping[str, _Rule] = MappingProxyType(
         **{name: (_text, f"one of {', '.join(known)}") for name, known in KNOWN.items()},
     }
 )
+
+ALLOWED: Mapping[str, str] = MappingProxyType({name: said for name, (_, said) in _RULES.items()})
+"""What each field of a setup may be, in words."""
 
 FIELDS = tuple(field.name for field in fields(Setup))
 """The names of the fields of a setup, in the order of their declaration."""

@@ -19,6 +19,7 @@ def ray():
         ray.init(
             address="local",
             num_cpus=4,
+            num_gpus=1,  # Ray counts what it is told: tasks share it, and none of them looks
             include_dashboard=False,
             log_to_driver=False,
             configure_logging=False,

@@ -4,17 +4,21 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from seedwise.data import Split
 from seedwise.errors import ConfigError, MissingPackage
+from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
 from seedwise.study import LocalExecutor, RayExecutor, Study
 from seedwise.study.executors import as_executor
-from seedwise.study.runner import Job
+from seedwise.study.runner import DataReference, Job
 
+import pictures
 from fakes import FakeExecutor
 
 EXECUTORS = {
@@ -24,6 +28,7 @@ EXECUTORS = {
     "threads": LocalExecutor(workers=2, share=True),
     "ray": RayExecutor(workers=2),
     "ray in groups": RayExecutor(workers=2, pack=3),
+    "ray sharing a GPU": RayExecutor(workers=2, gpus=0.5),
 }
 SECONDS_TO_END = 10
 
@@ -139,8 +144,8 @@ def test_workers_are_where_they_should_be(executor):
         int(record.metrics["value"])
         for _, record in made(executor, *(job("pid", s) for s in range(4)))
     }
-    apart = (EXECUTORS["processes"], EXECUTORS["ray"], EXECUTORS["ray in groups"])
-    assert (pids == {os.getpid()}) == (executor not in apart)
+    here = (EXECUTORS["fake"], EXECUTORS["here"], EXECUTORS["threads"])
+    assert (pids == {os.getpid()}) == (executor in here)
 
 
 def test_events_are_told_in_the_callers_thread_before_the_outcome(executor):
@@ -236,16 +241,70 @@ def test_a_worker_that_dies_takes_only_its_run_with_it(apart):
     assert len(done) == 4
 
 
-@pytest.mark.parametrize("share", [False, True], ids=["processes", "threads"])
-def test_a_run_without_room_beside_others_is_made_again_with_fewer(share):
+def without_room(nonce):
+    return [job("needs_room", (seed, nonce, 0)) for seed in range(5)]
+
+
+def built_in_without_room(folder, nonce):
+    """Jobs of the built-in training on a GPU, which share it in threads; its function is ours."""
+
+    def train(setup, seed, data, **_):
+        from trainings import needs_room  # found where a worker has been told to look
+
+        return RunRecord(state="finished", metrics={"value": needs_room(seed)})
+
+    pictures.folders(folder, pictures.LAYOUT)
+    data = DataReference(dataset=str(folder), split=Split(name="shipped"), cache=folder / "cache")
+    return [
+        replace(each, setup=Setup(), device="cuda", data=data, function=train)
+        for each in without_room(nonce)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("narrowing", "built_in"),
+    [
+        pytest.param(LocalExecutor(workers=3), False, id="processes"),
+        pytest.param(LocalExecutor(workers=3, share=True), False, id="threads"),
+        *(
+            pytest.param(executor, built_in, id=name, marks=pytest.mark.ray)
+            for name, executor, built_in in (
+                ("ray in groups", RayExecutor(workers=2, pack=3, gpus=0.5), True),
+                ("ray sharing a GPU", RayExecutor(workers=3, gpus=0.25), False),
+            )
+        ),
+    ],
+)
+def test_a_run_without_room_beside_others_is_made_again_with_fewer(
+    narrowing, built_in, request, tmp_path
+):
     """What runs out of memory beside others has not failed."""
+    if isinstance(narrowing, RayExecutor):
+        request.getfixturevalue("ray")
     nonce, told = time.monotonic_ns(), []
-    jobs = [job("needs_room", (seed, nonce, 0)) for seed in range(5)]
-    done = made(LocalExecutor(workers=3, share=share), *jobs, watch=told.append)
+    jobs = built_in_without_room(tmp_path, nonce) if built_in else without_room(nonce)
+    done = made(narrowing, *jobs, watch=told.append)
     assert sorted(j.seed.init for j, _ in done) == [0, 1, 2, 3, 4]
-    assert {record.state for _, record in done} == {"finished"}
+    assert [record.error for _, record in done] == [None] * 5
     notices = [event.text for event in told if type(event).__name__ == "Notice"]
     assert any("ran out of memory and is made again" in text for text in notices)
+
+
+@pytest.mark.ray
+def test_after_a_group_of_rays_had_no_room_the_next_ones_are_smaller(ray, tmp_path):
+    waiting = built_in_without_room(tmp_path, time.monotonic_ns())
+    taken, under_way = [], set()
+
+    def take():
+        if not waiting:
+            return None
+        under_way.add(waiting[0])
+        taken.append(len(under_way))
+        return waiting.pop(0)
+
+    for done, _ in RayExecutor(workers=1, pack=3, gpus=1).run(take, lambda _: None):
+        under_way.remove(done)
+    assert taken == [1, 2, 3, 1, 1]
 
 
 def test_a_run_without_room_even_alone_has_failed(executor):

@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -72,24 +73,30 @@ def test_one_stream_varies_while_the_others_stay():
 
 def test_draws_are_those_of_one_generator_an_image_and_epoch():
     """The definition: 20 numbers for ten attempts, two for the corner, one for the mirror."""
-    draws = draw(SETUP, Seed.of(3), data_of())
+    setup, sides = SETUP.but(area=(0.7, 1.0)), (np.array([40]), np.array([60]))
+    draws = draw(setup, Seed.of(3), data_of())
+    needed = Counter()
     for (epoch, image), (box, mirrored) in by_epoch_and_image(draws).items():
         numbers = stream(3, "augment", epoch, image).random(23)
-        want = random_boxes(
-            numbers[None, :22],
-            np.array([40]),
-            np.array([60]),
-            area=SETUP.area,
-            aspect=SETUP.aspect,
-        )
+        attempts, corner = numbers[None, :20].reshape(1, 10, 2), numbers[None, 20:22]
+        shape = {"area": setup.area, "aspect": setup.aspect}
+        want, _ = random_boxes(attempts, corner, *sides, **shape)
         assert box == tuple(want[0].tolist())
         assert mirrored == (numbers[22] < 0.5)
+        fitted = [
+            random_boxes(attempts[:, :count], corner, *sides, **shape)[1].item()
+            for count in (2, 10)
+        ]
+        needed["two" if fitted[0] else "ten" if fitted[1] else "none"] += 1
+    assert min(needed["two"], needed["ten"], needed["none"]) > 0
 
 
 def boxes(count, height, width, *, area=(0.35, 1.0), aspect=(3 / 4, 4 / 3), seed=0):
-    numbers = np.random.default_rng(seed).random((count, 22))
+    rng = np.random.default_rng(seed)
     sides = np.full(count, height), np.full(count, width)
-    return random_boxes(numbers, *sides, area=area, aspect=aspect)
+    attempts, corners = rng.random((count, 10, 2)), rng.random((count, 2))
+    found, _ = random_boxes(attempts, corners, *sides, area=area, aspect=aspect)
+    return found
 
 
 def test_crops_have_the_distribution_that_dali_was_measured_to_have():

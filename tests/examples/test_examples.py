@@ -1,7 +1,6 @@
 """Each example is run as a person would: by itself, in an empty folder."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,12 +92,3 @@ def test_trackers(tmp_path):
     assert "4 runs in ./wandb" in said
     assert "4 runs; `mlflow ui` shows them" in said
     assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == 4
-
-
-def test_the_documentation_shows_the_scripts_as_they_are():
-    text = (EXAMPLES.parent / "docs" / "any-training.md").read_text()
-    before, after, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert before in (EXAMPLES / "pytorch_before.py").read_text()
-    assert after in (EXAMPLES / "pytorch_after.py").read_text()
-    for link in re.findall(r"\]\(\.\./(examples[^)]*)\)", text):
-        assert (EXAMPLES.parent / link).exists()

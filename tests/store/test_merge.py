@@ -1,5 +1,8 @@
 """Studies put together: each run once, and what does not go together named."""
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,8 @@ from seedwise.comparison import Rule
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.store import Conflicts, Store, check_study, merge_studies
+from seedwise.store import PLAN, Conflicts, Store, check_study, merge_studies
+from seedwise.store.schema import checksum
 from seedwise.study import Study, fake
 
 from store_records import ENDED, dataset, run
@@ -131,20 +135,69 @@ def made(path, seeds, rule):
     return path
 
 
-def test_a_verdict_on_parts_of_a_study_is_held_to_the_plan_of_the_first(tmp_path, target):
-    a, b = (made(tmp_path / f"{i}.db", range(i, i + 3), None) for i in (0, 3))
-    merge_studies([a, b], target)
-    assert Study(a).compare("plain", "better").standing.confirmatory
-    found = Study(target).compare("plain", "better")
-    (reason,) = found.standing.reasons
-    assert reason.startswith("3 seeds were added after runs were stored, beyond the 3 that were")
+def part(path, seeds, *, fixed, planned=None):
+    """A part of a study; `fixed` and the runs that follow at once are hours of one day."""
+    functions = {"plain": fake.train, "better": fake.better}
+    Study(path).run(functions, seeds=seeds, planned=planned)
+    with closing(sqlite3.connect(path)) as raw:
+        (value,) = raw.execute("SELECT value FROM choices WHERE key = 'plan'").fetchone()
+        at = f"2026-03-01T{fixed:02}:00:00+00:00"
+        row = (at, checksum("plan", value, at))
+        raw.execute("UPDATE choices SET fixed = ?, checksum = ? WHERE key = 'plan'", row)
+        columns = ", ".join(name for _, name, *_ in raw.execute("PRAGMA table_info(runs)"))
+        for number, *values, _ in raw.execute(f"SELECT {columns} FROM runs").fetchall():
+            values[6] = f"2026-03-01T{fixed:02}:30:00+00:00"
+            row = (values[6], checksum(*values), number)
+            raw.execute("UPDATE runs SET ended = ?, checksum = ? WHERE id = ?", row)
+        raw.commit()
+    return path
+
+
+def merged_standing(parts, target):
+    merge_studies(parts, target)
+    assert check_study(target).faults == ()
+    return Study(target).compare("plain", "better").standing
+
+
+def test_parts_that_were_planned_before_any_had_results_are_one_study(tmp_path, target):
+    parts = [part(tmp_path / f"{i}.db", range(i, i + 3), fixed=9) for i in (0, 3, 6)]
+    assert merged_standing(parts, target).confirmatory
+    with Store.open(target, readonly=True) as store:
+        assert store.choice(PLAN)["seeds"] == [str(seed) for seed in range(9)]
+
+
+def test_a_part_that_was_planned_after_another_had_results_makes_it_exploratory(tmp_path, target):
+    """Else whoever adds runs after a look would only have to put them into another file."""
+    parts = [part(tmp_path / f"{i}.db", [i], fixed=9 + i) for i in (0, 1, 2)]
+    standing = merged_standing(parts[:2], target)
+    assert not standing.confirmatory
+    assert standing.reasons[0].startswith("the seeds of 1.db were fixed after another part")
+    # put together bit by bit it is no better
+    standing = merged_standing([target, parts[2]], tmp_path / "all.db")
+    assert [reason.split()[3] for reason in standing.reasons] == ["1.db", "2.db"]
+
+
+def test_parts_of_one_plan_may_be_made_whenever(tmp_path, target):
+    parts = [part(tmp_path / f"{i}.db", range(i, i + 3), planned=6, fixed=9 + i) for i in (0, 3)]
+    (reason,) = Study(parts[0]).compare("plain", "better").standing.reasons[:1]
+    assert reason.startswith("3 of the 6 planned runs of 'plain' are there")
+    assert merged_standing(parts, target).confirmatory
+
+
+def test_parts_of_other_setups_are_held_to_the_first_plan(tmp_path, target):
+    a, b = part(tmp_path / "a.db", 2, fixed=9), tmp_path / "b.db"
+    Study(b).run({"plain": fake.train}, seeds=[2])
+    reasons = merged_standing([a, b], target).reasons
+    assert reasons[0].startswith("1 seed was added after runs were stored, beyond the 2")
 
 
 def test_parts_with_different_rules_do_not_go_together(tmp_path, target):
     a, b = made(tmp_path / "a.db", [0, 1], None), made(tmp_path / "b.db", [2], Rule(margin=0.01))
     with pytest.raises(Conflicts) as caught:
         merge_studies([a, b], target)
-    assert caught.value.conflicts == (f"{b}: choice 'plan' is another than before",)
+    assert caught.value.conflicts == (
+        f"{b}: the rule of its verdicts is another: margin is 0.01, not null",
+    )
 
 
 def test_a_damaged_study_is_not_merged(tmp_path, target):

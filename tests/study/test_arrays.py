@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,21 @@ def test_what_is_missing_or_damaged_is_said_in_one_line(tmp_path):
         read_arrays(path, "a")
     with pytest.raises(DataError, match="cannot be read"):
         read_arrays(tmp_path / "none.npz", "a")
+
+
+def test_what_would_take_all_memory_is_refused_before_it_does(tmp_path):
+    path = tmp_path / "p.npz"
+    np.savez_compressed(path, predictions=np.zeros((2**12, 2**14), np.float64))
+    assert path.stat().st_size < 2**20
+    with pytest.raises(DataError, match=r"would unpack to 0\.5 GB, more than 50 times its size"):
+        read_arrays(path, "predictions")
+    content = written(np.zeros((3, 3)))
+    path.write_bytes(content.replace(b"(3, 3), }           ", b"(3, 99999999999999)}"))
+    with pytest.raises(DataError, match="is damaged"):
+        read_arrays(path, "predictions")
+
+
+def written(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()

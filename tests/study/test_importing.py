@@ -248,3 +248,15 @@ def test_other_files_than_text_are_refused(tmp_path):
         import_runs(tmp_path / "x.csv", tmp_path / "study.db")
     with pytest.raises(DataError, match="cannot be read"):
         import_runs(tmp_path, tmp_path / "study.db")
+
+
+@pytest.mark.parametrize("seed", ["9" * 5_000, "1e3", "-1", "0/1", str(2**63)])
+def test_a_seed_that_is_none_is_told_with_its_line(load, seed):
+    with pytest.raises(DataError, match=r"runs\.csv, line 2: ") as caught:
+        load(f"setup,seed,f1\na,{seed},0.5\n")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_that_commands_terminals_is_refused(load):
+    with pytest.raises(DataError, match="line 2: a setup needs a printable name"):
+        load("setup,seed,f1\na\x1b[2J,0,0.5\n")

@@ -7,7 +7,6 @@ Batches are those of the built-in training, crop for crop: runs of a Learner and
 the same seed make a pair.
 """
 
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from os import PathLike
@@ -18,7 +17,7 @@ import torch
 from seedwise.adapters.fastai_parts import (
     VALID_BATCH,
     Batches,
-    Predictions,
+    Recording,
     both,
     smoothed_accuracy,
 )
@@ -27,7 +26,6 @@ from seedwise.errors import MissingPackage
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.study import record
 
 try:
     from fastai.callback.core import Callback
@@ -128,30 +126,22 @@ class RecordRun(Callback):
     def __init__(
         self, path: str | PathLike[str], *, setup: str, seed: int | tuple[int, int, int] | Seed
     ) -> None:
-        self._path, self._setup, self._seed = path, setup, Seed.of(seed)
+        self._recording = Recording(path, setup=setup, seed=seed)
 
     def before_fit(self) -> None:
         """Start the clock; a search for a learning rate is no run."""
         self.run = not hasattr(self.learn, "lr_finder")
-        self._started, self._seen = time.perf_counter(), Predictions()
+        self._recording.begin()
 
     def before_validate(self) -> None:
         """Forget the validation before."""
-        self._seen = Predictions()
+        self._recording.forget()
 
     def after_batch(self) -> None:
         """Keep what the model said of a validation batch."""
         if not self.training:
-            self._seen.add(self.pred, self.yb[0])
+            self._recording.add(self.pred, self.yb[0])
 
     def after_fit(self) -> None:
         """Record the run."""
-        predictions, targets = self._seen.arrays(getattr(self.dls.valid, "views", 1))
-        record(
-            self._path,
-            setup=self._setup,
-            seed=self._seed,
-            predictions=predictions,
-            targets=targets,
-            seconds=time.perf_counter() - self._started,
-        )
+        self._recording.store(getattr(self.dls.valid, "views", 1))

@@ -9,7 +9,6 @@ It needs an environment of its own: fastai 2 has the same name, and its setuptoo
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 # where types are checked there is fastai 2
 
-import time
 from collections.abc import Iterator
 from os import PathLike
 from typing import Any
@@ -17,13 +16,12 @@ from typing import Any
 import torch
 from torch.utils.data import IterableDataset
 
-from seedwise.adapters.fastai_parts import Batch, Batches, Predictions, both, smoothed_accuracy
+from seedwise.adapters.fastai_parts import Batch, Batches, Recording, both, smoothed_accuracy
 from seedwise.data import Data
 from seedwise.errors import MissingPackage
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.study import record
 
 try:
     from fastai.basic_data import DataBunch
@@ -142,32 +140,22 @@ class RecordRun(LearnerCallback):
         seed: int | tuple[int, int, int] | Seed,
     ) -> None:
         super().__init__(learner)
-        self._path, self._setup, self._seed = path, setup, Seed.of(seed)
+        self._recording = Recording(path, setup=setup, seed=seed)
 
     def on_train_begin(self, **_: Any) -> None:
         """Start the clock."""
-        self._started, self._seen = time.perf_counter(), Predictions()
+        self._recording.begin()
 
     def on_epoch_begin(self, **_: Any) -> None:
         """Forget the validation before."""
-        self._seen = Predictions()
+        self._recording.forget()
 
     def on_batch_end(self, last_output: Any, last_target: Any, train: bool, **_: Any) -> None:
         """Keep what the model said of a validation batch."""
         if not train:
-            self._seen.add(last_output, last_target)
+            self._recording.add(last_output, last_target)
 
     def on_train_end(self, exception: Any = False, skip_validate: bool = False, **_: Any) -> None:
         """Record the run. A search for a learning rate validates nothing and is no run."""
-        if exception or skip_validate:
-            return
-        views = getattr(self.learn.data.valid_ds, "views", 1)
-        predictions, targets = self._seen.arrays(views)
-        record(
-            self._path,
-            setup=self._setup,
-            seed=self._seed,
-            predictions=predictions,
-            targets=targets,
-            seconds=time.perf_counter() - self._started,
-        )
+        if not (exception or skip_validate):
+            self._recording.store(getattr(self.learn.data.valid_ds, "views", 1))

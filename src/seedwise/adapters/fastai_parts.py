@@ -1,13 +1,14 @@
-"""What the adapters of both fastai releases share: batches as tensors, the metric, predictions."""
+"""What the adapters of both fastai releases share: batches as tensors, the metric, recording."""
 
+import time
 from collections.abc import Iterator
 from itertools import chain
+from os import PathLike
 from typing import Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
-from numpy import ndarray
 from torch import Tensor
 
 from seedwise.data import Data, Loader, choose_loader, draw
@@ -15,6 +16,7 @@ from seedwise.errors import ConfigError
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.study import record
 from seedwise.train import choose
 
 __all__ = [
@@ -22,7 +24,7 @@ __all__ = [
     "Batch",
     "Batches",
     "Chain",
-    "Predictions",
+    "Recording",
     "TrainBatches",
     "both",
     "smoothed_accuracy",
@@ -146,25 +148,43 @@ def smoothed_accuracy(
     return torch.softmax(beta * wide, dim=-1).gather(-1, targets.unsqueeze(-1)).mean()
 
 
-class Predictions:
-    """What a model says of the validation images, gathered batch by batch."""
+class Recording:
+    """A fit that becomes a run of a study: its clock, and what was said of the validation images.
 
-    def __init__(self) -> None:
+    Args:
+        path: The study file; made if there is none.
+        setup: Name of the setup in the study.
+        seed: The run's seed.
+    """
+
+    def __init__(
+        self, path: str | PathLike[str], *, setup: str, seed: int | tuple[int, int, int] | Seed
+    ) -> None:
+        self._path, self._setup, self._seed = path, setup, Seed.of(seed)
+        self._started = time.perf_counter()
         self._logits: list[Tensor] = []
         self._targets: list[Tensor] = []
+
+    def begin(self) -> None:
+        """The fit begins."""
+        self._started = time.perf_counter()
+        self.forget()
+
+    def forget(self) -> None:
+        """Another validation begins: the last one is the run's."""
+        self._logits, self._targets = [], []
 
     def add(self, logits: Tensor, targets: Tensor) -> None:
         """Keep a batch. Copies leave the device at the end, so that it need not wait."""
         self._logits.append(logits.detach().float())
         self._targets.append(targets)
 
-    def arrays(
-        self, views: int
-    ) -> tuple[Float32[ndarray, "views examples classes"], Int64[ndarray, " examples"]]:
-        """All of them, where all images come once for each view, in one order.
+    def store(self, views: int) -> None:
+        """Put the run into the study, where all images came once for each view, in one order.
 
         Raises:
             ConfigError: Nothing was validated, or the views are not of the same images.
+            RunExists: The study has a run of this setup and seed.
         """
         if not self._logits:
             raise ConfigError("no validation to record; give the Learner a validation loader")
@@ -175,7 +195,14 @@ class Predictions:
                 f"the {views} views do not show the same images in the same order; "
                 "leave the validation loader as it was made"
             )
-        return logits.reshape(views, -1, logits.shape[-1]), targets[0].astype(np.int64)
+        record(
+            self._path,
+            setup=self._setup,
+            seed=self._seed,
+            predictions=logits.reshape(views, -1, logits.shape[-1]),
+            targets=targets[0].astype(np.int64),
+            seconds=time.perf_counter() - self._started,
+        )
 
 
 def _loader(setup: Setup, device: str) -> Loader:

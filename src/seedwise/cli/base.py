@@ -18,7 +18,12 @@ _STOPPED = "stopped; stored runs are kept, and the same command goes on"
 
 
 class Command(click.Command):
-    """A command whose help ends with an example and its exit codes."""
+    """A command whose help ends with an example and its exit codes.
+
+    Attributes:
+        example: Lines to type.
+        exits: What each exit code means.
+    """
 
     def __init__(
         self,
@@ -28,15 +33,15 @@ class Command(click.Command):
         **settings: Any,
     ) -> None:
         super().__init__(*args, **settings)
-        self._example, self._exits = example, exits or {}
+        self.example, self.exits = example, exits or {}
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example and the exit codes below the options."""
         with formatter.section("Example"):
-            for line in self._example:
+            for line in self.example:
                 formatter.write(f"  {line}\n")
         with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code), meaning) for code, meaning in self._exits.items()])
+            formatter.write_dl([(str(code), meaning) for code, meaning in self.exits.items()])
 
 
 class Group(click.Group):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.cli.words import count
 from seedwise.errors import ConfigError
@@ -27,7 +28,7 @@ _MOST_NAMED = 10
         2: "no study, or one that cannot be read at all",
     },
 )
-@click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
+@options.study
 @click.option(
     "--repair",
     "target",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Group, print_help
 from seedwise.cli.words import printable
 from seedwise.errors import ConfigError, DataError
@@ -21,9 +22,6 @@ __all__ = ["data"]
 _dataset = click.argument("dataset")
 _source = click.option(
     "--source", type=click.Path(path_type=Path), help="Folder or archive that holds DATASET."
-)
-_cache = click.option(
-    "--cache", type=click.Path(path_type=Path), help="Folder of downloads and decoded pixels."
 )
 _split = click.option("--split", "name", help="v1, v2, page or shipped.  [default: the dataset's]")
 _per_class = click.option("--per-class", type=int, help="Validation images a class; with --seed.")
@@ -62,7 +60,7 @@ def list_datasets() -> None:
 )
 @_dataset
 @_source
-@_cache
+@options.cache
 def fetch(dataset: str, source: Path | None, cache: Path | None) -> None:
     """Fetch DATASET, verify it, and decode it into the cache.
 
@@ -80,7 +78,7 @@ def fetch(dataset: str, source: Path | None, cache: Path | None) -> None:
 )
 @_dataset
 @_source
-@_cache
+@options.cache
 def check(dataset: str, source: Path | None, cache: Path | None) -> None:
     """Compare the cache of DATASET with its source.
 
@@ -120,7 +118,7 @@ def check(dataset: str, source: Path | None, cache: Path | None) -> None:
 )
 @_dataset
 @_source
-@_cache
+@options.cache
 @_split
 @_per_class
 @_seed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.cli.words import count
 from seedwise.errors import ConfigError, MissingPackage
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "import_", "record", "table"]
 
-_study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
 _output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: stdout]"
 )
@@ -31,7 +31,7 @@ _output = click.option(
     ],
     exits={0: "stored", 2: "nothing stored: the run is there already, or cannot be used"},
 )
-@_study
+@options.study
 @click.option("--setup", required=True, help="Name of the setup.")
 @click.option("--seed", required=True, help="Seed of the run: 3, or 3/3/4 where streams differ.")
 @click.option(
@@ -111,7 +111,7 @@ def _parse_metrics(text: str) -> dict[str, float]:
     exits={0: "stored", 2: "nothing stored: a file cannot be used, or a column is not known"},
 )
 @click.argument("runs", metavar="RUNS.CSV", type=click.Path(path_type=Path))
-@_study
+@options.study
 @click.option("--setup", metavar="COLUMN", help="Column that names the setup.")
 @click.option("--seed", metavar="COLUMN", help="Column of the seed.")
 @click.option("--unpaired", is_flag=True, help="Number the runs: no two setups share a seed.")
@@ -171,7 +171,7 @@ def _named(metrics: tuple[str, ...]) -> dict[str, str]:
     example=["seedwise export study.db -o runs.csv"],
     exits={0: "written", 2: "no such study, or the file cannot be written"},
 )
-@_study
+@options.study
 @_output
 def export(study: Path, output: Path | None) -> None:
     """Write the runs of STUDY.DB as CSV or Parquet, one row a run.
@@ -231,7 +231,7 @@ def _write_parquet(runs: "RunTable", output: Path) -> None:
     example=["seedwise table study.db --format latex --metric accuracy -o table.tex"],
     exits={0: "written", 2: "no such study or metric, or no finished run"},
 )
-@_study
+@options.study
 @click.option(
     "--format",
     "form",

@@ -102,7 +102,7 @@ def _said(found: Interim, what: str = "") -> str:
             return pairs
         case "decided":
             return f"{found.verdict} after {found.pairs:,}{what}"
-        case "futile" | "cap" as reason:
+        case "futile" | "withheld" | "cap" as reason:
             return f"undecided ({reason}) after {found.pairs:,}{what}"
         case _ if found.more is not None:
             return f"{pairs}, ~{found.more:,} more"

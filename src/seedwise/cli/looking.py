@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 
 if TYPE_CHECKING:
@@ -13,15 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["status"]
 
-_study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
-
 
 @click.command(
     cls=Command,
     example=["seedwise status study.db"],
     exits={0: "printed", 2: "no such study, or it cannot be read"},
 )
-@_study
+@options.study
 def status(study: Path) -> None:
     """Print what STUDY.DB holds.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.cli.words import count
 from seedwise.errors import ConfigError
@@ -42,21 +43,6 @@ extends = "mish"
 activation = "relu"
 """
 
-_device = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to train; auto takes CUDA where there is one.",
-)
-_jobs = click.option(
-    "--jobs", type=click.IntRange(min=1), help="Runs side by side; chosen if not given."
-)
-_cache = click.option(
-    "--cache",
-    type=click.Path(path_type=Path),
-    help="Folder of downloads and decoded pixels.",
-)
 _executor = click.option(
     "--executor", help="Where runs are made: local or ray.  [default: the file's, else local]"
 )
@@ -80,7 +66,7 @@ _EXITS = {
     exits=_EXITS,
 )
 @click.argument("study", metavar="STUDY.TOML", type=click.Path(path_type=Path))
-@click.option("--seeds", help="Seeds instead of the file's: 10, 0:10 or 1,2,7.")
+@click.option("--seeds", help="Seeds instead of the file's, or some of them: 10, 0:10 or 1,2,7.")
 @click.option(
     "--sources",
     help="Crossed seeds instead of the file's, to tell the sources of variance apart: "
@@ -92,10 +78,10 @@ _EXITS = {
     help="The study file.  [default: the name of STUDY.TOML with .db, in this folder]",
 )
 @_executor
-@_jobs
+@options.jobs
 @_time_limit
-@_device
-@_cache
+@options.device
+@options.cache
 def run(study: Path, **options: Any) -> None:
     """Train what STUDY.TOML wants and its study file does not have yet.
 
@@ -111,9 +97,9 @@ def run(study: Path, **options: Any) -> None:
     example=["seedwise demo"],
     exits=_EXITS,
 )
-@_jobs
-@_device
-@_cache
+@options.jobs
+@options.device
+@options.cache
 def demo(**options: Any) -> None:
     """Compare two activations on bundled digits, on any CPU.
 
@@ -158,6 +144,7 @@ def _run(
         summary = study.run(
             config.setups,
             seeds=wanted,
+            planned=_planned(config, wanted),
             until=config.stop if wanted is None else None,
             baseline=config.baseline,
             rule=config.rule,
@@ -168,7 +155,8 @@ def _run(
     undecided = list[str]()
     if sources is None:
         print_summary(console, summary)
-        undecided = _print_decisions(console, path)
+        if wanted is None:  # else the comparisons tell it
+            undecided = _print_decisions(console, path)
     else:  # runs that share seeds are no sample to sum up or to compare
         _print_sources(console, study, summary, config)
     if wanted is None:
@@ -206,6 +194,15 @@ def _seeds(
     if sources is not None:
         return parse_sources(sources)
     return config.seeds if seeds is None else parse_seeds(seeds)
+
+
+def _planned(
+    config: "StudyConfig", wanted: "tuple[Seed, ...] | None"
+) -> "tuple[Seed, ...] | None":
+    """The file's seeds, where those that are wanted are a part of them; else None."""
+    if config.seeds is None or wanted is None:
+        return None
+    return config.seeds if set(wanted) <= set(config.seeds) else None
 
 
 def _print_sources(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.cli.words import clock, count
 
@@ -21,18 +22,10 @@ __all__ = ["bench"]
     example=["seedwise bench", "seedwise bench --json --against fastai"],
     exits={0: "measured", 2: "the device or the other library is not there"},
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to train; auto takes CUDA where there is one.",
-)
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; chosen if not given.")
+@options.device
+@options.jobs
 @click.option("--against", type=click.Choice(["fastai"]), help="Time another library as well.")
-@click.option(
-    "--cache", type=click.Path(path_type=Path), help="Folder of downloads and decoded pixels."
-)
+@options.cache
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench(
     device: str, jobs: int | None, against: str | None, cache: Path | None, as_json: bool

@@ -19,9 +19,12 @@ class Rule:
             agreeing, where there are predictions, and else what the runs have.
         margin: The largest difference of accuracy, as a fraction, that does not matter; None for
             no claim of equivalence.
-        confidence: Coverage of the intervals; error rates are 1 less it.
+        confidence: Coverage of the intervals, in (0, 1); error rates are 1 less it.
         paired: Whether runs of the same seed are compared with each other; None pairs where most
             of the seeds are shared.
+
+    Raises:
+        ConfigError: The margin or the confidence is out of range.
     """
 
     metric: str | None = None

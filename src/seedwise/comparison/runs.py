@@ -27,7 +27,11 @@ class RunTable:
 
 
 def run_table(store: Store) -> RunTable:
-    """The runs of a study with all their metrics; accuracies are fractions."""
+    """The runs of a study with all their metrics; accuracies are fractions.
+
+    Args:
+        store: The open study.
+    """
     runs = store.runs()
     metrics = _all_metrics(store, runs)
     return RunTable(

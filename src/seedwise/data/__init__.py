@@ -7,7 +7,7 @@ needs the extra `seedwise[train]`, and is loaded when it is first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from seedwise.data.known import DATASETS
+from seedwise.data.known import DATASETS, class_words
 from seedwise.data.splits import Split, default_split
 from seedwise.errors import DataError
 
@@ -31,6 +31,7 @@ __all__ = [
     "cache_folder",
     "centre_windows",
     "choose_loader",
+    "class_words",
     "crop_windows",
     "default_split",
     "draw",

@@ -54,7 +54,12 @@ class Windows:
 
 
 def crop_windows(boxes: Int32[ndarray, "batch 4"], size: int) -> Windows:
-    """Each box (top, left, height, width) stretched to size x size."""
+    """Each box stretched to size x size.
+
+    Args:
+        boxes: Top, left, height and width of each crop, in source pixels.
+        size: Side of what is shown, in pixels.
+    """
     corners, sides = boxes[:, :2], boxes[:, 2:]
     return Windows(
         starts=corners.astype(np.float64),
@@ -76,6 +81,11 @@ def centre_windows(
 
     As DALI does it: both axes have the scale of the shorter side, the longer side is rounded to
     whole pixels and centred, and the crop's offset rounds half up.
+
+    Args:
+        heights: Height of each image, in source pixels.
+        widths: Width of each image, in source pixels.
+        size: Side of what is shown, in pixels.
     """
     sides = np.stack([heights, widths], axis=1).astype(np.float64)
     step = sides.min(axis=1, keepdims=True) / shorter_side(size)

@@ -48,6 +48,7 @@ def _dali(device: str) -> Loader:
 
 
 LOADERS: Mapping[str, Callable[[str], Loader]] = MappingProxyType({"cache": _cache, "dali": _dali})
+"""By name, what makes a loader for a model on a device (`cpu` or `cuda`)."""
 
 
 def choose_loader(name: str, *, device: str) -> Loader:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Float64, Int32, Int64, UInt64
 from numpy import ndarray
 
 from seedwise.data.dataset import Data
@@ -20,8 +20,10 @@ from seedwise.setups import Setup
 __all__ = ["Draws", "draw", "random_boxes"]
 
 _ATTEMPTS = 10
-_DRAWS = 2 * _ATTEMPTS + 3
-"""Area and aspect of each attempt, then the anchor's row and column, then the mirror."""
+"""Area and aspect of each come first; then the corner's row and column, then the mirror."""
+
+_OFTEN_ENOUGH = 2
+"""Attempts that are drawn for every crop; the other eight where none of these fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,6 +46,11 @@ def draw(setup: Setup, seed: Seed, data: Data) -> Draws:
 
     The last incomplete batch of an epoch is dropped.
 
+    Args:
+        setup: Epochs, batch size, and how crops and mirroring are drawn.
+        seed: `order` draws which images, `augment` the crops.
+        data: Which images train, and their sizes.
+
     Raises:
         DataError: There are fewer training images than a batch holds.
     """
@@ -62,48 +69,78 @@ def draw(setup: Setup, seed: Seed, data: Data) -> Draws:
         ]
     )
     epochs = np.repeat(np.arange(setup.epochs, dtype=np.uint64), used)
-    numbers = uniforms(
-        seed.augment, "augment", epochs, examples.ravel().astype(np.uint64), draws=_DRAWS
-    )
-    boxes = random_boxes(
-        numbers[:, :-1],
-        data.pixels.heights[examples.ravel()].astype(np.int64),
-        data.pixels.widths[examples.ravel()].astype(np.int64),
-        area=setup.area,
-        aspect=setup.aspect,
+    images = examples.ravel()
+    corners = uniforms(
+        seed.augment, "augment", epochs, images.astype(np.uint64), draws=3, start=2 * _ATTEMPTS
     )
     return Draws(
         examples=examples.astype(np.int32).reshape(shape),
-        boxes=boxes.reshape(*shape, 4),
-        mirrored=(numbers[:, -1] < setup.mirror).reshape(shape),
+        boxes=_boxes(setup, seed.augment, data, epochs, images, corners[:, :2]).reshape(*shape, 4),
+        mirrored=(corners[:, 2] < setup.mirror).reshape(shape),
     )
 
 
+def _boxes(
+    setup: Setup,
+    seed: int,
+    data: Data,
+    epochs: UInt64[ndarray, " crops"],
+    images: Int64[ndarray, " crops"],
+    corners: Float64[ndarray, "crops 2"],
+) -> Int32[ndarray, "crops 4"]:
+    """The crop of each image in its epoch.
+
+    All ten attempts are drawn only for the crops that need more than two, 4 % on squares: 54,400
+    crops take 0.02 s instead of 0.08, in which no other thread of a GPU's runs goes on.
+    """
+
+    def crops(
+        rows: Int64[ndarray, " rows"], attempts: int
+    ) -> tuple[Int32[ndarray, "rows 4"], Bool[ndarray, " rows"]]:
+        numbers = uniforms(
+            seed, "augment", epochs[rows], images[rows].astype(np.uint64), draws=2 * attempts
+        )
+        return random_boxes(
+            numbers.reshape(-1, attempts, 2),
+            corners[rows],
+            data.pixels.heights[images[rows]].astype(np.int64),
+            data.pixels.widths[images[rows]].astype(np.int64),
+            area=setup.area,
+            aspect=setup.aspect,
+        )
+
+    boxes, fitted = crops(np.arange(len(images)), _OFTEN_ENOUGH)
+    rest = np.flatnonzero(~fitted)
+    boxes[rest], _ = crops(rest, _ATTEMPTS)
+    return boxes
+
+
 def random_boxes(
-    numbers: Float64[ndarray, "crops draws"],
+    attempts: Float64[ndarray, "crops attempts 2"],
+    corners: Float64[ndarray, "crops 2"],
     heights: Int64[ndarray, " crops"],
     widths: Int64[ndarray, " crops"],
     *,
     area: tuple[float, float],
     aspect: tuple[float, float],
-) -> Int32[ndarray, "crops 4"]:
+) -> tuple[Int32[ndarray, "crops 4"], Bool[ndarray, " crops"]]:
     """Random resized crops as DALI 2.4 draws them.
 
-    Ten attempts at an area, uniform, and an aspect, log-uniform; the first that lies within the
-    image and, after its sides are rounded, within the aspects is taken. Else the largest box of an
-    allowed aspect is. The corner is any whole pixel that keeps the box inside.
+    Attempts at an area, uniform, and an aspect, log-uniform (DALI makes ten): the first that lies
+    within the image and, after its sides are rounded, within the aspects is taken. Else the
+    largest box of an allowed aspect is. The corner is any whole pixel that keeps the box inside.
 
     Args:
-        numbers: Uniforms in [0, 1): area and aspect of ten attempts, then row and column.
+        attempts: Uniforms in [0, 1): area and aspect of each attempt.
+        corners: Uniforms in [0, 1): row and column.
         heights: Height of each image in pixels.
         widths: Width of each image in pixels.
         area: Least and greatest area, as shares of the image.
         aspect: Least and greatest width / height.
 
     Returns:
-        Top, left, height and width of each crop.
+        Top, left, height and width of each crop, and whether one of its attempts was taken.
     """
-    attempts = numbers[:, : 2 * _ATTEMPTS].reshape(-1, _ATTEMPTS, 2)
     high, wide = heights[:, None].astype(np.float64), widths[:, None].astype(np.float64)
     target = (area[0] + (area[1] - area[0]) * attempts[..., 0]) * high * wide
     lowest, highest = math.log(aspect[0]), math.log(aspect[1])
@@ -120,9 +157,9 @@ def random_boxes(
     last_high, last_wide = _largest(heights, widths, area[1], aspect)
     box_height = np.where(found, box_high[rows, first], last_high).astype(np.int64)
     box_width = np.where(found, box_wide[rows, first], last_wide).astype(np.int64)
-    top = (numbers[:, -2] * (heights - box_height + 1)).astype(np.int64)
-    left = (numbers[:, -1] * (widths - box_width + 1)).astype(np.int64)
-    return np.stack([top, left, box_height, box_width], axis=1).astype(np.int32)
+    top = (corners[:, 0] * (heights - box_height + 1)).astype(np.int64)
+    left = (corners[:, 1] * (widths - box_width + 1)).astype(np.int64)
+    return np.stack([top, left, box_height, box_width], axis=1).astype(np.int32), found
 
 
 def _largest(

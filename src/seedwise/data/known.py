@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["DATASETS", "Archive", "Dataset"]
+__all__ = ["DATASETS", "Archive", "Dataset", "class_words"]
 
 _FASTAI = "https://s3.amazonaws.com/fast-ai-imageclas/"
 
@@ -101,3 +101,39 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
     }
 )
 """Sizes and checksums as the publishers give them, or as read off the archives."""
+
+
+_SYNSETS: Mapping[str, str] = MappingProxyType(
+    {
+        "n01440764": "tench",
+        "n02102040": "English springer",
+        "n02979186": "cassette player",
+        "n03000684": "chain saw",
+        "n03028079": "church",
+        "n03394916": "French horn",
+        "n03417042": "garbage truck",
+        "n03425413": "gas pump",
+        "n03445777": "golf ball",
+        "n03888257": "parachute",
+        "n02086240": "Shih-Tzu",
+        "n02087394": "Rhodesian ridgeback",
+        "n02088364": "beagle",
+        "n02089973": "English foxhound",
+        "n02093754": "Border terrier",
+        "n02096294": "Australian terrier",
+        "n02099601": "golden retriever",
+        "n02105641": "Old English sheepdog",
+        "n02111889": "Samoyed",
+        "n02115641": "dingo",
+    }
+)
+"""The classes of Imagenette and Imagewoof, whose folders are named by WordNet's numbers."""
+
+
+def class_words(name: str) -> str:
+    """What a class is called in words, where it goes by a number of WordNet's.
+
+    >>> class_words("n03000684"), class_words("7")
+    ('chain saw', '7')
+    """
+    return _SYNSETS.get(name, name)

@@ -61,6 +61,10 @@ class Split:
             `page` (250 a class, seed 1234) or `shipped`.
         per_class: Validation images a class, where there is no name.
         seed: Seed of the draw, where there is no name.
+
+    Raises:
+        ConfigError: Neither a name nor both numbers are given, or a number is out of range.
+        UnknownName: There is no split of that name.
     """
 
     name: str | None = None
@@ -81,7 +85,16 @@ class Split:
 
     @classmethod
     def of(cls, value: "str | Mapping[str, Any] | Split") -> Self | "Split":
-        """The split that a name means, or a mapping with `per_class` and `seed`."""
+        """The split that a name means, or a mapping with `per_class` and `seed`.
+
+        Args:
+            value: `v1`, `v2`, `page` or `shipped`; or `{"per_class": 250, "seed": 1234}`; or a
+                split, which is given back.
+
+        Raises:
+            ConfigError: It means no split.
+            UnknownName: There is no split of that name, or a key is not known.
+        """
         if isinstance(value, Split):
             return value
         if isinstance(value, str):

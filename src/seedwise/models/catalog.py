@@ -18,10 +18,20 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
         "xresnet50": xresnet50,
     }
 )
+"""By name, what builds a model from the number of classes, self-attention and activation."""
 
 
 def build(name: str, *, classes: int, self_attention: bool, activation: str) -> nn.Module:
     """A new model; its weights are undefined until `initialise`.
+
+    Args:
+        name: One of `MODELS`.
+        classes: Outputs of the last layer.
+        self_attention: Simple self-attention after the last block of the first stage.
+        activation: Name of the activation function, as in a setup.
+
+    Returns:
+        From normalised images, float (batch, 3, size, size), to logits (batch, classes).
 
     Raises:
         UnknownName: There is no such model or activation.

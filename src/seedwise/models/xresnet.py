@@ -47,7 +47,7 @@ def xresnet18(
 def xresnet34(
     classes: int = 10, self_attention: bool = True, activation: str = "mish"
 ) -> nn.Sequential:
-    """3, 4, 6 and 3 basic blocks."""
+    """3, 4, 6 and 3 basic blocks, of 64 to 512 channels."""
     return _xresnet(_34, classes, self_attention, activation)
 
 

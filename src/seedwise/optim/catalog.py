@@ -29,6 +29,7 @@ OPTIMIZERS: Mapping[str, Callable[[list[Tensor], Setup], Optimizer]] = MappingPr
         ),
     }
 )
+"""By name, what makes an optimizer of a model's parameters from a setup, without weight decay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,11 @@ class Update:
     rate: float
 
     def step(self, lr: float) -> None:
-        """Decay, then step along the gradients, both at this learning rate."""
+        """Decay, then step along the gradients, both at this learning rate.
+
+        Args:
+            lr: Learning rate of this step.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         if self.decayed and self.rate:
@@ -65,6 +70,10 @@ def build(setup: Setup, model: nn.Module) -> Update:
     `v1` decays all but batch norms and biases before the step, as fastai 1's OptimWrapper did.
     `v2` decays every parameter: in Ranger after the slow weights were copied, as ranger.py did
     with the rate that fastai 2 handed to it; in the other optimizers before the step.
+
+    Args:
+        setup: Says which optimizer, and with what settings.
+        model: Its parameters are updated.
 
     Raises:
         UnknownName: There is no such optimizer.

@@ -58,7 +58,14 @@ class Ranger(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Take one step along the gradients that the parameters hold."""
+        """Take one step along the gradients that the parameters hold.
+
+        Args:
+            closure: Computes the loss, and its gradients, first; None takes those that are there.
+
+        Returns:
+            The loss of the closure; None without one.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -23,6 +23,7 @@ from seedwise.comparison.predicted import ClassDifference, Predicted, class_diff
 from seedwise.comparison.settling import Settling, settled, stopped
 from seedwise.comparison.values import metric_values
 from seedwise.comparison.variance import SignalTable
+from seedwise.data import class_words
 from seedwise.errors import StudyError, UnknownName
 from seedwise.records import DatasetRecord
 from seedwise.seeds import Seed
@@ -78,6 +79,11 @@ class Findings:
     def dataset(self) -> DatasetRecord | None:
         """The images; None for a study of plain metrics."""
         return self.store.dataset()
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in words."""
+        return tuple(map(class_words, self.dataset.classes)) if self.dataset else ()
 
     @cached_property
     def rule(self) -> Rule:
@@ -202,7 +208,7 @@ class Findings:
                 a,
                 b,
                 self.dataset.targets,
-                self.dataset.classes,
+                self.class_names,
                 paired=each.paired,
                 confidence=each.rule.confidence,
             )

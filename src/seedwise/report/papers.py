@@ -36,6 +36,10 @@ class Cell:
     def of(cls, sample: Sample, confidence: float) -> "Cell":
         """The cell of some runs.
 
+        Args:
+            sample: The metric's values, summed up.
+            confidence: Coverage of the interval of the mean, in (0, 1).
+
         >>> cell = Cell.of(Sample.of(np.array([0.93, 0.94, 0.92])), 0.95)
         >>> f"{cell.low:.4f} {cell.high:.4f}"
         '0.9052 0.9548'

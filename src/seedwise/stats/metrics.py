@@ -39,11 +39,15 @@ def accuracy(logits: Logits, targets: Targets, *, views: Views = "separate") -> 
     float16's many ties by the order of the classes.
 
     Args:
-        logits: Scores of one run or of several.
-        targets: Class of each example.
+        logits: Of one run (examples, classes) or (views, examples, classes); of several runs
+            (runs, views, examples, classes). Any floating type; all finite.
+        targets: Class of each example, in [0, classes).
         views: `separate` counts each view of an image as a prediction, as the notebook did;
             `averaged` averages the views' logits first (test-time augmentation, which leaderboards
             forbid); `original` uses the first view.
+
+    Returns:
+        One number for one run, an array of one number each for several.
 
     Raises:
         DataError: A logit is not finite, or the targets don't fit.
@@ -147,7 +151,17 @@ def ranked_accuracy(
 
 
 def cross_entropy(logits: Logits, targets: Targets, *, views: Views = "separate") -> Values:
-    """Mean of -log softmax(logits) at the target, in nats; lower is better."""
+    """Mean of -log softmax(logits) at the target, in nats; lower is better.
+
+    Args:
+        logits: As in `accuracy`.
+        targets: As in `accuracy`.
+        views: As in `accuracy`.
+
+    Raises:
+        DataError: As in `accuracy`.
+        UnknownName: As in `accuracy`.
+    """
     return scores.each_run(scores.nll, logits, targets, views)
 
 
@@ -160,6 +174,15 @@ def calibrated_cross_entropy(
     the temperature that has the least cross-entropy on the other half, so that no image has a say
     in its own. What is left is how well the classes are told apart, without how sure the run is.
 
+    Args:
+        logits: As in `accuracy`.
+        targets: As in `accuracy`.
+        views: As in `accuracy`.
+
+    Raises:
+        DataError: As in `accuracy`.
+        UnknownName: As in `accuracy`.
+
     Source: Guo et al. (2017), "On calibration of modern neural networks", section 4.2.
     """
     return scores.each_run(scores.calibrated_nll, logits, targets, views)
@@ -167,6 +190,15 @@ def calibrated_cross_entropy(
 
 def brier(logits: Logits, targets: Targets, *, views: Views = "separate") -> Values:
     """Mean squared distance of softmax(logits) from the target, in [0, 2]; lower is better.
+
+    Args:
+        logits: As in `accuracy`.
+        targets: As in `accuracy`.
+        views: As in `accuracy`.
+
+    Raises:
+        DataError: As in `accuracy`.
+        UnknownName: As in `accuracy`.
 
     Source: Brier (1950), over all classes.
     """
@@ -185,6 +217,10 @@ def class_accuracy(
 
     Returns:
         One row of classes, or one for each run.
+
+    Raises:
+        DataError: As in `accuracy`.
+        UnknownName: As in `accuracy`.
     """
     several = logits if logits.ndim == 4 else logits.reshape((1, -1, *logits.shape[-2:]))
     by_image = scores.image_scores(scores.right, several, targets, views)

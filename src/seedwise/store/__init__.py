@@ -2,11 +2,13 @@
 
 from seedwise.store.check import Health, check_study
 from seedwise.store.merge import Conflicts, merge_studies
+from seedwise.store.plans import PLAN
 from seedwise.store.repair import Repaired, repair_study
 from seedwise.store.store import Store
 from seedwise.store.stored import StoredRepeat, StoredRun, StudyFacts
 
 __all__ = [
+    "PLAN",
     "Conflicts",
     "Health",
     "Repaired",

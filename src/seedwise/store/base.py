@@ -2,12 +2,13 @@
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seedwise.errors import StudyError
+from seedwise.errors import SeedwiseError, StudyError
 from seedwise.store.files import faults, transaction
 from seedwise.store.schema import checksum
 
@@ -48,6 +49,19 @@ class Tables:
             )
         return tuple(values)
 
+    @contextmanager
+    def _understanding(self, what: str) -> Generator[None]:
+        """Making a value of rows: those of another table may have sums that are right."""
+        try:
+            yield
+        except SeedwiseError:
+            raise
+        except (ValueError, TypeError, KeyError, zlib.error) as error:
+            raise StudyError(
+                f"{self.path} is damaged: {what} cannot be understood "
+                f"({type(error).__name__}: {error}); restore the file from a copy"
+            ) from error
+
     def _environment_id(self, made_by: str) -> int:
         rows = self._rows("SELECT id FROM environments WHERE made_by = ?", made_by)
         if rows:
@@ -56,4 +70,6 @@ class Tables:
 
     def _environments(self) -> dict[int, Mapping[str, Any]]:
         rows = self._rows("SELECT id, made_by, checksum FROM environments")
-        return {id: json.loads(self._intact(rest, f"environment {id}")[0]) for id, *rest in rows}
+        with self._understanding("an environment"):
+            texts = {id: self._intact(rest, f"environment {id}")[0] for id, *rest in rows}
+            return {id: json.loads(text) for id, text in texts.items()}

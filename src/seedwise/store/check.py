@@ -36,6 +36,9 @@ class Health:
 def check_study(path: Path) -> Health:
     """Look at everything in a study file. Changes nothing.
 
+    Args:
+        path: The study file.
+
     Raises:
         StudyError: It is no study, or cannot be read at all.
         StudyTooNew: A later seedwise wrote it.

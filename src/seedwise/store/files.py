@@ -269,13 +269,14 @@ def _check_version(connection: sqlite3.Connection, path: Path, *, readonly: bool
 def _check_structure(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse a file that may hold fewer rows than it should, or other tables.
 
-    One flipped bit in the header of a page makes its rows vanish, and no checksum misses them.
-    Pages of logits are left out: a run misses its own. 12 ms in a study of 10,000 runs.
+    One flipped bit in the header of a page, or in the number of the page where a table begins,
+    makes rows vanish, and no checksum misses them; the indexes do, which are counted against their
+    tables. Pages of logits are left out: a run misses its own. 15 ms in a study of 10,000 runs.
     """
     fault = next(misshapen(connection), None)
     for (kind, name), statement in _schema_of(MIGRATIONS[: _version(connection)]).items():
         if fault is None and kind == "table" and "data BLOB" not in statement:
-            (found,) = connection.execute(f"PRAGMA quick_check({name})").fetchone()
+            (found,) = connection.execute(f"PRAGMA integrity_check({name})").fetchone()
             fault = None if found == "ok" else f"the table {name} has a damaged page"
     if fault is not None:
         raise StudyError(
@@ -294,6 +295,9 @@ def misshapen(connection: sqlite3.Connection) -> Generator[str]:
         if theirs.get(thing) != statement:
             yield f"the {' '.join(thing)} is not as seedwise makes it"
     yield from (f"the trigger {name} is not ours" for kind, name in theirs if kind == "trigger")
+    places = "SELECT rootpage FROM sqlite_schema WHERE rootpage > 0"
+    for (page,) in connection.execute(f"{places} GROUP BY 1 HAVING count(*) > 1"):
+        yield f"two tables or indexes begin at page {page}"
 
 
 def _schema(connection: sqlite3.Connection) -> Mapping[tuple[str, str], str]:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.store.files import connect, faults, transaction
+from seedwise.store.plans import PLAN, Part, changed, joined
+from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum
 from seedwise.store.tables import Table, rows_of, tables_of
 
@@ -32,12 +35,6 @@ _RESULT = (("setup", "init", "ord", "augment"), ("state", "metrics", "views"))
 """The same for finished and diverged runs. A failed try is its whole content."""
 
 
-_PLAN = "plan"
-"""The choice that holds what was fixed before the first run. Parts of a study that were made on
-several machines differ in its seeds: the first file's stands, and a verdict that goes beyond it is
-exploratory. Its rule must be one."""
-
-
 class Conflicts(StudyError):
     """Studies hold different things under one name.
 
@@ -53,7 +50,8 @@ class Conflicts(StudyError):
 def merge_studies(paths: Sequence[Path], target: Path) -> Mapping[str, int]:
     """Put what several studies hold into a new one; the studies stay as they are.
 
-    A run that several have is there once. Runs get new numbers, in the order of the files.
+    A run that several have is there once. Runs get new numbers, in the order of the files. Plans
+    of the same setups and rule are joined: verdicts on the whole are held to the seeds of all.
 
     Args:
         paths: The studies, of this seedwise's format.
@@ -64,7 +62,7 @@ def merge_studies(paths: Sequence[Path], target: Path) -> Mapping[str, int]:
 
     Raises:
         Conflicts: Two of them have another setup under one name, other predictions for one run,
-            another dataset, or were begun with other choices.
+            another dataset, or were begun with other choices, or with another rule of verdict.
         StudyError: A study cannot be used or is damaged, or `target` exists or cannot be written.
     """
     if target.exists():
@@ -81,6 +79,7 @@ def merge_studies(paths: Sequence[Path], target: Path) -> Mapping[str, int]:
             for path in paths:
                 with faults(path), closing(connect(path, create=False, readonly=True)) as old:
                     merger.add(path, old)
+            merger.join_plans()
             if merger.conflicts:
                 raise Conflicts(merger.conflicts)
             counts = {
@@ -102,6 +101,7 @@ class _Merger:
         self._new = new
         new.execute("DELETE FROM study")  # the first file's stands for all
         self.conflicts: list[str] = []
+        self._parts: list[Part] = []
 
     def add(self, path: Path, old: sqlite3.Connection) -> None:
         """Add what a study holds and this does not."""
@@ -121,6 +121,8 @@ class _Merger:
                     values[column] = numbers[parent].get(values[column])
                 if None in (values[column] for column in table.parents):
                     continue  # it belongs to something in conflict, which is told
+                if values.get("key") == PLAN:
+                    self._parts += _parts(path, values, old)
                 number = self._place(path, table, values)
                 if number is not None:
                     numbers[table.name][row.number] = number
@@ -132,10 +134,25 @@ class _Merger:
         if found is None:
             return self._insert(table, values)
         number, there = found
-        if any(_weighed(values, column) != _weighed(there, column) for column in agree):
+        if values.get("key") == PLAN:  # plans that differ are joined, but for their rule
+            difference = changed(there["value"], values["value"])
+            if difference is not None:
+                self.conflicts.append(f"{path}: the rule of its verdicts is another: {difference}")
+        elif any(values[column] != there[column] for column in agree):
             self.conflicts.append(f"{path}: {self._thing(table, values)} is another than before")
             return None
         return number
+
+    def join_plans(self) -> None:
+        """Put what the studies fixed beforehand together, once all have been added."""
+        if self.conflicts or len(self._parts) < 2:
+            return
+        fixed = max(part.fixed for part in self._parts).isoformat()
+        row = (PLAN, as_json(joined(self._parts)), fixed)
+        self._new.execute(
+            "UPDATE choices SET value = ?, fixed = ?, checksum = ? WHERE key = ?",
+            (*row[1:], checksum(*row), PLAN),
+        )
 
     def _found(
         self, table: Table, which: Sequence[str], values: Mapping[str, Any]
@@ -191,15 +208,19 @@ def _identity(table: Table, values: Mapping[str, Any]) -> tuple[tuple[str, ...],
     return _THINGS.get(table.name, (_content(table), ()))
 
 
-def _weighed(values: Mapping[str, Any], column: str) -> Any:
-    """What of a value must be the same in two rows of one thing: of a plan, its rule."""
-    value = values[column]
-    if values.get("key") != _PLAN or column != "value":
-        return value
+def _parts(path: Path, choice: Mapping[str, Any], old: sqlite3.Connection) -> list[Part]:
+    """What a study fixed beforehand; nothing where no seedwise wrote it."""
+    (ended,) = old.execute("SELECT min(ended) FROM runs WHERE state != 'failed'").fetchone()
     try:
-        return json.loads(value)["rule"]
-    except (ValueError, TypeError, KeyError):  # not written by seedwise
-        return value
+        part = Part(
+            name=path.name,
+            plan=json.loads(choice["value"]),
+            fixed=datetime.fromisoformat(choice["fixed"]),
+            first_result=None if ended is None else datetime.fromisoformat(ended),
+        )
+        return [part] if {"setups", "seeds", "rule"} <= set(part.plan) else []
+    except (ValueError, TypeError):
+        return []
 
 
 def _content(table: Table) -> tuple[str, ...]:

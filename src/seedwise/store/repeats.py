@@ -68,9 +68,10 @@ class Repeats(Tables):
         )
         found = list[StoredRepeat]()
         for repeat, *rest in rows:
-            columns = self._intact(rest, f"repeat {repeat}")
-            if columns[0] in wanted:
-                found.append(repeat_from_row(repeat, columns, machines[columns[4]]))
+            with self._understanding(f"repeat {repeat}"):
+                columns = self._intact(rest, f"repeat {repeat}")
+                if columns[0] in wanted:
+                    found.append(repeat_from_row(repeat, columns, machines[columns[4]]))
         return found
 
     def repeat_logits(self, repeat_id: int) -> Float16[ndarray, "views examples classes"]:
@@ -85,9 +86,9 @@ class Repeats(Tables):
         )
         if not rows:
             raise StudyError(f"repeat {repeat_id} of {self.path} has no logits")
-        return logits_from_row(
-            self._intact(rows[0], f"the logits of repeat {repeat_id}", repeat_id)
-        )
+        what = f"the logits of repeat {repeat_id}"
+        with self._understanding(what):
+            return logits_from_row(self._intact(rows[0], what, repeat_id))
 
     def _check_repeatable(self, run_id: int) -> None:
         rows = self._rows("SELECT state FROM runs WHERE id = ?", run_id)

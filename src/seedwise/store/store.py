@@ -81,9 +81,11 @@ class Store(Repeats):
     @property
     def facts(self) -> StudyFacts:
         """When the file was made, and by which version of the program."""
-        (row,) = self._rows("SELECT created, seedwise, checksum FROM study")
-        created, program = self._intact(row, "how the study began")
-        return StudyFacts(created=datetime.fromisoformat(created), seedwise=program)
+        rows = self._rows("SELECT created, seedwise, checksum FROM study")
+        with self._understanding("how the study began"):
+            (row,) = rows
+            created, program = self._intact(row, "how the study began")
+            return StudyFacts(created=datetime.fromisoformat(created), seedwise=program)
 
     def dataset(self) -> DatasetRecord | None:
         """The dataset on which this study validates; None where no run needed one so far."""
@@ -91,10 +93,14 @@ class Store(Repeats):
             "SELECT name, fingerprint, split, classes, examples, names, targets, checksum "
             "FROM dataset"
         )
-        return dataset_from_row(self._intact(rows[0], "the dataset")) if rows else None
+        with self._understanding("the dataset"):
+            return dataset_from_row(self._intact(rows[0], "the dataset")) if rows else None
 
     def set_dataset(self, record: DatasetRecord) -> None:
         """Say on which dataset this study validates. It is said once.
+
+        Args:
+            record: Names and targets of its validation images, its classes and its fingerprint.
 
         Raises:
             StudyError: The study has another dataset, or another split of this one.
@@ -114,7 +120,8 @@ class Store(Repeats):
     def choice(self, key: str) -> Any:
         """What was fixed for this study under `key`, as JSON gives it back; None if nothing."""
         rows = self._rows("SELECT key, value, fixed, checksum FROM choices WHERE key = ?", key)
-        return json.loads(self._intact(rows[0], f"the choice {key!r}")[1]) if rows else None
+        with self._understanding(f"the choice {key!r}"):
+            return json.loads(self._intact(rows[0], f"the choice {key!r}")[1]) if rows else None
 
     def fix_choice(self, key: str, value: Any) -> None:
         """Fix something for the whole study, before its first run.
@@ -162,8 +169,9 @@ class Store(Repeats):
     def setups(self) -> dict[str, Setup]:
         """The setups by name, in the order in which they were added."""
         rows = self._rows("SELECT name, key, setup, checksum FROM setups ORDER BY id")
-        found = (self._intact(row, f"setup {row[0]!r}") for row in rows)
-        return {name: Setup.from_json(text) for name, _, text in found}
+        with self._understanding("a setup"):
+            found = (self._intact(row, f"setup {row[0]!r}") for row in rows)
+            return {name: Setup.from_json(text) for name, _, text in found}
 
     def add_run(self, name: str, seed: Seed, record: RunRecord, *, ended_at: datetime) -> int:
         """Store a run, whole or not at all.
@@ -223,12 +231,19 @@ class Store(Repeats):
         )
         found = list[StoredRun]()
         for run, *rest in rows:
-            number, *columns = self._intact(rest, f"run {run}")
-            found.append(run_from_row(run, columns, names[number], machines[columns[6]]))
+            with self._understanding(f"run {run}"):
+                number, *columns = self._intact(rest, f"run {run}")
+                found.append(run_from_row(run, columns, names[number], machines[columns[6]]))
         return found
 
     def logits(self, run_ids: Sequence[int]) -> Float16[ndarray, "runs views examples classes"]:
-        """The logits of some runs, in the order of their ids here.
+        """The logits of some runs.
+
+        Args:
+            run_ids: `StoredRun.id` of each.
+
+        Returns:
+            Their logits in the same order; (0, 0, 0, 0) for no runs.
 
         Raises:
             StudyError: A run has none, their shapes differ, or stored logits are damaged.
@@ -240,7 +255,8 @@ class Store(Repeats):
             )
             if not rows:
                 raise StudyError(f"run {run} of {self.path} has no logits")
-            logits = logits_from_row(self._intact(rows[0], f"the logits of run {run}", run))
+            with self._understanding(f"the logits of run {run}"):
+                logits = logits_from_row(self._intact(rows[0], f"the logits of run {run}", run))
             if place == 0:
                 found = np.empty((len(run_ids), *logits.shape), np.float16)
             if logits.shape != found.shape[1:]:
@@ -252,11 +268,23 @@ class Store(Repeats):
         return found
 
     def views(self, run_id: int) -> tuple[str, ...]:
-        """What each view of a run's logits shows; empty where the run has none."""
+        """What each view of a run's logits shows; empty where the run has none.
+
+        Args:
+            run_id: `StoredRun.id`.
+        """
         return next((run.views for run in self._found("WHERE id = ?", run_id)), ())
 
     def metric_values(self, metric: str, run_ids: Iterable[int]) -> dict[int, float]:
-        """The values of a metric that `put_metric_values` kept, for those runs that have one."""
+        """The values of a metric that `put_metric_values` kept, for those runs that have one.
+
+        Args:
+            metric: As in `put_metric_values`.
+            run_ids: `StoredRun.id` of each.
+
+        Returns:
+            By run id; NaN where the metric has no value.
+        """
         wanted = set(run_ids)
         rows = self._rows(
             "SELECT metric, run, value, checksum FROM metric_values WHERE metric = ?", metric

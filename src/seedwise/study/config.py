@@ -23,19 +23,26 @@ from seedwise.study.local import LocalExecutor
 from seedwise.study.plan import as_seeds
 from seedwise.study.ray import RayExecutor
 
-__all__ = ["StudyConfig", "load_study", "parse_seeds"]
+__all__ = ["KEYS", "StudyConfig", "load_study", "parse_seeds"]
 
-_KEYS = (
-    "baseline",
-    "dataset",
-    "executor",
-    "seeds",
-    "setups",
-    "source",
-    "split",
-    "stop",
-    "verdict",
+KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "dataset": "name of a known dataset, or path of a folder of images or an archive; needed "
+        "by the built-in training",
+        "source": "folder or archive that holds the named dataset; left out, it is fetched",
+        "split": 'which images validate: "v1", "v2", "page", "shipped", or '
+        "{ per_class = 250, seed = 1234 }; left out, the dataset's own",
+        "seeds": 'seeds of each setup: 10 and "0:10" mean 0 to 9; or a list, [1, 2, 7]; instead '
+        "of the table stop",
+        "stop": "table: when to stop, instead of seeds",
+        "setups": "tables [setups.NAME], at least one: what is trained",
+        "baseline": "name of the setup that the others are compared with; left out, the first",
+        "verdict": "table: how verdicts are reached, fixed before the first run",
+        "executor": 'where runs are made: "local", "ray", or a table; left out, "local"',
+    }
 )
+"""What a study.toml may say, and what it means."""
+
 _SETUP_KEYS = ("extends", *(field for field in FIELDS if field != "code"))
 _DEFAULT = "page-v1"
 _MOST_SEEDS = 100_000
@@ -138,7 +145,7 @@ class _Bad(Exception):
 
 
 def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
-    _check_keys(table, _KEYS, "")
+    _check_keys(table, KEYS, "")
     setups = _setups(table)
     if ("seeds" in table) == ("stop" in table):
         both = "both are there" if "seeds" in table else "neither is there"

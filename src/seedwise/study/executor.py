@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from seedwise.errors import ConfigError
 from seedwise.records import RunRecord
-from seedwise.study.events import Watch
+from seedwise.study.events import Notice, Watch
 from seedwise.study.runner import Job, ran_out_of_memory
 
 if TYPE_CHECKING:
     from seedwise.study.orders import Place
     from seedwise.train.machine import Machine
 
-__all__ = ["Executor", "Outcomes", "Take", "Width", "check_limits", "too_long"]
+__all__ = ["Executor", "Outcomes", "Take", "Width", "check_limits", "narrower", "too_long"]
 
 Take = Callable[[], Job | None]
 """Gives the next job, or None when there is nothing to do now. It is asked only when a worker is
@@ -75,6 +75,14 @@ class Width:
             return False
         self.now = min(self.now, beside // 2)  # several that fell together count once
         return True
+
+
+def narrower(job: Job, width: Width) -> Notice:
+    """Word of a run that had no room beside others."""
+    return Notice(
+        text=f"{job.name} seed {job.seed} ran out of memory and is made again; from here on at "
+        f"most {width.now} side by side"
+    )
 
 
 def check_limits(workers: int | None, time_limit: float | None) -> None:

@@ -9,14 +9,17 @@ from seedwise.study.executor import Executor
 from seedwise.study.local import LocalExecutor
 from seedwise.study.ray import RayExecutor
 
-__all__ = ["EXECUTORS", "as_executor", "executor_from", "kept_here"]
+__all__ = ["EXECUTORS", "KEYS", "as_executor", "executor_from", "kept_here"]
 
 EXECUTORS = ("local", "ray")
 
-_KEYS = {
+KEYS = {
     "local": ("jobs", "time_limit"),
     "ray": ("address", "cpus", "gpus", "jobs", "pack", "time_limit"),
 }
+"""The keys of a table `[executor]` beside `kind`, by kind: fields of the executor, of which
+`workers` is written `jobs`."""
+
 _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "address": (str, 'text in quotes, e.g. "auto"'),
     "cpus": ((int, float), "a number of cores, 0 or more"),
@@ -81,8 +84,8 @@ def executor_from(value: Any) -> LocalExecutor | RayExecutor:
     if kind not in EXECUTORS:
         raise UnknownName("executor", kind, EXECUTORS)
     for key, given in table.items():
-        if key != "kind" and key not in _KEYS[kind]:
-            raise UnknownName(f"key of executor {kind}", key, ("kind", *_KEYS[kind]))
+        if key != "kind" and key not in KEYS[kind]:
+            raise UnknownName(f"key of executor {kind}", key, ("kind", *KEYS[kind]))
         fits, allowed = _TYPES.get(key, (str, "a name"))
         if isinstance(given, bool) or not isinstance(given, fits):
             raise ConfigError(f"{key} must be {allowed}, got {given!r}")

@@ -125,6 +125,8 @@ def _runs(file: CsvFile, rows: Sequence[Row], columns: Columns) -> list[_Run]:
         seed = _seed(where, row, columns.seed) if columns.seed else Seed.of(number)
         if not row[columns.setup]:
             raise DataError(f"{where}: the column {columns.setup} is empty")
+        if not row[columns.setup].isprintable():
+            raise DataError(f"{where}: a setup needs a printable name, got {row[columns.setup]!r}")
         run = Wanted(setup=row[columns.setup], seed=seed)
         if run in firsts and columns.long is None:
             raise DataError(

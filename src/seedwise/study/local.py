@@ -16,8 +16,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Self
 
 from seedwise.records import RunRecord
-from seedwise.study.events import Event, Notice, Watch
-from seedwise.study.executor import Outcomes, Take, Width, check_limits, too_long
+from seedwise.study.events import Event, Watch
+from seedwise.study.executor import Outcomes, Take, Width, check_limits, narrower, too_long
 from seedwise.study.runner import Job, load_function, perform
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class LocalExecutor:
             return _here(take, watch)
         if self.time_limit is not None or not self.share:
             return _in_processes(take, watch, workers, self.time_limit)
-        return _told(in_threads(take, workers), watch)
+        return _told(in_threads(take, Width(workers)), watch)
 
 
 def _here(take: Take, watch: Watch) -> Outcomes:
@@ -95,15 +95,15 @@ def _told(messages: Generator[Event | tuple[Job, RunRecord]], watch: Watch) -> O
         messages.close()
 
 
-def in_threads(take: Take, workers: int) -> Generator[Event | tuple[Job, RunRecord]]:
+def in_threads(take: Take, width: Width) -> Generator[Event | tuple[Job, RunRecord]]:
     """Runs side by side in threads, as events and outcomes in the order in which they happen.
 
-    A GPU's step is one call that lets go of the interpreter's lock. Closing the generator ends
-    each run at its next event.
+    As many as `width` says, which is less after one of them had no room. A GPU's step is one call
+    that lets go of the interpreter's lock. Closing the generator ends each run at its next event.
     """
     messages: SimpleQueue[Event | tuple[Job, RunRecord]] = SimpleQueue()
     stopped = Flag()
-    width, again, beside = Width(workers), deque[Job](), dict[Job, int]()
+    again, beside = deque[Job](), dict[Job, int]()
 
     def tell(event: Event) -> None:
         if stopped.is_set():
@@ -126,7 +126,7 @@ def in_threads(take: Take, workers: int) -> Generator[Event | tuple[Job, RunReco
                 job, record = message
                 if width.was_too_much(record, beside=beside.pop(job)):
                     again.append(job)
-                    message = _narrower(job, width)
+                    message = narrower(job, width)
             yield message
     finally:
         stopped.set()
@@ -139,13 +139,6 @@ class _Stopped(BaseException):
 def _next(again: deque[Job], take: Take) -> Job | None:
     """The job to start next: those to be made again come first."""
     return again.popleft() if again else take()
-
-
-def _narrower(job: Job, width: Width) -> Notice:
-    return Notice(
-        text=f"{job.name} seed {job.seed} ran out of memory and is made again; from here on at "
-        f"most {width.now} side by side"
-    )
 
 
 def _in_processes(take: Take, watch: Watch, workers: int, time_limit: float | None) -> Outcomes:
@@ -166,7 +159,7 @@ def _in_processes(take: Take, watch: Watch, workers: int, time_limit: float | No
                 idle.append(worker)
             if width.was_too_much(record, beside=worker.beside):
                 again.append(worker.job)
-                watch(_narrower(worker.job, width))
+                watch(narrower(worker.job, width))
                 continue
             yield worker.job, record
     finally:

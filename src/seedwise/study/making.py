@@ -14,7 +14,13 @@ import numpy as np
 
 from seedwise import data as images
 from seedwise.comparison import Rule, Stop, StoppingRule, Summary, summarise
-from seedwise.comparison.beforehand import PLAN, changed_rule, fixed_rule, plan_of
+from seedwise.comparison.beforehand import (
+    PLAN,
+    changed_rule,
+    fixed_rule,
+    plan_of,
+    with_margin,
+)
 from seedwise.comparison.values import keep_metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.seeds import Seed
@@ -45,11 +51,13 @@ class Until:
     Attributes:
         seeds: The seeds; none where a rule decides.
         stopping: The rule; None where the seeds are named.
+        planned: The seeds of the whole study, of which `seeds` are a part; as a rule the same.
         baseline: The setup that the others are compared with.
     """
 
     seeds: tuple[Seed, ...]
     stopping: StoppingRule | None
+    planned: tuple[Seed, ...]
     baseline: str
 
     @classmethod
@@ -59,11 +67,13 @@ class Until:
         seeds: SeedsLike | None,
         stop: Stop | None,
         baseline: str | None,
+        planned: SeedsLike | None,
     ) -> Self:
         """The seeds, or none and the rule by which the others are compared with the baseline.
 
         Raises:
-            ConfigError: No setup; neither or both of `seeds` and `stop`.
+            ConfigError: No setup; neither or both of `seeds` and `stop`; seeds that are not
+                among those planned.
             UnknownName: The baseline is none of the setups.
         """
         names = tuple(setups)
@@ -73,13 +83,17 @@ class Until:
         if base not in names:
             raise UnknownName("setup", base, names)
         if seeds is not None and stop is None:
-            return cls(seeds=as_seeds(seeds), stopping=None, baseline=base)
+            wanted = as_seeds(seeds)
+            whole = wanted if planned is None else as_seeds(planned)
+            if not set(wanted) <= set(whole):
+                raise ConfigError("seeds must be some of those planned for the whole study")
+            return cls(seeds=wanted, stopping=None, planned=whole, baseline=base)
         if stop is None or seeds is not None:
             both = "neither" if seeds is None else "both"
             raise ConfigError(f"give either seeds=10 or until=Stop(difference=0.005), got {both}")
         others = tuple(name for name in names if name != base)
         rule = StoppingRule(stop=stop, baseline=base, candidates=others)
-        return cls(seeds=(), stopping=rule, baseline=base)
+        return cls(seeds=(), stopping=rule, planned=(), baseline=base)
 
 
 def make_missing(
@@ -184,11 +198,13 @@ def _warn_of_network(path: Path, tell: Watch) -> None:
 
 def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | None) -> None:
     """Keep what verdicts will be held to, if this is before the first run."""
-    if store.choice(PLAN) is None and not store.runs():
+    plan = store.choice(PLAN)
+    if plan is None and not store.runs():
         stop = None if until.stopping is None else until.stopping.to_json()
-        store.fix_choice(PLAN, plan_of(setups, until.seeds, rule or Rule(), stop=stop))
+        store.fix_choice(PLAN, plan_of(setups, until.planned, rule or Rule(), stop=stop))
         return
-    changes = changed_rule(fixed_rule(store), rule or fixed_rule(store))
+    wanted = with_margin(rule, plan and plan.get("stop")) if rule else fixed_rule(store)
+    changes = changed_rule(fixed_rule(store), wanted)
     if changes:
         raise StudyError(
             f"{store.path} has runs under another rule of verdict: {'; '.join(changes)}; use "

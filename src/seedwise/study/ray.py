@@ -21,7 +21,14 @@ from seedwise.errors import ConfigError, MissingPackage
 from seedwise.records import RunRecord
 from seedwise.setups import BUILT_IN
 from seedwise.study.events import Event, Notice, Watch
-from seedwise.study.executor import Outcomes, Take, check_limits, too_long
+from seedwise.study.executor import (
+    Outcomes,
+    Take,
+    Width,
+    check_limits,
+    narrower,
+    too_long,
+)
 from seedwise.study.local import in_threads
 from seedwise.study.runner import Job, load_function
 
@@ -131,12 +138,14 @@ class _Group:
     Attributes:
         stream: What it sends: Ray's generator of references.
         left: Its jobs whose record has not come yet, in the order in which they are made.
+        beside: As many tasks have room on a GPU, by what this one reserves of it.
         since: When the first of them began, by this machine's clock; None before the task's first
             sign of life: it waits for room, or for a machine.
     """
 
     stream: Any
     left: list[Job]
+    beside: int
     since: float | None = None
 
 
@@ -147,11 +156,12 @@ class _Crew:
         self._ray, self._executor = ray, executor
         self._task = ray.remote(
             num_cpus=1 if executor.cpus is None else executor.cpus,
-            num_gpus=executor.gpus or 0,
             num_returns="streaming",
             max_retries=0,  # ours to count: a retried task would make its finished runs again
             max_calls=0,  # Ray would end a GPU's process after each task, and its caches with it
         )(_make)
+        # How many runs have room: those of one task, and the tasks that share a GPU.
+        self._pack, self._sharing = Width(executor.pack), Width(_sharing(executor.gpus))
         self._groups: list[_Group] = []
         self._again = deque[Job]()
         self._losses = Counter[Job]()
@@ -163,15 +173,21 @@ class _Crew:
             jobs = self._next_jobs(take)
             if not jobs:
                 break
-            stream = self._task.remote(tuple(jobs), tuple(sys.path))
-            self._groups.append(_Group(stream=stream, left=jobs))
+            task = self._task.options(num_gpus=self._gpus())
+            stream = task.remote(tuple(jobs), tuple(sys.path))
+            self._groups.append(_Group(stream=stream, left=jobs, beside=self._sharing.now))
         return bool(self._groups)
+
+    def _gpus(self) -> float:
+        """What a task reserves: a larger share of a GPU after one of them ran out of memory."""
+        gpus = self._executor.gpus or 0
+        return gpus if self._sharing.now == _sharing(gpus) else 1 / self._sharing.now
 
     def _next_jobs(self, take: Take) -> list[Job]:
         if self._again:  # alone, so that one which ends its process takes no other with it
             return [self._again.popleft()]
         jobs: list[Job] = []
-        while len(jobs) < self._executor.pack and (job := take()) is not None:
+        while len(jobs) < self._pack.now and (job := take()) is not None:
             jobs.append(job)
         return jobs
 
@@ -183,7 +199,7 @@ class _Crew:
         if now - self._looked >= _SECONDS_BETWEEN_LOOKS:
             self._looked = now
             has = self._ray.cluster_resources()
-            wanted = {"CPU": self._executor.cpus, "GPU": self._executor.gpus}
+            wanted = {"CPU": self._executor.cpus, "GPU": self._gpus()}
             rooms = [has.get(kind, 0) // each for kind, each in wanted.items() if each]
             self._room = max(1, int(min(rooms, default=1)))
         return self._room
@@ -214,13 +230,25 @@ class _Crew:
             self._groups.remove(group)
             yield from self._lost(group.left, type(error).__name__, watch)
         else:
-            if isinstance(message, tuple):
-                group.left.remove(message[0])
+            yield from self._heard(message, group, watch)
+
+    def _heard(self, message: "_Message", group: _Group, watch: Watch) -> Outcomes:
+        """What a task says: a sign of life, an event, an outcome, or the room that it found."""
+        if message is None:
+            group.since = time.monotonic()
+        elif isinstance(message, Width):
+            self._pack.now = min(self._pack.now, message.now)
+        elif isinstance(message, tuple):
+            job, record = message
+            group.since = time.monotonic()
+            group.left.remove(job)
+            if self._sharing.was_too_much(record, beside=group.beside):
+                self._again.append(job)
+                watch(narrower(job, self._sharing))
+            else:
                 yield message
-            elif message is not None:
-                watch(message)
-            if message is None or isinstance(message, tuple):
-                group.since = time.monotonic()
+        else:
+            watch(message)
 
     def _lost(self, jobs: list[Job], how: str, watch: Watch) -> Outcomes:
         """The process or the machine that had these jobs is gone."""
@@ -255,10 +283,14 @@ class _Crew:
                 self._ray.cancel(group.stream, force=True)
 
 
-def _make(
-    jobs: tuple[Job, ...], paths: tuple[str, ...]
-) -> Generator[Event | tuple[Job, RunRecord] | None]:
+_Message = Event | tuple[Job, RunRecord] | Width | None
+"""What a task sends; None is a sign of life."""
+
+
+def _make(jobs: tuple[Job, ...], paths: tuple[str, ...]) -> Generator[_Message]:
     """A task: the runs of a group, as events and outcomes; first a sign of life.
+
+    Where runs side by side had no room, the last message says how many had.
 
     Args:
         jobs: The runs.
@@ -267,10 +299,16 @@ def _make(
     sys.path.extend(path for path in paths if path not in sys.path)
     yield None
     waiting = deque(jobs)
-    yield from in_threads(
-        lambda: waiting.popleft() if waiting else None,
-        len(jobs) if _side_by_side(jobs) else 1,
-    )
+    most = len(jobs) if _side_by_side(jobs) else 1
+    width = Width(most)
+    yield from in_threads(lambda: waiting.popleft() if waiting else None, width)
+    if width.now < most:
+        yield width
+
+
+def _sharing(gpus: float | None) -> int:
+    """How many tasks have room on a GPU of which each reserves so much."""
+    return int(1 / gpus) if gpus and gpus < 1 else 1
 
 
 def _side_by_side(jobs: tuple[Job, ...] | list[Job]) -> bool:

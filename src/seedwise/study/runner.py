@@ -5,7 +5,7 @@ import platform
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +86,8 @@ class Job:
         device: `cpu` or `cuda`.
         threads: Threads that the run may use.
         function: The training function, in a job that stays in this process; None where it is to
-            be loaded by the setup's name.
+            be loaded by the setup's name. No part of what tells two jobs apart: another process
+            has another object.
     """
 
     name: str
@@ -95,7 +96,7 @@ class Job:
     data: DataReference | None
     device: str
     threads: int
-    function: TrainingFunction | None = None
+    function: TrainingFunction | None = field(default=None, compare=False)
 
 
 def perform(job: Job, watch: Watch) -> RunRecord:

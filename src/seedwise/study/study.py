@@ -100,6 +100,7 @@ class Study:
         setups: Mapping[str, SetupLike],
         *,
         seeds: SeedsLike | None = None,
+        planned: SeedsLike | None = None,
         until: Stop | None = None,
         baseline: str | None = None,
         rule: Rule | None = None,
@@ -121,6 +122,9 @@ class Study:
                 the run's `Seed`, that returns `{"predictions": logits, "targets": classes}`,
                 metrics by name, or one number; see `study.functions` for what tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
+            planned: The seeds of the whole study, where `seeds` are a part of them: a job of an
+                array makes its part in a file of its own, and `seedwise merge` puts the parts
+                together. None takes `seeds`.
             until: When to stop, instead of seeds. The rule is kept in the study before the first
                 run and cannot change afterwards; `decisions` tells what it says.
             baseline: Name of the setup that `until` compares the others with; None for the first.
@@ -150,7 +154,7 @@ class Study:
         return make_missing(
             self.path,
             setups,
-            Until.of(setups, seeds, until, baseline),
+            Until.of(setups, seeds, until, baseline, planned),
             data=self._data,
             rule=rule,
             executor=as_executor(executor, jobs=jobs, time_limit=time_limit),

@@ -11,6 +11,7 @@ from seedwise.report.charts.differences import forest_chart, trace_chart
 from seedwise.report.charts.noise import metrics_chart, sources_chart, variance_chart
 from seedwise.report.charts.predictions import certainty_chart, classes_chart
 from seedwise.report.charts.runs import curves_chart, runs_chart
+from seedwise.report.charts.theme import role
 from seedwise.report.findings import Findings
 
 __all__ = ["KINDS", "Kind", "chart", "charts"]
@@ -81,10 +82,9 @@ def _runs(found: Findings) -> tuple[Chart, ...]:
 
 
 def _traces(found: Findings) -> tuple[Chart, ...]:
-    candidates = [each.b.name for each in found.comparisons]
     return tuple(
-        trace_chart(each)
-        for name in candidates
+        trace_chart(each, role(place))
+        for place, name in enumerate(found.setups[1:], start=1)
         for each in reversed(found.settlings(name))
         if len(each.steps) > 1
     )
@@ -97,7 +97,11 @@ def _curves(found: Findings) -> tuple[Chart, ...]:
 
 def _metrics(found: Findings) -> tuple[Chart, ...]:
     first = found.setups[0]
-    return tuple(metrics_chart(first, table) for table in found.signals if len(table.metrics) > 1)
+    return tuple(
+        metrics_chart(first, table, role(found.setups.index(table.other)))
+        for table in found.signals
+        if len(table.metrics) > 1
+    )
 
 
 def _variance(found: Findings) -> tuple[Chart, ...]:
@@ -113,7 +117,13 @@ def _sources(found: Findings) -> tuple[Chart, ...]:
 def _classes(found: Findings) -> tuple[Chart, ...]:
     first = found.setups[0]
     return tuple(
-        classes_chart(first, name, each, confidence=found.rule.confidence)
+        classes_chart(
+            first,
+            name,
+            each,
+            confidence=found.rule.confidence,
+            colour=role(found.setups.index(name)),
+        )
         for name, each in found.classes.items()
     )
 

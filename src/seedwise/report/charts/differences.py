@@ -8,7 +8,7 @@ from seedwise.comparison.sentences import metric_words
 from seedwise.comparison.settling import Settling, Step
 from seedwise.figures import in_points, signed
 from seedwise.report.charts.chart import Chart, Table, number
-from seedwise.report.charts.rows import IntervalRow, interval_rows, reach
+from seedwise.report.charts.rows import IntervalRow, heading, interval_rows, reach
 from seedwise.report.charts.theme import role
 from seedwise.stats.intervals import Difference
 from seedwise.stats.sequential import Decision, Interval
@@ -32,24 +32,21 @@ def forest_chart(found: Sequence[Comparison], decisions: Sequence[tuple[str, Dec
     table = list[tuple[str, ...]]()
     ruled = dict(decisions)
     for place, each in enumerate(found, start=1):
-        b = each.b.name
-        prefix = f"{b}: " if several else ""
+        b, colour = each.b.name, role(place)
+        rows += [heading(b, colour)] if several else []
         if b in ruled:
             label, estimate = _of_rule(ruled[b])
-            rows.append(_row(f"{prefix}{label}", ruled[b].metric, estimate, scale, role(place)))
+            rows.append(_row(label, ruled[b].metric, estimate, scale, colour))
             table.append((b, *_cells(label, ruled[b].metric, estimate), "-"))
         for metric, contrast in _drawn(each, points):
-            for what, difference in (
-                ("these images", contrast.difference),
-                ("new images", contrast.new_images),
-            ):
+            for wider, difference in enumerate((contrast.difference, contrast.new_images)):
                 if difference is None:
                     continue
-                label = f"{metric_words(metric)}, {what}"
-                full = what == "these images"
-                rows.append(_row(f"{prefix}{label}", metric, difference, scale, role(place), full))
+                label = metric_words(metric) + (", new images" if wider else "")
                 p = f"{difference.p_value:.2g}"
                 table.append((b, *_cells(label, metric, difference), p))
+                if not several or metric in ("accuracy", each.deciding.metric):
+                    rows.append(_row(label, metric, difference, scale, colour, not wider))
     first = found[0]
     margin = first.rule.margin
     unit = ", points" if points else ""
@@ -65,12 +62,16 @@ def forest_chart(found: Sequence[Comparison], decisions: Sequence[tuple[str, Dec
             margin=None if margin is None else scale * margin,
             widest=reach([row.value for row in rows]),
         ),
-        legend=_legend(found) if several else (),
     )
 
 
-def trace_chart(found: Settling) -> Chart:
-    """A difference as it settled, pair by pair."""
+def trace_chart(found: Settling, colour: str) -> Chart:
+    """A difference as it settled, pair by pair.
+
+    Args:
+        found: The difference.
+        colour: Name of the candidate's colour.
+    """
     scale = 100 if in_points(found.metric) else 1
     data = [_step(step, scale) for step in found.steps]
     words = metric_words(found.metric)
@@ -98,7 +99,6 @@ def trace_chart(found: Settling) -> Chart:
         {"field": "text", "title": "mean so far"},
     ]
     seen = {"transform": [{"filter": "isValid(datum.low)"}]}
-    colour = role(1)
     spec = {
         "height": _HEIGHT,
         "data": {"values": data},
@@ -192,7 +192,7 @@ def _drawn(found: Comparison, points: bool) -> list[tuple[str, Any]]:
 def _of_rule(decision: Decision) -> tuple[str, Interval]:
     words = metric_words(decision.metric)
     found = Interval(estimate=decision.estimate, low=decision.low, high=decision.high)
-    return f"{words}, the stopping rule's interval", found
+    return f"{words}, stopping rule", found
 
 
 def _row(
@@ -224,10 +224,6 @@ def _says_difference(found: Comparison) -> str:
         f"{found.b.name} less {found.a.name}: {metric_words(size.metric)} "
         f"{with_interval(size.metric, size.difference)}."
     )
-
-
-def _legend(found: Sequence[Comparison]) -> tuple[tuple[str, str], ...]:
-    return tuple((role(place), each.b.name) for place, each in enumerate(found, start=1))
 
 
 def _step(step: Step, scale: int) -> dict[str, Any]:

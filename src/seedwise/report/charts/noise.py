@@ -17,8 +17,14 @@ __all__ = ["metrics_chart", "sources_chart", "variance_chart"]
 _SHOWN = ("accuracy", "matched_accuracy", "smoothed_accuracy")
 
 
-def metrics_chart(baseline: str, found: SignalTable) -> Chart:
-    """How many times fewer runs each metric needs, best first."""
+def metrics_chart(baseline: str, found: SignalTable, colour: str) -> Chart:
+    """How many times fewer runs each metric needs, best first.
+
+    Args:
+        baseline: Name of the setup that is compared with.
+        found: The signal of each metric.
+        colour: Name of the other setup's colour.
+    """
     ordered = sorted(
         (name for name in found.metrics if math.isfinite(found.metrics[name].saved_paired.value)),
         key=lambda name: -found.metrics[name].saved_paired.value,
@@ -30,7 +36,7 @@ def metrics_chart(baseline: str, found: SignalTable) -> Chart:
             value=found.metrics[name].saved_paired.value,
             low=found.metrics[name].saved_paired.low,
             high=found.metrics[name].saved_paired.high,
-            colour="@muted" if found.elsewhere(name) else role(1),
+            colour="@muted" if found.elsewhere(name) else colour,
             filled=not found.elsewhere(name),
         )
         for name in ordered

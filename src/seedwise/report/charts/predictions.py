@@ -17,7 +17,9 @@ __all__ = ["certainty_chart", "classes_chart"]
 _MOST_CLASSES = 30
 
 
-def classes_chart(a: str, b: str, found: Sequence[ClassDifference], *, confidence: float) -> Chart:
+def classes_chart(
+    a: str, b: str, found: Sequence[ClassDifference], *, confidence: float, colour: str
+) -> Chart:
     """The difference in each class, the largest first.
 
     Args:
@@ -25,6 +27,7 @@ def classes_chart(a: str, b: str, found: Sequence[ClassDifference], *, confidenc
         b: Name of setup B.
         found: The classes.
         confidence: Of all intervals together.
+        colour: Name of B's colour.
     """
     ordered = sorted(found, key=lambda each: -abs(each.difference.estimate))
     shown = sorted(ordered[:_MOST_CLASSES], key=lambda each: -each.difference.estimate)
@@ -35,6 +38,7 @@ def classes_chart(a: str, b: str, found: Sequence[ClassDifference], *, confidenc
             value=100 * each.difference.estimate,
             low=100 * each.difference.low,
             high=100 * each.difference.high,
+            colour=colour,
             filled=each.difference.clear_of_zero,
         )
         for each in shown

@@ -7,10 +7,10 @@ from typing import Any
 
 from seedwise.report.charts.chart import number
 
-__all__ = ["IntervalRow", "interval_rows", "named", "reach", "row_axis"]
+__all__ = ["IntervalRow", "heading", "interval_rows", "named", "reach", "row_axis"]
 
 _ROW = 42
-_FIGURES = 150
+_FIGURES = 140
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,19 @@ class IntervalRow:
     high: float
     colour: str = "@setup-1"
     filled: bool = True
+
+
+def heading(label: str, colour: str) -> IntervalRow:
+    """A row that is only a name, for the rows below it."""
+    nothing = math.nan
+    return IntervalRow(
+        label=f"\u25cf {label}",
+        figures="",
+        value=nothing,
+        low=nothing,
+        high=nothing,
+        colour=colour,
+    )
 
 
 def interval_rows(
@@ -141,7 +154,7 @@ def named(
     Args:
         y: The encoding of the rows.
         label: The field of the name.
-        figures: The field of the figures.
+        figures: The field of the figures; the field `ink` has the colour of the name.
         room: What the figures take of the width, in pixels.
         above: How far above the row, in pixels.
         weight: Of the name's letters.
@@ -151,12 +164,13 @@ def named(
     right = {**text, "align": "right", "color": "@muted"}
     halo = {"stroke": "@paper", "strokeWidth": 4, "strokeJoin": "round"}
     at_left = {"x": {"value": 0}, "y": y, "text": {"field": label}}
+    ink = {"color": {"field": "ink", "scale": None}}
     at_right = {"x": {"value": "width"}, "y": y, "text": {"field": figures}}
     tip = {"tooltip": [{"field": label, "title": "what"}]}
     return [
         {"mark": {**left, **halo}, "encoding": at_left},
         {"mark": {**right, **halo}, "encoding": at_right},
-        {"mark": left, "encoding": {**at_left, **tip}},
+        {"mark": left, "encoding": {**at_left, **ink, **tip}},
         {"mark": right, "encoding": at_right},
     ]
 
@@ -177,6 +191,7 @@ def _datum(place: int, row: IntervalRow, widest: float, log: bool) -> dict[str, 
         "low": number(max(low, -widest)) if drawn else None,
         "high": number(min(high, widest)) if drawn else None,
         "colour": row.colour,
+        "ink": "@ink" if row.figures else row.colour,
         "fill": row.colour if row.filled else "@paper",
     }
 
@@ -203,9 +218,9 @@ def _scale(
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten within a range; with twice and five times them where there are few."""
+    """Powers of ten within a range; with twice and five times them in a short range."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if len(powers) < 4 else (1,)
+    steps = (1, 2, 5) if high < 300 * low else (1,)
     ticks = [float(f"{step}e{power}") for power in powers for step in steps]
     return [tick for tick in ticks if low <= tick <= high]
 

@@ -282,5 +282,5 @@ def _mean(
         "interval": f"{figure(metric, cell.sample.mean)} "
         f"[{spread(metric, cell.low)}, {spread(metric, cell.high)}]",
         "figures": f"{figure(metric, cell.sample.mean)}, {sd}n = {n}",
-        "colour": role(place),
+        "ink": role(place),
     }

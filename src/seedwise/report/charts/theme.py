@@ -48,18 +48,42 @@ def role(place: int) -> str:
     return f"@setup-{place % SETUPS}"
 
 
-def painted(value: Any, colours: Mapping[str, str]) -> Any:
+_PAINTED = frozenset(
+    [
+        "background",
+        "color",
+        "colour",
+        "domainColor",
+        "fill",
+        "gridColor",
+        "ink",
+        "labelColor",
+        "range",
+        "stroke",
+        "tickColor",
+        "titleColor",
+    ]
+)
+"""Where names of colours stand; elsewhere a text is a text, also a setup's that is called @ink."""
+
+
+def painted(value: Any, colours: Mapping[str, str], *, paint: bool = False) -> Any:
     """A specification with colours in place of their names.
 
-    >>> painted({"color": "@ink"}, {"ink": "#000"})
-    {'color': '#000'}
+    Args:
+        value: The specification, or a part of it.
+        colours: By name.
+        paint: Whether a text here is the name of a colour.
+
+    >>> painted({"color": "@ink", "setup": "@ink"}, {"ink": "#000"})
+    {'color': '#000', 'setup': '@ink'}
     """
     if isinstance(value, Mapping):
-        return {key: painted(each, colours) for key, each in value.items()}
+        return {key: painted(each, colours, paint=key in _PAINTED) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [painted(each, colours) for each in value]
-    if isinstance(value, str) and value.startswith("@"):
-        return colours.get(value[1:], value)
+        return [painted(each, colours, paint=paint) for each in value]
+    if paint and isinstance(value, str) and value.startswith("@"):
+        return colours[value[1:]]
     return value
 
 

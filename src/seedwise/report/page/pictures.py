@@ -7,7 +7,6 @@ from itertools import chain
 import numpy as np
 
 from seedwise.comparison.predicted import ImageDifferences
-from seedwise.records import DatasetRecord
 from seedwise.report.charts import charts
 from seedwise.report.charts.theme import role
 from seedwise.report.findings import Findings
@@ -46,12 +45,11 @@ def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | 
     if not found.predicted or found.dataset is None:
         return None
     flipping = _flipping(found)
+    baseline = found.predicted.get(found.setups[0])
     apart = {
-        name: ImageDifferences(a=found.predicted[first], b=each).largest(_SHOWN)
-        for first, *_ in [found.setups]
-        if first in found.predicted
+        name: ImageDifferences(a=baseline, b=each).largest(_SHOWN)
         for name, each in found.predicted.items()
-        if name != first
+        if baseline is not None and each is not baseline
     }
     names = found.dataset.names
     wanted = [names[i] for i in dict.fromkeys(chain(flipping, *apart.values()))]
@@ -65,7 +63,7 @@ def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | 
         blocks.append(
             Gallery(
                 "Predictions that flip most from run to run",
-                _pictures(found, found.dataset, flipping, pictures, flips=True),
+                _pictures(found, found.setups, flipping, pictures, flips=True),
             )
         )
     for name, chosen in apart.items():
@@ -73,7 +71,7 @@ def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | 
             blocks.append(
                 Gallery(
                     f"Images on which {found.setups[0]} and {name} differ most",
-                    _pictures(found, found.dataset, chosen.tolist(), pictures, flips=False),
+                    _pictures(found, (found.setups[0], name), chosen.tolist(), pictures),
                 )
             )
     blocks.append(
@@ -98,40 +96,50 @@ def _flipping(found: Findings) -> list[int]:
 
 def _pictures(
     found: Findings,
-    dataset: DatasetRecord,
+    setups: Sequence[str],
     places: Sequence[int],
     pictures: Pictures,
     *,
-    flips: bool,
+    flips: bool = False,
 ) -> tuple[Picture, ...]:
-    made = list[Picture]()
-    for i in places:
-        shares = tuple(
-            Share(name, role(place), float(each.right[i]), _class(dataset, int(each.usual[i])))
-            for place, name in enumerate(found.setups)
-            if (each := found.predicted.get(name)) is not None
+    """The images at some places, with how some setups fare on them."""
+    dataset = found.dataset
+    assert dataset is not None, "predictions come with targets"
+    return tuple(
+        Picture(
+            name=dataset.names[i],
+            target=_class(found, int(dataset.targets[i])),
+            source=_data_uri(pictures.files.get(dataset.names[i], b"")),
+            shares=tuple(
+                Share(
+                    name,
+                    role(found.setups.index(name)),
+                    float(found.predicted[name].right[i]),
+                    _class(found, int(found.predicted[name].usual[i])),
+                )
+                for name in setups
+                if name in found.predicted
+            ),
+            remark=_flips(found, i) if flips else "",
         )
-        rates = [float(one.flips[i]) for one in found.predicted.values() if len(one.seeds) > 1]
-        remark = f"two runs differ in {100 * sum(rates) / len(rates):.0f} %" if flips else ""
-        name = dataset.names[i]
-        file = pictures.files.get(name)
-        made.append(
-            Picture(
-                name=name,
-                target=_class(dataset, int(dataset.targets[i])),
-                source="" if file is None else _data_uri(file),
-                shares=shares,
-                remark=remark,
-            )
-        )
-    return tuple(made)
+        for i in places
+    )
 
 
-def _class(dataset: DatasetRecord, label: int) -> str:
+def _flips(found: Findings, place: int) -> str:
+    rates = [one.flips[place] for one in found.predicted.values() if len(one.seeds) > 1]
+    return f"two runs differ in {100 * sum(rates) / len(rates):.0f} %"
+
+
+def _class(found: Findings, label: int) -> str:
     """The name of a class; predictions may be of more classes than the targets have."""
-    return dataset.classes[label] if label < len(dataset.classes) else str(label)
+    names = found.class_names
+    return names[label] if label < len(names) else str(label)
 
 
 def _data_uri(file: bytes) -> str:
+    """The file as an address; empty for no file."""
+    if not file:
+        return ""
     kind = "png" if file.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"

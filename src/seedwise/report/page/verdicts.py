@@ -1,6 +1,6 @@
 """The first sections: the verdict, the runs, and what the noise says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from seedwise.comparison import Comparison, StoppingRule
 from seedwise.comparison.cautions import cautions
@@ -127,11 +127,19 @@ def _compared(found: Findings) -> Iterator[Block]:
         yield Said(" ".join(filter(None, (basis(each), more_runs(each)))))
     yield from map(Drawn, charts("forest", found))
     yield Said(_populations(found.comparisons[0]), "quiet")
+    for caution, names in _cautions(found).items():
+        everywhere = len(names) == len(found.comparisons)
+        yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
+    yield Listed("Means and p-values under every metric", _figures(found), folded=True)
+
+
+def _cautions(found: Findings) -> Mapping[str, list[str]]:
+    """Each caution, with the setups that it is about."""
+    about: dict[str, list[str]] = {}
     for each in found.comparisons:
         for caution in cautions(each):
-            prefix = f"{each.b.name}: " if len(found.comparisons) > 1 else ""
-            yield Said(f"{prefix}{caution}", "note")
-    yield Listed("Means and p-values under every metric", _figures(found), folded=True)
+            about.setdefault(caution, []).append(each.b.name)
+    return about
 
 
 def _intervals(found: Comparison) -> str:

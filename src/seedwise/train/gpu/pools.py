@@ -29,6 +29,13 @@ def _places(rows, height, width, channels, R: tl.constexpr, B: tl.constexpr):
 
 
 @triton.jit
+def _there(n, h, w, c, height, width, channels):
+    """Where a row and column of each image lie in maps of these sides, and whether they are in."""
+    at = ((n * height + h).to(tl.int64) * width + w)[:, None] * channels + c[None, :]
+    return at, ((h >= 0) & (h < height) & (w >= 0) & (w < width))[:, None]
+
+
+@triton.jit
 def _max_forward(
     x,
     out,
@@ -48,9 +55,8 @@ def _max_forward(
     for tap in range(9):
         ih = oh * 2 - 1 + tap // 3
         iw = ow * 2 - 1 + tap % 3
-        there = (ih >= 0) & (ih < in_height) & (iw >= 0) & (iw < in_width)
-        at = ((n * in_height + ih).to(tl.int64) * in_width + iw)[:, None] * channels + c[None, :]
-        v = tl.load(x + at, mask=inside & there[:, None], other=-float("inf")).to(tl.float32)
+        at, there = _there(n, ih, iw, c, in_height, in_width, channels)
+        v = tl.load(x + at, mask=inside & there, other=-float("inf")).to(tl.float32)
         larger = (v > best) | (v != v)  # a NaN wins, as in torch
         best = tl.where(larger, v, best)
         which = tl.where(larger, tap, which)
@@ -80,9 +86,8 @@ def _max_backward(
         ow = (iw + 1) // 2 - window % 2
         i = ih + 1 - 2 * oh
         j = iw + 1 - 2 * ow
-        there = (i < 3) & (j < 3) & (oh >= 0) & (oh < out_height) & (ow >= 0) & (ow < out_width)
-        at = ((n * out_height + oh).to(tl.int64) * out_width + ow)[:, None] * channels + c[None, :]
-        mask = inside & there[:, None]
+        at, there = _there(n, oh, ow, c, out_height, out_width, channels)
+        mask = inside & there & ((i < 3) & (j < 3))[:, None]
         which = tl.load(chosen + at, mask=mask, other=-1).to(tl.int32)
         g = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
         total += tl.where(which == (i * 3 + j)[:, None], g, 0.0)
@@ -105,11 +110,10 @@ def _mean_forward(
     n, oh, ow, c, inside, place = _places(rows, height, width, channels, R, B)
     total = tl.zeros((R, B), tl.float32)
     for tap in range(4):
-        ih = oh * 2 + tap // 2
-        iw = ow * 2 + tap % 2
-        there = (ih < in_height) & (iw < in_width)
-        at = ((n * in_height + ih).to(tl.int64) * in_width + iw)[:, None] * channels + c[None, :]
-        total += tl.load(x + at, mask=inside & there[:, None], other=0.0).to(tl.float32)
+        at, there = _there(
+            n, oh * 2 + tap // 2, ow * 2 + tap % 2, c, in_height, in_width, channels
+        )
+        total += tl.load(x + at, mask=inside & there, other=0.0).to(tl.float32)
     count = tl.minimum(2, in_height - 2 * oh) * tl.minimum(2, in_width - 2 * ow)
     mean = total / count.to(tl.float32)[:, None]
     tl.store(out + place, mean.to(out.dtype.element_ty), mask=inside)
@@ -132,7 +136,7 @@ def _mean_backward(
     oh = ih // 2
     ow = iw // 2
     count = tl.minimum(2, height - 2 * oh) * tl.minimum(2, width - 2 * ow)
-    at = ((n * out_height + oh).to(tl.int64) * out_width + ow)[:, None] * channels + c[None, :]
+    at, _ = _there(n, oh, ow, c, out_height, out_width, channels)  # every position has a window
     g = tl.load(gradient + at, mask=inside, other=0.0).to(tl.float32)
     g = g / count.to(tl.float32)[:, None]
     tl.store(out + place, g.to(out.dtype.element_ty), mask=inside)
@@ -145,18 +149,12 @@ def pool(layer: nn.MaxPool2d | nn.AvgPool2d, x: Tensor) -> Tensor:
         layer: The pooling.
         x: (batch, channels, height, width), channels-last.
     """
-    if isinstance(layer, nn.MaxPool2d):
-        ours = (layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode) == (
-            3,
-            2,
-            1,
-            False,
-        )
-    else:
-        ours = (layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode) == (2, 2, 0, True)
-    if not ours:
-        return layer(x)
-    return (_Max if isinstance(layer, nn.MaxPool2d) else _Mean).apply(x)
+    form = layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode
+    if isinstance(layer, nn.MaxPool2d) and form == (3, 2, 1, False):
+        return _Max.apply(x)
+    if isinstance(layer, nn.AvgPool2d) and form == (2, 2, 0, True):
+        return _Mean.apply(x)
+    return layer(x)
 
 
 def _launch(kernel: Any, *tensors: Tensor, over: Tensor, other: Tensor) -> None:

@@ -1,0 +1,185 @@
+"""Charts as values: each is valid Vega-Lite, says its figures, and can be saved."""
+
+import json
+
+import altair
+import numpy as np
+import pytest
+
+from seedwise.comparison.rule import Rule
+from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.report.charts import KINDS, chart, charts
+from seedwise.report.charts.theme import ROLES, THEMES
+from seedwise.report.findings import Findings
+from seedwise.study import Study, record
+
+from studies import DIVERGED, finished, measured, runs_of
+
+LETTERS = "<b>&\"'\u202e {{x}} @ink var(--ink)"
+
+
+@pytest.fixture
+def found(studies):
+    """Three setups, one run of which diverged, under a rule with a margin."""
+    setups = {
+        "a": [*map(finished, runs_of(1.0, runs=8))],
+        LETTERS: [*map(finished, runs_of(1.2, runs=7)), DIVERGED],
+        "c": [*map(finished, runs_of(0.9, runs=8))],
+    }
+    with studies.make(setups, rule=Rule(margin=0.01)) as store:
+        yield Findings(store)
+
+
+@pytest.fixture
+def drawn(found):
+    return [each for kind in KINDS for each in charts(kind, found)]
+
+
+def test_every_chart_is_valid_vega_lite(drawn):
+    assert len(drawn) >= 10
+    for each in drawn:
+        for theme in THEMES:
+            altair.Chart.from_dict(each.vega_lite(theme=theme), validate=True)
+        altair.Chart.from_dict(each.page_spec(), validate=True)
+
+
+def test_no_name_of_a_colour_is_left_over(drawn):
+    for each in drawn:
+        text = json.dumps([each.vega_lite(), each.page_spec()])
+        assert not any(f'"@{name}"' in text for name in ROLES)
+
+
+def test_a_chart_says_what_it_shows_and_has_its_figures(drawn):
+    for each in drawn:
+        assert each.title
+        assert each.says.endswith(".")
+        assert each.table.rows
+        assert {len(row) for row in each.table.rows} == {len(each.table.columns)}
+
+
+def test_every_run_is_a_dot_and_a_row(found):
+    each = chart("runs", found)
+    dots = each.spec["data"]["values"]
+    assert len(dots) == len(each.table.rows) == 23
+    seen = {(dot["setup"], dot["seed"]): dot["value"] for dot in dots}
+    for name, values in found.values("matched_accuracy").items():
+        for seed, value in values.items():
+            assert seen[name, str(seed)] == pytest.approx(100 * value, rel=1e-5)
+
+
+def test_the_forest_has_the_intervals_of_the_comparison(found):
+    rows = chart("forest", found).table.rows
+    first = found.comparisons[0]
+    accuracy = first.contrasts["accuracy"].difference
+    row = next(row for row in rows if row[:2] == (first.b.name, "accuracy"))
+    assert row[2:5] == tuple(
+        f"{100 * end:+.2f}" for end in (accuracy.estimate, accuracy.low, accuracy.high)
+    )
+
+
+def test_the_last_interval_of_the_trace_is_the_comparison_s(found):
+    (step, *_) = reversed(found.settlings("c")[0].steps)
+    difference = found.comparisons[1].contrasts["accuracy"].difference
+    assert step.n == difference.n_a
+    assert (step.so_far.low, step.so_far.high) == pytest.approx((difference.low, difference.high))
+
+
+def test_classes_differ_as_the_whole_does(found):
+    whole = found.comparisons[1].contrasts["accuracy"].difference.estimate
+    classes = found.classes["c"]
+    share = [each.images * each.difference.estimate for each in classes]
+    assert sum(share) / sum(each.images for each in classes) == pytest.approx(whole)
+
+
+def test_intervals_of_all_classes_hold_together(found):
+    """Bonferroni: those of five classes are as wide as one of 99 % by itself."""
+    assert {round(each.difference.confidence, 6) for each in found.classes["c"]} == {0.99}
+
+
+def test_counts_of_images_add_up(found):
+    table = chart("images", found).table
+    counts = np.array([[int(cell.replace(",", "")) for cell in row[1:]] for row in table.rows])
+    assert (counts.sum(axis=0) == 300).all()
+
+
+def test_an_unknown_kind_gets_a_suggestion(found):
+    with pytest.raises(UnknownName, match="did you mean 'forest'"):
+        chart("forrest", found)
+
+
+def test_what_a_study_lacks_for_a_chart_is_said(studies):
+    with studies.make({"a": [measured(loss=0.5), measured(loss=0.6)]}) as store:
+        alone = Findings(store)
+        for kind in ("forest", "trace", "curves", "metrics", "sources", "classes", "images"):
+            with pytest.raises(StudyError, match=f"no chart of '{kind}'"):
+                chart(kind, alone)
+        assert len(chart("runs", alone).table.rows) == 2
+
+
+def test_a_setup_that_is_called_like_a_colour_keeps_its_name(studies):
+    with studies.make({"@ink": runs_of(1.0), "@paper": runs_of(1.1)}) as store:
+        each = chart("runs", Findings(store))
+    spec = each.vega_lite()
+    assert {dot["setup"] for dot in spec["data"]["values"]} == {"@ink", "@paper"}
+    colours = {dot["colour"] for dot in spec["data"]["values"]}
+    assert colours == {THEMES["light"]["setup-0"], THEMES["light"]["setup-1"]}
+
+
+def test_every_colour_stands_out_from_the_page():
+    """3:1 at least, which WCAG 2.2 asks of graphics; text has 4.5:1."""
+    for colours in THEMES.values():
+        for name in ROLES:
+            if name.startswith("setup-"):
+                assert _contrast(colours[name], colours["paper"]) >= 3
+        for name in ("ink", "muted"):
+            assert _contrast(colours[name], colours["paper"]) >= 4.5
+
+
+def _contrast(one, other):
+    light, dark = sorted(map(_luminance, (one, other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour):
+    """Relative luminance as WCAG defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.fixture
+def study(tmp_path):
+    for seed in range(4):
+        for setup, bonus in (("a", 0.0), ("b", 0.02)):
+            accuracy = 0.9 + bonus + 0.001 * seed**2
+            record(tmp_path / "s.db", setup=setup, seed=seed, metrics={"accuracy": accuracy})
+    return Study(tmp_path / "s.db")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("json", b"{")]
+)
+def test_a_chart_is_saved_as_its_suffix_says(study, tmp_path, suffix, start):
+    file = study.chart("forest", "a", "b").save(tmp_path / f"f.{suffix}")
+    assert file.read_bytes().startswith(start)
+
+
+def test_another_suffix_is_refused(study, tmp_path):
+    with pytest.raises(ConfigError, match=r"written as .json, .png, .svg, got '.pdf'"):
+        study.chart("forest").save(tmp_path / "f.pdf")
+
+
+def test_a_notebook_gets_vega_lite_and_a_picture(study):
+    bundle = study.chart("runs")._repr_mimebundle_()
+    assert bundle["application/vnd.vegalite.v6+json"]["data"]["values"]
+    assert bundle["image/svg+xml"].startswith("<svg")
+    assert "a: mean" in bundle["text/plain"]
+
+
+def test_the_first_setup_named_is_the_baseline(study):
+    forth, back = (study.chart("forest", *names).table.rows for names in ("ab", "ba"))
+    assert [row[0] for row in forth] == ["b"]
+    assert [row[0] for row in back] == ["a"]
+    assert float(forth[0][2]) == -float(back[0][2]) == 2.0
