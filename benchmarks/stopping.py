@@ -18,13 +18,14 @@ import numpy as np
 
 from seedwise.stats.anytime import anytime_bounds
 from seedwise.stats.capped import SHAPES, capped_bounds
-from seedwise.stats.sequential import Rule, outcomes
+from seedwise.stats.sequential import Pairs, Rule, outcomes
 
 STUDIES = 20_000
 FEWER = 5_000  # for each of the 16 pools that lack a seed
 NEVER_FUTILE = 1 - 1e-9  # as a power: the rates promise nothing that needs the futility stop
 RUNS = Path(__file__).parents[1] / "tests/golden/real_runs.npz"
-METRICS = ("accuracy", "matched_accuracy", "smoothed_accuracy")
+METRICS = ("accuracy", "matched_accuracy", "ranked_accuracy", "smoothed_accuracy")
+JUDGES = 3  # the metrics that the rule asks: all but smoothed accuracy
 VERDICTS = ("undecided", "better", "worse", "equivalent")
 SCALED = {"B": 0.36, "C": 0.26}  # Welch on accuracy: 100 runs a setup for 80 %
 
@@ -52,8 +53,10 @@ def rules(difference, cap, power=0.8):
     }
 
 
-def rates(rule, *data):
-    got = outcomes(rule, *data)
+def rates(rule, *judges):
+    got = outcomes(
+        rule, Pairs(**dict(zip(("accuracy", "matched", "ranked"), judges, strict=False)))
+    )
     shares = {name: float((got.verdicts == i).mean()) for i, name in enumerate(VERDICTS)}
     return {
         "pairs": float(got.pairs.mean()),
@@ -62,7 +65,9 @@ def rates(rule, *data):
     }
 
 
-# Simulated null comparisons: accuracy with sd 0.32 points, matched accuracy with 0.13
+# Simulated null comparisons: accuracy with sd 0.32 points, matched accuracy with 0.13 and ranked
+# accuracy with 0.12; r of accuracy and each of them 0.8 and 0.7, of the two 0.9 (setup C: 0.81,
+# 0.65, 0.68; B: 0.77, 0.71, 0.96)
 
 
 def noise(kind, rng, shape):
@@ -76,17 +81,24 @@ def noise(kind, rng, shape):
     raise AssertionError(kind)
 
 
+def soft(e):
+    """Matched and ranked accuracy, in points, from noise of which e[0] is accuracy's."""
+    matched = 0.8 * e[0] + 0.6 * e[1]
+    ranked = 0.7 * e[0] + 0.5667 * e[1] + 0.4346 * e[2]
+    return 0.13 * matched, 0.12 * ranked
+
+
 def simulated_nulls(rng):
     found = {}
     for kind in ("normal", "exponential", "lognormal", "multiples of 1/2500"):
         for cap in (10, 20, 40):
-            e = noise("normal" if "/" in kind else kind, rng, (2, STUDIES, cap))
+            e = noise("normal" if "/" in kind else kind, rng, (3, STUDIES, cap))
             accuracy = 0.0032 * e[0]
-            matched = 0.0013 * (0.8 * e[0] + 0.6 * e[1])
+            matched, ranked = (each / 100 for each in soft(e))
             if "/" in kind:  # coarse beside the sd: -1, 0 or 1 image for the most part
-                accuracy = matched = np.round(0.7 * e[0]) / 2500
+                accuracy = matched = ranked = np.round(0.7 * e[0]) / 2500
             for name, rule in rules(1e-9, cap, NEVER_FUTILE).items():
-                alone, both = rates(rule, accuracy), rates(rule, accuracy, matched)
+                alone, both = rates(rule, accuracy), rates(rule, accuracy, matched, ranked)
                 found[f"{kind}, {name}"] = {
                     "one metric": round(alone["better"] + alone["worse"], 4),
                     "whole rule": round(both["better"] + both["worse"], 4),
@@ -101,13 +113,13 @@ def margin_nulls(rng):
     found = {}
     for sd in (0.5, 1.0, 2.0):  # of accuracy, in margins
         for cap in (10, 20, 40):
-            e = rng.normal(size=(2, STUDIES, cap))
+            e = rng.normal(size=(3, STUDIES, cap))
+            accuracy = 0.005 * (1 + sd * e[0])
+            blind = [0.005 * sd * each / 0.32 for each in soft(e)]  # to the difference
             for name, rule in rules(0.005, cap, NEVER_FUTILE).items():
-                accuracy = 0.005 * (1 + sd * e[0])
-                matched = 0.4 * 0.005 * sd * (0.8 * e[0] + 0.6 * e[1])  # blind to the difference
                 found[f"sd {sd} margins, {name}"] = {
                     "one metric": rates(rule, accuracy)["equivalent"],
-                    "matched blind": rates(rule, accuracy, matched)["equivalent"],
+                    "others blind": rates(rule, accuracy, *blind)["equivalent"],
                 }
     return found
 
@@ -158,6 +170,10 @@ def shapes_and_rules(rng):
                     round(float(hit.mean()), 3),
                 ]
             found[f"cap {cap}, {name}"] = row
+    null = rng.normal(size=(10 * STUDIES, 50))
+    for g in (1.0, 4.0):
+        _, alarms = first_crossing(null, open_from_three(anytime_bounds(50, 0.05, g)))
+        found[f"anytime g = {g:.0f}, false alarms by 50 pairs"] = round(float(alarms.mean()), 4)
     return found
 
 
@@ -173,7 +189,7 @@ def of_setup(name):
 
 def differences(name, factor):
     a, b = of_setup("A"), of_setup(name)
-    pairs = np.stack([b[metric] - a[metric] for metric in METRICS[:2]])
+    pairs = np.stack([b[metric] - a[metric] for metric in METRICS[:JUDGES]])
     return pairs + (factor - 1) * pairs.mean(axis=1, keepdims=True)
 
 
@@ -184,7 +200,7 @@ def drawn(rng, pool, cap, *, flip=False, twice=True, studies=STUDIES):
     else:
         at = rng.permuted(np.tile(np.arange(seeds), (studies, 1)), axis=1)[:, :cap]
     signs = rng.choice([-1.0, 1.0], (studies, cap)) if flip else 1.0
-    return pool[0][at] * signs, pool[1][at] * signs
+    return pool[:, at] * signs
 
 
 def of_pool(rng, rule, pool, cap, *, centred=False, flip=False, twice=True):
@@ -212,7 +228,7 @@ def random_pairs(rng, cap):
     a = of_setup("A")
     first = rng.integers(0, 16, (STUDIES, cap))
     second = (first + rng.integers(1, 16, (STUDIES, cap))) % 16
-    return tuple(a[metric][second] - a[metric][first] for metric in METRICS[:2])
+    return tuple(a[metric][second] - a[metric][first] for metric in METRICS[:JUDGES])
 
 
 def real_runs(rng):
@@ -318,6 +334,15 @@ def beside_fixed_rules(rng):
                 how = "paired t" if paired else "Welch"
                 row[f"{how} on {metric}"] = runs
             shift = (factor - 1) * (b["accuracy"] - a["accuracy"]).mean()
+            row["Welch on accuracy, at 5 % false alarms"] = best_fixed(
+                np.random.default_rng(cap),
+                a["accuracy"],
+                b["accuracy"],
+                shift,
+                0.05,
+                power,
+                paired=False,
+            )
             none = a["accuracy"].mean() - b["accuracy"].mean()
             row["peeking"] = peeking(rng, a["accuracy"], b["accuracy"], shift, cap)
             row["peeking, no effect"] = peeking(rng, a["accuracy"], b["accuracy"], none, cap)
@@ -326,15 +351,15 @@ def beside_fixed_rules(rng):
 
 
 def misled(rng):
-    """A setup that moves matched accuracy (by `bias` points) and leaves accuracy where it was."""
+    """A setup that moves matched accuracy by `bias` points and the two others not at all."""
     found = {}
     for bias in (0.0, 0.05, 0.1, 0.2, 0.3):
         for cap, difference in ((40, 0.005), (40, 0.003), (60, 0.002)):
-            e = rng.normal(size=(2, STUDIES, cap))
-            matched = (bias + 0.13 * (0.8 * e[0] + 0.6 * e[1])) / 100
+            e = rng.normal(size=(3, STUDIES, cap))
+            matched, ranked = soft(e)
             rule = Rule(difference=difference, max_pairs=cap)
             found[f"bias {bias}, cap {cap}, difference {difference}"] = rates(
-                rule, 0.0032 * e[0], matched
+                rule, 0.0032 * e[0], (bias + matched) / 100, ranked / 100
             )
     return found
 

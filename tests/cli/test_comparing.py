@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from seedwise.cli import cli
-from seedwise.comparison import Comparison, Rule
+from seedwise.comparison import Comparison, Rule, Stop
 
-from studies import DIVERGED, Studies, runs_of
+from studies import DIVERGED, Studies, finished, runs_of
 
 DOCS = Path(__file__).parents[2] / "docs/statistics.md"
 
@@ -83,6 +83,78 @@ def test_a_margin_allows_equivalent_and_is_exploratory_if_it_was_not_fixed(study
     assert "Note: Exploratory, error rates are not kept: margin is 0.1 here" in text(result)
 
 
+@pytest.fixture(scope="module")
+def stopping(tmp_path_factory):
+    """Better by the rule; and one that the figures, looked at once, would call better too."""
+    setups = {
+        "base": runs_of(1.0, 12),
+        "good": runs_of(1.5, 12),
+        "faint": runs_of(1.02, 12, own=0.1),
+    }
+    stop = Stop(difference=1e-4, alpha=1e-6, max_runs=12)
+    with Studies(tmp_path_factory.mktemp("stopping")).make(setups, stop=stop) as store:
+        return store.path
+
+
+def test_what_a_stopping_rule_decided_comes_first_and_the_figures_are_exploratory(stopping):
+    result = call("compare", stopping, "base", "good")
+    assert result.stdout.startswith("good is better than base by matched accuracy, after ")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    for words in (
+        "false alarms over 2 candidates where differences are about normal",
+        "The same runs as if their number had been fixed beforehand, which is exploratory: good",
+        "Note: Exploratory, error rates are not kept: a stopping rule looked after every pair",
+    ):
+        assert words in text(result)
+
+
+@pytest.mark.parametrize(
+    ("pair", "fail_if", "code"),
+    [
+        (("base", "good"), "not-better", 0),
+        (("good", "base"), "worse", 1),
+        (("base", "faint"), "not-better", 1),
+        (("base", "faint"), "different", 0),
+        (("base", "faint", "--confidence", "0.5", "--metric", "accuracy"), "not-better", 1),
+    ],
+)
+def test_a_gate_goes_by_what_the_stopping_rule_decided(stopping, pair, fail_if, code):
+    assert call("compare", stopping, *pair, "--fail-if", fail_if).exit_code == code
+
+
+def test_json_has_what_the_stopping_rule_decided(stopping):
+    (line,) = call("compare", stopping, "base", "faint", "--json").stdout.splitlines()
+    found = json.loads(line)
+    assert (found["outcome"], found["verdict"]["outcome"]) == ("undecided", "better")
+    assert found["sentence"].startswith("Undecided: faint against base, after ")
+    assert found["exploratory"].startswith("faint is better than base")
+    stopping = found["stopping"]
+    assert (stopping["candidate"], stopping["rule"]["baseline"]) == ("faint", "base")
+    assert stopping["decision"]["n"] == len(stopping["decision"]["trace"])
+    assert found["rule"]["margin"] == 1e-4
+
+
+def test_runs_with_crossed_seeds_are_no_sample(tmp_path):
+    """Eight runs over two seeds of each stream: two of them share none."""
+    logits = runs_of(1.0, 8), runs_of(1.3, 8)
+    crossed = [(i, o, a) for i in (0, 1) for o in (0, 1) for a in (0, 1)]
+    setups = {
+        name: {seed: finished(one) for seed, one in zip(crossed, runs, strict=True)}
+        for name, runs in zip("ab", logits, strict=True)
+    }
+    with Studies(tmp_path).make(setups) as store:
+        path = store.path
+    result = call("compare", path, "a", "b")
+    assert "From 2 pairs of runs with the same seeds" in text(result)
+    assert "Note: Left out: 6 of a for a seed that they share with another run" in text(result)
+    assert "Exploratory" not in text(result)
+    status = call("status", path)
+    assert re.search(r"a +accuracy +2 ", status.stdout)
+    assert "Left out: 6 of b" in text(status)
+    target = call("compare", path, "a", "--target", "0.1")
+    assert "Note: Left out: 6 of a" in text(target)
+
+
 def test_a_target_is_compared_with_one_setup(study):
     assert call("compare", study, "base", "--target", "0.01").stdout.startswith(
         "base is better than the target 1.00 %: accuracy is "
@@ -102,6 +174,7 @@ def test_a_target_is_compared_with_one_setup(study):
             "unknown setting of accuracy 'view'",
         ),
         (("base", "good", "--metric", "nowhere:f"), "metric 'nowhere:f' cannot be loaded: no mod"),
+        (("base", "good", "--margin", "5"), "margin is a fraction of accuracy, e.g. 0.005 for"),
         (("base", "good", "--margin", "-1"), "margin must be above 0, got -1.0; half a point of"),
         (("base", "base"), "give two or more different setups, got base, base"),
         (("base", "good", "--target", "0.8"), "--target compares one setup, without a margin or"),
@@ -182,6 +255,10 @@ def test_plan_from_a_pilot_fits_the_screen_and_tells_its_uncertainty(study):
         (("--sd", "0.1", "--r", "1"), "r must be from -1 to below 1, got 1.0"),
         (("--sd", "0.1", "--power", "2"), "power must be above alpha and below 1, got 2.0"),
         (("--sd", "0.1", "--difference", "0"), "a difference must be above 0, got 0.0"),
+        (
+            ("--sd", "0.1", "--margin", "5"),
+            "margin is a fraction of accuracy, above 0 and below 1",
+        ),
         (("nowhere.db",), "nowhere.db does not exist"),
     ],
 )
@@ -190,3 +267,9 @@ def test_a_wrong_plan_is_one_line(words, message):
     assert result.exit_code == 2
     assert result.stderr.startswith(f"seedwise: {message}")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_difference_of_accuracy_in_points_is_a_mistake(study):
+    result = call("plan", study, "base", "good", "--difference", "0.5", "--difference", "1")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("seedwise: difference is a fraction of accuracy, e.g. 0.005")

@@ -106,6 +106,20 @@ def test_aa_counts_false_alarms_and_says_what_they_prove(study):
     assert "12 runs: 12 stored, 0 to make" in again
 
 
+def test_aa_judges_with_the_usual_stopping_rule_where_the_study_has_none(study):
+    text = words_of(call("aa", study, "good", "--stop", "--comparisons", 4, "--runs", 3))
+    assert "the stopping rule, which looks after every pair, states 5 % false alarms" in text
+    assert "other seeds, paired by chance: 0 of 2 called different" in text
+
+
+def test_aa_judges_with_the_stopping_rule_of_the_study(toml):
+    lines = toml.read_text().replace("seeds = 6\n", "")
+    toml.write_text(f"{lines}\n[stop]\ndifference = 0.02\nalpha = 0.01\nmax_runs = 6\n")
+    assert call("run", toml).exit_code == 0
+    text = words_of(call("aa", toml.with_suffix(".db"), "good", "--stop", "--comparisons", 4))
+    assert "states 1 % false alarms" in text
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -116,6 +130,8 @@ def test_aa_counts_false_alarms_and_says_what_they_prove(study):
         (["repeat", "study.db", "good", "--seed", "77"], "setup 'good' of study.db has no run"),
         (["aa", "study.db", "god"], "unknown setup 'god'"),
         (["aa", "study.db", "good", "--runs", "1"], "Invalid value for '--runs'"),
+        (["aa", "study.db", "good", "--stop", "--alpha", "0.1"], "--alpha is of the t test; the"),
+        (["aa", "study.db", "good", "--stop", "--runs", "2"], "a stopping rule first looks after"),
         (["aa", "study.db", "good", "--store", "study.db"], "study.db is the study itself"),
         (["run", "study.toml", "--sources", "init"], "sources are written init,order,augment=4"),
         (

@@ -6,6 +6,7 @@ import numpy as np
 
 from seedwise.comparison.beforehand import PLAN, plan_of
 from seedwise.comparison.rule import Rule
+from seedwise.comparison.stopping import StoppingRule
 from seedwise.records import VIEWS, DatasetRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
@@ -43,10 +44,11 @@ class Studies:
     def __init__(self, folder):
         self._folder, self._made = folder, 0
 
-    def make(self, setups, *, plan=True, rule=None, planned=None, classes=CLASSES):
+    def make(self, setups, *, plan=True, rule=None, planned=None, classes=CLASSES, stop=None):
         """An open study of setups: name -> logits, records, or a mapping seed -> record.
 
-        With `plan`, what is there is what was planned before the first run.
+        With `plan`, what is there is what was planned before the first run; with `stop`, that the
+        first setup is compared with the others until it decides.
         """
         self._made += 1
         store = Store.open(self._folder / f"{self._made}.db", create=True)
@@ -63,8 +65,13 @@ class Studies:
         by_seed = {name: _by_seed(runs) for name, runs in setups.items()}
         seeds = planned or sorted({seed for runs in by_seed.values() for seed in runs})
         if plan:
-            wanted = [Seed.of(seed) for seed in seeds]
-            store.fix_choice(PLAN, plan_of(list(setups), wanted, rule or Rule()))
+            wanted = [Seed.of(seed) for seed in seeds] if stop is None else []
+            base, *others = setups
+            ruled = stop and StoppingRule(stop=stop, baseline=base, candidates=tuple(others))
+            fixed = plan_of(
+                list(setups), wanted, rule or Rule(), stop=ruled and dict(ruled.to_json())
+            )
+            store.fix_choice(PLAN, fixed)
         for place, (name, runs) in enumerate(by_seed.items()):
             store.add_setup(name, Setup(lr=1e-3 * (place + 1)))
             for seed, record in runs.items():

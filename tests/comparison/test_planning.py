@@ -68,7 +68,8 @@ def test_one_run_is_no_pilot(studies):
         ({"differences": (0.1, -1.0)}, "a difference must be above 0, got -1.0"),
         ({"differences": (math.inf,)}, "a difference must be above 0, got inf"),
         ({"runs": 1}, "runs must be 2 or more of each setup, got 1"),
-        ({"margin": 0.0}, "margin must be above 0, got 0.0"),
+        ({"margin": 0.0}, "margin is a fraction of accuracy, .* got 0"),
+        ({"margin": 5}, "e.g. 0.005 for half a point, got 5"),
         ({"wanted": 0.01}, "power must be above alpha and below 1, got 0.01 and 0.05"),
     ],
 )

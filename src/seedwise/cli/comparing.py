@@ -12,7 +12,6 @@ from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
-    from seedwise.cli.console import Console
     from seedwise.comparison import Comparison, TargetComparison
 
 __all__ = ["compare"]
@@ -50,7 +49,7 @@ _FAILING = {
     "--margin",
     type=float,
     help="Largest difference of accuracy that does not matter, as a fraction: 0.005 is half a "
-    "point. Allows the verdict equivalent.",
+    "point. Allows the verdict equivalent.  [default: the difference of [stop]]",
 )
 @click.option(
     "--confidence",
@@ -83,14 +82,16 @@ def compare(study: Path, fail_if: str | None, as_json: bool, **options: Any) -> 
     Prints whether each of the others is better, worse, equivalent or undecided, the difference
     with its intervals, and what to bear in mind. With no setup named, all are compared with the
     study's first. Metric, margin, confidence and pairing are as fixed before the first run, unless
-    they are given here; a verdict on others is exploratory. Modules of metrics are looked for
+    they are given here; a verdict on others is exploratory. Of a study that stops by a rule, the
+    rule's own verdict is what is printed first, gated and in the JSON: options change only the
+    exploratory figures beside it, and undecided is not better. Modules of metrics are looked for
     beside STUDY.DB too. Reads the study and writes nothing.
     """
     found = _compared(study, **options)
     if as_json:
         _print_json(found)
     else:
-        _print(study, found)
+        _print(found)
     if fail_if and any(each.outcome in _FAILING[fail_if] for each in found):
         click.get_current_context().exit(1)
 
@@ -131,34 +132,16 @@ def _compared(
     )
 
 
-def _print(study: Path, found: "Sequence[Comparison | TargetComparison]") -> None:
+def _print(found: "Sequence[Comparison | TargetComparison]") -> None:
     from seedwise.cli.console import Console
     from seedwise.cli.verdicts import print_comparisons, print_target
     from seedwise.comparison import Comparison, TargetComparison
 
     console = Console()
-    comparisons = [each for each in found if isinstance(each, Comparison)]
-    _print_stopped(console, study, comparisons)
-    print_comparisons(console, comparisons)
+    print_comparisons(console, [each for each in found if isinstance(each, Comparison)])
     for each in found:
         if isinstance(each, TargetComparison):
             print_target(console, each)
-
-
-def _print_stopped(console: "Console", path: Path, found: "Sequence[Comparison]") -> None:
-    """What the study's stopping rule says of the setups that are compared, before the figures."""
-    from seedwise.cli.stopped import print_decisions, stored_decisions
-
-    rule, decisions = stored_decisions(path)
-    pairs = {frozenset((each.a.name, each.b.name)) for each in found}
-    asked = {
-        name: decision
-        for name, decision in decisions.items()
-        if rule is not None and {rule.baseline, name} in pairs
-    }
-    if rule is not None and asked:
-        print_decisions(console, rule, asked)
-        console.print("\nThe same runs, as if their number had been fixed:\n", highlight=False)
 
 
 def _print_json(found: "Sequence[Comparison | TargetComparison]") -> None:

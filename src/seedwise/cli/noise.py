@@ -7,8 +7,10 @@ import click
 
 from seedwise.cli import options
 from seedwise.cli.base import Command
+from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
+    from seedwise.stats.sequential import Rule
     from seedwise.study import Study
 
 __all__ = ["aa", "repeat", "variance"]
@@ -44,6 +46,7 @@ def variance(study: Path, setup: str) -> None:
     example=[
         "seedwise aa study.db mish",
         "seedwise aa study.db mish --comparisons 200 --runs 3",
+        "seedwise aa study.db mish --stop --runs 20",
     ],
     exits={
         0: "the rates are printed",
@@ -66,9 +69,13 @@ def variance(study: Path, setup: str) -> None:
 @click.option(
     "--alpha",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.05,
-    show_default=True,
-    help="The rate of false alarms that the verdict states.",
+    help="The rate of false alarms that the t test states.  [default: 0.05]",
+)
+@click.option(
+    "--stop",
+    is_flag=True,
+    help="Judge by the stopping rule of STUDY.DB, as far as the seeds of a set go; without one "
+    "by difference = 0.005, alpha = 0.05, and max_runs as --runs.",
 )
 @click.option(
     "--store",
@@ -84,7 +91,8 @@ def aa(
     setup: str,
     comparisons: int,
     runs: int,
-    alpha: float,
+    alpha: float | None,
+    stop: bool,
     store: Path | None,
     jobs: int | None,
     device: str,
@@ -94,26 +102,33 @@ def aa(
     """Compare SETUP with itself, and count false alarms.
 
     Trains SETUP of STUDY.DB, and its twin (learning rate x 1.0001) with the same seeds, on
-    disjoint sets of seeds, and shows how often a verdict finds a difference where there is none.
-    The runs go to a study file of their own; stopped at any moment, the same command goes on.
+    disjoint sets of seeds, and shows how often a verdict finds a difference where there is none:
+    that of a t test on all runs of a set or, with --stop, of looks after every pair. The runs go
+    to a study file of their own; stopped at any moment, the same command goes on.
     """
     from seedwise.cli.console import Console
     from seedwise.cli.display import watching
     from seedwise.cli.repeat_tables import print_nulls
+    from seedwise.comparison.nulls import stop_judge
 
+    if stop and alpha is not None:
+        raise ConfigError("--alpha is of the t test; the stopping rule has its own")
+    rule = _rule_of_one(study, runs) if stop else None
+    stated = rule.alpha if rule else alpha or 0.05
     console = Console()
     with watching(console) as watch:
         found = _opened(study, source, cache).null_comparisons(
             setup,
             comparisons=comparisons,
             runs=runs,
-            alpha=alpha,
+            alpha=stated,
+            judge=stop_judge(rule) if rule else None,
             store=store,
             jobs=jobs,
             device=device,
             watch=watch,
         )
-    print_nulls(console, found, alpha)
+    print_nulls(console, found, stated, stops=stop)
 
 
 @click.command(
@@ -160,6 +175,25 @@ def repeat(
     with watching(console) as watch:
         found = _opened(study, source, cache).repeat(setup, wanted, device=device, watch=watch)
     print_repeat(console, found)
+
+
+def _rule_of_one(study: Path, runs: int) -> "Rule":
+    """The study's stopping rule, or else the usual one, for a comparison with one candidate."""
+    from seedwise.comparison import Stop, StoppingRule
+    from seedwise.stats.capped import FIRST_LOOK
+    from seedwise.stats.sequential import Rule
+    from seedwise.store import Store
+
+    if runs < FIRST_LOOK:
+        raise ConfigError(
+            f"a stopping rule first looks after {FIRST_LOOK} pairs; got --runs {runs}"
+        )
+    with Store.open(study, readonly=True) as store:
+        fixed = StoppingRule.of(store)
+    stop = fixed.stop if fixed else Stop(difference=0.005, max_runs=runs)
+    return Rule(
+        difference=stop.difference, alpha=stop.alpha, power=stop.power, max_pairs=stop.max_runs
+    )
 
 
 def _opened(study: Path, source: Path | None, cache: Path | None) -> "Study":

@@ -29,14 +29,21 @@ def named_table(*columns: str) -> Table:
     return table
 
 
-def print_nulls(console: Console, found: NullComparisons, alpha: float) -> None:
-    """How often a verdict found a difference where there is none."""
+def print_nulls(
+    console: Console, found: NullComparisons, alpha: float, *, stops: bool = False
+) -> None:
+    """How often a verdict found a difference where there is none; `stops`: a stopping rule's."""
+    judge = f"the t test of {metric_words(found.metric)}"
+    if stops:
+        judge = "the stopping rule, which looks after every pair,"
     sentence(
         console,
-        f"{found.setup} against itself, {count(found.runs, 'run')} a side; the t test of "
-        f"{metric_words(found.metric)} states {100 * alpha:g} % false alarms",
+        f"{found.setup} against itself, {count(found.runs, 'run')} a side; {judge} states "
+        f"{100 * alpha:g} % false alarms",
     )
-    rates = [("other seeds, unpaired", found.unpaired)]
+    rates = [
+        ("other seeds, paired by chance" if stops else "other seeds, unpaired", found.unpaired)
+    ]
     if found.paired is not None:
         rates.append(("twins, same seeds, paired", found.paired))
     for name, rate in rates:

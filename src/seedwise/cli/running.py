@@ -155,7 +155,8 @@ def _run(
     undecided = list[str]()
     if sources is None:
         print_summary(console, summary)
-        undecided = _print_decisions(console, path)
+        if wanted is None:  # else the comparisons tell it
+            undecided = _print_decisions(console, path)
     else:  # runs that share seeds are no sample to sum up or to compare
         _print_sources(console, study, summary, config)
     if wanted is None:

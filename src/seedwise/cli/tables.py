@@ -8,6 +8,7 @@ from rich.text import Text
 from seedwise.cli.console import Console
 from seedwise.cli.words import count, figure, in_points, spread
 from seedwise.comparison import SetupSummary, Summary
+from seedwise.comparison.independent import sharing_note
 
 __all__ = ["plain_table", "print_summary", "say"]
 
@@ -42,6 +43,9 @@ def print_summary(console: Console, summary: Summary) -> None:
         for row in _rows(setup):
             table.add_row(*row)
     console.print(table)
+    for setup in summary.setups:
+        if setup.sharing:
+            console.print(Text(sharing_note(setup.name, setup.sharing)), highlight=False)
     if any(in_points(metric) for setup in summary.setups for metric in setup.metrics):
         say(
             console,

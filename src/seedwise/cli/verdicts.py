@@ -11,8 +11,12 @@ from seedwise.cli.words import count, figure, in_points, percent, signed, spread
 from seedwise.comparison import Comparison, TargetComparison
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.contrast import Contrast
+from seedwise.comparison.decided import decision_grounds
+from seedwise.comparison.independent import sharing_note
 from seedwise.comparison.sentences import (
+    BY_NUMBER,
     basis,
+    exploratory_sentence,
     more_runs,
     target_sentence,
     verdict_sentence,
@@ -41,7 +45,13 @@ def print_comparisons(console: Console, found: Sequence[Comparison]) -> None:
 def print_comparison(console: Console, found: Comparison) -> None:
     """A verdict with what it rests on."""
     _tell(console, verdict_sentence(found), style="bold")
+    if found.stopping is not None and found.stopping.decision.n:
+        _tell(console, decision_grounds(found.stopping.decision))
     _tell(console, basis(found))
+    if found.stopping is not None:
+        console.print()
+        _tell(console, BY_NUMBER)
+        _tell(console, exploratory_sentence(found))
     if more_runs(found):
         _tell(console, more_runs(found))
     console.print()
@@ -65,6 +75,8 @@ def print_target(console: Console, found: TargetComparison) -> None:
         f"({percent(difference.confidence)} interval, new seeds on these images), "
         f"p = {difference.p_value:.2g}.",
     )
+    if found.setup.sharing:
+        _tell(console, f"Note: {sharing_note(found.setup.name, found.setup.sharing)}")
     if found.setup.diverged:
         _tell(
             console,

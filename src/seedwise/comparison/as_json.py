@@ -7,7 +7,13 @@ from typing import Any
 
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.result import Comparison
-from seedwise.comparison.sentences import basis, more_runs, target_sentence, verdict_sentence
+from seedwise.comparison.sentences import (
+    basis,
+    exploratory_sentence,
+    more_runs,
+    target_sentence,
+    verdict_sentence,
+)
 from seedwise.comparison.target import TargetComparison
 from seedwise.seeds import Seed
 
@@ -21,7 +27,8 @@ def as_json(found: Comparison | TargetComparison) -> Mapping[str, Any]:
     """All of a comparison in values that JSON has: infinite and unknown numbers are null.
 
     Fields keep their names. `schema`, `outcome`, `sentence`, `basis`, `more_runs` and `cautions`
-    stand before them.
+    stand before them, and `exploratory` where a stopping rule decides: what the same runs would
+    say had their number been fixed.
     """
     if isinstance(found, TargetComparison):
         said = {"sentence": target_sentence(found)}
@@ -31,6 +38,7 @@ def as_json(found: Comparison | TargetComparison) -> Mapping[str, Any]:
             "basis": basis(found),
             "more_runs": more_runs(found),
             "cautions": list(cautions(found)),
+            "exploratory": exploratory_sentence(found),
         }
     return {"schema": _SCHEMA, "outcome": found.outcome, **said, **_plain(found)}
 

@@ -1,14 +1,23 @@
 """What was fixed before the first run, and whether a verdict keeps to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.rule import Rule
 from seedwise.seeds import Seed
 from seedwise.store import PLAN, Store
 
-__all__ = ["PLAN", "Standing", "changed_rule", "fixed_rule", "plan_of", "standing"]
+__all__ = [
+    "PLAN",
+    "Standing",
+    "changed_rule",
+    "fixed_rule",
+    "plan_of",
+    "standing",
+    "with_margin",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,7 @@ def plan_of(
     stop: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """What is to be kept before the first run, as JSON has it; `stop` is a rule without seeds."""
+    rule = with_margin(rule, stop)
     return {
         "setups": list(setups),
         "seeds": [str(seed) for seed in seeds],
@@ -43,19 +53,21 @@ def plan_of(
 def fixed_rule(store: Store) -> Rule:
     """The rule that was fixed; the usual one where none was."""
     plan = store.choice(PLAN)
-    return Rule(**plan["rule"]) if plan else Rule()
+    return with_margin(Rule(**plan["rule"]), plan.get("stop")) if plan else Rule()
 
 
-def standing(
-    store: Store, rule: Rule, setups: Sequence[str], seeds: Sequence[Sequence[Seed]]
-) -> Standing:
+def with_margin(rule: Rule, stop: Mapping[str, Any] | None) -> Rule:
+    """A rule with the difference that matters to a stopping rule as its margin, if it has none."""
+    return replace(rule, margin=stop["difference"]) if stop and rule.margin is None else rule
+
+
+def standing(store: Store, rule: Rule, setups: Sequence[str]) -> Standing:
     """Hold a verdict against what was fixed.
 
     Args:
         store: The study.
         rule: The rule by which the verdict was reached.
         setups: The setups that were compared.
-        seeds: The seeds of each one's results.
     """
     plan = store.choice(PLAN)
     if plan is None:
@@ -63,7 +75,7 @@ def standing(
             confirmatory=False, reasons=("nothing was fixed before the first run was stored",)
         )
     reasons = [
-        *changed_rule(Rule(**plan["rule"]), rule),
+        *changed_rule(fixed_rule(store), rule),
         *(
             f"{setup!r} was added after runs were stored"
             for setup in setups
@@ -74,7 +86,7 @@ def standing(
             "whoever fixed them may have seen"
             for part in plan.get("late", ())
         ),
-        *(_STOPPED if plan.get("stop") else _looked_early(plan["seeds"], setups, seeds)),
+        *(_STOPPED if plan.get("stop") else _looked_early(store, plan["seeds"], setups)),
     ]
     return Standing(confirmatory=not reasons, reasons=tuple(reasons))
 
@@ -101,13 +113,13 @@ def changed_rule(fixed: Rule, used: Rule) -> list[str]:
     ]
 
 
-def _looked_early(
-    planned: Sequence[str], setups: Sequence[str], seeds: Sequence[Sequence[Seed]]
-) -> list[str]:
+def _looked_early(store: Store, planned: Sequence[str], setups: Sequence[str]) -> list[str]:
     """Seeds beyond those that were planned, and planned ones that are missing."""
     wanted, reasons = set(planned), list[str]()
-    stored = [{str(seed) for seed in each} for each in seeds]
-    extra = set.union(*stored) - wanted
+    results = [[run for run in store.runs(name) if run.state != "failed"] for name in setups]
+    compared = {str(run.seed) for runs in results for run in independent_runs(runs)}
+    stored = [{str(run.seed) for run in runs} for runs in results]
+    extra = compared - wanted
     if extra:
         added = "1 seed was" if len(extra) == 1 else f"{len(extra)} seeds were"
         reasons.append(

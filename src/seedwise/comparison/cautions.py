@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from seedwise.comparison.contrast import Contrast
+from seedwise.comparison.independent import sharing_note
 from seedwise.comparison.result import Comparison
 from seedwise.comparison.sentences import amount, metric_words
 from seedwise.stats.intervals import sign_flip_floor
@@ -50,7 +51,7 @@ def _diverged(found: Comparison) -> Iterator[str]:
     if found.verdict.withheld:
         rest = f"it would be {without.outcome}" if without else "nothing is left to compare"
         yield f"Better is withheld: without the diverged runs {rest}."
-    elif without is not None and without.outcome != found.outcome:
+    elif without is not None and without.outcome != found.verdict.outcome:
         yield f"Without the diverged runs the verdict would be {without.outcome}."
 
 
@@ -94,7 +95,7 @@ def _disagreement(found: Comparison) -> Iterator[str]:
                 f"{metric_words(other.metric).capitalize()} ({_interval(other)}) and accuracy "
                 f"({_interval(accuracy)}) disagree, both clear of 0: trust neither alone."
             )
-    if found.outcome == "undecided" and accuracy.difference.clear_of_zero:
+    if found.verdict.outcome == "undecided" and accuracy.difference.clear_of_zero:
         yield (
             "Accuracy's own interval leaves out 0, but accuracy is not what decides: "
             "name it beforehand (metric = accuracy) for a verdict by it alone."
@@ -138,6 +139,8 @@ def _runs_left_out(found: Comparison) -> Iterator[str]:
         shared = len(found.shared)
         yield f"Seeds that are shared: {shared} only; the runs are compared as unrelated."
     for setup in (found.a, found.b):
+        if setup.sharing:
+            yield sharing_note(setup.name, setup.sharing)
         if setup.failed:
             yield f"{setup.failed} of the seeds of {setup.name} failed so far and are missing."
 

@@ -1,32 +1,92 @@
-"""What a stopping rule says, in a sentence."""
+"""What a stopping rule says, in words that need no statistics to be read."""
 
+from seedwise.comparison.phrases import amount, count, metric_words, number, open_difference, shift
 from seedwise.comparison.stopping import StoppingRule
-from seedwise.figures import spread
-from seedwise.stats.sequential import Decision
+from seedwise.stats.sequential import Decision, Interval
 
-__all__ = ["decision_sentence"]
+__all__ = ["decision_grounds", "decision_promise", "decision_sentence"]
 
 
 def decision_sentence(name: str, rule: StoppingRule, found: Decision) -> str:
-    """The verdict on a candidate, or why there is none; differences in points."""
-    margin = spread("accuracy", rule.stop.difference)
-    pairs = f"after {_pairs(found.n)} of runs"
-    by = f"by {found.metric.replace('_', ' ')}"
+    """The verdict on a candidate and by how much it differs, or why there is no verdict."""
+    both, pairs = f"{name} against {rule.baseline}", f"after {count(found.n, 'pair')} of runs"
+    if not found.n:
+        return f"Not decided yet: {both}, {pairs}."
+    size = open_difference("accuracy", _accuracy(found))
     match found.verdict, found.reason:
-        case "better" | "worse" as verdict, _:
-            return f"{name} is {verdict} than {rule.baseline} ({by}), {pairs}."
+        case "better" | "worse", _:
+            return f"{_different(name, rule, found, pairs)}."
         case "equivalent", _:
-            return f"{name} and {rule.baseline} are equivalent: within {margin} points, {pairs}."
+            return _equivalent(name, rule, found, pairs)
         case _, "futile":
-            return (
-                f"{name} against {rule.baseline}: undecided {pairs}, and {rule.stop.max_runs} "
-                "would hardly decide it."
-            )
+            most = f"{rule.stop.max_runs} pairs would hardly decide it"
+            return f"Undecided: {both}, {pairs}, and {most}; {size}."
+        case _, "withheld":
+            rests = f"that {name} is better than {rule.baseline} rests on diverged runs"
+            return f"Undecided, {pairs}: {rests}; {size}."
         case _, "cap":
-            return f"{name} against {rule.baseline}: undecided {pairs}, which is the most allowed."
+            return f"Undecided: {both}, {pairs}, which is the most allowed; {size}."
         case _:
-            return f"{name} against {rule.baseline}: not decided yet, {pairs}."
+            return f"Not decided yet: {both}, {pairs}; {size}."
 
 
-def _pairs(number: int) -> str:
-    return f"{number:,} pair{'' if number == 1 else 's'}"
+def decision_grounds(found: Decision) -> str:
+    """What each metric says, with the rule's own intervals."""
+    look = found.trace[-1]
+    known = {"matched_accuracy": look.matched, "ranked_accuracy": look.ranked}
+    others = [
+        f"{metric_words(metric)} {_interval(metric, each)}"
+        for metric, each in known.items()
+        if each is not None
+    ]
+    sure = f"{100 * found.confidence:.3g} % interval"
+    text = "; ".join([f"accuracy {_interval('accuracy', _accuracy(found))} points", *others])
+    held = " Better is withheld so far." if found.withheld and found.reason != "withheld" else ""
+    return f"{text} ({sure}, new seeds on these images).{held}"
+
+
+def decision_promise(rule: StoppingRule) -> str:
+    """How often such verdicts are wrong, and what may be read from them."""
+    candidates = count(len(rule.candidates), "candidate")
+    return (
+        f"The rule was fixed before the first run: {100 * rule.stop.alpha:.3g} % false alarms "
+        f"over {candidates} where differences are about normal; equivalent is within "
+        f"{amount('accuracy', rule.stop.difference)}. The intervals hold after stopping; the "
+        "estimates lean outward. All of it speaks of new seeds on these images, not of new images."
+    )
+
+
+def _accuracy(found: Decision) -> Interval:
+    """The difference of accuracy, with the interval that belongs to the verdict."""
+    if found.verdict == "equivalent":
+        return Interval(estimate=found.estimate, low=found.low, high=found.high)
+    return found.trace[-1].accuracy
+
+
+def _different(name: str, rule: StoppingRule, found: Decision, pairs: str) -> str:
+    by = "" if found.metric == "accuracy" else f" by {metric_words(found.metric)}"
+    head = f"{name} is {found.verdict} than {rule.baseline}{by}, {pairs}"
+    accuracy = _accuracy(found)
+    if accuracy.low <= 0 <= accuracy.high:
+        return f"{head}; by how much is open: {open_difference('accuracy', accuracy)}"
+    return f"{head}: {shift('accuracy', accuracy)}"
+
+
+def _equivalent(name: str, rule: StoppingRule, found: Decision, pairs: str) -> str:
+    text = (
+        f"{name} and {rule.baseline} are equivalent, {pairs}: their accuracy differs by less than "
+        f"{amount('accuracy', rule.stop.difference)} (between "
+        f"{number('accuracy', found.low, signed=True)} and "
+        f"{number('accuracy', found.high, signed=True)})."
+    )
+    if found.direction:
+        way = "better" if found.direction > 0 else "worse"
+        text += f" {name} is {way}, but by less than what was said to matter."
+    return text
+
+
+def _interval(metric: str, found: Interval) -> str:
+    estimate, low, high = (
+        number(metric, value, signed=True) for value in (found.estimate, found.low, found.high)
+    )
+    return f"{estimate} [{low}, {high}]"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
-from seedwise.comparison.sentences import verdict_sentence
+from seedwise.comparison.sentences import BY_NUMBER, exploratory_sentence, verdict_sentence
 from seedwise.figures import figure, in_points, spread
 from seedwise.stats.intervals import Difference
 
@@ -42,8 +42,10 @@ def comparison_html(comparison: "Comparison") -> str:
     """The verdict in a sentence, and B - A under each metric on these images and on new ones."""
     rows = [_difference_row(each) for each in comparison.contrasts.values()]
     title = f"{comparison.b.name} - {comparison.a.name}"
-    sentence = f"<p>{escape(verdict_sentence(comparison))}</p>"
-    return sentence + _table(title, _DIFFERENCES, rows)
+    said = f"<p>{escape(verdict_sentence(comparison))}</p>"
+    if comparison.stopping is not None:
+        said += f"<p>{escape(BY_NUMBER)} {escape(exploratory_sentence(comparison))}</p>"
+    return said + _table(title, _DIFFERENCES, rows)
 
 
 def _difference_row(found: "Contrast") -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from seedwise.seeds import STREAMS
 from seedwise.store import StoredRun
 
-__all__ = ["independent_runs"]
+__all__ = ["independent_runs", "sharing_note"]
 
 
 def independent_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
@@ -35,3 +35,15 @@ def independent_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
             for stream, number in numbers.items():
                 used[stream].add(number)
     return found
+
+
+def sharing_note(setup: str, sharing: int) -> str:
+    """Why runs are missing from a figure.
+
+    >>> sharing_note("mish", 25)[:44]
+    'Left out: 25 of mish for a seed that they sh'
+    """
+    return (
+        f"Left out: {sharing:,} of {setup} for a seed that they share with another run (crossed "
+        "seeds). They are no independent sample; `seedwise variance` uses them."
+    )

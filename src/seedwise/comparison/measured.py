@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int16
 from numpy import ndarray
 
+from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.metrics import Metric
 from seedwise.comparison.values import logits_in_chunks, metric_values, targets_of
 from seedwise.errors import StudyError
@@ -24,10 +25,11 @@ class RunCounts:
 
     Attributes:
         name: Name of the setup.
-        finished: Number of finished runs.
-        diverged: Number of diverged runs: results too.
+        finished: Number of finished runs, those that are left out aside.
+        diverged: Number of diverged runs likewise: results too.
         failed: Seeds of which every try failed so far: the machine's fault, no result.
         seconds: Mean wall time of a finished run; 0 for none.
+        sharing: Results that are left out, as they share a seed of some stream with another.
     """
 
     name: str
@@ -35,6 +37,7 @@ class RunCounts:
     diverged: int
     failed: int
     seconds: float
+    sharing: int = 0
 
     @property
     def results(self) -> int:
@@ -79,22 +82,26 @@ class Measurements:
 def results_of(store: Store, setup: str) -> tuple[list[StoredRun], RunCounts]:
     """The finished and diverged runs of a setup, by seed, and what became of all its runs.
 
+    Of runs with crossed seeds only those count that share no seed of any stream with one another.
+
     Raises:
         UnknownName: No such setup.
         StudyError: It has no result yet.
     """
     runs = store.runs(setup)
-    results = sorted((run for run in runs if run.state != "failed"), key=lambda run: run.seed)
+    stored = [run for run in runs if run.state != "failed"]
+    results = sorted(independent_runs(stored), key=lambda run: run.seed)
     if not results:
         raise StudyError(f"setup {setup!r} of {store.path} has no finished run; run it first")
     finished = [run for run in results if run.state == "finished"]
-    failed = {run.seed for run in runs} - {run.seed for run in results}
+    failed = {run.seed for run in runs} - {run.seed for run in stored}
     return results, RunCounts(
         name=setup,
         finished=len(finished),
         diverged=len(results) - len(finished),
         failed=len(failed),
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
+        sharing=len(stored) - len(results),
     )
 
 

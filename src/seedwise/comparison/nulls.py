@@ -10,13 +10,22 @@ from jaxtyping import Float64
 from numpy import ndarray
 from scipy import stats
 
+from seedwise.comparison.stopping import differences
 from seedwise.comparison.values import metric_values
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import paired_difference, unpaired_difference
+from seedwise.stats.sequential import Rule, decide
 from seedwise.stats.variance import Estimate
 from seedwise.store import Store, StoredRun
 
-__all__ = ["Judge", "NullComparisons", "NullRate", "judge_nulls", "t_judge"]
+__all__ = [
+    "Judge",
+    "NullComparisons",
+    "NullRate",
+    "judge_nulls",
+    "stop_judge",
+    "t_judge",
+]
 
 Judge = Callable[[Store, Sequence[StoredRun], Sequence[StoredRun], bool], bool]
 """Whether a verdict finds a difference between two sets of finished runs, given the study they
@@ -82,6 +91,20 @@ def t_judge(*, metric: str = "accuracy", alpha: float) -> Judge:
     return judge
 
 
+def stop_judge(rule: Rule) -> Judge:
+    """A stopping rule that looks after every pair, in order; of other seeds, pairs are by chance.
+
+    Args:
+        rule: The rule. More pairs than there are in a set are not looked at.
+    """
+
+    def judge(store: Store, a: Sequence[StoredRun], b: Sequence[StoredRun], paired: bool) -> bool:
+        found = decide(rule, differences(store, list(zip(a, b, strict=True))))
+        return found.verdict in ("better", "worse")
+
+    return judge
+
+
 def judge_nulls(
     store: Store,
     setup: str,
@@ -107,7 +130,7 @@ def judge_nulls(
     shared = [seed for seeds in sets for seed in seeds if seed in mine and seed in twins]
     all_mine = [mine[seed] for seeds in sets for seed in seeds if seed in mine]
     values = metric_values(store, metric, [*all_mine, *(twins[seed] for seed in shared)])
-    differences = np.array([values[twins[s].id] - values[mine[s].id] for s in shared])
+    of_twins = np.array([values[twins[s].id] - values[mine[s].id] for s in shared])
     return NullComparisons(
         setup=setup,
         metric=metric,
@@ -127,7 +150,7 @@ def judge_nulls(
             for a, b in ((_found(mine, seeds), _found(twins, seeds)) for seeds in sets)
         ),
         sd_unpaired=math.sqrt(2) * _sd(np.array([values[run.id] for run in all_mine])),
-        sd_paired=_sd(differences),
+        sd_paired=_sd(of_twins),
     )
 
 

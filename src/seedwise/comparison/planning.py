@@ -116,8 +116,11 @@ class Question:
             )
         if self.runs is not None and self.runs < 2:
             raise ConfigError(f"runs must be 2 or more of each setup, got {self.runs}")
-        if self.margin is not None and not 0 < self.margin < math.inf:
-            raise ConfigError(f"margin must be above 0, got {self.margin}")
+        if self.margin is not None and not 0 < self.margin < 1:
+            raise ConfigError(
+                f"margin is a fraction of accuracy, above 0 and below 1, e.g. 0.005 for half a "
+                f"point, got {self.margin:g}"
+            )
         if not 0 < self.alpha < self.wanted < 1:
             raise ConfigError(
                 f"power must be above alpha and below 1, got {self.wanted} and {self.alpha}"
@@ -166,6 +169,12 @@ def plan_from_pilot(store: Store, setups: Sequence[str], question: Question) -> 
     found = [results_of(store, name) for name in setups]
     finished = [run for results, _ in found for run in results if run.state == "finished"]
     metrics = _metrics(finished)
+    too_large = [each for each in question.differences if each >= 1]
+    if too_large and any(str(metric) == _MARGIN_METRIC for metric in metrics):
+        raise ConfigError(
+            "difference is a fraction of accuracy, e.g. 0.005 for half a point, got "
+            f"{too_large[0]:g}"
+        )
     measured = [measure(store, results, counts, metrics) for results, counts in found]
     forecasts = [each for metric in metrics for each in _from_pilot(measured, metric, question)]
     if not forecasts:

@@ -9,6 +9,7 @@ from seedwise.comparison.html import comparison_html
 from seedwise.comparison.measured import RunCounts
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.sentences import basis, verdict_sentence
+from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.verdict import Verdict
 from seedwise.seeds import Seed
 from seedwise.stats.agreement import ChanceOfBetter
@@ -72,7 +73,9 @@ class Comparison:
         runs_for_seen: Runs of each setup that would show a difference as large as the one seen
             under the deciding metric, at 80 % power; None where no number can be said.
         family: The comparisons that this one was made with; None where it is alone.
-        standing: Whether all was fixed before the first run.
+        standing: Whether all was fixed before the first run that a verdict on these figures needs.
+        stopping: What the study's stopping rule says of the two; None where it is not about them.
+            It stands then, and the figures beside it are exploratory.
     """
 
     a: RunCounts
@@ -94,11 +97,13 @@ class Comparison:
     runs_for_seen: int | None
     family: Family | None
     standing: Standing
+    stopping: Stopped | None = None
 
     @property
     def outcome(self) -> str:
-        """`better`, `worse`, `equivalent` or `undecided`."""
-        return self.verdict.outcome
+        """`better`, `worse`, `equivalent` or `undecided`; a stopping rule's, where one decides."""
+        stopping = self.stopping
+        return self.verdict.outcome if stopping is None else stopping.outcome(self.b.name)
 
     def __str__(self) -> str:
         """The verdict in words, and the runs on which it rests."""

@@ -1,7 +1,7 @@
 """What a study's stopping rule says of its stored runs, looked at pair by pair, in seed order."""
 
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any, Self
@@ -15,10 +15,20 @@ from seedwise.comparison.values import metric_values
 from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.capped import FIRST_LOOK
-from seedwise.stats.sequential import Decision, Rule, decide
+from seedwise.stats.decision import Verdict
+from seedwise.stats.sequential import Decision, Pairs, Rule, decide
 from seedwise.store import Store, StoredRun
 
-__all__ = ["TRIES", "Stop", "StoppingRule", "decisions", "left_out"]
+__all__ = [
+    "TRIES",
+    "Stop",
+    "Stopped",
+    "StoppingRule",
+    "decisions",
+    "differences",
+    "left_out",
+    "stopped",
+]
 
 TRIES = 3
 """A run that failed so often, while a later run of its setup succeeded, is left out for good."""
@@ -138,12 +148,52 @@ class StoppingRule:
         return (Seed.of(number) for number in numbers)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """What the stopping rule of a study says of one of its candidates.
+
+    Attributes:
+        rule: The rule, fixed before the first run.
+        candidate: The setup that is compared with the rule's baseline.
+        decision: What is decided, or why nothing is yet; better and worse are the candidate's.
+    """
+
+    rule: StoppingRule
+    candidate: str
+    decision: Decision
+
+    def outcome(self, setup: str) -> Verdict:
+        """The verdict on the candidate or, turned round, on the baseline."""
+        verdict = self.decision.verdict
+        if setup == self.candidate or verdict not in ("better", "worse"):
+            return verdict
+        return "worse" if verdict == "better" else "better"
+
+
+def stopped(store: Store, pairs: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Stopped]:
+    """What a study's rule says of those pairs of setups that it is about, either way round."""
+    rule = StoppingRule.of(store)
+    if rule is None:
+        return {}
+    of_rule = {
+        (a, b): b if a == rule.baseline else a
+        for a, b in pairs
+        if {a, b} in ({rule.baseline, name} for name in rule.candidates)
+    }
+    found = decisions(store, rule) if of_rule else {}
+    return {
+        pair: Stopped(rule=rule, candidate=name, decision=found[name])
+        for pair, name in of_rule.items()
+    }
+
+
 def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:
     """What the rule says of each candidate.
 
     A look takes the pairs of seeds 0 to k - 1, each complete: in which order machines finish does
     not matter, and runs beyond the stop are not looked at. A diverged run counts as accuracy by
-    chance. A pair with a run that is `left_out` is skipped.
+    chance, and better is withheld where the verdict would be another without its pair. A pair with
+    a run that is `left_out` is skipped.
 
     Args:
         store: The open study.
@@ -203,26 +253,45 @@ def _decision(
             whole = False
             break
         pairs.append((baseline[seed], candidate[seed]))
-    decision = decide(rule.for_one(), *_differences(store, pairs))
+    decision = decide(
+        rule.for_one(),
+        differences(store, pairs),
+        diverged=np.array([any(run.state == "diverged" for run in pair) for pair in pairs], bool),
+    )
     if whole and decision.reason == "running":  # pairs that were left out used up the seeds
         return replace(decision, reason="cap")
     return decision
 
 
-def _differences(
-    store: Store, pairs: Sequence[tuple[StoredRun, StoredRun]]
-) -> tuple[Float64[ndarray, " pairs"], Float64[ndarray, " pairs"] | None]:
-    """Candidate less baseline in accuracy, and in matched accuracy where there are predictions."""
-    runs = [run for pair in pairs for run in pair]
-    finished = [run for run in runs if run.state == "finished"]
+def differences(store: Store, pairs: Sequence[tuple[StoredRun, StoredRun]]) -> Pairs:
+    """The second run of each pair less the first, in accuracy and in what stands for it.
+
+    A diverged run counts as what chance scores.
+
+    Raises:
+        StudyError: The runs have neither predictions nor a metric `accuracy`.
+    """
+    finished = [run for pair in pairs for run in pair if run.state == "finished"]
     predicted = all(run.has_logits for run in finished)
     if not predicted and not all(run.has_logits or "accuracy" in run.metrics for run in finished):
         raise StudyError(
             f"{store.path} cannot be stopped by a rule: that judges accuracy, so a training "
             "function must return predictions and targets, or {'accuracy': 0.93}"
         )
-    accuracy = _of_pairs(store, "accuracy", pairs, finished)
-    return accuracy, _of_pairs(store, "matched_accuracy", pairs, finished) if predicted else None
+
+    def under(metric: str) -> Float64[ndarray, " pairs"]:
+        return _of_pairs(store, metric, pairs, finished)
+
+    if not predicted:
+        return Pairs(accuracy=under("accuracy"))
+    dataset = store.dataset()
+    views = max((len(run.views) for run in finished), default=0)
+    return Pairs(
+        accuracy=under("accuracy"),
+        matched=under("matched_accuracy"),
+        ranked=under("ranked_accuracy"),
+        resolution=1 / (views * len(dataset.targets)) if views and dataset else 0.0,
+    )
 
 
 def _of_pairs(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedwise.comparison.html import summary_html
+from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.values import metric_values
 from seedwise.data import Split
 from seedwise.stats.intervals import Sample
@@ -30,6 +31,8 @@ class SetupSummary:
         metrics: Finished runs under each metric: accuracy and smoothed accuracy where there are
             logits, else what the training function returned.
         seconds: Mean wall time of a finished run; 0 for none.
+        sharing: Finished runs that are left out of the metrics, as they share a seed of some
+            stream with another: of crossed seeds only those count that share none.
     """
 
     name: str
@@ -38,6 +41,7 @@ class SetupSummary:
     failed: int
     metrics: Mapping[str, Sample]
     seconds: float
+    sharing: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,7 @@ def summarise(store: Store) -> Summary:
 def _summarise(store: Store, name: str, runs: list[StoredRun]) -> SetupSummary:
     states = Counter(run.state for run in runs)
     finished = [run for run in runs if run.state == "finished"]
+    sample = independent_runs(finished)
     logits = bool(finished) and all(run.has_logits for run in finished)
     returned = [set(run.metrics) for run in finished]
     metrics = _METRICS if logits else sorted(set.intersection(*returned)) if finished else ()
@@ -88,8 +93,9 @@ def _summarise(store: Store, name: str, runs: list[StoredRun]) -> SetupSummary:
         diverged=states["diverged"],
         failed=states["failed"],
         metrics={
-            metric: Sample.of(np.array(list(metric_values(store, metric, finished).values())))
+            metric: Sample.of(np.array(list(metric_values(store, metric, sample).values())))
             for metric in metrics
         },
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
+        sharing=len(finished) - len(sample),
     )

@@ -85,5 +85,5 @@ def compare_with_target(store: Store, setup: str, target: float, rule: Rule) -> 
         sample=Sample.of(known),
         difference=difference,
         outcome=outcome,
-        standing=standing(store, rule, [setup], [measured.seeds]),
+        standing=standing(store, rule, [setup]),
     )

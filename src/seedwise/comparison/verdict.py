@@ -1,10 +1,7 @@
 """The rule that turns differences into better, worse, equivalent or undecided.
 
 Matched accuracy may decide the sign only, and only where accuracy's estimate agrees with it;
-sizes, margins and equivalence are of accuracy. A rescaling of the logits that leaves every
-prediction as it is moves no accuracy, but one that depends on the margin moves matched accuracy
-by tenths of a point with hardly any noise, and accuracy's estimate agrees with that by luck every
-other time. So ranked accuracy, which no such rescaling moves, has to show the same sign too.
+sizes, margins and equivalence are of accuracy. `stats.signs` has the rule of the sign.
 """
 
 from collections.abc import Mapping
@@ -12,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from seedwise.comparison.contrast import Contrast
+from seedwise.stats.signs import SignTest, sign_of, witness
 
 __all__ = ["SOFT", "Deciding", "Outcome", "Verdict", "deciding", "settle"]
 
@@ -86,22 +84,20 @@ def deciding(contrasts: Mapping[str, Contrast], metric: str) -> Deciding:
     """
     main = contrasts[metric]
     accuracy = contrasts.get("accuracy")
-    if accuracy is None or metric.partition(":")[0] not in SOFT:
-        return _test(main)
-    sign = _accuracy_sign(accuracy)
-    if sign == 0 or sign != _sign(main.advantage):
-        return Deciding(
-            metric="accuracy",
-            direction=sign,
-            p_value=accuracy.difference.p_value if sign else 1.0,
-            instead_of=metric,
-        )
-    guard = contrasts.get(_GUARD.get(metric.partition(":")[0], ""))
-    if guard is None:
-        return _test(main)
-    agrees = _sign(guard.advantage) == sign
-    p_value = max(main.difference.p_value, guard.difference.p_value) if agrees else 1.0
-    return Deciding(metric=metric, direction=sign, p_value=p_value)
+    name = metric.partition(":")[0]
+    if accuracy is None or name not in SOFT:
+        test = _test(main)
+        return Deciding(metric=metric, direction=int(test.sign), p_value=-float(test.strength))
+    guard = contrasts.get(_GUARD.get(name, ""))
+    found = witness(
+        _test(accuracy, accuracy.resolution), _test(main), None if guard is None else _test(guard)
+    )
+    return Deciding(
+        metric=metric if found.soft else "accuracy",
+        direction=int(found.sign),
+        p_value=-float(found.strength) if found.sign else 1.0,
+        instead_of="" if found.soft else metric,
+    )
 
 
 def settle(
@@ -141,21 +137,7 @@ def settle(
     )
 
 
-def _test(contrast: Contrast) -> Deciding:
-    return Deciding(
-        metric=contrast.metric,
-        direction=_sign(contrast.advantage),
-        p_value=contrast.difference.p_value,
+def _test(contrast: Contrast, resolution: float = 0.0) -> SignTest:
+    return SignTest(
+        sign=sign_of(contrast.advantage, resolution), strength=-contrast.difference.p_value
     )
-
-
-def _sign(value: float) -> int:
-    return (value > 0) - (value < 0)
-
-
-def _accuracy_sign(accuracy: Contrast) -> int:
-    """The sign of accuracy's estimate; 0 where not even one prediction in a run is different.
-
-    Rounding of rescaled logits to float16 makes and breaks a few ties: that is no agreement.
-    """
-    return _sign(accuracy.advantage) if abs(accuracy.advantage) >= accuracy.resolution else 0

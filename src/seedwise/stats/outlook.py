@@ -29,14 +29,17 @@ def pairs_to_go(rule: Rule, decision: Decision) -> int | None:
     look, n = decision.trace[-1], decision.n
     end = rule.max_pairs or n + HORIZON
     bounds, wide = rule.bounds(end, rule.alpha), rule.bounds(end, 2 * rule.alpha)
-    sign = (
-        look.matched if decision.metric == "matched_accuracy" and look.matched else look.accuracy
-    )
-    sharp, size = (_spread(each, n, float(bounds[n - 1])) for each in (sign, look.accuracy))
-    if math.isnan(sharp) or math.isnan(size):
+    signs = [look.accuracy]
+    if decision.metric == "matched_accuracy":  # ranked accuracy has to show the sign as well
+        signs = [each for each in (look.matched, look.ranked) if each is not None]
+    sharp = [_spread(each, n, float(bounds[n - 1])) for each in signs]
+    size = _spread(look.accuracy, n, float(bounds[n - 1]))
+    if math.isnan(size) or any(map(math.isnan, sharp)):
         return None
     root = np.sqrt(np.arange(1, end + 1))
-    clear = abs(sign.estimate) > bounds * sharp / root
+    clear = np.full(end, len({each.estimate > 0 for each in signs}) == 1)
+    for each, spread in zip(signs, sharp, strict=True):
+        clear &= abs(each.estimate) > bounds * spread / root
     within = abs(look.accuracy.estimate) + wide * size / root < rule.difference
     later = np.flatnonzero((clear | within)[n:])
     return int(later[0]) + 1 if len(later) else None

@@ -28,7 +28,7 @@ __all__ = ["Interim", "InterimDifference", "PairedSoFar", "interim_of"]
 _NO_SPREAD = 1e-12
 """Standard deviations below this are rounding, as in `paired_difference`."""
 
-State = Literal["early", "running", "decided", "futile", "cap"]
+State = Literal["early", "running", "decided", "futile", "withheld", "cap"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

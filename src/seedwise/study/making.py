@@ -14,7 +14,13 @@ import numpy as np
 
 from seedwise import data as images
 from seedwise.comparison import Rule, Stop, StoppingRule, Summary, summarise
-from seedwise.comparison.beforehand import PLAN, changed_rule, fixed_rule, plan_of
+from seedwise.comparison.beforehand import (
+    PLAN,
+    changed_rule,
+    fixed_rule,
+    plan_of,
+    with_margin,
+)
 from seedwise.comparison.values import keep_metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.seeds import Seed
@@ -192,11 +198,13 @@ def _warn_of_network(path: Path, tell: Watch) -> None:
 
 def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | None) -> None:
     """Keep what verdicts will be held to, if this is before the first run."""
-    if store.choice(PLAN) is None and not store.runs():
+    plan = store.choice(PLAN)
+    if plan is None and not store.runs():
         stop = None if until.stopping is None else until.stopping.to_json()
         store.fix_choice(PLAN, plan_of(setups, until.planned, rule or Rule(), stop=stop))
         return
-    changes = changed_rule(fixed_rule(store), rule or fixed_rule(store))
+    wanted = with_margin(rule, plan and plan.get("stop")) if rule else fixed_rule(store)
+    changes = changed_rule(fixed_rule(store), wanted)
     if changes:
         raise StudyError(
             f"{store.path} has runs under another rule of verdict: {'; '.join(changes)}; use "

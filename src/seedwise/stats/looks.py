@@ -1,0 +1,214 @@
+"""What a stopping rule sees and says at each look, for one study or for many at once."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int8
+from numpy import ndarray
+from scipy import stats
+
+from seedwise.errors import ConfigError, DataError
+from seedwise.stats.anytime import anytime_bounds
+from seedwise.stats.capped import FIRST_LOOK, capped_bounds
+from seedwise.stats.signs import SignTest, sign_of, witness
+
+__all__ = [
+    "BETTER",
+    "EQUIVALENT",
+    "FUTILE",
+    "WITHHELD",
+    "WORSE",
+    "Differences",
+    "Looks",
+    "Pairs",
+    "Rule",
+    "Sums",
+]
+
+Differences = Float64[ndarray, "*studies pairs"]
+
+BETTER, WORSE, EQUIVALENT, FUTILE, WITHHELD = range(1, 6)
+"""What a look stops for; 0 where it stops for nothing."""
+
+_NO_SPREAD = 1e-9
+"""Standard deviations below this are rounding: equal differences tell nothing of the noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """When one comparison stops; fixed before its first run.
+
+    Attributes:
+        difference: The margin of "equivalent", a fraction of accuracy above 0.
+        alpha: Rate of false alarms: under no difference, of "better" and "worse" together; under a
+            difference as large as the margin, of "equivalent".
+        power: A capped comparison goes on while its chance to end with a verdict, judged by what
+            it has seen, is at least a quarter of 1 - power.
+        max_pairs: Most pairs; None for no limit, which takes the anytime-valid rule.
+    """
+
+    difference: float
+    alpha: float = 0.05
+    power: float = 0.8
+    max_pairs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("difference", "alpha", "power"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise ConfigError(f"{name} must be above 0 and below 1, got {value!r}")
+        if self.max_pairs is not None and self.max_pairs < FIRST_LOOK:
+            raise ConfigError(
+                f"a stopping rule first looks after {FIRST_LOOK} pairs; max_pairs must be "
+                f"{FIRST_LOOK} or more, got {self.max_pairs}"
+            )
+
+    def bounds(self, pairs: int, alpha: float) -> Float64[ndarray, " pairs"]:
+        """The |t| that a two-sided test at `alpha` has to reach after 1 to `pairs` pairs."""
+        if self.max_pairs is None:
+            bounds = anytime_bounds(pairs, alpha)
+            bounds[: FIRST_LOOK - 1] = np.inf
+            return bounds
+        return capped_bounds(self.max_pairs, alpha)[:pairs]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pairs:
+    """Differences B - A of runs of one seed, as fractions, in the order of the seeds.
+
+    Attributes:
+        accuracy: Of accuracy; any leading axes are studies.
+        matched: Of matched accuracy, for the same pairs; None where there are no predictions.
+        ranked: Of ranked accuracy; None likewise.
+        resolution: What one prediction in one run is worth to accuracy; 0 where it is not known.
+    """
+
+    accuracy: Differences
+    matched: Differences | None = None
+    ranked: Differences | None = None
+    resolution: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.matched is None) != (self.ranked is None):
+            raise DataError("matched and ranked come from the same predictions: give both or none")
+        for name in ("accuracy", "matched", "ranked"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if values.shape != self.accuracy.shape:
+                raise DataError(
+                    f"accuracy and {name} must be of the same pairs, got {self.accuracy.shape} "
+                    f"and {values.shape}"
+                )
+            if not np.isfinite(values).all():
+                raise DataError(
+                    f"a difference of {name} is not finite; score diverged runs before comparing"
+                )
+
+    def __getitem__(self, which: slice | Bool[ndarray, " pairs"]) -> Self:
+        """Some of the pairs, of every study."""
+
+        def taken(values: Differences | None) -> Differences | None:
+            return None if values is None else values[..., which]
+
+        return type(self)(
+            accuracy=self.accuracy[..., which],
+            matched=taken(self.matched),
+            ranked=taken(self.ranked),
+            resolution=self.resolution,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sums:
+    """Means, standard deviations and t after each pair; t is 0 where there is no spread."""
+
+    mean: Differences
+    sd: Differences
+    t: Differences
+
+    @classmethod
+    def of(cls, differences: Differences) -> "Sums":
+        """Those of some differences."""
+        n = np.arange(1, differences.shape[-1] + 1)
+        # From the first difference on, so that equal ones have a spread of exactly 0.
+        shifted = differences - differences[..., :1]
+        offset = np.cumsum(shifted, axis=-1) / n
+        squares = np.cumsum(shifted**2, axis=-1) - n * offset**2
+        sd = np.sqrt(np.maximum(squares, 0) / np.maximum(n - 1, 1))
+        sd = np.where(sd > _NO_SPREAD, sd, np.inf)
+        mean = differences[..., :1] + offset
+        return cls(mean=mean, sd=sd, t=mean * np.sqrt(n) / sd)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Looks:
+    """What each look would say.
+
+    Attributes:
+        codes: What it stops for; 0 for nothing.
+        shown: The sign that is shown; 0 for none.
+        by_matched: Whether matched accuracy judged the sign.
+    """
+
+    codes: Int8[ndarray, "*studies pairs"]
+    shown: Int8[ndarray, "*studies pairs"]
+    by_matched: Bool[ndarray, "*studies pairs"]
+
+    @classmethod
+    def of(cls, rule: Rule, pairs: Pairs) -> "Looks":
+        """Those of a rule at some pairs; more of them than the rule allows are no use."""
+        size = Sums.of(pairs.accuracy)
+        t, by_matched = _evidence(size, pairs)
+        count = pairs.accuracy.shape[-1]
+        sign_bounds, margin_bounds = (rule.bounds(count, k * rule.alpha) for k in (1, 2))
+        shown = np.where(np.abs(t) > sign_bounds, np.sign(t), 0).astype(np.int8)
+        codes = np.zeros(t.shape, np.int8)
+        if rule.max_pairs is not None:
+            codes[_chance(rule, size, np.abs(t)) < (1 - rule.power) / 4] = FUTILE
+        codes[shown > 0] = BETTER
+        codes[shown < 0] = WORSE
+        half = margin_bounds * size.sd / np.sqrt(np.arange(1, count + 1))
+        codes[np.abs(size.mean) + half < rule.difference] = EQUIVALENT
+        return cls(codes=codes, shown=shown, by_matched=by_matched)
+
+
+def _evidence(size: Sums, pairs: Pairs) -> tuple[Differences, Bool[ndarray, "*studies pairs"]]:
+    """The t that shows the sign after each pair, and whether it is not accuracy's own."""
+    sign = sign_of(size.mean, pairs.resolution)
+    accuracy = SignTest(sign=sign, strength=np.abs(size.t))
+    if pairs.matched is None or pairs.ranked is None:
+        return sign * accuracy.strength, np.zeros(sign.shape, np.bool_)
+    soft, guard = (
+        SignTest(sign=sign_of(each.mean), strength=np.abs(each.t))
+        for each in map(Sums.of, (pairs.matched, pairs.ranked))
+    )
+    found = witness(accuracy, soft, guard)
+    return found.sign * found.strength, found.soft
+
+
+def _chance(rule: Rule, size: Sums, t: Differences) -> Differences:
+    """The chance of a verdict at the cap: that of a sign and that of equivalence, added up.
+
+    The mean at the cap, given n pairs, is Student's t about the mean so far with n - 1 degrees of
+    freedom and the variance sd^2 (1/n - 1/cap) (a flat prior's prediction). 1 where it is not
+    judged: before the third pair, without spread, and from the cap on.
+    """
+    assert rule.max_pairs is not None
+    cap, pairs = rule.max_pairs, t.shape[-1]
+    n = np.arange(1, pairs + 1)
+    freedom = np.maximum(n - 1, 1)
+    scale = np.sqrt(np.maximum(1 / n - 1 / cap, 0))
+    scale = np.where(scale > 0, scale, 1.0)
+    sign_limit = rule.bounds(cap, rule.alpha)[-1] / np.sqrt(cap)
+    room = rule.difference / size.sd - rule.bounds(cap, 2 * rule.alpha)[-1] / np.sqrt(cap)
+    effect, centre = t / np.sqrt(n), size.mean / size.sd
+    cdf = stats.t.cdf
+    sign = cdf((effect - sign_limit) / scale, freedom) + cdf(
+        (-effect - sign_limit) / scale, freedom
+    )
+    equivalent = cdf((room - centre) / scale, freedom) - cdf((-room - centre) / scale, freedom)
+    chance = sign + np.where(room > 0, equivalent, 0.0)
+    judged = (n >= FIRST_LOOK) & (n < cap) & np.isfinite(size.sd)
+    return np.where(judged, chance, 1.0)

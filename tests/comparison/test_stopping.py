@@ -1,0 +1,105 @@
+"""What a study's stopping rule says of its runs, and how a comparison speaks of it."""
+
+import pytest
+
+from seedwise.comparison import Rule, Stop, StoppingRule, compare, compare_several, decisions
+from seedwise.comparison.beforehand import fixed_rule
+from seedwise.comparison.cautions import cautions
+from seedwise.comparison.sentences import basis, exploratory_sentence, verdict_sentence
+
+from studies import DIVERGED, rescaled, runs_of
+
+STOP = Stop(difference=0.05, max_runs=12)
+PAIR = {"base": runs_of(1.0, 12), "good": runs_of(1.5, 12)}
+
+
+def decided(store):
+    return decisions(store, StoppingRule.of(store))
+
+
+@pytest.mark.parametrize("growth", [-0.4, 0.5])
+@pytest.mark.parametrize("max_runs", [12, None])
+def test_rescaled_logits_never_make_better_or_worse(studies, growth, max_runs):
+    """The predictions are the same, to a few ties."""
+    base = runs_of(1.0, 12)
+    setups = {"base": base, "stretched": rescaled(base, growth)}
+    with studies.make(setups, stop=Stop(difference=1e-6, max_runs=max_runs)) as store:
+        found = decided(store)["stretched"]
+    moved = found.trace[-1].matched
+    assert not moved.low <= 0 <= moved.high
+    assert found.verdict == "undecided"
+
+
+def test_a_comparison_speaks_of_the_rule_whichever_way_round(studies):
+    with studies.make(PAIR, stop=STOP) as store:
+        decision = decided(store)["good"]
+        forth, back = (
+            compare(store, *pair, fixed_rule(store))
+            for pair in (("base", "good"), ("good", "base"))
+        )
+    assert decision.verdict == "better"
+    assert decision.n < 12
+    assert (forth.outcome, back.outcome) == ("better", "worse")
+    assert forth.stopping.decision == back.stopping.decision == decision
+    for found in (forth, back):
+        assert verdict_sentence(found).startswith(
+            f"good is better than base by matched accuracy, after {decision.n} pairs of runs: acc"
+        )
+        assert "5 % false alarms over 1 candidate" in basis(found)
+        assert "a stopping rule looked after every pair" in cautions(found)[0]
+    assert "base is worse than good by matched accuracy: acc" in exploratory_sentence(back)
+    assert forth.deciding.difference.n_a == 12  # the figures are of all runs
+
+
+def test_undecided_by_the_rule_is_undecided_whatever_the_figures_say(studies):
+    """All twelve pairs, looked at once, show the sign; their looks have a stricter level."""
+    setups = {"base": runs_of(1.0, 12), "good": runs_of(1.02, 12, own=0.1)}
+    with studies.make(setups, stop=Stop(difference=1e-4, alpha=1e-6, max_runs=12)) as store:
+        found = compare(store, "base", "good", Rule())
+    assert found.verdict.outcome == "better"
+    assert found.outcome == "undecided"
+    assert verdict_sentence(found).startswith("Undecided: good against base, after ")
+
+
+def test_the_difference_of_the_rule_is_the_usual_margin(studies):
+    with studies.make(PAIR, stop=STOP) as store:
+        assert fixed_rule(store) == Rule(margin=0.05)
+        assert compare(store, "base", "good", fixed_rule(store)).equivalence.margin == 0.05
+    with studies.make(PAIR, stop=STOP, rule=Rule(margin=0.2)) as store:
+        assert fixed_rule(store).margin == 0.2
+
+
+def test_two_candidates_are_no_matter_of_the_rule(studies):
+    setups = PAIR | {"other": runs_of(1.2, 12)}
+    with studies.make(setups, stop=STOP) as store:
+        found = compare_several(store, list(setups), fixed_rule(store), against="all")
+    assert [each.stopping is None for each in found] == [False, False, True]
+    assert found[2].outcome == found[2].verdict.outcome
+
+
+def test_better_is_withheld_where_it_rests_on_diverged_runs(studies):
+    """Seven of the baseline's runs diverge; where it does not, the other is no better."""
+    base = [*runs_of(1.0, 12)]
+    base[1:8] = [DIVERGED] * 7
+    setups = {"base": base, "same": runs_of(1.0001, 12, own=0.05)}
+    with studies.make(setups, stop=Stop(difference=0.1, max_runs=12)) as store:
+        found = compare(store, "base", "same", fixed_rule(store))
+    decision = found.stopping.decision
+    assert (decision.verdict, decision.withheld) == ("undecided", "better")
+    assert decision.trace[7].matched.low > 0
+    assert decision.reason == "withheld"
+    assert "that same is better than base rests on diverged runs" in verdict_sentence(found)
+
+
+def test_words_for_each_way_a_rule_can_end(studies):
+    def said(good, **stop):
+        with studies.make({"a": runs_of(1.0, 12), "b": good}, stop=Stop(**stop)) as store:
+            return verdict_sentence(compare(store, "a", "b", fixed_rule(store)))
+
+    near = runs_of(1.0001, 12, own=0.02)
+    assert said(near, difference=0.1, max_runs=12).startswith("b and a are equivalent, after ")
+    assert said(near[:2], difference=0.1).startswith("Not decided yet: b against a, after 2 pairs")
+    assert ", which is the most allowed; acc" in said(
+        near, difference=1e-5, max_runs=12, power=1 - 1e-9
+    )
+    assert "and 12 pairs would hardly decide it" in said(near, difference=1e-5, max_runs=12)
