@@ -4,8 +4,15 @@ from collections.abc import Iterator, Mapping
 
 from seedwise.comparison import Comparison, StoppingRule
 from seedwise.comparison.cautions import cautions
-from seedwise.comparison.decided import decision_sentence
-from seedwise.comparison.sentences import basis, metric_words, more_runs, verdict_sentence
+from seedwise.comparison.decided import decision_promise, decision_sentence
+from seedwise.comparison.sentences import (
+    BY_NUMBER,
+    basis,
+    exploratory_sentence,
+    metric_words,
+    more_runs,
+    verdict_sentence,
+)
 from seedwise.figures import figure, in_points, spread
 from seedwise.report.charts import Table, charts
 from seedwise.report.charts.differences import with_interval
@@ -93,15 +100,8 @@ def _decided(found: Findings) -> Iterator[Block]:
         yield Said(decision_sentence(name, rule, decision), "verdict")
     for name, decision in found.decisions.items():
         yield Said(_grounds(name, rule, decision))
-    yield Said(
-        f"The rule was fixed before the first run: {100 * rule.stop.alpha:.3g} % false alarms "
-        f"over all candidates ({len(rule.candidates)}) where differences are about normal; "
-        f"equivalent is within {spread('accuracy', rule.stop.difference)} points. The intervals "
-        "hold after stopping; the estimates lean outward. All of it speaks of new seeds on these "
-        "images, not of new images.",
-        "quiet",
-    )
-    yield Said("The same runs, as if their number had been fixed:")
+    yield Said(decision_promise(rule), "quiet")
+    yield Said(BY_NUMBER)
 
 
 def _grounds(name: str, rule: StoppingRule, found: Decision) -> str:
@@ -122,9 +122,10 @@ def _compared(found: Findings) -> Iterator[Block]:
     """The verdict of each comparison, and its figures."""
     lead = "text" if found.decisions else "verdict"
     for each in found.comparisons:
-        yield Said(verdict_sentence(each), lead)
+        yield Said(exploratory_sentence(each) or verdict_sentence(each), lead)
         yield Said(_intervals(each))
-        yield Said(" ".join(filter(None, (basis(each), more_runs(each)))))
+        if each.stopping is None:
+            yield Said(" ".join(filter(None, (basis(each), more_runs(each)))))
     yield from map(Drawn, charts("forest", found))
     yield Said(_populations(found.comparisons[0]), "quiet")
     for caution, names in _cautions(found).items():
