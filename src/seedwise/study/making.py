@@ -19,6 +19,7 @@ from seedwise.comparison.beforehand import (
     changed_rule,
     fixed_rule,
     plan_of,
+    refuse_other_judges,
     with_margin,
 )
 from seedwise.comparison.values import keep_metric_values
@@ -122,6 +123,8 @@ def make_missing(
     Raises:
         ConfigError, MissingPackage, StudyError: As in `Study.run`.
     """
+    if until.stopping is not None and rule is not None:
+        refuse_other_judges(rule)
     functions = given_functions(given)
     if here := only_here(functions):
         executor = kept_here(executor, here[0])
