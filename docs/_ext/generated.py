@@ -7,11 +7,11 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from shutil import copyfile, rmtree
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import click
 from docutils import nodes
@@ -91,6 +91,47 @@ def public_names(module_name: str, *leave_out: str) -> Iterator[str]:
         yield from _entry(module, name)
         yield ""
     yield "```"
+
+
+def made_of(module_name: str, *more: str) -> Iterator[str]:
+    """The values inside a module's public ones, which have no name there; and `more` of them.
+
+    Each of these is written module:name.
+    """
+    module = importlib.import_module(module_name)
+    public = [value for name in module.__all__ if inspect.isclass(value := getattr(module, name))]
+    found = [_named(place) for place in more]
+    for value in (each := [*public, *found]):
+        inner = [part for hint in _hints(value) for part in _parts(hint)]
+        new = [part for part in dict.fromkeys(inner) if part not in each]
+        each += new
+        found += new
+    yield "```{eval-rst}"
+    for value in sorted(found, key=lambda one: one.__name__):
+        yield f".. currentmodule:: {value.__module__}"
+        yield ""
+        yield f".. autoclass:: {value.__name__}"
+        yield "   :members:"
+        yield ""
+    yield "```"
+
+
+def _named(place: str) -> type:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _hints(value: type) -> Iterable[Any]:
+    return get_type_hints(value).values() if is_dataclass(value) else ()
+
+
+def _parts(hint: Any) -> Iterator[type]:
+    """The dataclasses of seedwise in a type."""
+    for part in get_args(hint):
+        yield from _parts(part)
+    ours = getattr(hint, "__module__", "").startswith(("seedwise.comparison", "seedwise.stats"))
+    if is_dataclass(hint) and ours:
+        yield hint
 
 
 def _is_data(value: Any) -> bool:
@@ -300,6 +341,7 @@ def _cell(text: str) -> str:
 
 _WRITERS: dict[str, Callable[..., Iterable[str]]] = {
     "public-names": public_names,
+    "made-of": made_of,
     "commands": commands,
     "setup-fields": setup_fields,
     "study-keys": study_keys,

@@ -18,7 +18,7 @@ from seedwise.cli import cli
 from seedwise.data import DATASETS
 from seedwise.study.config import load_study
 
-from pages import PAGES, ROOT, Block, blocks, commands
+from walkthrough import PAGES, ROOT, Block, blocks, commands
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 HINT = "pip install -r requirements-dev.txt"

@@ -128,6 +128,8 @@ def _drawn(row: _Row, rows: Sequence[_Row], room: int) -> Text:
     metric = row.difference.metric
     kind = [each for each in rows if in_points(each.difference.metric) == in_points(metric)]
     margin = row.found.margin if in_points(metric) else None
+    if margin is not None and not math.isfinite(margin):
+        margin = None
     ends = [abs(end) for each in kind for end in (each.difference.low, each.difference.high)]
     ends += [1.25 * margin] if margin else []
     most = max(filter(math.isfinite, ends), default=0.0)
@@ -140,7 +142,7 @@ def _drawn(row: _Row, rows: Sequence[_Row], room: int) -> Text:
 
     if most:
         low, high = row.difference.low, row.difference.high
-        if math.isfinite(low):
+        if math.isfinite(high - low):
             ends_at = [centre + round(end / most * centre) for end in (low, high)]
             for place in range(max(0, ends_at[0]), min(room - 1, ends_at[1]) + 1):
                 cells[place] = "─"

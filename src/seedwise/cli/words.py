@@ -1,5 +1,7 @@
 """Numbers as people read them. Accuracy is a fraction everywhere but in print."""
 
+import math
+
 from seedwise.figures import figure, in_points, signed, spread
 
 __all__ = [
@@ -39,9 +41,11 @@ def mean_and_sd(metric: str, n: int, mean: float, sd: float) -> str:
 def clock(seconds: float) -> str:
     """A duration as hours, minutes and seconds.
 
-    >>> clock(17.4), clock(3725)
-    ('00:17', '1:02:05')
+    >>> clock(17.4), clock(3725), clock(math.inf)
+    ('00:17', '1:02:05', '-')
     """
+    if not math.isfinite(seconds):
+        return "-"
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes:02}:{whole % 60:02}"

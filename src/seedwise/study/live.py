@@ -21,13 +21,25 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from seedwise.locks import Holder
 from seedwise.store import StoredRun
 from seedwise.study.claim import beside
-from seedwise.study.events import DataProgress, EpochDone, Event, StepsDone, Watch
+from seedwise.study.events import (
+    Compared,
+    DataProgress,
+    EpochDone,
+    Event,
+    Looked,
+    RunStored,
+    StepsDone,
+    Watch,
+)
 from seedwise.study.progress import Progress
 from seedwise.study.snapshot import Snapshot
 
 __all__ = ["Told", "publishing", "told"]
 
 _SECONDS_BETWEEN_WRITES = 1.0
+_MOST = 2**53
+"""Whole numbers beyond that count nothing of ours, and are no floats."""
+
 _MOST_BYTES = 16_000_000
 """More than that is nothing that we wrote: 64 runs with 50 epochs each are 0.5 MB."""
 
@@ -53,7 +65,8 @@ def told(study: Path) -> Told | None:
         with beside(study, ".live").open("rb") as file:
             data = json.loads(file.read(_MOST_BYTES))
         said = _decoded(Told, data)
-        datetime.fromisoformat(said.at)
+        if datetime.fromisoformat(said.at).tzinfo is None:
+            return None
     except (OSError, ValueError, RecursionError):
         return None
     return said
@@ -94,11 +107,15 @@ class _Publisher:
     def take(self, event: Event) -> None:
         now = time.monotonic()
         self._progress.take(event, now)
-        # What comes often can wait. A run that begins cannot: nothing may follow for an hour.
-        often = isinstance(event, DataProgress | StepsDone | EpochDone)
-        if not often or now - self._written >= _SECONDS_BETWEEN_WRITES:
+        snapshot = self._progress.snapshot(now)
+        # What comes often can wait, and so can what comes between two runs. While a run is under
+        # way nothing can that changes the study: nothing else may happen for an hour.
+        waits = isinstance(event, DataProgress | StepsDone | EpochDone) or (
+            isinstance(event, RunStored | Looked | Compared) and not snapshot.runs
+        )
+        if not waits or now - self._written >= _SECONDS_BETWEEN_WRITES:
             self._written = now
-            self._write(self._progress.snapshot(now))
+            self._write(snapshot)
 
     def end(self) -> None:
         for file in (self._draft, self._file):
@@ -134,7 +151,9 @@ def _decoded(kind: Any, value: Any) -> Any:
         return value
     if kind is float and type(value) in (int, float):
         return float(value)
-    if kind in (bool, int, str) and type(value) is kind:
+    if kind is int and type(value) is int and abs(value) <= _MOST:
+        return value
+    if kind in (bool, str) and type(value) is kind:
         return value
     raise ValueError(f"expected {kind}, got {value!r}")
 

@@ -43,7 +43,7 @@ class _Setup:
             return
         self.done += 1
         self.diverged += state == "diverged"
-        for name, value in metrics.items():
+        for name, value in metrics.items() if state == "finished" else ():
             self.metrics[name].add(value)
 
     def now(self, running: int) -> SetupNow:

@@ -49,8 +49,20 @@ def role(place: int) -> str:
 
 
 _PAINTED = frozenset(
-    "background color colour domainColor fill gridColor ink labelColor range stroke tickColor "
-    "titleColor".split()
+    [
+        "background",
+        "color",
+        "colour",
+        "domainColor",
+        "fill",
+        "gridColor",
+        "ink",
+        "labelColor",
+        "range",
+        "stroke",
+        "tickColor",
+        "titleColor",
+    ]
 )
 """Where names of colours stand; elsewhere a text is a text, also a setup's that is called @ink."""
 

@@ -1,0 +1,41 @@
+"""What the documentation has to say something of, it does."""
+
+import importlib
+import pkgutil
+import re
+import tomllib
+
+import pytest
+
+import seedwise
+
+from walkthrough import PAGES, ROOT
+
+REFERENCE = "".join(page.read_text() for page in (ROOT / "docs" / "reference").rglob("*.md"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [module.name for module in pkgutil.iter_modules(seedwise.__path__) if module.ispkg],
+)
+def test_every_package_with_public_names_is_in_the_reference(name):
+    if name == "cli":
+        assert "```{commands}" in REFERENCE
+    elif hasattr(importlib.import_module(f"seedwise.{name}"), "__all__"):
+        assert f"{{public-names}} seedwise.{name}" in REFERENCE
+
+
+def test_every_dependency_has_its_reason():
+    listed = (ROOT / "docs" / "dependencies.md").read_text()
+    extras = PROJECT["optional-dependencies"].values()
+    for each in (*PROJECT["dependencies"], *(one for extra in extras for one in extra)):
+        package = re.split(r"[<>=\[;]", each)[0].strip()
+        if package != "seedwise":
+            assert re.search(rf"\b{re.escape(package)}\b", listed), package
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_within_the_repository_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target

@@ -1,0 +1,316 @@
+"""What a study that runs tells others, and what they see when it ends, dies or cannot tell."""
+
+import io
+import json
+import math
+import os
+import platform
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seedwise.cli.console import Console
+from seedwise.cli.interims import interim_line
+from seedwise.cli.picture import picture
+from seedwise.comparison import Stop
+from seedwise.errors import StudyError
+from seedwise.locks import Holder, locked
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.store import Store
+from seedwise.study import Study, claim, watching
+from seedwise.study.events import Finished, Planned, RunStarted, RunStored
+from seedwise.study.live import Told, publishing, told
+from seedwise.study.watching import Lookout, as_stored, version_of
+
+from store_records import ENDED
+from store_records import run as run_record
+
+
+def number(seed):
+    return {"accuracy": 0.8 + seed.init / 100}
+
+
+def other(seed):
+    return {"accuracy": 0.81 + (seed.init % 2) / 100}
+
+
+def fails(seed):
+    raise RuntimeError("the disk is on fire")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "study.db"
+
+
+def watched(study, setups, **settings):
+    """What somebody else sees at each event."""
+    seen = []
+    lookout = Lookout(study.path)
+
+    def watch(event):
+        seen.append((event, told(study.path), lookout.look()))
+
+    study.run(setups, watch=watch, **settings)
+    return seen
+
+
+def test_each_run_is_told_when_it_begins_and_when_it_ends(path):
+    seen = watched(Study(path), {"a": number, "b": other}, seeds=3)
+    begun = [said for event, said, _ in seen if isinstance(event, RunStarted)]
+    assert [[each.setup for each in said.snapshot.runs] for said in begun] == [["a"], ["b"]] * 3
+    assert [said.snapshot.done for said in begun] == [0, 1, 2, 3, 4, 5]
+    event, said, _ = seen[-1]
+    assert isinstance(event, Finished)
+    assert (said.snapshot.done, said.snapshot.missing, said.snapshot.runs) == (6, 0, ())
+    assert said.snapshot.setups["a"].metrics["accuracy"].mean == pytest.approx(0.81)
+    (interim,) = said.snapshot.interims
+    assert (interim.setup, interim.pairs) == ("b", 3)
+
+
+def test_a_run_that_ends_beside_another_is_told_at_once(path):
+    """The other may take an hour without a word."""
+    with publishing(path, tuple, lambda event: None) as tell:
+        tell(Planned(setups=("a", "b"), wanted=2, stored=0))
+        for name in "ab":
+            tell(RunStarted(setup=name, seed=Seed.of(0), epochs=0, steps=0))
+        figures = {"state": "finished", "seconds": 1.0, "metrics": {}, "error": None}
+        tell(RunStored(setup="a", seed=Seed.of(0), **figures))
+        assert told(path).snapshot.done == 1
+        assert [each.setup for each in told(path).snapshot.runs] == ["b"]
+
+
+def test_whoever_looks_meanwhile_sees_what_the_process_said(path):
+    for _, said, sight in watched(Study(path), {"a": number}, seeds=2):
+        assert sight.work == "here"
+        assert sight.holder == Holder(
+            host=platform.node(), pid=os.getpid(), since=said.holder.since
+        )
+        assert (sight.told, sight.complete) == (True, False)
+        assert sight.snapshot == said.snapshot
+
+
+def test_nothing_is_left_when_the_study_has_ended(path):
+    Study(path).run({"a": number}, seeds=2)
+    assert {file.name for file in path.parent.iterdir()} == {"study.db"}
+    sight = Lookout(path).look()
+    assert (sight.work, sight.complete, sight.holder, sight.told) == ("nobody", True, None, False)
+    assert sight.snapshot.setups["a"].done == 2
+
+
+def test_where_nothing_can_be_told_the_study_goes_on(path):
+    (path.parent / "study.db.live.tmp").mkdir()
+    seen = watched(Study(path), {"a": number}, seeds=2)
+    assert [said for _, said, _ in seen] == [None] * len(seen)
+    works = {(sight.work, sight.told) for _, _, sight in seen}
+    assert works == {("here", False)}
+    assert seen[-1][2].snapshot.setups["a"].done == 2  # read from the file
+    assert Lookout(path).look().complete
+
+
+def leave_behind(path, *, host=None, said=True):
+    """A study of two setups and three seeds whose process was killed after the first run."""
+
+    class Killed(BaseException):
+        pass
+
+    here = {file: None for file in ("study.db.lock", "study.db.live")}
+
+    def watch(event):
+        if isinstance(event, RunStarted) and event.setup == "b":
+            here.update({name: (path.parent / name).read_text() for name in here})
+            raise Killed
+
+    with pytest.raises(Killed):
+        Study(path).run({"a": number, "b": other}, seeds=3, watch=watch)
+    for name, text in here.items():
+        data = json.loads(text)
+        (data.get("holder") or data)["host"] = host or platform.node()
+        if said or name.endswith("lock"):
+            (path.parent / name).write_text(json.dumps(data))
+
+
+def test_a_killed_process_is_seen_to_be_gone(path):
+    leave_behind(path)
+    sight = Lookout(path).look()
+    assert (sight.work, sight.told, sight.complete) == ("killed", False, False)
+    assert sight.holder.pid == os.getpid()
+    assert 0 <= sight.age(datetime.now(UTC)) < 60
+    assert {name: each.done for name, each in sight.snapshot.setups.items()} == {"a": 1, "b": 0}
+    assert {name: each.wanted for name, each in sight.snapshot.setups.items()} == {"a": 3, "b": 3}
+    assert sight.snapshot.runs == ()
+    Study(path).run({"a": number, "b": other}, seeds=3)
+    assert Lookout(path).look().complete
+
+
+def test_another_machine_is_believed_and_its_file_left_alone(path, monkeypatch):
+    leave_behind(path, host="elsewhere")
+
+    def refused(path):
+        raise AssertionError("the study was read")
+
+    monkeypatch.setattr(watching, "as_stored", refused)
+    sight = Lookout(path).look()
+    assert (sight.work, sight.told, sight.holder.host) == ("elsewhere", True, "elsewhere")
+    assert [(each.setup, each.seed) for each in sight.snapshot.runs] == [("b", "0")]
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert 3600 <= sight.age(later) < 3700
+
+
+def test_another_machine_that_says_nothing_is_read_only_where_that_is_safe(path, monkeypatch):
+    leave_behind(path, host="elsewhere", said=False)
+    sight = Lookout(path).look()
+    assert (sight.work, sight.told) == ("elsewhere", False)
+    assert sight.snapshot.setups["a"].done == 1
+    monkeypatch.setattr(watching, "network_file_system", lambda path: "nfs4")
+    with pytest.raises(StudyError, match=r"file system \(nfs4\) .* on elsewhere"):
+        Lookout(path).look()
+
+
+def test_a_study_is_read_again_only_when_it_has_changed(path, monkeypatch):
+    Study(path).run({"a": number}, seeds=2)
+    reads = []
+    monkeypatch.setattr(watching, "as_stored", lambda path: reads.append(path) or as_stored(path))
+    lookout = Lookout(path)
+    before = version_of(path)
+    assert lookout.look() == lookout.look()
+    assert len(reads) == 1
+    assert version_of(path) == before  # looking changes nothing
+    Study(path).run({"a": number}, seeds=3)
+    assert lookout.look().snapshot.setups["a"].done == 3
+    assert len(reads) == 2
+
+
+def test_a_study_that_a_rule_ends_is_complete_when_it_has_decided(path):
+    setups = {"a": number, "b": other, "c": fails}
+    study = Study(path)
+    study.run({"a": number, "b": other}, until=Stop(difference=0.05, max_runs=6))
+    sight = as_stored(path)
+    assert sight.complete
+    (interim,) = sight.snapshot.interims
+    assert interim.state == study.decisions()["b"].reason != "running"
+    another = path.with_name("failing.db")
+    Study(another).run(setups, until=Stop(difference=0.05, max_runs=6), watch=lambda event: None)
+    assert not as_stored(another).complete  # c has no pair
+
+
+def test_a_study_without_a_plan_wants_nothing(path):
+    with Store.open(path, create=True) as store:
+        for number_, name in enumerate("ab"):
+            store.add_setup(name, Setup(lr=1.0 + number_))
+            for seed in range(1 + number_):
+                store.add_run(name, Seed.of(seed), run_record(), ended_at=ENDED)
+    sight = as_stored(path)
+    assert sight.complete
+    assert {name: each.wanted for name, each in sight.snapshot.setups.items()} == {"a": 1, "b": 2}
+    assert sight.at == ENDED
+
+
+def test_no_study_is_one_line(path):
+    with pytest.raises(StudyError, match=r"study\.db does not exist"):
+        Lookout(path).look()
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """What a study said, as JSON."""
+    path = tmp_path_factory.mktemp("said") / "study.db"
+    seen = watched(Study(path), {"a": number, "b": other}, seeds=3)
+    found = next(each for event, each, _ in reversed(seen) if isinstance(event, RunStarted))
+    return asdict(found)
+
+
+def places(value, at=()):
+    """Every place in a value that JSON holds."""
+    yield at
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    for key, each in value.items() if isinstance(value, dict) else ():
+        yield from places(each, (*at, key))
+
+
+HOSTILE = [
+    *(None, True, -1, 0, 2**60, math.inf, -math.inf, math.nan, "x", "\x1b[2J", [], {}, [[]]),
+    *({"a": {}}, "2026-13-45", "2026-11-24T10:00:00"),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_whatever_lies_there_is_read_or_ignored(tmp_path_factory, said, data):
+    path = tmp_path_factory.getbasetemp() / "hostile.db"
+    file = path.with_name("hostile.db.live")
+    mine = json.loads(json.dumps(said))
+    where = data.draw(st.sampled_from(sorted(places(mine), key=repr)))
+    value = data.draw(st.sampled_from(HOSTILE))
+    if not where:
+        mine = value
+    else:
+        inner = mine
+        for key in where[:-1]:
+            inner = inner[key]
+        inner[where[-1]] = value
+    file.write_text(json.dumps(mine))
+    found = told(path)
+    if found is not None:
+        assert isinstance(found, Told)
+        for width, height in ((80, 24), (200, 50)):  # whatever is read can be shown
+            drawn = picture(found.snapshot, width=width, height=height, age=1.0)
+            Console(file=io.StringIO(), width=width, height=height).print(drawn)
+        for each in found.snapshot.interims:
+            assert interim_line(each)
+        assert datetime.now(UTC) > datetime.fromisoformat(found.at)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\0", "null", '{"holder": 1}'])
+def test_what_is_no_word_of_ours_is_no_word(path, text):
+    (path.parent / "study.db.live").write_text(text)
+    assert told(path) is None
+
+
+def test_what_was_said_comes_back_as_it_was(path, said):
+    (path.parent / "study.db.live").write_text(json.dumps(said))
+    found = told(path)
+    assert asdict(found) == said
+
+
+def test_often_is_once_a_second(path, monkeypatch):
+    """Steps come five times a second; what begins or ends is told at once."""
+    from seedwise.study import live
+    from seedwise.study.events import StepsDone
+
+    now = [100.0]
+    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    with publishing(path, tuple, lambda event: None) as tell:
+        tell(Planned(setups=("a",), wanted=1, stored=0))
+        tell(RunStarted(setup="a", seed=Seed.of(0), epochs=1, steps=100))
+        for step, (at, known) in enumerate([(100.5, 0), (101.1, 2), (101.9, 2), (102.2, 4)]):
+            now[0] = at
+            tell(StepsDone(setup="a", seed=Seed.of(0), epoch=0, step=step, steps=100, loss=1.0))
+            assert told(path).snapshot.runs[0].step == known
+    assert told(path) is None
+
+
+def test_who_looks_does_not_keep_a_study_from_beginning(path):
+    leave_behind(path)
+    lock = claim.beside(path, ".lock")
+    import fcntl
+    from threading import Timer
+
+    with lock.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        timer = Timer(0.01, fcntl.flock, (looking, fcntl.LOCK_UN))
+        timer.start()
+        with locked(lock, wait=False):
+            assert claim.worker(path).alive is True
+        timer.join()
+
+
+def test_a_sight_without_a_time_has_no_age(path):
+    Study(path).run({"a": number}, seeds=1)
+    sight = replace(as_stored(path), at=None)
+    assert sight.age(datetime.now(UTC)) == 0
