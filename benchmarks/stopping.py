@@ -40,6 +40,7 @@ def main():
         ("real runs", real_runs),
         ("beside fixed rules", beside_fixed_rules),
         ("misled", misled),
+        ("accuracy apart", accuracy_apart),
     ):
         print(name, file=sys.stderr, flush=True)
         found[name] = part(rng)
@@ -361,6 +362,25 @@ def misled(rng):
             found[f"bias {bias}, cap {cap}, difference {difference}"] = rates(
                 rule, 0.0032 * e[0], (bias + matched) / 100, ranked / 100
             )
+    return found
+
+
+def accuracy_apart(_):
+    """False alarms where ranked accuracy is matched accuracy, by their correlation to accuracy.
+
+    Where the signs differ accuracy decides: two tests share the looks, each half of the time.
+    """
+    found, rng = {}, np.random.default_rng(1)
+    for cap in (10, 40):
+        rule = Rule(difference=1e-9, max_pairs=cap, power=NEVER_FUTILE)
+        for r in (-0.5, 0.0, 0.3, 0.6, 0.8, 0.95):
+            named = 0.0
+            for _ in range(5):
+                e = rng.normal(size=(2, STUDIES, cap))
+                others = 0.0013 * (r * e[0] + (1 - r * r) ** 0.5 * e[1])
+                got = rates(rule, 0.0032 * e[0], others, others)
+                named += (got["better"] + got["worse"]) / 5
+            found[f"r {r}, cap {cap}"] = round(named, 4)
     return found
 
 

@@ -73,6 +73,12 @@ def test_variance_tells_all_its_parts_within_80_columns(toml, study):
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
+def test_nothing_is_cut_where_the_line_is_short(study):
+    result = CliRunner(env={"COLUMNS": "60"}).invoke(cli, ["variance", str(study), "good"])
+    assert max(map(len, result.stdout.splitlines())) <= 60
+    assert result.stdout.count("[") == result.stdout.count("]") > 20
+
+
 def test_run_sources_trains_the_crossing_and_prints_where_the_noise_comes_from(toml):
     result = call("run", toml, "--sources", "init,order,augment=2")
     text = words_of(result)

@@ -9,7 +9,7 @@ import pytest
 from seedwise.cli.serving import Page, server
 from seedwise.errors import ConfigError, StudyError
 
-from pages import REPORT, Study, ask, serving
+from served import REPORT, Study, ask, serving
 
 
 @pytest.fixture

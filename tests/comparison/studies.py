@@ -44,7 +44,17 @@ class Studies:
     def __init__(self, folder):
         self._folder, self._made = folder, 0
 
-    def make(self, setups, *, plan=True, rule=None, planned=None, classes=CLASSES, stop=None):
+    def make(
+        self,
+        setups,
+        *,
+        plan=True,
+        rule=None,
+        planned=None,
+        classes=CLASSES,
+        stop=None,
+        targets=TARGETS,
+    ):
         """An open study of setups: name -> logits, records, or a mapping seed -> record.
 
         With `plan`, what is there is what was planned before the first run; with `stop`, that the
@@ -58,8 +68,8 @@ class Studies:
                 fingerprint="ab" * 32,
                 split='"shipped"',
                 classes=tuple(f"c{i}" for i in range(classes)),
-                names=tuple(f"{i}.png" for i in range(IMAGES)),
-                targets=TARGETS,
+                names=tuple(f"{i}.png" for i in range(len(targets))),
+                targets=targets,
             )
         )
         by_seed = {name: _by_seed(runs) for name, runs in setups.items()}

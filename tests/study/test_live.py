@@ -167,7 +167,7 @@ def test_another_machine_that_says_nothing_is_read_only_where_that_is_safe(path,
     assert (sight.work, sight.told) == ("elsewhere", False)
     assert sight.snapshot.setups["a"].done == 1
     monkeypatch.setattr(watching, "network_file_system", lambda path: "nfs4")
-    with pytest.raises(StudyError, match=r"network file system \(nfs4\) .* on elsewhere"):
+    with pytest.raises(StudyError, match=r"file system \(nfs4\) .* on elsewhere"):
         Lookout(path).look()
 
 

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from seedwise.cli.console import Console
 from seedwise.cli.repeat_tables import named_table, percent, sentence
+from seedwise.cli.tables import print_table
 from seedwise.cli.words import count, spread
 from seedwise.comparison import Variance
 from seedwise.comparison.sentences import in_points, metric_words
@@ -54,7 +55,7 @@ def _print_split(console: Console, found: Variance) -> None:
             )
         )
         table.add_row(Text(metric_words(noise.name)), spread(noise.name, deviation.value), *cells)
-    console.print(table)
+    print_table(console, table)
     first = found.metrics[0]
     if first.split:
         floor, binomial = (math.sqrt(first.split.independent), math.sqrt(first.split.binomial))
@@ -117,7 +118,7 @@ def _print_crossed(console: Console, noise: MetricNoise) -> None:
         add(f"part of {' x '.join(component.streams)}{own}{mark}", component.variance)
     if crossed.repeats:
         add("part of the machine (repeats)", _point(crossed.repeats.variance))
-    console.print(table)
+    print_table(console, table)
     if not crossed.repeats:
         sentence(console, "  * with whatever a repeat would change: no run was repeated")
 
@@ -142,7 +143,7 @@ def _print_images(console: Console, found: Variance) -> None:
                 f"{100 * images.flips[place]:.0f} %",
                 f"{100 * images.share[place]:.1f} %",
             )
-    console.print(table)
+    print_table(console, table)
 
 
 def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
@@ -161,7 +162,7 @@ def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
             _times(signal.saved_paired),
             "1" if name == "accuracy" else _times(signal.saved_unpaired),
         )
-    console.print(table)
+    print_table(console, table)
     sentence(console, "  times fewer runs than unpaired accuracy needs; 95 % intervals, new seeds")
     if other:
         sentence(

@@ -100,12 +100,14 @@ def _planned(
 def _print(console: "Console", found: "Planning") -> None:
     from rich.text import Text
 
+    from seedwise.cli.tables import print_table
+
     for line in _above(found):
         console.print(Text(line), highlight=False)
-    console.print(_runs_table(found))
+    print_table(console, _runs_table(found))
     if found.margin is not None or found.asked_runs is not None:
         console.print()
-        console.print(_other_table(found))
+        print_table(console, _other_table(found))
     console.print()
     for line in _below(found):
         console.print(Text(line), highlight=False)

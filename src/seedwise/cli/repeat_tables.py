@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.console import Console
-from seedwise.cli.tables import plain_table
+from seedwise.cli.tables import plain_table, print_table
 from seedwise.cli.words import count, figure, spread
 from seedwise.comparison import NullComparisons, RepeatComparison
 from seedwise.comparison.nulls import NullRate
@@ -119,7 +119,7 @@ def _print_floors(console: Console, found: RepeatComparison) -> None:
             figure(name, floor.repeat),
             spread(name, floor.repeat - floor.run),
         )
-    console.print(table)
+    print_table(console, table)
 
 
 def _floor_in_words(found: RepeatComparison) -> str:

@@ -1,9 +1,9 @@
 """A report as a page on this machine that keeps itself up to date.
 
 Three addresses: the report; its state, a line and a version as JSON; and a frame around the report
-that asks for the state every two seconds and loads the report again when the version is another.
-So the report stays the page that it is as a file, under its own policy for scripts, and the place
-to which somebody has scrolled is kept.
+that asks for the state every two seconds and loads the report again, at most every ten, when the
+version is another. So the report stays the page that it is as a file, under its own policy for
+scripts; the place to which somebody has scrolled is kept, and so is what is folded out.
 
 Only this machine reaches it (127.0.0.1), and no web page that is open in a browser here may read
 it: requests under another name than ours are refused, which is what DNS rebinding would send, and
@@ -34,16 +34,26 @@ _STYLE = (
 _SCRIPT = """\
 "use strict";
 const frame = document.querySelector("iframe"), line = document.querySelector("p");
-let version = line.dataset.version;
+const between = 10000;  // a report that moves more often cannot be read
+let version = line.dataset.version, last = Date.now() - between;
+function details() { return [...frame.contentDocument.querySelectorAll("details")]; }
+function again() {
+  const inside = frame.contentWindow, place = [inside.scrollX, inside.scrollY];
+  const open = details().map((each) => each.open);
+  frame.addEventListener("load", () => {
+    details().forEach((each, number) => { each.open = open[number] ?? each.open; });
+    inside.scrollTo(...place);
+  }, {once: true});
+  inside.location.reload();
+}
 async function look() {
   try {
     const state = await (await fetch("/state", {cache: "no-store"})).json();
     line.textContent = state.line;
-    if (state.version !== version) {
+    if (state.version !== version && Date.now() - last >= between) {
       version = state.version;
-      const inside = frame.contentWindow, place = [inside.scrollX, inside.scrollY];
-      frame.addEventListener("load", () => inside.scrollTo(...place), {once: true});
-      inside.location.reload();
+      last = Date.now();
+      again();
     }
   } catch {
     line.textContent = "seedwise watch has ended; what is below is the last that it said";

@@ -10,7 +10,11 @@ from seedwise.cli.words import count, figure, in_points, spread
 from seedwise.comparison import SetupSummary, Summary
 from seedwise.comparison.independent import sharing_note
 
-__all__ = ["plain_table", "print_summary", "say"]
+__all__ = ["plain_table", "print_summary", "print_table", "say"]
+
+
+_ANY = 10_000
+"""Columns that any table fits."""
 
 
 def say(console: Console, text: str) -> None:
@@ -31,6 +35,14 @@ def plain_table(columns: Iterable[str], *, left: int = 1) -> Table:
     return table
 
 
+def print_table(console: Console, table: Table) -> None:
+    """Print a table whole: where a line is too short for it, cells are broken, and nothing cut."""
+    if console.measure(table, options=console.options.update(width=_ANY)).maximum > console.width:
+        for column in table.columns:
+            column.no_wrap, column.overflow = False, "fold"
+    console.print(table)
+
+
 def print_summary(console: Console, summary: Summary) -> None:
     """Mean and standard deviation of each metric of each setup, as the notebook's last cell."""
     if summary.dataset:
@@ -42,7 +54,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     for setup in summary.setups:
         for row in _rows(setup):
             table.add_row(*row)
-    console.print(table)
+    print_table(console, table)
     for setup in summary.setups:
         if setup.sharing:
             console.print(Text(sharing_note(setup.name, setup.sharing)), highlight=False)

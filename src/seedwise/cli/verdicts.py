@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.console import Console
+from seedwise.cli.tables import print_table
 from seedwise.cli.words import count, figure, in_points, percent, signed, spread
 from seedwise.comparison import Comparison, TargetComparison
 from seedwise.comparison.cautions import cautions
@@ -55,7 +56,7 @@ def print_comparison(console: Console, found: Comparison) -> None:
     if more_runs(found):
         _tell(console, more_runs(found))
     console.print()
-    console.print(_figures(found, wide=console.width >= _WIDE))
+    print_table(console, _figures(found, wide=console.width >= _WIDE))
     _tell(console, _legend(found))
     console.print()
     for line in _details(found):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,40 @@ def watch(study: Path, serve: bool, port: int | None) -> None:
 
 
 def _serve(study: Path, port: int) -> None:
-    raise NotImplementedError
+    from seedwise.cli.serving import Page, server
+    from seedwise.study.watching import Lookout, version_of
+
+    lookout = Lookout(study)
+    lookout.look()  # what cannot be read is told before anybody is told where to look
+    page = Page(
+        make=partial(_report, study),
+        version=partial(version_of, study),
+        line=lambda: _one_line(lookout.look()),
+    )
+    with server(page, title=f"{study.name}: seedwise", port=port) as served:
+        click.echo(f"{study}: {served.url} shows it, for this machine only, until Ctrl-C")
+        served.serve_forever()
+
+
+def _report(study: Path) -> str:
+    """The report of what is stored at this moment."""
+    from seedwise.report.page import report_html
+    from seedwise.store import Store
+    from seedwise.study.thumbnails import thumbnails
+    from seedwise.study.watching import refuse_foreign
+
+    refuse_foreign(study)
+    with Store.open(study, readonly=True) as store:
+        return report_html(store, thumbnails=thumbnails(store, None))
+
+
+def _one_line(seen: "Sight") -> str:
+    """What stands above the report."""
+    from seedwise.cli.picture import time_line
+
+    now = datetime.now(UTC)
+    time_ = f"; {time_line(seen.snapshot, seen.age(now))}" if seen.told else ""
+    return f"{_counts(seen, left=False)}{time_}; {work_line(seen, now)}"
 
 
 def _watch(study: Path) -> None:
@@ -168,8 +202,8 @@ def _who(seen: "Sight") -> str:
     return f"{seen.work} {seen.holder} {seen.complete}"
 
 
-def _counts(seen: "Sight") -> str:
-    """The runs of each setup on one line."""
+def _counts(seen: "Sight", *, left: bool = True) -> str:
+    """The runs of each setup on one line, and the time left."""
     now = seen.snapshot
     if not now.setups:
         what = "" if now.preparing is None else f": {now.preparing[0]}"
@@ -180,5 +214,5 @@ def _counts(seen: "Sight") -> str:
         others = ("running", setup.running), ("diverged", setup.diverged), ("failed", setup.failed)
         more = "".join(f", {number:,} {what}" for what, number in others if number)
         parts.append(f"{name} {setup.done:,}{of}{more}")
-    left = "" if now.left is None else f"; about {clock(now.left)} left"
-    return f"{count(now.done, 'run')}: {'; '.join(parts)}{left}"
+    time_ = f"; about {clock(now.left)} left" if left and now.left is not None else ""
+    return f"{count(now.done, 'run')}: {'; '.join(parts)}{time_}"

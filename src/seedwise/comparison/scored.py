@@ -112,5 +112,8 @@ def _predicted(
     logits: Float16[ndarray, "runs views examples classes"],
 ) -> Int64[ndarray, "views examples classes"]:
     """How many of the runs predict each class."""
-    chosen = logits.argmax(axis=3)[..., None] == np.arange(logits.shape[3])
-    return chosen.sum(axis=0, dtype=np.int64)
+    _, *images, classes = logits.shape
+    predicted = logits.astype(np.float32).argmax(axis=3)  # of float16 it takes 1.5 times as long
+    place = np.arange(0, predicted[0].size * classes, classes).reshape(images)
+    counts = np.bincount((predicted + place).ravel(), minlength=predicted[0].size * classes)
+    return counts.reshape(*images, classes)

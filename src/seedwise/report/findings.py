@@ -5,28 +5,31 @@ from dataclasses import replace
 from functools import cached_property
 from typing import final
 
+import numpy as np
+
 from seedwise.comparison import (
     Comparison,
     Rule,
     StoppingRule,
-    Summary,
     Variance,
     compare_several,
     decisions,
-    summarise,
     variance,
 )
 from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.learning import LearningCurve, learning_curve
 from seedwise.comparison.metrics import default_metric
 from seedwise.comparison.predicted import ClassDifference, Predicted, class_differences, predicted
+from seedwise.comparison.scored import metric_names
 from seedwise.comparison.settling import Settling, settled, stopped
 from seedwise.comparison.values import metric_values
 from seedwise.comparison.variance import SignalTable
 from seedwise.data import class_words
 from seedwise.errors import StudyError, UnknownName
 from seedwise.records import DatasetRecord
+from seedwise.report.papers import Sampled
 from seedwise.seeds import Seed
+from seedwise.stats.intervals import Sample
 from seedwise.stats.sequential import Decision
 from seedwise.store import Store, StoredRun
 
@@ -92,11 +95,6 @@ class Findings:
         return rule if self._metric is None else replace(rule, metric=self._metric)
 
     @cached_property
-    def summary(self) -> Summary:
-        """The runs of all setups of the study."""
-        return summarise(self.store)
-
-    @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Each setup against the first; empty for one setup."""
         if len(self.setups) < 2:
@@ -155,6 +153,29 @@ class Findings:
             if setup == found.b.name:
                 return dict(zip(contrast.seeds_b, contrast.values_b, strict=True))
         return None
+
+    def sampled(self) -> tuple[Sampled, ...]:
+        """Each setup with a finished run, for a table: under the metrics that a verdict shows."""
+        finished = [run for name in self.setups for run in self.finished(name)]
+        names = metric_names([run for run in finished if not run.has_logits])
+        if self.comparisons:
+            names = (*self.comparisons[0].contrasts, *names)
+        elif self.predicted:
+            names = ("accuracy", "smoothed_accuracy")
+        values = {name: self.values(name) for name in dict.fromkeys((*names, self.metric))}
+        return tuple(
+            Sampled(
+                setup=setup,
+                finished=len(runs),
+                diverged=sum(run.state == "diverged" for run in self.runs[setup]),
+                samples={
+                    name: Sample.of(np.array(list(each[setup].values())))
+                    for name, each in values.items()
+                },
+            )
+            for setup in self.setups
+            if (runs := self.finished(setup))
+        )
 
     def settlings(self, setup: str) -> tuple[Settling, ...]:
         """How the difference of a candidate settled: by accuracy, and by what decides the sign."""

@@ -66,11 +66,10 @@ def _compared(found: Comparison, *, lead: str) -> Iterator[str]:
 
 def _alone(found: Findings) -> Iterator[str]:
     metric = found.metric
-    for setup in found.summary.setups:
-        sample = setup.metrics.get(metric)
-        if setup.name in found.setups and sample is not None:
-            yield (
-                f"**{escaped_markdown(setup.name)}: {escaped_markdown(metric_words(metric))} "
-                f"{figure(metric, sample.mean)}** (sd {spread(metric, sample.sd)}, ddof 1; "
-                f"{sample.n} runs)"
-            )
+    for each in found.sampled():
+        sample = each.samples[metric]
+        yield (
+            f"**{escaped_markdown(each.setup)}: {escaped_markdown(metric_words(metric))} "
+            f"{figure(metric, sample.mean)}** (sd {spread(metric, sample.sd)}, ddof 1; "
+            f"n = {sample.n})"
+        )

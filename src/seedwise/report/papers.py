@@ -15,7 +15,7 @@ from seedwise.figures import in_points, spread
 from seedwise.stats.intervals import Sample
 from seedwise.store import Store
 
-__all__ = ["Cell", "Row", "escaped_markdown", "paper_table", "table_rows"]
+__all__ = ["Cell", "Row", "Sampled", "escaped_markdown", "paper_table", "table_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,32 @@ class Row:
     cells: Mapping[str, Cell]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """What a row is made of.
+
+    Attributes:
+        setup: Name of the setup.
+        finished: Number of finished runs.
+        diverged: Number of diverged runs.
+        samples: The finished runs under each metric.
+    """
+
+    setup: str
+    finished: int
+    diverged: int
+    samples: Mapping[str, Sample]
+
+    def row(self, confidence: float) -> Row:
+        """The row, with intervals of some coverage in (0, 1)."""
+        return Row(
+            setup=self.setup,
+            finished=self.finished,
+            diverged=self.diverged,
+            cells={name: Cell.of(each, confidence) for name, each in self.samples.items()},
+        )
+
+
 def table_rows(store: Store, metrics: Sequence[str], *, confidence: float) -> tuple[Row, ...]:
     """The rows of a table of all setups of a study that have a finished run.
 
@@ -87,15 +113,12 @@ def table_rows(store: Store, metrics: Sequence[str], *, confidence: float) -> tu
     if not setups:
         raise DataError(f"{store.path} has no finished run; there is nothing to put into a table")
     return tuple(
-        Row(
+        Sampled(
             setup=setup.name,
             finished=setup.finished,
             diverged=setup.diverged,
-            cells={
-                name: Cell.of(sample, confidence)
-                for name, sample in _samples(store, setup, metrics).items()
-            },
-        )
+            samples=_samples(store, setup, metrics),
+        ).row(confidence)
         for setup in setups
     )
 

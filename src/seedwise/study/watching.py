@@ -20,7 +20,7 @@ from seedwise.study.progress import Progress
 from seedwise.study.snapshot import Snapshot
 from seedwise.study.stopping import most_runs
 
-__all__ = ["Lookout", "Sight", "as_stored", "version_of"]
+__all__ = ["Lookout", "Sight", "as_stored", "refuse_foreign", "version_of"]
 
 Work = Literal["here", "elsewhere", "killed", "nobody"]
 _WORK: Mapping[bool | None, Work] = {True: "here", False: "killed", None: "elsewhere"}
@@ -79,11 +79,7 @@ class Lookout:
         elif said is not None:  # no locks on this system, or it could not be removed
             work, holder = "elsewhere", said.holder
         if said is None or said.holder != holder:
-            if work == "elsewhere" and (kind := network_file_system(self._path)):
-                raise StudyError(
-                    f"{self._path} lies on a network file system ({kind}) and is being run by "
-                    f"{holder}, which does not say how far it is; look there"
-                )
+            refuse_foreign(self._path)
             return replace(self._read(), work=work, holder=holder)
         at = datetime.fromisoformat(said.at)
         if work == "killed":
@@ -98,6 +94,20 @@ class Lookout:
             self._stored = as_stored(self._path)
             self._version = version
         return self._stored
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse to read a study that another machine may be writing, on a file system of both.
+
+    Raises:
+        StudyError: It is one.
+    """
+    found, kind = worker(path), network_file_system(path)
+    if found is not None and found.alive is None and kind is not None:
+        raise StudyError(
+            f"{path} lies on a network file system ({kind}) and is being run by {found.holder}: "
+            "only that machine can read it until it ends; look there"
+        )
 
 
 def version_of(path: Path) -> object:

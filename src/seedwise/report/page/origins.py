@@ -10,7 +10,7 @@ from seedwise.report.charts import Table
 from seedwise.report.findings import Findings
 from seedwise.report.markdown import pull_request
 from seedwise.report.page.parts import Block, Copyable, Listed, Said, Section
-from seedwise.report.papers import paper_table, table_rows
+from seedwise.report.papers import paper_table
 
 __all__ = ["copy_section", "lost_section", "origin_section", "setups_section"]
 
@@ -101,8 +101,7 @@ def copy_section(found: Findings) -> Section:
     blocks = list[Block]()
     if any(found.finished(name) for name in found.setups):
         confidence = found.rule.confidence
-        rows = table_rows(found.store, [], confidence=confidence)
-        rows = tuple(row for row in rows if row.setup in found.setups)
+        rows = [sampled.row(confidence) for sampled in found.sampled()]
         blocks.append(Copyable("For a pull request (Markdown)", pull_request(found)))
         for form, title in (("markdown", "Table (Markdown)"), ("latex", "Table (LaTeX)")):
             blocks.append(Copyable(title, paper_table(rows, form=form, confidence=confidence)))

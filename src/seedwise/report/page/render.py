@@ -16,6 +16,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from seedwise.data import Split
 from seedwise.report.charts.theme import THEMES
 from seedwise.report.findings import Findings
 from seedwise.report.page.origins import (
@@ -75,7 +76,7 @@ def report_html(
         .render(
             title=f"{store.path.name}: seedwise report",
             study=store.path.name,
-            dataset=found.summary.dataset,
+            dataset=_described(found),
             sections=sections,
             specs=_in_script([chart.page_spec() for chart in drawn]),
             place_of=drawn.index,
@@ -102,6 +103,13 @@ def _sections(found: Findings, thumbnails: Thumbnails | None) -> list[Section]:
         copy_section(found),
     )
     return [section for section in sections if section is not None]
+
+
+def _described(found: Findings) -> str:
+    dataset = found.dataset
+    if dataset is None:
+        return ""
+    return f"{dataset.name}, split {Split.from_json(dataset.split)}"
 
 
 def _policy(scripts: Sequence[str], style: str) -> str:

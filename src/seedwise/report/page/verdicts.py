@@ -191,14 +191,12 @@ def _figures(found: Findings) -> Table:
 def _alone(found: Findings) -> Iterator[Block]:
     """The figures of the only setup."""
     metric = found.metric
-    (name,) = found.setups
-    (setup,) = (each for each in found.summary.setups if each.name == name)
-    sample = setup.metrics.get(metric)
-    runs = f"{setup.finished} run{'' if setup.finished == 1 else 's'}"
-    if sample is None:
-        yield Said(f"{name}: no run finished; {setup.diverged} diverged.", "verdict")
-    else:
+    for each in found.sampled():
+        sample = each.samples[metric]
         sd = f", standard deviation {spread(metric, sample.sd)} (ddof 1)" if sample.n > 1 else ""
-        mean = figure(metric, sample.mean)
-        yield Said(f"{name}: {metric_words(metric)} {mean}{sd}, over {runs}.", "verdict")
+        mean = f"{metric_words(metric)} {figure(metric, sample.mean)}"
+        runs = f"{sample.n} run{'' if sample.n == 1 else 's'}"
+        yield Said(f"{each.setup}: {mean}{sd}, over {runs}.", "verdict")
+    if not found.sampled():
+        yield Said(f"{found.setups[0]}: every run diverged.", "verdict")
     yield Said("There is one setup, so that nothing is compared.", "quiet")
