@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-WIDTH, HEIGHT = 900, 1100
+WIDTH, HEIGHT = 900, 960
 COLOURS = 64
 
 
