@@ -64,7 +64,7 @@ $(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-nodeps.txt
 	touch $@
 
 # A Chromium for the tests of reports: one that is there, Debian's where it may be installed, or
-# Playwright's. Without one they are skipped, unless SEEDWISE_REQUIRE_BROWSER is set as in CI.
+# Playwright's. Without one they are skipped, with the reason; with SEEDWISE_REQUIRE_BROWSER set they fail.
 $(VENV)/.browser: $(VENV)/.dev
 	command -v chromium || command -v google-chrome || { \
 	  test "$$(id -u)" = 0 && apt-get -qq -o DPkg::Lock::Timeout=300 update && \
