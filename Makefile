@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-adapters test-fastai1 check docs format terminal vega lines clean
+.PHONY: demo test test-slow test-adapters test-fastai1 check docs format pictures vega lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
@@ -36,8 +36,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-terminal: $(VENV)/.train ## docs/terminal.svg, of the demo while it runs and at its end
+pictures: $(VENV)/.browser ## docs/terminal.svg and docs/report.png, of the demo's study
 	$(BIN)/python docs/terminal.py
+	$(BIN)/python docs/picture.py
 
 vega: ## what reports carry to draw charts, from the versions that javascript/package-lock.json pins; needs npm
 	cd javascript && npm ci --silent --no-audit --no-fund && npm run --silent build

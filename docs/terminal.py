@@ -1,4 +1,4 @@
-"""The picture of a terminal in the README: `make terminal` trains the demo and takes it.
+"""The picture of a terminal in the README: `make pictures` trains the demo and takes it.
 
 Above what the live view showed after seven of its ten runs, below what it said at the end.
 """
