@@ -13,6 +13,7 @@ from seedwise.comparison import (
     StoppingRule,
     Variance,
     compare_several,
+    decisions,
     variance,
 )
 from seedwise.comparison.beforehand import fixed_rule
@@ -108,14 +109,12 @@ class Findings:
 
     @cached_property
     def decisions(self) -> Mapping[str, Decision]:
-        """What a stopping rule says of the candidates that are compared with its baseline."""
-        return {
-            each.b.name: each.stopping.decision
-            for each in self.comparisons
-            if each.stopping is not None
-            and each.stopping.candidate == each.b.name
-            and each.stopping.decision.n
-        }
+        """What the stopping rule says of the candidates among the setups."""
+        rule = self.stopping
+        if rule is None or rule.baseline not in self.setups:
+            return {}
+        found = decisions(self.store, rule)
+        return {name: each for name, each in found.items() if name in self.setups and each.n}
 
     @cached_property
     def metric(self) -> str:
@@ -128,9 +127,10 @@ class Findings:
         return default_metric(finished)
 
     def finished(self, setup: str) -> list[StoredRun]:
-        """The finished runs of a setup that share no seed, by seed."""
-        runs = [run for run in self.runs[setup] if run.state == "finished"]
-        return sorted(independent_runs(runs), key=lambda run: run.seed)
+        """The finished runs of a setup that share no seed with one another, by seed."""
+        results = independent_runs(run for run in self.runs[setup] if run.state != "failed")
+        runs = [run for run in results if run.state == "finished"]
+        return sorted(runs, key=lambda run: run.seed)
 
     def values(self, metric: str) -> Mapping[str, Mapping[Seed, float]]:
         """A metric of each setup's finished runs."""
@@ -138,7 +138,7 @@ class Findings:
         for name in self.setups:
             runs = self.finished(name)
             known = self._compared(name, metric)
-            if known is None or any(run.seed not in known for run in runs):
+            if known is None:
                 by_id = metric_values(self.store, metric, runs) if runs else {}
                 known = {run.seed: by_id[run.id] for run in runs}
             found[name] = {run.seed: known[run.seed] for run in runs}
