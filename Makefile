@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-adapters test-fastai1 check docs picture format vega lines clean
+.PHONY: demo test test-slow test-adapters test-fastai1 check docs format pictures vega lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
@@ -36,7 +36,8 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-picture: $(VENV)/.browser $(VENV)/.train ## docs/report.png, of the demo's study
+pictures: $(VENV)/.browser ## docs/terminal.svg and docs/report.png, of the demo's study
+	$(BIN)/python docs/terminal.py
 	$(BIN)/python docs/picture.py
 
 vega: ## what reports carry to draw charts, from the versions that javascript/package-lock.json pins; needs npm

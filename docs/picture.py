@@ -1,4 +1,4 @@
-"""The picture of a report in the README: `make picture` trains the demo and takes it.
+"""The picture of a report in the README: `make pictures` trains the demo and takes it.
 
 Needs Playwright and a Chromium, as the tests of reports do.
 """

@@ -30,6 +30,23 @@ def test_rescaled_logits_never_make_better_or_worse(studies, growth, max_runs):
     assert found.verdict == "undecided"
 
 
+@pytest.mark.parametrize(
+    "other", [runs_of(1.3, 12), runs_of(0.9, 12), rescaled(runs_of(1.0, 12), 0.5)]
+)
+def test_the_rule_and_a_fixed_number_of_runs_ask_the_same_metric(studies, other):
+    """At a level that no look reaches, the last look is at what `compare` sees."""
+    stop = Stop(difference=1e-6, alpha=1e-12)
+    with studies.make({"base": runs_of(1.0, 12), "other": other}, stop=stop) as store:
+        found = compare(store, "base", "other", Rule())
+    decision = found.stopping.decision
+    assert decision.n == 12
+    assert decision.metric == found.verdict.decided_by
+    for metric in ("accuracy", "matched", "ranked"):
+        contrast = found.contrasts[metric if metric == "accuracy" else f"{metric}_accuracy"]
+        look = getattr(decision.trace[-1], metric)
+        assert look.estimate == pytest.approx(contrast.difference.estimate, abs=1e-6)
+
+
 def test_a_comparison_speaks_of_the_rule_whichever_way_round(studies):
     with studies.make(PAIR, stop=STOP) as store:
         decision = decided(store)["good"]

@@ -187,19 +187,6 @@ def test_prints_in_light_colours_with_every_chart_and_without_buttons(chromium, 
         assert drawn(page).count() == page.locator(".plot").count()
 
 
-def test_reloads_itself_where_it_is_served(chromium, write):
-    file, _ = write({"a": runs(1.0)}, refresh=0.2)
-    context = chromium.new_context()
-    try:
-        page = context.new_page()
-        page.goto(file.as_uri())
-        with page.expect_navigation(timeout=10_000):
-            pass
-        assert page.locator("h1").inner_text().endswith(".db")
-    finally:
-        context.close()
-
-
 def _brightness(page, element, name):
     colour = page.evaluate(f"getComputedStyle({element}).{name}")
     return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3

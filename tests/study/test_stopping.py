@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from seedwise.comparison import Stop, StoppingRule, decisions
+from seedwise.comparison import Rule, Stop, StoppingRule, decisions
 from seedwise.comparison.stopping import TRIES, left_out
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.setups import Setup
@@ -205,6 +205,19 @@ def test_without_a_cap_it_goes_on_until_decided(path):
     }
 
 
+def test_the_difference_that_matters_is_the_margin_of_verdicts_too(path):
+    rule = Rule(confidence=0.9)
+    Study(path).run(setups("base", "clear"), until=HALF, rule=rule)
+    with Store.open(path, readonly=True) as store:
+        assert store.choice("plan")["rule"]["margin"] == 0.01
+    Study(path).run(setups("base", "clear"), until=HALF, rule=rule)  # the same rule, not another
+    Study(path).run(setups("base", "clear"), seeds=2, rule=rule)
+    found = Study(path).compare("base", "clear")
+    assert (found.outcome, found.equivalence.margin) == ("better", 0.01)
+    with pytest.raises(StudyError, match=r"confidence is 0\.8 here"):
+        Study(path).run(setups("base", "clear"), until=HALF, rule=Rule(confidence=0.8))
+
+
 def test_the_rule_is_kept_before_the_first_run_and_cannot_change(path):
     with pytest.raises(KeyboardInterrupt):
         Study(path).run(
@@ -287,6 +300,11 @@ def test_predictions_are_judged_by_matched_accuracy_too(path):
     [
         ({}, ConfigError, "give either seeds=10 or until=Stop.*, got neither"),
         ({"seeds": 3, "until": HALF}, ConfigError, "got both"),
+        (
+            {"until": HALF, "rule": Rule(metric="loss", paired=False)},
+            ConfigError,
+            "leave out metric = loss and paired = false, or name seeds",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused(path, arguments, error, message):

@@ -6,6 +6,7 @@ from typing import Any
 
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.rule import Rule
+from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.store import PLAN, Store
 
@@ -15,6 +16,7 @@ __all__ = [
     "changed_rule",
     "fixed_rule",
     "plan_of",
+    "refuse_other_judges",
     "standing",
     "with_margin",
 ]
@@ -59,6 +61,24 @@ def fixed_rule(store: Store) -> Rule:
 def with_margin(rule: Rule, stop: Mapping[str, Any] | None) -> Rule:
     """A rule with the difference that matters to a stopping rule as its margin, if it has none."""
     return replace(rule, margin=stop["difference"]) if stop and rule.margin is None else rule
+
+
+def refuse_other_judges(rule: Rule) -> None:
+    """Refuse a rule that a study with a stopping rule would not go by.
+
+    Raises:
+        ConfigError: It names another metric than matched accuracy, or unpaired runs.
+    """
+    said = []
+    if rule.metric not in (None, "matched_accuracy"):
+        said.append(f"metric = {rule.metric}")
+    if rule.paired is False:
+        said.append("paired = false")
+    if said:
+        raise ConfigError(
+            "a stopping rule judges matched accuracy and accuracy, on pairs of one seed: leave "
+            f"out {' and '.join(said)}, or name seeds instead of the rule"
+        )
 
 
 def standing(store: Store, rule: Rule, setups: Sequence[str]) -> Standing:

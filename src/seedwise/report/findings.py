@@ -17,6 +17,7 @@ from seedwise.comparison import (
     variance,
 )
 from seedwise.comparison.beforehand import fixed_rule
+from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.learning import LearningCurve, learning_curve
 from seedwise.comparison.metrics import default_metric
 from seedwise.comparison.predicted import ClassDifference, Predicted, class_differences, predicted
@@ -126,8 +127,9 @@ class Findings:
         return default_metric(finished)
 
     def finished(self, setup: str) -> list[StoredRun]:
-        """The finished runs of a setup, by seed."""
-        runs = [run for run in self.runs[setup] if run.state == "finished"]
+        """The finished runs of a setup that share no seed with one another, by seed."""
+        results = independent_runs(run for run in self.runs[setup] if run.state != "failed")
+        runs = [run for run in results if run.state == "finished"]
         return sorted(runs, key=lambda run: run.seed)
 
     def values(self, metric: str) -> Mapping[str, Mapping[Seed, float]]:

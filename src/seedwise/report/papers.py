@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from seedwise.comparison import SetupSummary, summarise
+from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.values import metric_values
 from seedwise.errors import DataError
 from seedwise.figures import in_points, spread
@@ -57,7 +58,7 @@ class Row:
 
     Attributes:
         setup: Its name.
-        finished: Number of finished runs, which the cells are of.
+        finished: Number of finished runs that share no seed, which the cells are of.
         diverged: Number of diverged runs.
         cells: Its cell under each metric that it has.
     """
@@ -115,7 +116,7 @@ def table_rows(store: Store, metrics: Sequence[str], *, confidence: float) -> tu
     return tuple(
         Sampled(
             setup=setup.name,
-            finished=setup.finished,
+            finished=setup.finished - setup.sharing,
             diverged=setup.diverged,
             samples=_samples(store, setup, metrics),
         ).row(confidence)
@@ -126,7 +127,7 @@ def table_rows(store: Store, metrics: Sequence[str], *, confidence: float) -> tu
 def _samples(store: Store, setup: SetupSummary, metrics: Sequence[str]) -> Mapping[str, Sample]:
     if not metrics:
         return setup.metrics
-    runs = store.runs(setup.name)
+    runs = independent_runs(run for run in store.runs(setup.name) if run.state == "finished")
     values = {name: list(metric_values(store, name, runs).values()) for name in metrics}
     return {name: Sample.of(np.array(found)) for name, found in values.items()}
 

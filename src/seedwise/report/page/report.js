@@ -68,7 +68,4 @@
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     });
   }
-
-  const seconds = Number(document.body.dataset.refresh);
-  if (seconds > 0) setInterval(() => { if (!document.hidden) location.reload(); }, 1000 * seconds);
 })();

@@ -2,16 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 
-from seedwise.comparison import Comparison, StoppingRule
+from seedwise.comparison import Comparison
 from seedwise.comparison.cautions import cautions
-from seedwise.comparison.decided import decision_sentence
-from seedwise.comparison.sentences import basis, metric_words, more_runs, verdict_sentence
+from seedwise.comparison.decided import decision_grounds
+from seedwise.comparison.sentences import (
+    BY_NUMBER,
+    basis,
+    exploratory_sentence,
+    metric_words,
+    more_runs,
+    verdict_sentence,
+)
 from seedwise.figures import figure, in_points, spread
 from seedwise.report.charts import Table, charts
 from seedwise.report.charts.differences import with_interval
 from seedwise.report.findings import NOISE_RUNS, Findings
 from seedwise.report.page.parts import Block, Drawn, Listed, Said, Section
-from seedwise.stats.sequential import Decision
 
 __all__ = ["noise_section", "runs_section", "trace_section", "verdict_section"]
 
@@ -39,7 +45,7 @@ def verdict_section(found: Findings) -> Section:
     """What can be claimed, by how much, and how sure that is."""
     if not found.comparisons:
         return Section("verdict", "What the runs show", tuple(_alone(found)))
-    return Section("verdict", "Verdict", (*_decided(found), *_compared(found)))
+    return Section("verdict", "Verdict", tuple(_compared(found)))
 
 
 def runs_section(found: Findings) -> Section:
@@ -84,47 +90,19 @@ def _paired(found: Findings) -> bool:
     return any(each.paired for each in found.comparisons)
 
 
-def _decided(found: Findings) -> Iterator[Block]:
-    """The stopping rule's words, where a study has one."""
-    rule = found.stopping
-    if rule is None or not found.decisions:
-        return
-    for name, decision in found.decisions.items():
-        yield Said(decision_sentence(name, rule, decision), "verdict")
-    for name, decision in found.decisions.items():
-        yield Said(_grounds(name, rule, decision))
-    yield Said(
-        f"The rule was fixed before the first run: {100 * rule.stop.alpha:.3g} % false alarms "
-        f"over all candidates ({len(rule.candidates)}) where differences are about normal; "
-        f"equivalent is within {spread('accuracy', rule.stop.difference)} points. The intervals "
-        "hold after stopping; the estimates lean outward. All of it speaks of new seeds on these "
-        "images, not of new images.",
-        "quiet",
-    )
-    yield Said("The same runs, as if their number had been fixed:")
-
-
-def _grounds(name: str, rule: StoppingRule, found: Decision) -> str:
-    look = found.trace[-1]
-    accuracy = with_interval("accuracy", look.accuracy)
-    if found.verdict == "equivalent":
-        accuracy = with_interval("accuracy", found)
-    matched = ""
-    if look.matched is not None:
-        matched = f"; matched accuracy {with_interval('matched_accuracy', look.matched)}"
-    return (
-        f"{name} less {rule.baseline}: accuracy {accuracy} points, "
-        f"{100 * found.confidence:.3g} % interval{matched}."
-    )
-
-
 def _compared(found: Findings) -> Iterator[Block]:
-    """The verdict of each comparison, and its figures."""
-    lead = "text" if found.decisions else "verdict"
+    """The verdict of each comparison, as `seedwise compare` prints it, and its figures."""
     for each in found.comparisons:
-        yield Said(verdict_sentence(each), lead)
-        yield Said(_intervals(each))
-        yield Said(" ".join(filter(None, (basis(each), more_runs(each)))))
+        yield Said(verdict_sentence(each), "verdict")
+        ruled = each.stopping
+        if ruled is None:
+            yield Said(_intervals(each))
+            yield Said(" ".join(filter(None, (basis(each), more_runs(each)))))
+            continue
+        if ruled.decision.n:
+            yield Said(f"By the rule: {decision_grounds(ruled.decision)}")
+        yield Said(basis(each), "quiet")
+        yield Said(f"{BY_NUMBER} {exploratory_sentence(each)} {_intervals(each)}", "quiet")
     yield from map(Drawn, charts("forest", found))
     yield Said(_populations(found.comparisons[0]), "quiet")
     for caution, names in _cautions(found).items():
