@@ -12,7 +12,8 @@ import seedwise
 from walkthrough import PAGES, ROOT
 
 REFERENCE = "".join(page.read_text() for page in (ROOT / "docs" / "reference").rglob("*.md"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = SETTINGS["project"]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,21 @@ def test_every_dependency_has_its_reason():
         package = re.split(r"[<>=\[;]", each)[0].strip()
         if package != "seedwise":
             assert re.search(rf"\b{re.escape(package)}\b", listed), package
+
+
+def test_the_design_has_the_layers_that_are_held():
+    (layers,) = (
+        contract["layers"]
+        for contract in SETTINGS["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    )
+    assert "\n".join(layers) in (ROOT / "docs" / "design.md").read_text()
+
+
+def test_every_marker_is_in_the_page_for_contributors():
+    page = (ROOT / "docs" / "contributing.md").read_text()
+    for marker in SETTINGS["tool"]["pytest"]["ini_options"]["markers"]:
+        assert f"| `{marker.partition(':')[0]}` |" in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
