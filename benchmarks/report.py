@@ -32,7 +32,7 @@ SKILLS = {"a": 1.5, "b": 1.52}
 
 
 def make(path: Path, runs: int) -> None:
-    """A study of two setups with `runs` runs together; runs of a seed share most noise."""
+    """A study of two setups, `runs` runs together; runs of a seed share most of their noise."""
     hard = 1.5 * np.random.default_rng(0).normal(size=(1, IMAGES, CLASSES))
     seeds = [Seed.of(seed) for seed in range(runs // 2)]
     with Store.open(path, create=True) as store:
