@@ -128,7 +128,7 @@ def _pictures(
 
 def _flips(found: Findings, place: int) -> str:
     rates = [one.flips[place] for one in found.predicted.values() if len(one.seeds) > 1]
-    return f"two runs differ in {100 * sum(rates) / len(rates):.0f} %"
+    return f"runs differ: {100 * sum(rates) / len(rates):.0f} %"
 
 
 def _class(found: Findings, label: int) -> str:
