@@ -41,6 +41,7 @@ def main():
         ("beside fixed rules", beside_fixed_rules),
         ("misled", misled),
         ("accuracy apart", accuracy_apart),
+        ("simulated nulls of few pairs", few_pairs),
     ):
         print(name, file=sys.stderr, flush=True)
         found[name] = part(rng)
@@ -89,10 +90,10 @@ def soft(e):
     return 0.13 * matched, 0.12 * ranked
 
 
-def simulated_nulls(rng):
+def simulated_nulls(rng, caps=(10, 20, 40)):
     found = {}
     for kind in ("normal", "exponential", "lognormal", "multiples of 1/2500"):
-        for cap in (10, 20, 40):
+        for cap in caps:
             e = noise("normal" if "/" in kind else kind, rng, (3, STUDIES, cap))
             accuracy = 0.0032 * e[0]
             matched, ranked = (each / 100 for each in soft(e))
@@ -107,6 +108,10 @@ def simulated_nulls(rng):
                     "worse": both["worse"],
                 }
     return found
+
+
+def few_pairs(_):
+    return simulated_nulls(np.random.default_rng(2), caps=(3, 5))
 
 
 def margin_nulls(rng):

@@ -140,7 +140,7 @@ def _style() -> str:
     )
     colours = (
         f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
-        + "".join(f".{n}{{color:var(--{n})}}" for n in THEMES["light"] if n.startswith("setup-"))
+        + "".join(f".{n}{{color:var(--{n})}}" for n in THEMES["light"])
     )
     return colours + _text("report.css")
 

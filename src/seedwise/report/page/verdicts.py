@@ -52,7 +52,8 @@ def runs_section(found: Findings) -> Section:
     """Every run, and how they learn."""
     blocks: list[Block] = [Drawn(each) for each in charts("runs", found)]
     joined = " A line joins two runs with the same seed." if _paired(found) else ""
-    blocks.append(Said(f"The diamond is the mean, the bar its interval.{joined}", "quiet"))
+    mean = "The diamond is the mean, the bar its interval; figures are mean ± standard deviation."
+    blocks.append(Said(f"{mean}{joined}", "quiet"))
     for name in found.setups:
         lost = sum(run.state == "diverged" for run in found.runs[name])
         if lost:
@@ -104,7 +105,7 @@ def _compared(found: Findings) -> Iterator[Block]:
         yield Said(basis(each), "quiet")
         yield Said(f"{BY_NUMBER} {exploratory_sentence(each)} {_intervals(each)}", "quiet")
     yield from map(Drawn, charts("forest", found))
-    yield Said(_populations(found.comparisons[0]), "quiet")
+    yield Said(_reading(found.comparisons[0]), "quiet")
     for caution, names in _cautions(found).items():
         everywhere = len(names) == len(found.comparisons)
         yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
@@ -135,13 +136,10 @@ def _intervals(found: Comparison) -> str:
     return f"{text} ({sure} intervals)."
 
 
-def _populations(found: Comparison) -> str:
+def _reading(found: Comparison) -> str:
     sure = f"{100 * found.rule.confidence:.3g} %"
     decides = metric_words(found.deciding.metric).capitalize()
-    return (
-        f"Full dots: {sure} intervals for new seeds on these images. Hollow dots: for new seeds "
-        f"and new images of the same kind. {decides} decides the sign."
-    )
+    return f"{sure} intervals. {decides} decides the sign."
 
 
 def _figures(found: Findings) -> Table:
