@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-adapters test-fastai1 check docs format vega lines clean
+.PHONY: demo test test-slow test-adapters test-fastai1 check docs format pictures vega lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
@@ -35,6 +35,10 @@ docs: $(VENV)/.docs ## docs/_build/html/index.html; a warning is an error
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+pictures: $(VENV)/.browser ## docs/terminal.svg and docs/report.png, of the demo's study
+	$(BIN)/python docs/terminal.py
+	$(BIN)/python docs/picture.py
 
 vega: ## what reports carry to draw charts, from the versions that javascript/package-lock.json pins; needs npm
 	cd javascript && npm ci --silent --no-audit --no-fund && npm run --silent build

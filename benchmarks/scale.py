@@ -3,8 +3,8 @@
     python benchmarks/scale.py --executor local --executor ray --runs 100 --runs 1000 --runs 10000
 
 For each executor and number of runs, in a process of its own: seconds and driver memory, the
-milliseconds that the last 100 runs took to be stored, and the seconds of `status` and `compare`
-on the file. Prints one JSON object a line.
+milliseconds that the last 100 runs took to be stored, and the seconds of `status`, `compare`,
+`check` and `report` on the file. Prints one JSON object a line.
 """
 
 import argparse
@@ -114,6 +114,8 @@ def main() -> None:
                 found["status_s"] = command_seconds("status", str(path))
                 found["compare_s"] = command_seconds("compare", str(path), "plain", "better")
                 found["check_s"] = command_seconds("check", str(path))
+                page = str(Path(folder, "report.html"))
+                found["report_s"] = command_seconds("report", str(path), "-o", page)
                 forget_metrics(path)
                 found["compare_from_logits_s"] = command_seconds(
                     "compare", str(path), "plain", "better"

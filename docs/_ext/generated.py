@@ -226,7 +226,11 @@ def setup_fields() -> Iterator[str]:
     yield from _table(
         ("key", "default", "what it is, and what it may be"),
         (
-            (f"`{name}`", _default(default[name]), _cell(f"{said[name]} ({ALLOWED[name]})"))
+            (
+                f"`{name}`",
+                _default(default[name]),
+                f"{_cell(said[name])} *{_sentence(ALLOWED[name])}*",
+            )
             for name in FIELDS
             if name != "code"
         ),
@@ -327,6 +331,11 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[
     yield f"| {' | '.join('---' for _ in heads)} |"
     yield from (f"| {' | '.join(row)} |" for row in found)
     yield ""
+
+
+def _sentence(text: str) -> str:
+    cell = _cell(text)
+    return f"{cell[0].upper()}{cell[1:]}."
 
 
 def _cell(text: str) -> str:

@@ -64,10 +64,11 @@ def test_mlflow_has_what_the_study_has(path, tmp_path):
 @pytest.mark.adapters
 @pytest.mark.filterwarnings("ignore")
 def test_wandb_has_what_the_study_has(path, tmp_path):
-    library("wandb", install=HINT)
+    wandb = library("wandb", install=HINT)
     from seedwise.adapters.wandb import export
 
     assert export(path, project="study", mode="offline") == 4
+    wandb.teardown()  # else its other process may still be writing
     files = sorted((tmp_path / "wandb").glob("offline-run-*/run-*.wandb"))
     found = {name: rest for name, *rest in map(_kept_by_wandb, files)}
     assert set(found) == {"net-0", "net-1", "other-1/2/3", "other-4"}

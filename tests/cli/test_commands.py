@@ -16,7 +16,7 @@ from PIL import Image
 
 from seedwise import stats
 from seedwise.cli import cli
-from seedwise.cli.running import _DEMO
+from seedwise.cli.running import DEMO
 from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.config import load_study
@@ -388,7 +388,7 @@ def test_a_reader_that_goes_away_is_no_fault(study):
 
 
 def test_the_demo_writes_a_study_that_can_be_read(here):
-    (here / "demo.toml").write_text(_DEMO)
+    (here / "demo.toml").write_text(DEMO)
     config = load_study(here / "demo.toml")
     assert config.dataset == "digits"
     assert len(config.setups) == 2

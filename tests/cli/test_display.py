@@ -232,6 +232,31 @@ def test_time_left_follows_the_pace_of_this_call():
     assert now.elapsed == 160
 
 
+def test_a_late_word_of_a_run_that_was_lost_is_let_go():
+    progress = Progress()
+    for event in (planned(wanted=2), started("mish", 0), stored("mish", 0, state="failed")):
+        progress.take(event, 0.0)
+    for event in (stepped("mish", 0, 0, 3), epoch_done("mish", 0, 0)):
+        progress.take(event, 1.0)
+    assert progress.snapshot(1.0).runs == ()
+
+
+def test_diverged_figures_are_in_no_mean():
+    progress = Progress()
+    bad = RunStored(
+        setup="mish",
+        seed=Seed.of(1),
+        state="diverged",
+        seconds=1.0,
+        metrics={"accuracy": float("nan")},
+        error="why",
+    )
+    for event in (planned(wanted=4), stored("mish", 0, 0.8), bad):
+        progress.take(event, 0.0)
+    mish = progress.snapshot(0.0).setups["mish"]
+    assert (mish.done, mish.diverged, mish.metrics["accuracy"].mean) == (2, 1, 0.8)
+
+
 def test_a_try_that_failed_is_still_to_be_done():
     progress = Progress()
     for event in (planned(wanted=2), started("mish", 0), stored("mish", 0, state="failed")):

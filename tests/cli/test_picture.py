@@ -91,6 +91,18 @@ def test_a_drawn_interval_lies_as_its_numbers_do(estimate, half):
     assert (max(drawn) > right) == (estimate + half > 0.005)
 
 
+def test_all_intervals_are_drawn_on_one_axis():
+    found = [
+        interim("relu", difference("matched_accuracy"), difference(), margin=0.005),
+        interim("gelu", difference("accuracy", -0.02, 0.003), margin=0.005),
+    ]
+    for width in (80, 120):
+        lines = shown(snapshot(interims=tuple(found)), width)
+        start = lines.index(line("less mish", lines))
+        assert len({row.index("│") for row in lines[start : start + 4]}) == 1
+        assert len({row.index("┊") for row in lines[start + 1 : start + 4]}) == 1
+
+
 def test_other_metrics_than_accuracy_are_shown_in_their_own_units():
     setups = {name: setup(3, metrics=("f1",)) for name in ("forest", "boosting")}
     runs = (under_way("forest", 3, steps=0), under_way("boosting", 2, steps=0))
@@ -125,7 +137,7 @@ def test_whatever_there_is_fits(width, height, setups, going):
     assert len(lines) < height
     assert max(map(len, lines)) <= width
     assert f"{setups} of 40" in lines[-1]
-    assert lines[1].startswith(" a-setup") or width < 60
+    assert lines[1].startswith("a-setup") or width < 60
 
 
 def test_a_line_says_it_all_for_a_log():

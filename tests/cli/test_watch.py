@@ -1,11 +1,14 @@
 """`seedwise watch`: a study that another process makes."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +16,8 @@ from click.testing import CliRunner
 from seedwise.cli import cli
 from seedwise.cli.watch import changes, work_line
 from seedwise.locks import Holder
+from seedwise.report.page import report_html
+from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.watching import Sight, as_stored
 
@@ -123,6 +128,29 @@ def test_a_port_goes_with_the_page(study):
     result = CliRunner().invoke(cli, ["watch", str(study), "--port", "0"])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "--port goes with --serve" in result.stderr
+
+
+def test_the_page_is_served_until_ctrl_c(study):
+    words = [sys.executable, "-m", "seedwise", "watch", str(study), "--serve", "--port", "0"]
+    with subprocess.Popen(
+        words,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    ) as watch:
+        (url,) = re.findall(r"http://127\.0\.0\.1:\d+/", watch.stdout.readline())
+        with urlopen(f"{url}report", timeout=60) as answer:
+            report = answer.read().decode()
+        with urlopen(f"{url}state", timeout=60) as answer:
+            state = json.load(answer)
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait() == 130
+        assert watch.stderr.read() == ""
+    with Store.open(study, readonly=True) as store:
+        assert report == report_html(store)
+    assert state["line"].startswith("6 runs: a 3 of 3; b 3 of 3; complete, nobody works on it;")
 
 
 TRAINING = """

@@ -69,6 +69,7 @@ def follow(block: Block, before: str) -> str:
     elif block.language == "python":
         return run_script(block)
     else:
+        assert not block.text.startswith("$ "), f"{block}: commands stand in a block of console"
         assert block.language in ("text", "toml"), f"{block}: say what becomes of it, by a comment"
     return ""
 

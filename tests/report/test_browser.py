@@ -17,6 +17,8 @@ pytestmark = pytest.mark.browser
 EVIL = "<script>document.title='run'</script>"
 WORSE = '"></bdi></script><img src=x onerror="document.title=\'run\'">'
 
+NOT_DRAWN = ".plot:not(:has(svg))"
+
 
 def learned(logits, place):
     """A finished run with figures after three epochs."""
@@ -76,9 +78,7 @@ def opened(chromium, file, **settings):
 def drawn(page):
     """Draw all charts, those far below too, and wait for the last."""
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_function(
-        "[...document.querySelectorAll('.plot')].every(each => each.querySelector('svg'))"
-    )
+    page.locator(NOT_DRAWN).first.wait_for(state="detached")
     return page.locator(".plot svg")
 
 
@@ -87,6 +87,28 @@ def test_opens_from_the_disk_and_says_and_fetches_nothing(chromium, write):
     with opened(chromium, file) as page:
         assert drawn(page).count() >= 10
         assert page.title() == f"{file.parent.glob('*.db').__next__().name}: seedwise report"
+
+
+def test_every_chart_is_drawn_though_nobody_scrolls_there(chromium, write):
+    file, _ = write({"a": runs(1.0), "b": runs(1.2)})
+    with opened(chromium, file, viewport={"width": 900, "height": 500}) as page:
+        page.locator(NOT_DRAWN).first.wait_for(state="detached")
+        assert page.evaluate("scrollY") == 0
+
+
+def test_a_link_leads_to_its_section_though_charts_above_are_drawn_later(chromium, write):
+    file, _ = write({"a": runs(1.0), "b": runs(1.2)})
+    with opened(chromium, file, viewport={"width": 900, "height": 500}) as page:
+        page.get_by_role("link", name="Image by image").click()
+        drawn(page)
+        top = page.locator("#images").bounding_box()["y"]
+        assert -5 < top < 100
+        reserved, needed = page.evaluate(
+            """[...document.querySelectorAll('.plot')].reduce(([room, height], plot) => [
+                room + parseFloat(plot.style.minHeight),
+                height + plot.querySelector('svg').getBoundingClientRect().height], [0, 0])"""
+        )
+        assert needed == pytest.approx(reserved, rel=0.05)
 
 
 def test_the_verdict_is_what_compare_prints(chromium, write):
@@ -185,19 +207,6 @@ def test_prints_in_light_colours_with_every_chart_and_without_buttons(chromium, 
         assert not page.locator(".copy").first.is_visible()
         assert page.pdf().startswith(b"%PDF")
         assert drawn(page).count() == page.locator(".plot").count()
-
-
-def test_reloads_itself_where_it_is_served(chromium, write):
-    file, _ = write({"a": runs(1.0)}, refresh=0.2)
-    context = chromium.new_context()
-    try:
-        page = context.new_page()
-        page.goto(file.as_uri())
-        with page.expect_navigation(timeout=10_000):
-            pass
-        assert page.locator("h1").inner_text().endswith(".db")
-    finally:
-        context.close()
 
 
 def _brightness(page, element, name):

@@ -157,9 +157,3 @@ def test_pictures_stand_in_the_page_and_what_is_missing_is_said(studies):
 def test_the_same_study_gives_the_same_page(studies):
     with studies.make({"a": runs_of(1.0), "b": runs_of(1.1)}) as store:
         assert report_html(store) == report_html(store)
-
-
-def test_a_page_reloads_itself_only_where_that_is_asked_for(studies):
-    with studies.make({"a": runs_of(1.0)}) as store:
-        assert 'data-refresh="5"' in report_html(store, refresh=5)
-        assert "data-refresh=" not in report_html(store)

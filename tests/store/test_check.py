@@ -8,6 +8,7 @@ import pytest
 from seedwise.errors import StudyError, StudyTooNew
 from seedwise.seeds import Seed
 from seedwise.store import Store, check_study, repair_study, schema
+from seedwise.study import Study, fake
 
 from store_records import ENDED, run
 from study_files import assert_sound, change, filled, held
@@ -95,6 +96,25 @@ def test_what_is_damaged_is_left_out_with_what_is_nothing_without_it(study, tmp_
         ("mish", "2"),
         ("mish", "99"),
     }
+
+
+def test_a_run_that_was_lost_is_made_again_by_the_same_study(tmp_path):
+    functions = {"plain": fake.train, "better": fake.better}
+    whole, damaged = tmp_path / "whole.db", tmp_path / "damaged.db"
+    for path in (whole, damaged):
+        Study(path).run(functions, seeds=3)
+    change(damaged, "UPDATE logits SET data = zeroblob(length(data)) WHERE run = 2")
+    assert repair_study(damaged, tmp_path / "new.db").lost == {"runs": (2,), "logits": (2,)}
+    told = []
+    Study(tmp_path / "new.db").run(functions, seeds=3, watch=told.append)
+    stored = [event for event in told if type(event).__name__ == "RunStored"]
+    assert [(event.setup, str(event.seed)) for event in stored] == [("better", "0")]
+    assert predicted(tmp_path / "new.db") == predicted(whole)
+
+
+def predicted(path):
+    with Store.open(path, readonly=True) as store:
+        return {(r.setup, r.seed): store.logits([r.id]).tobytes() for r in store.runs()}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.events import Compared, Looked
 from seedwise.study.interim import PairedSoFar
+from seedwise.study.watching import as_stored
 
 TARGETS = np.arange(100) % 4
 
@@ -141,6 +142,14 @@ def test_what_cannot_be_compared_ends_no_study(path):
     study.run({"a": two, "b": two}, seeds=2, watch=watch)
     assert watch.seen == []
     assert len(study.summary().setups) == 2
+
+
+def test_a_view_that_a_run_lacks_ends_no_study(path):
+    watch = Interims()
+    rule = Rule(metric="accuracy:views=mirrored")
+    setups = {"a": predictions(0.8), "b": predictions(1.0)}
+    Study(path).run(setups, seeds=2, rule=rule, watch=watch)
+    assert [run.done for run in as_stored(path).snapshot.setups.values()] == [2, 2]
 
 
 def test_a_run_that_lacks_a_metric_leaves_its_pair_out(path):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from seedwise.errors import DataError
 from seedwise.study.outcome import LOGIT_FLOOR, as_record
@@ -47,6 +48,21 @@ def test_a_number_is_a_metric_and_nan_is_divergence():
     )
 
 
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "float16"])
+def test_tensors_are_taken_as_a_model_gives_them(kind):
+    layer = torch.nn.Linear(2, 3).to(getattr(torch, kind))
+    logits = layer(torch.ones(4, 2, dtype=layer.weight.dtype))
+    assert logits.requires_grad
+    labels = torch.tensor([0, 1, 2, 0])
+    outcome = {"predictions": logits, "targets": labels, "loss": logits.square().mean()}
+    record = as_record(outcome, seconds=0.0)
+    wanted = logits.detach().float().numpy().astype(np.float16)
+    np.testing.assert_array_equal(record.logits[0], wanted)
+    assert record.metrics["loss"] > 0
+    assert as_record(torch.tensor(0.5), seconds=0.0).metrics == {"value": 0.5}
+    assert as_record(np.array([0.5]), seconds=0.0).metrics == {"value": 0.5}
+
+
 def test_metrics_may_come_with_predictions():
     outcome = {"predictions": np.zeros((3, 4)), "targets": targets, "f1": 0.5}
     record = as_record(outcome, seconds=0.0)
@@ -65,7 +81,8 @@ def test_metrics_may_come_with_predictions():
         ({}, "must return predictions"),
         ({"accuracy": "good"}, "must return predictions"),
         ({"predictions": np.zeros(3)}, r"examples x classes .* got float64 \(3,\)"),
-        ({"predictions": np.zeros((3, 4), int)}, "must be floats"),
+        ({"predictions": np.zeros((3, 4), int)}, r"must be floats.* got int64 \(3, 4\)$"),
+        ({"predictions": np.zeros(3, int)}, "return the logits, not the classes"),
         ({"predictions": np.zeros((3, 4)), "targets": [0, 1]}, "must be 3 class numbers"),
         ({"predictions": np.zeros((3, 4)), "targets": [0, 1, 4]}, "from 0 to 3"),
         ({"predictions": np.zeros((3, 4)), "targets": [0.0, 1, 2]}, "must be 3 class numbers"),

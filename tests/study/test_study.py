@@ -93,8 +93,13 @@ def test_targets_may_be_given_once(path):
     ("function", "targets", "error", "message"),
     [
         (trainings.without_targets, None, StudyError, "no targets: return or record them"),
-        (trainings.other_targets, trainings.TARGETS, StudyError, "made with other data"),
-        (trainings.plain, trainings.TARGETS[:-1], StudyError, "made with other data"),
+        (
+            trainings.other_targets,
+            trainings.TARGETS,
+            StudyError,
+            "200 of 200 targets .* are others",
+        ),
+        (trainings.plain, trainings.TARGETS[:-1], StudyError, "200 targets .* has 199; every run"),
         (trainings.without_targets, trainings.TARGETS[:-1], StudyError, "made with 199"),
         (trainings.few_classes, trainings.TARGETS, StudyError, "predicts 4 classes, .* have 10"),
         (trainings.plain, [0.5, 1.5], DataError, "targets must be class numbers"),
@@ -178,7 +183,9 @@ def test_ctrl_c_keeps_what_was_stored_and_the_same_call_goes_on(path):
 
 
 def test_failures_are_kept_with_their_traceback_tried_twice_and_the_study_goes_on(path):
-    with pytest.warns(UserWarning, match=r"4 tries failed; .* seed 3: (?s:.)*no luck with 3"):
+    with pytest.warns(
+        UserWarning, match=r"4 tries failed; .* seed 3: (?s:.)*no luck with 3"
+    ) as caught:
         summary = Study(path).run(setups("fails_on_odd_seeds"), seeds=4)
     (row,) = summary.setups
     assert (row.finished, row.failed) == (2, 4)
@@ -188,6 +195,7 @@ def test_failures_are_kept_with_their_traceback_tried_twice_and_the_study_goes_o
     told = Told()
     Study(path).run(setups("fails_on_odd_seeds"), seeds=4, watch=told)
     assert {str(event.seed) for event in told.of("RunStored")} == {"1", "3"}
+    assert caught[0].filename == __file__
 
 
 def test_diverged_runs_are_results_and_not_tried_again(path):
@@ -254,7 +262,7 @@ def test_comparison_pairs_the_seeds_that_both_ran(path):
 
 def test_predictions_for_other_examples_are_refused(path):
     Study(path).run(setups("plain"), seeds=1)
-    with pytest.raises(StudyError, match="made with other data"):
+    with pytest.raises(StudyError, match="returned by trainings:other_targets are others than in"):
         Study(path).run(setups("other_targets"), seeds=1)
 
 

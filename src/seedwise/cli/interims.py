@@ -50,7 +50,7 @@ def difference_table(interims: Sequence[Interim], *, width: int, every: bool) ->
         for found in interims
         for place, each in enumerate(found.differences if every else found.differences[:1])
     ]
-    table = Table(box=None, padding=(0, 1), show_footer=False)
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
     less = f"less {printable(interims[0].baseline)}"
     names = max(len(less), *(len(printable(found.setup)) for found in interims))
     said = [_said(row.found) if row.first else "" for row in rows]
@@ -64,14 +64,17 @@ def difference_table(interims: Sequence[Interim], *, width: int, every: bool) ->
     table.add_column("metric", no_wrap=True)
     table.add_column("difference", justify="right", no_wrap=True)
     if room >= _NARROWEST:
-        table.add_column(Text("lower │ higher", style="dim"), justify="center", no_wrap=True)
+        head = " " * (room // 2 - len("lower ")) + "lower │ higher"
+        table.add_column(Text(head, style="dim"), width=room, no_wrap=True)
     table.add_column("pairs", no_wrap=True, overflow="ellipsis")
     for row, metric, number, pairs in zip(rows, metrics, numbers, said, strict=True):
         name = Text(printable(row.found.setup) if row.first else "")
         drawn = [_drawn(row, rows, room)] if room >= _NARROWEST else []
         style = _STYLES.get(row.found.verdict, "")
         table.add_row(name, metric, number, *drawn, Text(pairs, style=style))
-    legend = Text(_legend(interims), style="dim", no_wrap=True, overflow="ellipsis")
+    legend = Text(
+        _legend(interims, drawn=room >= _NARROWEST), style="dim", no_wrap=True, overflow="ellipsis"
+    )
     return Group(table, legend)
 
 
@@ -112,15 +115,16 @@ def _said(found: Interim, what: str = "") -> str:
             return f"{pairs}, not near"
 
 
-def _legend(interims: Sequence[Interim]) -> str:
+def _legend(interims: Sequence[Interim], *, drawn: bool) -> str:
     found = interims[0]
     sure = percent(found.confidence)
     if found.state == "early":
         if all(each.pairs == each.most for each in interims):
-            return f" {sure} intervals, of all pairs"
-        return f" {sure} intervals, a look before the end: no verdict, whatever they show"
-    margin = "" if found.margin is None else f", or within ±{spread('accuracy', found.margin)} ┊"
-    return f" {sure} at every look; decided when clear of 0{margin}"
+            return f"{sure} intervals, of all pairs"
+        return f"{sure} intervals, a look before the end: no verdict, whatever they show"
+    margin = "" if found.margin is None else f", or within ±{spread('accuracy', found.margin)}"
+    margin += " ┊" if margin and drawn else ""
+    return f"{sure} at every look; decided when clear of 0{margin}"
 
 
 def _drawn(row: _Row, rows: Sequence[_Row], room: int) -> Text:

@@ -105,7 +105,7 @@ def _bar(what: str, done: int, total: int, note: str = "", *, width: int) -> Ren
 
 def _setups(setups: Sequence[tuple[str, SetupNow]], hidden: int, width: int) -> Table:
     metrics = _metrics([setup for _, setup in setups])[: 1 if width < _NARROW else 2]
-    table = Table(box=None, width=width, padding=(0, 1))
+    table = Table(box=None, width=width, padding=(0, 1), pad_edge=False)
     table.add_column("setup", ratio=1, no_wrap=True, overflow="ellipsis")
     for name in ("done", "running", "diverged", "failed", *(_SHORT.get(m, m) for m in metrics)):
         table.add_column(Text(name), justify="right", no_wrap=True, overflow="ellipsis")
@@ -158,7 +158,7 @@ def _under_way(runs: Sequence[RunNow], age: float) -> Text:
 
 
 def _epoch_table(first: str, width: int) -> Table:
-    table = Table(box=None, width=width, padding=(0, 1))
+    table = Table(box=None, width=width, padding=(0, 1), pad_edge=False)
     table.add_column(first, ratio=1, no_wrap=True, overflow="ellipsis")
     for name in _fitting(EPOCH_COLUMNS, width)[first == EPOCH_COLUMNS[0] :]:
         table.add_column(name, justify="right", no_wrap=True)

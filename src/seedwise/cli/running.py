@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from seedwise.study.local import LocalExecutor
     from seedwise.study.ray import RayExecutor
 
-__all__ = ["demo", "run"]
+__all__ = ["DEMO", "demo", "run"]
 
-_DEMO = """\
+DEMO = """\
 # Which activation is better? On scikit-learn's handwritten digits: small enough for any CPU.
 dataset = "digits"
 seeds = 5
@@ -108,7 +108,7 @@ def demo(**options: Any) -> None:
     """
     file = Path("demo.toml")
     if not file.exists():
-        file.write_text(_DEMO)
+        file.write_text(DEMO)
     _run(file, seeds=None, sources=None, store=None, executor=None, time_limit=None, **options)
 
 

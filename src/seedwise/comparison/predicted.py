@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
+from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.scored import score
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import Difference, paired_difference, unpaired_difference
@@ -17,7 +18,7 @@ __all__ = ["ClassDifference", "ImageDifferences", "Predicted", "class_difference
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predicted:
-    """The predictions of a setup's finished runs.
+    """The predictions of a setup's finished runs that share no seed.
 
     Attributes:
         setup: Name of the setup.
@@ -47,18 +48,21 @@ class Predicted:
 def predicted(store: Store, setup: str, runs: Sequence[StoredRun]) -> Predicted | None:
     """The predictions of a setup; None where no run finished, or a finished one has none.
 
+    Of runs that share a seed of some stream one is taken, as comparisons do.
+
     Args:
         store: The study.
         setup: Name of the setup.
         runs: Its runs.
     """
-    finished = sorted((run for run in runs if run.state == "finished"), key=lambda run: run.seed)
+    finished = [run for run in runs if run.state == "finished"]
     if not finished or not all(run.has_logits for run in finished):
         return None
-    found = score(store, finished, ("accuracy",))
+    chosen = sorted(independent_runs(finished), key=lambda run: run.seed)
+    found = score(store, chosen, ("accuracy",))
     return Predicted(
         setup=setup,
-        seeds=tuple(run.seed for run in finished),
+        seeds=tuple(run.seed for run in chosen),
         scores=found.scores["accuracy"],
         flips=found.flips,
         counts=found.counts.sum(axis=0),

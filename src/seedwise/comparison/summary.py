@@ -10,6 +10,7 @@ from seedwise.comparison.html import summary_html
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.values import metric_values
 from seedwise.data import Split
+from seedwise.figures import figure, spread
 from seedwise.stats.intervals import Sample
 from seedwise.store import Store, StoredRun
 
@@ -58,8 +59,28 @@ class Summary:
     examples: int
     setups: tuple[SetupSummary, ...]
 
+    def __str__(self) -> str:
+        """A line for each setup."""
+        return "\n".join(map(summary_line, self.setups)) or "nothing stored"
+
     def _repr_html_(self) -> str:
         return summary_html(self)
+
+
+def summary_line(setup: SetupSummary) -> str:
+    """The runs of a setup in words; of accuracies, standard deviations (ddof 1) are in points.
+
+    >>> sample = Sample.of(np.array([0.83, 0.85]))
+    >>> summary_line(SetupSummary(name="a", finished=2, diverged=1, failed=0,
+    ...     metrics={"accuracy": sample}, seconds=3.0))
+    'a: 2 finished, 1 diverged, 0 failed; accuracy 84.00 % (sd 1.41)'
+    """
+    counts = f"{setup.finished} finished, {setup.diverged} diverged, {setup.failed} failed"
+    figures = (
+        f"; {metric} {figure(metric, sample.mean)} (sd {spread(metric, sample.sd)})"
+        for metric, sample in setup.metrics.items()
+    )
+    return f"{setup.name}: {counts}{''.join(figures)}"
 
 
 def summarise(store: Store) -> Summary:

@@ -4,8 +4,15 @@ from collections.abc import Iterator
 
 from seedwise.comparison import Comparison
 from seedwise.comparison.cautions import cautions
-from seedwise.comparison.decided import decision_sentence
-from seedwise.comparison.sentences import basis, metric_words, more_runs, verdict_sentence
+from seedwise.comparison.decided import decision_grounds
+from seedwise.comparison.sentences import (
+    BY_NUMBER,
+    basis,
+    exploratory_sentence,
+    metric_words,
+    more_runs,
+    verdict_sentence,
+)
 from seedwise.figures import figure, in_points, spread
 from seedwise.report.charts.differences import with_interval
 from seedwise.report.findings import Findings
@@ -16,28 +23,23 @@ __all__ = ["pull_request"]
 
 def pull_request(found: Findings) -> str:
     """The block. Names are escaped; accuracies are in points."""
-    lines = [*_stopped(found)]
+    lines = list[str]()
     for each in found.comparisons:
-        lines += [*_compared(each, lead="" if found.decisions else "**"), ""]
+        lines += [*_compared(each), ""]
     if not found.comparisons:
         lines += [*_alone(found), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _stopped(found: Findings) -> Iterator[str]:
-    rule = found.stopping
-    if rule is None or not found.decisions:
-        return
-    for name, decision in found.decisions.items():
-        yield f"**{escaped_markdown(decision_sentence(name, rule, decision))}**"
-        yield ""
-    yield "The same runs, as if their number had been fixed:"
-    yield ""
-
-
-def _compared(found: Comparison, *, lead: str) -> Iterator[str]:
-    yield f"{lead}{escaped_markdown(verdict_sentence(found))}{lead}"
+def _compared(found: Comparison) -> Iterator[str]:
+    yield f"**{escaped_markdown(verdict_sentence(found))}**"
+    ruled = found.stopping
+    if ruled is not None and ruled.decision.n:
+        yield escaped_markdown(decision_grounds(ruled.decision))
     yield escaped_markdown(" ".join(filter(None, (basis(found), more_runs(found)))))
+    if ruled is not None:
+        yield ""
+        yield escaped_markdown(f"{BY_NUMBER} {exploratory_sentence(found)}")
     yield ""
     sure = f"{100 * found.rule.confidence:.3g} %"
     a, b = escaped_markdown(found.a.name), escaped_markdown(found.b.name)

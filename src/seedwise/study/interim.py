@@ -20,6 +20,7 @@ from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.intervals import student_difference
 from seedwise.stats.moments import Moments
 from seedwise.stats.outlook import pairs_to_go
+from seedwise.stats.scores import Logits, Targets
 from seedwise.stats.sequential import Decision, Look
 from seedwise.store import Store, StoredRun
 
@@ -172,7 +173,7 @@ class PairedSoFar:
             elif record.logits is None or self._targets is None:
                 found.append(None)
             else:
-                found.append(float(metric.values(record.logits, self._targets)))
+                found.append(_value(metric, record.logits, self._targets))
         return found
 
     def _by_chance(self) -> Sequence[float | None]:
@@ -225,6 +226,13 @@ def _metrics(
     else:
         found = {str(main): main}
     return tuple(each for each in found.values() if not isinstance(each, OwnMetric))
+
+
+def _value(metric: BuiltInMetric, logits: Logits, targets: Targets) -> float | None:
+    try:
+        return float(metric.values(logits, targets))
+    except SeedwiseError:  # e.g. a view that this run has not: `compare` says so
+        return None
 
 
 def _difference(metric: str, moments: Moments, confidence: float) -> InterimDifference:

@@ -125,7 +125,8 @@ class _Publisher:
     def _write(self, snapshot: Snapshot) -> None:
         at = datetime.now(UTC).isoformat()
         said = asdict(Told(holder=self._holder, at=at, snapshot=snapshot))
-        with suppress(OSError):  # a full disk, a folder that may not be written: see the module
+        # A full disk, a folder that may not be written, a figure that JSON has no word for.
+        with suppress(OSError, TypeError, ValueError):
             self._draft.write_text(json.dumps(said))
             self._draft.replace(self._file)
 

@@ -1,5 +1,6 @@
 """One call of `Study.run`: what is wanted, less what is stored, is made and stored."""
 
+import inspect
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -249,5 +250,13 @@ class Complain:
             self._error = f"setup {event.setup!r} with seed {event.seed}: {event.error}"
         if isinstance(event, Finished) and event.failed:
             tries = "1 try" if event.failed == 1 else f"{event.failed} tries"
-            # stacklevel: the line of the user's that called Study.run
-            warnings.warn(f"{tries} failed; the last was {self._error}", stacklevel=5)
+            text = f"{tries} failed; the last was {self._error}"
+            warnings.warn(text, stacklevel=1 + _frames_of_ours())
+
+
+def _frames_of_ours() -> int:
+    """How many calls of this package lie between here and the user's line."""
+    count, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("seedwise."):
+        count, frame = count + 1, frame.f_back
+    return count - 1  # this function's own

@@ -28,7 +28,7 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
         outcome: A mapping with `predictions` (logits or log-probabilities; examples x classes, or
             views x examples x classes; any float dtype, kept as float16), perhaps `targets`, and
             any metrics besides; or a mapping of metric names to numbers; or one number, kept as
-            the metric `value`.
+            the metric `value`. Arrays and numbers may be torch's tensors, wherever they are.
         seconds: Wall time of the run.
 
     Returns:
@@ -38,6 +38,7 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
         DataError: The outcome is none of these.
     """
     returned = dict(outcome) if isinstance(outcome, Mapping) else {"value": outcome}
+    returned = {name: _on_host(value) for name, value in returned.items()}
     predictions, targets = returned.pop("predictions", None), returned.pop("targets", None)
     metrics = _as_metrics(returned, outcome, needed=predictions is None)
     bad = [f"{name} was {value}" for name, value in metrics.items() if not math.isfinite(value)]
@@ -61,6 +62,7 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
 
 def _as_metrics(values: Mapping[Any, Any], outcome: Any, *, needed: bool) -> dict[str, float]:
     """Metrics by name, as numbers; `needed` where nothing else was returned."""
+    values = {name: _number(value) for name, value in values.items()}
     if not all(isinstance(value, Real) for value in values.values()) or (needed and not values):
         raise DataError(
             "a training function must return predictions, metrics or a number, got "
@@ -77,6 +79,19 @@ def _as_metrics(values: Mapping[Any, Any], outcome: Any, *, needed: bool) -> dic
     return metrics
 
 
+def _on_host(value: Any) -> Any:
+    """A tensor of torch's as numpy takes it: on the CPU, without its graph, and not bfloat16."""
+    if not (hasattr(value, "detach") and hasattr(value, "cpu")):
+        return value
+    value = value.detach().cpu()
+    return value.float() if value.is_floating_point() and value.element_size() < 4 else value
+
+
+def _number(value: Any) -> Any:
+    """The number in an array of one element; anything else as it is."""
+    return value.item() if hasattr(value, "item") and np.asarray(value).size == 1 else value
+
+
 def _described(outcome: Any) -> str:
     if not isinstance(outcome, Mapping):
         return type(outcome).__name__
@@ -89,13 +104,13 @@ def _views(count: int) -> tuple[str, ...]:
 
 
 def _as_logits(predictions: Any) -> Float16[ndarray, "views examples classes"]:
-    logits = np.asarray(predictions)
-    if logits.ndim == 2:
-        logits = logits[None]
+    given = np.asarray(predictions)
+    logits = given[None] if given.ndim == 2 else given
     if logits.ndim != 3 or logits.dtype.kind != "f" or 0 in logits.shape:
+        classes = "; return the logits, not the classes" if given.ndim == 1 else ""
         raise DataError(
             "predictions must be floats, examples x classes or views x examples x classes, got "
-            f"{logits.dtype} {logits.shape}"
+            f"{given.dtype} {given.shape}{classes}"
         )
     with np.errstate(over="ignore"):  # what does not fit float16 makes the run diverged
         return np.maximum(logits, LOGIT_FLOOR).astype(np.float16)

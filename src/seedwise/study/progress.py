@@ -119,19 +119,24 @@ class Progress:
                 self._interims[event.interim.setup] = event.interim
             case RunStarted():
                 self._start(event, now)
-            case StepsDone():
-                run = self._runs[event.setup, event.seed]
-                run.epoch, run.step, run.loss = event.epoch, event.step + 1, event.loss
-            case EpochDone():
-                run = self._runs[event.setup, event.seed]
-                run.epochs.append(event.record)
-                run.epoch, run.step, run.loss = event.record.epoch + 1, 0, None
+            case StepsDone() | EpochDone():
+                self._go_on(event)
             case RunStored():
                 self._runs.pop((event.setup, event.seed), None)
                 self._setups[event.setup].add(event.state, event.metrics)
                 self._missing -= event.state != "failed"
             case _:
                 self._preparing = None
+
+    def _go_on(self, event: StepsDone | EpochDone) -> None:
+        run = self._runs.get((event.setup, event.seed))
+        if run is None:  # a late word of a run that was lost, and is made again
+            return
+        if isinstance(event, StepsDone):
+            run.epoch, run.step, run.loss = event.epoch, event.step + 1, event.loss
+        else:
+            run.epochs.append(event.record)
+            run.epoch, run.step, run.loss = event.record.epoch + 1, 0, None
 
     def snapshot(self, now: float) -> Snapshot:
         """All of it, at `now` of the same clock."""

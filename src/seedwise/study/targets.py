@@ -50,6 +50,7 @@ def keep_targets(store: Store, record: RunRecord, *, source: str) -> None:
         StudyError: The study has other targets, or none and none came with the predictions.
     """
     if record.targets is not None:
+        _check_targets(store, record.targets, source)
         store.set_dataset(dataset_of(record.targets, source=source))
     elif record.logits is not None and store.dataset() is None:
         raise StudyError(
@@ -58,11 +59,30 @@ def keep_targets(store: Store, record: RunRecord, *, source: str) -> None:
         )
 
 
+def _check_targets(store: Store, targets: Int64[ndarray, " examples"], source: str) -> None:
+    """Say in what targets differ from those that other runs had; a dataset is not looked at."""
+    known = store.dataset()
+    if known is None or known.fingerprint != _fingerprint(known.targets):
+        return
+    if len(targets) != len(known.targets):
+        fault = f"{len(targets)} targets {source}, and {store.path} has {len(known.targets)}"
+    elif differ := int((targets != known.targets).sum()):
+        fault = f"{differ} of {len(targets)} targets {source} are others than in {store.path}"
+    else:
+        return
+    raise StudyError(f"{fault}; every run must predict the same examples in the same order")
+
+
+def _fingerprint(targets: Int64[ndarray, " examples"]) -> str:
+    """What stands for a dataset of which only the targets are known."""
+    return hashlib.sha256(targets.astype("<i8").tobytes()).hexdigest()
+
+
 def dataset_of(targets: Int64[ndarray, " examples"], *, source: str) -> DatasetRecord:
     """What can be said of a dataset of which only the targets are known."""
     return DatasetRecord(
         name=source,
-        fingerprint=hashlib.sha256(targets.astype("<i8").tobytes()).hexdigest(),
+        fingerprint=_fingerprint(targets),
         split=Split(name="shipped").to_json(),
         classes=tuple(str(i) for i in range(int(targets.max()) + 1)),
         names=tuple(f"example {i}" for i in range(len(targets))),

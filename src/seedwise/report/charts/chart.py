@@ -12,7 +12,7 @@ from typing import Any
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.report.charts.theme import PAGE, THEMES, painted, settings
 
-__all__ = ["Chart", "Table", "number"]
+__all__ = ["Chart", "Key", "Table", "number"]
 
 Spec = Mapping[str, Any]
 
@@ -42,6 +42,21 @@ class Table:
         return cls(columns=tuple(columns), rows=tuple(tuple(row) for row in rows))
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An entry of a legend.
+
+    Attributes:
+        colour: Name of its colour.
+        name: What has it.
+        form: `full` or `hollow` dots, or a `dashed` line.
+    """
+
+    colour: str
+    name: str
+    form: str = "full"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chart:
     """A chart of a study.
@@ -54,7 +69,7 @@ class Chart:
         title: What it shows.
         says: What is to be seen in it, in a sentence or two: for those who can't see it.
         table: Its figures.
-        legend: Colour and name of what is told apart by colour; empty where nothing is.
+        legend: What is told apart by colour or form; empty where nothing is.
         spec: Vega-Lite, with the names of colours (`theme`) instead of colours, and without width.
     """
 
@@ -63,7 +78,7 @@ class Chart:
     says: str
     table: Table
     spec: Spec
-    legend: tuple[tuple[str, str], ...] = ()
+    legend: tuple[Key, ...] = ()
 
     def vega_lite(self, *, theme: str = "light", width: int = _WIDTH) -> dict[str, Any]:
         """The specification with everything in it, for whatever reads Vega-Lite.

@@ -7,7 +7,7 @@ from seedwise.comparison import Comparison
 from seedwise.comparison.sentences import metric_words
 from seedwise.comparison.settling import Settling, Step
 from seedwise.figures import in_points, signed
-from seedwise.report.charts.chart import Chart, Table, number
+from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import IntervalRow, heading, interval_rows, reach
 from seedwise.report.charts.theme import role
 from seedwise.stats.intervals import Difference
@@ -62,6 +62,7 @@ def forest_chart(found: Sequence[Comparison], decisions: Sequence[tuple[str, Dec
             margin=None if margin is None else scale * margin,
             widest=reach([row.value for row in rows]),
         ),
+        legend=_legend(rows, "@muted" if several else role(1), margin),
     )
 
 
@@ -224,6 +225,15 @@ def _says_difference(found: Comparison) -> str:
         f"{found.b.name} less {found.a.name}: {metric_words(size.metric)} "
         f"{with_interval(size.metric, size.difference)}."
     )
+
+
+def _legend(rows: Sequence[IntervalRow], colour: str, margin: float | None) -> tuple[Key, ...]:
+    keys = [Key(colour, "new seeds, these images")]
+    if not all(row.filled for row in rows):
+        keys.append(Key(colour, "new seeds and new images", "hollow"))
+    if margin is not None:
+        keys.append(Key("@ink", "margin of equivalence", "dashed"))
+    return tuple(keys)
 
 
 def _step(step: Step, scale: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from seedwise.comparison.predicted import ClassDifference, Predicted
 from seedwise.figures import figure
-from seedwise.report.charts.chart import Chart, Table
+from seedwise.report.charts.chart import Chart, Key, Table
 from seedwise.report.charts.differences import with_interval
 from seedwise.report.charts.rows import IntervalRow, interval_rows, reach
 from seedwise.report.charts.theme import role
@@ -88,7 +88,7 @@ def certainty_chart(found: Mapping[str, Predicted], places: Mapping[str, int]) -
         for name, each in counts.items()
         for place, (share, count) in enumerate(zip(bins, each, strict=True))
     ]
-    legend = tuple((role(places[name]), name) for name in found)
+    legend = tuple(Key(role(places[name]), name) for name in found)
     spec: dict[str, Any] = {
         "height": 240,
         "data": {"values": data},
@@ -101,7 +101,7 @@ def certainty_chart(found: Mapping[str, Predicted], places: Mapping[str, int]) -
                 "title": "share of predictions that are right",
                 "axis": {"labelAngle": -45, "labelFlush": False},
             },
-            "xOffset": {"field": "setup", "type": "nominal", "sort": [name for _, name in legend]},
+            "xOffset": {"field": "setup", "type": "nominal", "sort": [key.name for key in legend]},
             "y": {
                 "field": "images",
                 "type": "quantitative",
@@ -111,7 +111,10 @@ def certainty_chart(found: Mapping[str, Predicted], places: Mapping[str, int]) -
             "color": {
                 "field": "setup",
                 "type": "nominal",
-                "scale": {"domain": [n for _, n in legend], "range": [c for c, _ in legend]},
+                "scale": {
+                    "domain": [key.name for key in legend],
+                    "range": [key.colour for key in legend],
+                },
                 "title": None,
             },
             "tooltip": [

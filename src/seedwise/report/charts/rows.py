@@ -10,7 +10,6 @@ from seedwise.report.charts.chart import number
 __all__ = ["IntervalRow", "heading", "interval_rows", "named", "reach", "row_axis"]
 
 _ROW = 42
-_FIGURES = 140
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +64,7 @@ def interval_rows(
         rows: From above to below.
         title: Of the axis.
         reference: Where a line stands that means "nothing"; None for no line.
-        margin: Half the width of a shaded band about the reference; None for none.
+        margin: How far from the reference dashed lines stand; None for none.
         log: A logarithmic axis.
         zero: Begin the axis at 0.
         widest: Intervals that reach farther out than this are cut off there; the figures say
@@ -113,7 +112,7 @@ def interval_rows(
                 "tooltip": tips,
             },
         },
-        *named(y, label="label", figures="figures", room=_FIGURES, above=8),
+        *named(y, label="label", figures="figures", above=8),
     ]
     return {
         "height": _ROW * len(rows) + 10,
@@ -144,34 +143,39 @@ def row_axis(rows: int, *, above: float, below: float) -> dict[str, Any]:
 
 
 def named(
-    y: dict[str, Any], *, label: str, figures: str, room: int, above: int, weight: int = 400
+    y: dict[str, Any], *, label: str, figures: str, above: int, weight: int = 400
 ) -> list[dict[str, Any]]:
-    """Layers with the name of each row at the left and its figures at the right, above the row.
+    """Layers with the name of each row above it at the left, and its figures at the right.
 
-    Names do not stand beside the axis: a name may be long, and a screen narrow. A halo keeps the
-    lines of the grid out of the letters.
+    Names do not stand beside the axis: a name may be long, and a screen narrow. A halo keeps
+    lines out of the letters.
 
     Args:
         y: The encoding of the rows.
         label: The field of the name.
         figures: The field of the figures; the field `ink` has the colour of the name.
-        room: What the figures take of the width, in pixels.
-        above: How far above the row, in pixels.
+        above: How far above the row the name stands, in pixels.
         weight: Of the name's letters.
     """
-    text = {"type": "text", "baseline": "bottom", "dy": -above}
-    left = {**text, "align": "left", "limit": {"expr": f"width - {room}"}, "fontWeight": weight}
-    right = {**text, "align": "right", "color": "@muted"}
-    halo = {"stroke": "@paper", "strokeWidth": 4, "strokeJoin": "round"}
-    at_left = {"x": {"value": 0}, "y": y, "text": {"field": label}}
+    name = {
+        "type": "text",
+        "align": "left",
+        "baseline": "bottom",
+        "dy": -above,
+        "limit": {"expr": "width"},
+        "fontWeight": weight,
+    }
+    halo = {"stroke": "@paper", "strokeWidth": 8, "strokeJoin": "round"}
+    at = {"x": {"value": 0}, "y": y, "text": {"field": label}}
     ink = {"color": {"field": "ink", "scale": None}}
-    at_right = {"x": {"value": "width"}, "y": y, "text": {"field": figures}}
-    tip = {"tooltip": [{"field": label, "title": "what"}]}
+    tip = {"tooltip": [{"field": label, "title": "what"}, {"field": figures, "title": "value"}]}
     return [
-        {"mark": {**left, **halo}, "encoding": at_left},
-        {"mark": {**right, **halo}, "encoding": at_right},
-        {"mark": left, "encoding": {**at_left, **ink, **tip}},
-        {"mark": right, "encoding": at_right},
+        {"mark": {**name, **halo}, "encoding": at},
+        {"mark": name, "encoding": {**at, **ink, **tip}},
+        {
+            "mark": {"type": "text", "align": "left", "dx": 12, "color": "@muted"},
+            "encoding": {"x": {"value": "width"}, "y": y, "text": {"field": figures}},
+        },
     ]
 
 
@@ -226,24 +230,22 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _reference(at: float, margin: float | None) -> list[dict[str, Any]]:
-    """A line, and a band about it."""
-    layers: list[dict[str, Any]] = []
+    """A line, and a dashed one at either side of it."""
+    rule = {"type": "rule", "color": "@ink", "strokeWidth": 1}
+    x = {"field": "at", "type": "quantitative"}
+    layers = [
+        {
+            "data": {"values": [{"at": at}]},
+            "mark": {**rule, "opacity": 0.7},
+            "encoding": {"x": x},
+        }
+    ]
     if margin is not None:
         layers.append(
             {
-                "data": {"values": [{"from": at - margin, "to": at + margin}]},
-                "mark": {"type": "rect", "color": "@margin", "opacity": 0.16},
-                "encoding": {
-                    "x": {"field": "from", "type": "quantitative"},
-                    "x2": {"field": "to"},
-                },
+                "data": {"values": [{"at": at - margin}, {"at": at + margin}]},
+                "mark": {**rule, "strokeDash": [5, 4], "opacity": 0.5},
+                "encoding": {"x": x},
             }
         )
-    layers.append(
-        {
-            "data": {"values": [{"at": at}]},
-            "mark": {"type": "rule", "color": "@ink", "strokeWidth": 1, "opacity": 0.7},
-            "encoding": {"x": {"field": "at", "type": "quantitative"}},
-        }
-    )
     return layers

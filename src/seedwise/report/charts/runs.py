@@ -10,7 +10,7 @@ import numpy as np
 from seedwise.comparison.learning import LearningCurve
 from seedwise.comparison.sentences import metric_words
 from seedwise.figures import figure, in_points, spread
-from seedwise.report.charts.chart import Chart, Table, number
+from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import named, row_axis
 from seedwise.report.charts.theme import role
 from seedwise.report.papers import Cell
@@ -88,7 +88,7 @@ def runs_chart(
         },
         *(
             {"data": {"values": rows}, **layer}
-            for layer in named(y, label="setup", figures="figures", room=170, above=20, weight=600)
+            for layer in named(y, label="setup", figures="figures", above=20, weight=600)
         ),
     ]
     table = [
@@ -99,7 +99,7 @@ def runs_chart(
     return Chart(
         kind="runs",
         title=f"Every run: {metric_words(metric)}",
-        says=" ".join(f"{row['setup']}: mean {row['figures']}." for row in rows),
+        says=" ".join(row["says"] for row in rows),
         table=Table.of(("setup", "seed", metric_words(metric)), table),
         spec={"height": _ROW * len(names), "data": {"values": dots}, "layer": layers},
     )
@@ -129,11 +129,11 @@ def curves_chart(curves: Sequence[LearningCurve], places: Mapping[str, int]) -> 
             zip(curve.mean, curve.low, curve.high, strict=True), start=1
         )
     ]
-    legend = tuple((role(places[curve.setup]), curve.setup) for curve in curves)
+    legend = tuple(Key(role(places[curve.setup]), curve.setup) for curve in curves)
     colour = {
         "field": "setup",
         "type": "nominal",
-        "scale": {"domain": [n for _, n in legend], "range": [c for c, _ in legend]},
+        "scale": {"domain": [k.name for k in legend], "range": [k.colour for k in legend]},
         "title": None,
     }
     words = _WORDS[name]
@@ -271,16 +271,16 @@ def _mean(
 ) -> dict[str, Any]:
     scale = 100 if in_points(metric) else 1
     cell = Cell.of(Sample.of(np.array(list(runs.values()))), confidence)
-    n = cell.sample.n
-    sd = "" if math.isnan(cell.sample.sd) else f"sd {spread(metric, cell.sample.sd)}, "
+    mean = figure(metric, cell.sample.mean)
+    sd = "" if math.isnan(cell.sample.sd) else f" ± {spread(metric, cell.sample.sd)}"
     return {
         "setup": name,
         "row": place,
         "value": number(scale * cell.sample.mean),
         "low": number(scale * cell.low),
         "high": number(scale * cell.high),
-        "interval": f"{figure(metric, cell.sample.mean)} "
-        f"[{spread(metric, cell.low)}, {spread(metric, cell.high)}]",
-        "figures": f"{figure(metric, cell.sample.mean)}, {sd}n = {n}",
+        "interval": f"{mean} [{spread(metric, cell.low)}, {spread(metric, cell.high)}]",
+        "figures": f"{mean.removesuffix(' %')}{sd}",
+        "says": f"{name}: mean {mean}, sd {spread(metric, cell.sample.sd)}, n = {cell.sample.n}.",
         "ink": role(place),
     }

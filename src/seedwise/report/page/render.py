@@ -46,7 +46,6 @@ def report_html(
     *,
     metric: str | None = None,
     thumbnails: Thumbnails | None = None,
-    refresh: float | None = None,
 ) -> str:
     """The report of a study, as one HTML page.
 
@@ -57,8 +56,6 @@ def report_html(
         setups: Their names, the baseline first; none for all that have a result.
         metric: The metric that decides; None for the one that was fixed, else the usual one.
         thumbnails: Where pictures of images come from; None for none.
-        refresh: Seconds after which the page loads itself again, for one that is served while runs
-            are made; None for a page that stays.
 
     Raises:
         UnknownName: No such setup or metric.
@@ -83,7 +80,6 @@ def report_html(
             scripts=scripts,
             style=style,
             policy=_policy(scripts, style),
-            refresh=refresh,
             seedwise=store.facts.seedwise,
         )
     )
@@ -144,7 +140,7 @@ def _style() -> str:
     )
     colours = (
         f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
-        + "".join(f".{n}{{color:var(--{n})}}" for n in THEMES["light"] if n.startswith("setup-"))
+        + "".join(f".{n}{{color:var(--{n})}}" for n in THEMES["light"])
     )
     return colours + _text("report.css")
 

@@ -37,12 +37,22 @@
   };
 
   const places = [...document.querySelectorAll(".plot")];
+  // Room for each chart beforehand, so that nothing below moves when it is drawn.
+  for (const place of places) place.style.minHeight = `${specs[place.dataset.chart].height + 41}px`;
   const near = new IntersectionObserver(
     (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target)),
     { rootMargin: "600px" },
   );
   places.forEach((place) => near.observe(place));
   addEventListener("beforeprint", () => places.forEach(draw));
+  const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+  const rest = () => {
+    const place = places.find((each) => !each.dataset.drawn);
+    if (!place) return;
+    draw(place);
+    idle(rest, { timeout: 400 });
+  };
+  addEventListener("load", () => idle(rest, { timeout: 400 }));
   addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
 
   addEventListener("keydown", (event) => {
@@ -68,7 +78,4 @@
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     });
   }
-
-  const seconds = Number(document.body.dataset.refresh);
-  if (seconds > 0) setInterval(() => { if (!document.hidden) location.reload(); }, 1000 * seconds);
 })();

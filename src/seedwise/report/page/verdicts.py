@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from seedwise.comparison import Comparison, StoppingRule
+from seedwise.comparison import Comparison
 from seedwise.comparison.cautions import cautions
-from seedwise.comparison.decided import decision_promise, decision_sentence
+from seedwise.comparison.decided import decision_grounds
 from seedwise.comparison.sentences import (
     BY_NUMBER,
     basis,
@@ -18,7 +18,6 @@ from seedwise.report.charts import Table, charts
 from seedwise.report.charts.differences import with_interval
 from seedwise.report.findings import NOISE_RUNS, Findings
 from seedwise.report.page.parts import Block, Drawn, Listed, Said, Section
-from seedwise.stats.sequential import Decision
 
 __all__ = ["noise_section", "runs_section", "trace_section", "verdict_section"]
 
@@ -46,14 +45,15 @@ def verdict_section(found: Findings) -> Section:
     """What can be claimed, by how much, and how sure that is."""
     if not found.comparisons:
         return Section("verdict", "What the runs show", tuple(_alone(found)))
-    return Section("verdict", "Verdict", (*_decided(found), *_compared(found)))
+    return Section("verdict", "Verdict", tuple(_compared(found)))
 
 
 def runs_section(found: Findings) -> Section:
     """Every run, and how they learn."""
     blocks: list[Block] = [Drawn(each) for each in charts("runs", found)]
     joined = " A line joins two runs with the same seed." if _paired(found) else ""
-    blocks.append(Said(f"The diamond is the mean, the bar its interval.{joined}", "quiet"))
+    mean = "The diamond is the mean, the bar its interval; figures are mean ± standard deviation."
+    blocks.append(Said(f"{mean}{joined}", "quiet"))
     for name in found.setups:
         lost = sum(run.state == "diverged" for run in found.runs[name])
         if lost:
@@ -91,43 +91,21 @@ def _paired(found: Findings) -> bool:
     return any(each.paired for each in found.comparisons)
 
 
-def _decided(found: Findings) -> Iterator[Block]:
-    """The stopping rule's words, where a study has one."""
-    rule = found.stopping
-    if rule is None or not found.decisions:
-        return
-    for name, decision in found.decisions.items():
-        yield Said(decision_sentence(name, rule, decision), "verdict")
-    for name, decision in found.decisions.items():
-        yield Said(_grounds(name, rule, decision))
-    yield Said(decision_promise(rule), "quiet")
-    yield Said(BY_NUMBER)
-
-
-def _grounds(name: str, rule: StoppingRule, found: Decision) -> str:
-    look = found.trace[-1]
-    accuracy = with_interval("accuracy", look.accuracy)
-    if found.verdict == "equivalent":
-        accuracy = with_interval("accuracy", found)
-    matched = ""
-    if look.matched is not None:
-        matched = f"; matched accuracy {with_interval('matched_accuracy', look.matched)}"
-    return (
-        f"{name} less {rule.baseline}: accuracy {accuracy} points, "
-        f"{100 * found.confidence:.3g} % interval{matched}."
-    )
-
-
 def _compared(found: Findings) -> Iterator[Block]:
-    """The verdict of each comparison, and its figures."""
-    lead = "text" if found.decisions else "verdict"
+    """The verdict of each comparison, as `seedwise compare` prints it, and its figures."""
     for each in found.comparisons:
-        yield Said(exploratory_sentence(each) or verdict_sentence(each), lead)
-        yield Said(_intervals(each))
-        if each.stopping is None:
+        yield Said(verdict_sentence(each), "verdict")
+        ruled = each.stopping
+        if ruled is None:
+            yield Said(_intervals(each))
             yield Said(" ".join(filter(None, (basis(each), more_runs(each)))))
+            continue
+        if ruled.decision.n:
+            yield Said(f"By the rule: {decision_grounds(ruled.decision)}")
+        yield Said(basis(each), "quiet")
+        yield Said(f"{BY_NUMBER} {exploratory_sentence(each)} {_intervals(each)}", "quiet")
     yield from map(Drawn, charts("forest", found))
-    yield Said(_populations(found.comparisons[0]), "quiet")
+    yield Said(_reading(found.comparisons[0]), "quiet")
     for caution, names in _cautions(found).items():
         everywhere = len(names) == len(found.comparisons)
         yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
@@ -158,13 +136,10 @@ def _intervals(found: Comparison) -> str:
     return f"{text} ({sure} intervals)."
 
 
-def _populations(found: Comparison) -> str:
+def _reading(found: Comparison) -> str:
     sure = f"{100 * found.rule.confidence:.3g} %"
     decides = metric_words(found.deciding.metric).capitalize()
-    return (
-        f"Full dots: {sure} intervals for new seeds on these images. Hollow dots: for new seeds "
-        f"and new images of the same kind. {decides} decides the sign."
-    )
+    return f"{sure} intervals. {decides} decides the sign."
 
 
 def _figures(found: Findings) -> Table:
