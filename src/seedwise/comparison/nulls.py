@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
-from scipy import stats
+from scipy.special import betaincinv
 
 from seedwise.comparison.stopping import differences
 from seedwise.comparison.values import metric_values
@@ -167,9 +167,9 @@ def _rate(verdicts: Iterable[bool | None]) -> NullRate:
     """Count verdicts; None stands for a comparison that could not be made."""
     counts = Counter(verdicts)
     made = counts[True] + counts[False]
-    low, high = 0.0, 1.0
-    if made:
-        low, high = stats.binomtest(counts[True], made).proportion_ci(0.95, method="exact")
+    # Clopper and Pearson's interval, as scipy.stats.binomtest has it.
+    low = float(betaincinv(counts[True], counts[False] + 1, 0.025)) if counts[True] else 0.0
+    high = float(betaincinv(counts[True] + 1, counts[False], 0.975)) if counts[False] else 1.0
     return NullRate(
         comparisons=made,
         rejected=counts[True],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from seedwise.comparison import SetupSummary, summarise
 from seedwise.comparison.independent import independent_runs
@@ -47,7 +47,7 @@ class Cell:
         """
         if sample.n < 2:
             return cls(sample=sample, low=-math.inf, high=math.inf)
-        t = float(stats.t.ppf((1 + confidence) / 2, sample.n - 1))
+        t = float(stdtrit(sample.n - 1, (1 + confidence) / 2))
         half = t * sample.sd / math.sqrt(sample.n)
         return cls(sample=sample, low=sample.mean - half, high=sample.mean + half)
 

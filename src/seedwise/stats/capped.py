@@ -18,7 +18,7 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from seedwise.errors import UnknownName
 
@@ -53,7 +53,7 @@ def _pocock(share: float, level: float) -> float:
 
 
 def _obrien_fleming(share: float, level: float) -> float:
-    return float(2 * stats.norm.sf(stats.norm.isf(level / 2) / np.sqrt(share)))
+    return float(2 * special.ndtr(special.ndtri(level / 2) / np.sqrt(share)))
 
 
 _SPENDING: Mapping[str, Callable[[float, float], float]] = MappingProxyType(
@@ -134,7 +134,7 @@ def _constant(cap: int, level: float) -> Float64[ndarray, " cap"]:
 def _nominal(cap: int, log_level: float) -> Float64[ndarray, " cap"]:
     """Bounds of the same one-sided nominal level at every look."""
     n = np.arange(1, cap + 1)
-    reached = stats.t.isf(np.exp(log_level), np.maximum(n - 1, 1))
+    reached = -special.stdtrit(np.maximum(n - 1, 1), np.exp(log_level))
     return np.where(n < FIRST_LOOK, np.inf, reached)
 
 

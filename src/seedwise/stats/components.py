@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float, Int64
 from numpy import ndarray
-from scipy import stats
+from scipy.special import chdtri
 
 from seedwise.errors import DataError
 from seedwise.stats.variance import Estimate
@@ -235,6 +235,6 @@ def _combined(terms: Sequence[tuple[float, float, int]], confidence: float) -> E
 def _chi_square_factors(freedom: int, confidence: float) -> tuple[float, float]:
     """What a mean square is multiplied by for the ends of its interval."""
     return (
-        freedom / float(stats.chi2.ppf((1 + confidence) / 2, freedom)),
-        freedom / float(stats.chi2.ppf((1 - confidence) / 2, freedom)),
+        freedom / float(chdtri(freedom, (1 - confidence) / 2)),
+        freedom / float(chdtri(freedom, (1 + confidence) / 2)),
     )

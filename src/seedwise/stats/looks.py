@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from jaxtyping import Bool, Float64, Int8
 from numpy import ndarray
-from scipy import stats
+from scipy.special import stdtr
 
 from seedwise.errors import ConfigError, DataError
 from seedwise.stats.anytime import anytime_bounds
@@ -204,11 +204,10 @@ def _chance(rule: Rule, size: Sums, t: Differences) -> Differences:
     sign_limit = rule.bounds(cap, rule.alpha)[-1] / np.sqrt(cap)
     room = rule.difference / size.sd - rule.bounds(cap, 2 * rule.alpha)[-1] / np.sqrt(cap)
     effect, centre = t / np.sqrt(n), size.mean / size.sd
-    cdf = stats.t.cdf
-    sign = cdf((effect - sign_limit) / scale, freedom) + cdf(
-        (-effect - sign_limit) / scale, freedom
+    sign = stdtr(freedom, (effect - sign_limit) / scale) + stdtr(
+        freedom, (-effect - sign_limit) / scale
     )
-    equivalent = cdf((room - centre) / scale, freedom) - cdf((-room - centre) / scale, freedom)
+    equivalent = stdtr(freedom, (room - centre) / scale) - stdtr(freedom, (-room - centre) / scale)
     chance = sign + np.where(room > 0, equivalent, 0.0)
     judged = (n >= FIRST_LOOK) & (n < cap) & np.isfinite(size.sd)
     return np.where(judged, chance, 1.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
-from scipy import stats
+from scipy.special import ndtri
 
 from seedwise.errors import DataError
 
@@ -77,8 +77,8 @@ def variance_of(values: Float[ndarray, " runs"], *, confidence: float = 0.95) ->
     value = float(values.var(ddof=1)) if n > 1 else math.nan
     if n < _FEWEST or value <= 1e-24:  # equal runs differ by rounding only
         return Estimate(value=value, low=0.0, high=math.inf)
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    trimmed = float(stats.trim_mean(values, min(0.49, 1 / (2 * math.sqrt(n - 4)))))
+    z = float(ndtri((1 + confidence) / 2))
+    trimmed = _trimmed_mean(values, min(0.49, 1 / (2 * math.sqrt(n - 4))))
     squares = float(((values - values.mean()) ** 2).sum())
     kurtosis = n * float(((values - trimmed) ** 4).sum()) / squares**2
     c = n / (n - z)
@@ -88,6 +88,12 @@ def variance_of(values: Float[ndarray, " runs"], *, confidence: float = 0.95) ->
         low=c * value * math.exp(-z * error),
         high=c * value * math.exp(z * error),
     )
+
+
+def _trimmed_mean(values: Float[ndarray, " runs"], share: float) -> float:
+    """The mean without so large a share of the values at either end."""
+    cut = int(share * len(values))
+    return float(np.sort(values)[cut : len(values) - cut].mean())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
