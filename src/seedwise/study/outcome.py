@@ -3,6 +3,7 @@
 import math
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from numbers import Real
 from typing import Any
@@ -135,9 +136,15 @@ def _as_targets(
 
 def _made_by() -> Mapping[str, Any]:
     return {
-        "seedwise": version("seedwise"),
+        "seedwise": _version(),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "host": platform.node(),
     }
+
+
+@cache
+def _version() -> str:
+    """Looked up once a process: it reads the disk, for a millisecond."""
+    return version("seedwise")
