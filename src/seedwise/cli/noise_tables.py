@@ -7,10 +7,10 @@ from rich.text import Text
 from seedwise.cli.console import Console
 from seedwise.cli.repeat_tables import named_table, percent, sentence
 from seedwise.cli.tables import print_table
-from seedwise.cli.words import count, spread
 from seedwise.comparison import Variance
-from seedwise.comparison.sentences import in_points, metric_words
+from seedwise.comparison.phrases import metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
+from seedwise.figures import count, in_points, spread
 from seedwise.stats.variance import ENOUGH_RUNS, Estimate
 
 __all__ = ["print_variance"]

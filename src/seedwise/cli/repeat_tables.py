@@ -8,10 +8,10 @@ from rich.text import Text
 
 from seedwise.cli.console import Console
 from seedwise.cli.tables import plain_table, print_table
-from seedwise.cli.words import count, figure, spread
 from seedwise.comparison import NullComparisons, RepeatComparison
 from seedwise.comparison.nulls import NullRate
-from seedwise.comparison.sentences import metric_words
+from seedwise.comparison.phrases import metric_words
+from seedwise.figures import count, figure, spread
 from seedwise.stats.variance import Estimate
 
 __all__ = ["named_table", "percent", "print_nulls", "print_repeat", "sentence"]

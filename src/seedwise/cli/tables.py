@@ -6,9 +6,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.console import Console
-from seedwise.cli.words import count, figure, in_points, spread
 from seedwise.comparison import SetupSummary, Summary
 from seedwise.comparison.independent import sharing_note
+from seedwise.figures import count, figure, in_points, spread
 
 __all__ = ["plain_table", "print_summary", "print_table", "say"]
 

@@ -8,7 +8,6 @@ from rich.text import Text
 
 from seedwise.cli.console import Console
 from seedwise.cli.tables import print_table
-from seedwise.cli.words import count, figure, in_points, percent, signed, spread
 from seedwise.comparison import Comparison, TargetComparison
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.contrast import Contrast
@@ -22,6 +21,7 @@ from seedwise.comparison.sentences import (
     target_sentence,
     verdict_sentence,
 )
+from seedwise.figures import count, figure, in_points, interval, percent, signed, spread
 from seedwise.stats.intervals import Difference
 
 __all__ = ["print_comparison", "print_comparisons", "print_target"]
@@ -207,7 +207,7 @@ def _chance(found: Comparison) -> str:
 
 
 def _interval(metric: str, found: Difference) -> str:
-    return f"[{signed(metric, found.low)}, {signed(metric, found.high)}]"
+    return interval(metric, found.low, found.high)
 
 
 def _share(value: float) -> str:

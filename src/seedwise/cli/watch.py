@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from seedwise.cli.base import Command
-from seedwise.cli.words import clock, count
+from seedwise.cli.words import clock
+from seedwise.figures import count
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from seedwise.comparison import Variance
-from seedwise.comparison.sentences import metric_words
+from seedwise.comparison.phrases import metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
 from seedwise.figures import in_points, signed, spread
 from seedwise.report.charts.chart import Chart, Table
