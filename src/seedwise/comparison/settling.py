@@ -11,7 +11,7 @@ from seedwise.comparison.result import Comparison
 from seedwise.seeds import Seed
 from seedwise.stats.sequential import Decision, Interval
 
-__all__ = ["Settling", "Step", "settled", "stopped"]
+__all__ = ["Settling", "Step", "settled", "settled_by_rule"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Settling:
     steps: tuple[Step, ...]
 
 
-def stopped(
+def settled_by_rule(
     a: str, b: str, decision: Decision, metric: str, *, alpha: float, margin: float
 ) -> Settling:
     """The looks of a stopping rule.
