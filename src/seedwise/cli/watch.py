@@ -102,13 +102,14 @@ def _one_line(seen: "Sight") -> str:
 
 def _watch(study: Path) -> None:
     from seedwise.cli.console import Console
+    from seedwise.cli.tables import say
 
     console = Console()
     if console.is_terminal:
         _draw(console, study)
         return
     for line in changes(_sights(study)):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
 
 
 def _sights(study: Path) -> "Iterator[Sight]":
