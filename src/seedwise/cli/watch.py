@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.cli.words import clock
 from seedwise.figures import count
@@ -35,7 +36,7 @@ _STALE = 15.0
         130: "ended by Ctrl-C; the study is as it was",
     },
 )
-@click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
+@options.study
 @click.option("--serve", is_flag=True, help="Show the report in a browser of this machine.")
 @click.option(
     "--port",

@@ -80,7 +80,7 @@ def trace_chart(found: Settling, colour: str) -> Chart:
     lines = [{"at": 0.0, "what": "no difference"}]
     if found.margin is not None:
         lines += [{"at": side * scale * found.margin, "what": "margin"} for side in (-1, 1)]
-    low, high = _window(data, lines, found.steps)
+    low, high = _window(data, lines)
     y = {
         "type": "quantitative",
         "title": f"{words}, difference" + (" (points)" if scale == 100 else ""),
@@ -246,7 +246,7 @@ def _ends(found: Interval) -> tuple[float, float, float]:
 
 
 def _window(
-    data: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]], steps: Sequence[Step]
+    data: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]
 ) -> tuple[float, float]:
     """What is shown of the axis: all dots and lines, and of early intervals what is near them."""
     held = [each["own"] for each in data] + [line["at"] for line in lines]
