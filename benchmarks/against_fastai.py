@@ -21,6 +21,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+from machine import cpu_name
+
 SIDES = ("fastai float32", "seedwise float32", "seedwise bf16")
 WARM_UP = 2
 
@@ -154,11 +156,6 @@ def report(rates: dict[str, list[float]], arguments: argparse.Namespace) -> None
         print(f"{side}: {mid:.2f} times fastai [{low:.2f}, {high:.2f}], n = {len(logs)}")
     if arguments.output:
         arguments.output.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
 
 
 if __name__ == "__main__":

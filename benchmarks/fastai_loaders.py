@@ -26,6 +26,8 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from machine import cpu_name
+
 SIDES = ("ImageDataLoaders", "data_loaders")
 SIZE, BATCH = 64, 64
 TRAIN, VALID = 200, 50
@@ -206,11 +208,6 @@ def report(results: dict, decoding: float, arguments: argparse.Namespace) -> Non
     print(f"decoding once: {decoding:.1f} s")
     if arguments.output:
         arguments.output.write_text(json.dumps(record, indent=1) + "\n")
-
-
-def cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
 
 
 if __name__ == "__main__":

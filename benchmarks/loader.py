@@ -28,6 +28,8 @@ from scipy import stats
 from seedwise import Seed, Setup
 from seedwise.data import Split, draw, open_data, train_batches
 
+from machine import cpu_name
+
 BATCH, SIZE = 64, 128
 
 
@@ -181,11 +183,6 @@ def report(milliseconds, decoding, count, output):
             )
     if output:
         output.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from seedwise.comparison.beforehand import PLAN, plan_of
+from seedwise.comparison.beforehand import plan_of
 from seedwise.comparison.rule import Rule
 from seedwise.records import VIEWS, DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.store import Store
+from seedwise.store import PLAN, Store
 
 IMAGES, CLASSES, TRIES = 2_500, 10, 3
 TARGETS = np.arange(IMAGES) % CLASSES

@@ -1,8 +1,8 @@
-"""Metrics as people read them: accuracies are fractions inside, and points in print."""
+"""Numbers as people read them. Accuracies are fractions everywhere but here: points in print."""
 
 import math
 
-__all__ = ["figure", "in_points", "signed", "spread"]
+__all__ = ["count", "figure", "in_points", "interval", "percent", "signed", "spread"]
 
 _SHARES = frozenset(
     f"{kind}accuracy" for kind in ("", "class_", "matched_", "ranked_", "smoothed_", "top_")
@@ -21,20 +21,17 @@ def figure(metric: str, value: float) -> str:
     >>> figure("accuracy", 0.83516), figure("cross_entropy", 0.51239), figure("accuracy", math.nan)
     ('83.52 %', '0.5124', '-')
     """
-    if math.isnan(value):
-        return "-"
-    return f"{100 * value:.2f} %" if in_points(metric) else f"{value:.4g}"
+    unit = " %" if in_points(metric) and not math.isnan(value) else ""
+    return f"{_number(metric, value)}{unit}"
 
 
 def spread(metric: str, value: float) -> str:
-    """A difference or standard deviation of a metric.
+    """A difference or standard deviation of a metric, or a value whose unit stands elsewhere.
 
-    >>> spread("accuracy", 0.00351), spread("accuracy", math.inf)
-    ('0.35', 'inf')
+    >>> spread("accuracy", 0.00351), spread("accuracy", -1e-9), spread("accuracy", math.inf)
+    ('0.35', '0.00', 'inf')
     """
-    if math.isnan(value):
-        return "-"
-    return f"{100 * value:.2f}" if in_points(metric) else f"{value:.4g}"
+    return _number(metric, value)
 
 
 def signed(metric: str, value: float) -> str:
@@ -43,7 +40,40 @@ def signed(metric: str, value: float) -> str:
     >>> signed("accuracy", 0.00351), signed("accuracy", -0.01), signed("cross_entropy", 0.0)
     ('+0.35', '-1.00', '+0')
     """
-    if not math.isfinite(value):
-        return "-" if math.isnan(value) else f"{value:+}"
-    scaled = 100 * value if in_points(metric) else value
-    return f"{round(scaled, 2) + 0.0:+.2f}" if in_points(metric) else f"{scaled + 0.0:+.4g}"
+    return _number(metric, value, "+")
+
+
+def interval(metric: str, low: float, high: float) -> str:
+    """The interval of a difference.
+
+    >>> interval("accuracy", 0.004, 0.016), interval("cross_entropy", -math.inf, math.inf)
+    ('[+0.40, +1.60]', '[-inf, +inf]')
+    """
+    return f"[{signed(metric, low)}, {signed(metric, high)}]"
+
+
+def percent(share: float) -> str:
+    """A rate or a confidence, as short as it can be said.
+
+    >>> percent(0.95), percent(0.05 / 3)
+    ('95 %', '1.67 %')
+    """
+    return f"{100 * share:.3g} %"
+
+
+def count(number: int, what: str) -> str:
+    """So many of something.
+
+    >>> count(1, "run"), count(1000, "run")
+    ('1 run', '1,000 runs')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _number(metric: str, value: float, sign: str = "") -> str:
+    if math.isnan(value):
+        return "-"
+    if not in_points(metric):
+        return f"{value + 0.0:{sign}.4g}"  # + 0.0 makes 0 of -0
+    points = round(100 * value, 2) if math.isfinite(value) else value
+    return f"{points + 0.0:{sign}.2f}"

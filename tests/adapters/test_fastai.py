@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from libraries import library
 from seedwise.data import Split, draw, open_data, train_batches, valid_batches
 from seedwise.errors import ConfigError, RunExists
 from seedwise.models import build, initialise
@@ -23,6 +22,7 @@ from seedwise.study import Study
 from seedwise.train import train
 from seedwise.train.machine import prepared
 
+from libraries import library
 from reference import golden
 
 fastai = library("fastai.basics", install="pip install --no-deps -r requirements-nodeps.txt")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from libraries import library
 from seedwise.data import Split, draw, open_data, train_batches, valid_batches
 from seedwise.errors import ConfigError
 from seedwise.models import build, initialise
@@ -21,6 +20,7 @@ from seedwise.store import Store
 from seedwise.train import train
 from seedwise.train.machine import prepared
 
+from libraries import library
 from reference import golden
 
 if importlib.util.find_spec("fastai") and importlib.util.find_spec("fastai.learner"):

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from libraries import library
 from seedwise.adapters.tracked import tracked_runs
 from seedwise.study import Study, record
 
 import trainings
+from libraries import library
 
 HINT = "pip install -r requirements-adapters.txt"
 

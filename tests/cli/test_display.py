@@ -135,8 +135,8 @@ def test_many_runs_fit_the_terminal(width, height):
 
 
 def test_names_are_shown_as_they_are():
-    """A setup's name is data: neither markup nor a link."""
-    name = "[red]lr[/red]"
+    """A setup's name is data: neither markup nor a picture."""
+    name = "[red]lr:bug:[/red]"
     events = [planned(setups=(name,), wanted=2), started(name, 0), stored(name, 0)]
     assert name in picture(events)
     assert any(name in line for line in lines(events))

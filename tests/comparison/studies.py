@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from seedwise.comparison.beforehand import PLAN, plan_of
+from seedwise.comparison.beforehand import plan_of
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stopping import StoppingRule
 from seedwise.records import VIEWS, DatasetRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.store import Store
+from seedwise.store import PLAN, Store
 
 ENDED = datetime(2026, 3, 1, tzinfo=UTC)
 IMAGES, CLASSES = 300, 5

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from libraries import library
 from seedwise.data import Split, choose_loader, draw, open_data
 from seedwise.data.augment import MEAN, STD
 from seedwise.data.decode import decode
@@ -15,6 +14,7 @@ from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.train import train
 
+from libraries import library
 from pictures import encoded, picture
 from reference import SHARED
 

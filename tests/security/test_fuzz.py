@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from seedwise.comparison import Rule, compare, run_table, summarise
-from seedwise.comparison.beforehand import PLAN, plan_of
+from seedwise.comparison.beforehand import plan_of
 from seedwise.data import Split, open_data
 from seedwise.data.decode import MOST_PIXELS, Undecodable, decode
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError
-from seedwise.store import Store, check_study, schema
+from seedwise.store import PLAN, Store, check_study, schema
 from seedwise.study import record
 from seedwise.study.arrays import read_arrays
 from seedwise.study.config import load_study

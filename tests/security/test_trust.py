@@ -66,6 +66,7 @@ EVIL = [
     "<script>alert(1)</script>",
     "a\nb",
     "%s %n {0}",
+    "mish:bug:",
 ]
 
 
@@ -115,6 +116,7 @@ def test_nothing_from_a_study_commands_the_terminal(evil, tmp_path, monkeypatch)
         assert "Traceback (most recent call last)" not in said
     status = CliRunner().invoke(cli, ["status", str(evil)]).stdout
     assert "[bold red]mish[/bold red]" in status  # shown, not obeyed
+    assert "mish:bug: seed 6 failed" in status
     assert not (tmp_path / "owned").exists()
 
 

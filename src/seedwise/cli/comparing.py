@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 
@@ -38,7 +39,7 @@ _FAILING = {
         2: "no such setup or metric, or no finished run of it",
     },
 )
-@click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
+@options.study
 @click.argument("setups", nargs=-1)
 @click.option(
     "--metric",

@@ -12,7 +12,9 @@ from rich.text import Text
 from seedwise.cli.console import Console
 from seedwise.cli.interims import interim_line
 from seedwise.cli.picture import EPOCH_COLUMNS, epoch_cells, picture, time_line
-from seedwise.cli.words import clock, count, figure, last_line, printable
+from seedwise.cli.tables import say
+from seedwise.cli.words import clock, last_line, printable
+from seedwise.figures import count, figure
 from seedwise.records import EpochRecord
 from seedwise.store import StoredRun
 from seedwise.study.events import (
@@ -88,7 +90,7 @@ class _Lines:
                 pass
 
     def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, line)
 
 
 class _Picture:

@@ -10,8 +10,8 @@ import click
 
 from seedwise.cli import options
 from seedwise.cli.base import Command
-from seedwise.cli.words import count
 from seedwise.errors import ConfigError, MissingPackage
+from seedwise.figures import count
 
 if TYPE_CHECKING:
     from seedwise.comparison import RunTable

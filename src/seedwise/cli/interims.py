@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seedwise.cli.words import in_points, percent, printable, signed, spread
+from seedwise.cli.words import printable
+from seedwise.figures import in_points, interval, percent, signed, spread
 from seedwise.study.interim import Interim, InterimDifference
 
 __all__ = ["difference_table", "interim_line", "lines_of"]
@@ -93,7 +94,7 @@ def _numbers(each: InterimDifference) -> str:
     estimate = signed(each.metric, each.estimate)
     if math.isinf(each.low):
         return estimate  # no interval yet
-    return f"{estimate} [{signed(each.metric, each.low)}, {signed(each.metric, each.high)}]"
+    return f"{estimate} {interval(each.metric, each.low, each.high)}"
 
 
 def _said(found: Interim, what: str = "") -> str:

@@ -5,12 +5,18 @@ import math
 from rich.text import Text
 
 from seedwise.cli.console import Console
-from seedwise.cli.repeat_tables import named_table, percent, sentence
-from seedwise.cli.tables import print_table
-from seedwise.cli.words import count, spread
+from seedwise.cli.tables import named_table, print_table, sentence
 from seedwise.comparison import Variance
-from seedwise.comparison.sentences import in_points, metric_words
+from seedwise.comparison.estimates import (
+    deviation_interval,
+    deviation_with_interval,
+    factor,
+    share,
+    short,
+)
+from seedwise.comparison.phrases import metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
+from seedwise.figures import count, in_points, spread
 from seedwise.stats.variance import ENOUGH_RUNS, Estimate
 
 __all__ = ["print_variance"]
@@ -45,13 +51,13 @@ def _print_split(console: Console, found: Variance) -> None:
     columns = ("training variance", "test-set share") if split else ("",)
     table = named_table("metric", "sd", *columns)
     for noise in found.metrics:
-        deviation = _root(noise.variance)
+        deviation = noise.variance.root
         cells = (
-            (_between(noise.name, deviation),)
+            (deviation_interval(noise.name, deviation),)
             if noise.split is None
             else (
                 _squared(noise.name, noise.split.training),
-                percent(noise.split.test_set_share),
+                share(noise.split.test_set_share),
             )
         )
         table.add_row(Text(metric_words(noise.name)), spread(noise.name, deviation.value), *cells)
@@ -85,12 +91,11 @@ def _print_sources(console: Console, found: Variance) -> None:
         if noise.crossed:
             _print_crossed(console, noise)
         for stream, alone in noise.alone.items():
-            deviation = _root(alone.variance)
+            deviation = deviation_with_interval(noise.name, alone.variance.root)
             sentence(
                 console,
                 f"{metric_words(noise.name)}, only {stream} varied in {alone.runs} runs: sd "
-                f"{spread(noise.name, deviation.value)} {_between(noise.name, deviation)}, of "
-                f"{spread(noise.name, noise.sample.sd)} when all vary",
+                f"{deviation}, of {spread(noise.name, noise.sample.sd)} when all vary",
             )
 
 
@@ -103,10 +108,10 @@ def _print_crossed(console: Console, noise: MetricNoise) -> None:
     whole = crossed.total
 
     def add(what: str, part: Estimate) -> None:
-        share = f"{100 * part.value / whole.value:.0f} %" if whole.value > 0 else "-"
+        of_whole = f"{100 * part.value / whole.value:.0f} %" if whole.value > 0 else "-"
         deviation = spread(noise.name, math.sqrt(part.value)) if part.value >= 0 else "-"
         variance, _, interval = _squared(noise.name, part).partition(" ")
-        table.add_row(f"  {what}", deviation, variance, interval, share)
+        table.add_row(f"  {what}", deviation, variance, interval, of_whole)
 
     add("all of them vary", whole)
     for stream, part in crossed.alone.items():
@@ -159,8 +164,8 @@ def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
         table.add_row(
             Text(metric_words(name)),
             f"{spread(name, signal.difference)}{' *' if elsewhere else '  '}",
-            _times(signal.saved_paired),
-            "1" if name == "accuracy" else _times(signal.saved_unpaired),
+            factor(signal.saved_paired),
+            "1" if name == "accuracy" else factor(signal.saved_unpaired),
         )
     print_table(console, table)
     sentence(console, "  times fewer runs than unpaired accuracy needs; 95 % intervals, new seeds")
@@ -180,38 +185,12 @@ def _point(value: float) -> Estimate:
     return Estimate(value=value, low=math.nan, high=math.nan)
 
 
-def _root(variance: Estimate) -> Estimate:
-    """A standard deviation from a variance."""
-    return Estimate(
-        value=math.sqrt(variance.value), low=math.sqrt(variance.low), high=math.sqrt(variance.high)
-    )
-
-
-def _between(metric: str, found: Estimate) -> str:
-    return f"[{spread(metric, found.low)}, {spread(metric, found.high)}]"
-
-
 def _squared(metric: str, found: Estimate) -> str:
     """A variance with its interval, in squares of the metric's printed units."""
     unit = 1e4 if in_points(metric) else 1.0
     if math.isnan(found.value):
         return "-"
-    value = _short(unit * found.value)
+    value = short(unit * found.value)
     if math.isnan(found.low):
         return value
-    return f"{value} [{_short(unit * found.low)}, {_short(unit * found.high)}]"
-
-
-def _times(found: Estimate) -> str:
-    if math.isnan(found.value):
-        return "-"
-    return f"{_short(found.value)} [{_short(found.low)}, {_short(found.high)}]"
-
-
-def _short(value: float) -> str:
-    """Two digits and no exponent, as far as numbers people meet allow.
-
-    >>> [_short(value) for value in (0.0123, 2.34, 234.5, 2345.6, 4.1e-05, math.inf)]
-    ['0.012', '2.3', '234', '2346', '4.1e-05', 'inf']
-    """
-    return f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}"
+    return f"{value} [{short(unit * found.low)}, {short(unit * found.high)}]"

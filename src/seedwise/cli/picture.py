@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.interims import difference_table, lines_of
-from seedwise.cli.words import clock, count, figure, mean_and_sd, printable
+from seedwise.cli.words import clock, mean_and_sd, printable
+from seedwise.figures import count, figure
 from seedwise.records import EpochRecord
 from seedwise.study.snapshot import RunNow, SetupNow, Snapshot
 

@@ -3,30 +3,17 @@
 import math
 from collections.abc import Iterable
 
-from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.console import Console
-from seedwise.cli.tables import plain_table, print_table
-from seedwise.cli.words import count, figure, spread
+from seedwise.cli.tables import named_table, print_table, sentence
 from seedwise.comparison import NullComparisons, RepeatComparison
+from seedwise.comparison.estimates import share
 from seedwise.comparison.nulls import NullRate
-from seedwise.comparison.sentences import metric_words
-from seedwise.stats.variance import Estimate
+from seedwise.comparison.phrases import metric_words
+from seedwise.figures import count, figure, spread
 
-__all__ = ["named_table", "percent", "print_nulls", "print_repeat", "sentence"]
-
-
-def sentence(console: Console, text: str) -> None:
-    """Print text as it is, broken between words where the line ends."""
-    console.print(text, markup=False, highlight=False)
-
-
-def named_table(*columns: str) -> Table:
-    """A table whose first column holds names, in full."""
-    table = plain_table(columns)
-    table.columns[0].no_wrap = True
-    return table
+__all__ = ["print_nulls", "print_repeat"]
 
 
 def print_nulls(
@@ -59,7 +46,7 @@ def _print_rate(console: Console, name: str, rate: NullRate) -> None:
     sentence(
         console,
         f"  {name}: {rate.rejected} of {rate.comparisons} called different, "
-        f"{percent(rate.rate)}{incomplete}",
+        f"{share(rate.rate)}{incomplete}",
     )
 
 
@@ -142,10 +129,3 @@ def _floor_in_words(found: RepeatComparison) -> str:
         f"{words}, two unrelated ones by {spread(name, floor.sd_seeds)}. Pairing cannot save more "
         f"than a factor of {floor.most_saved:.3g} of the runs here."
     )
-
-
-def percent(found: Estimate) -> str:
-    """A share with its interval."""
-    if math.isnan(found.value):
-        return "-"
-    return f"{100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"

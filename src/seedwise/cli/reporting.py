@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 
 __all__ = ["plot", "report"]
 
-_study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
 _metric = click.option(
     "--metric", help="What decides, as in `seedwise compare`.  [default: as it was fixed]"
 )
@@ -23,7 +23,7 @@ _metric = click.option(
     ],
     exits={0: "written", 2: "no such study, setup or metric, or no finished run"},
 )
-@_study
+@options.study
 @click.argument("setups", nargs=-1)
 @click.option(
     "-o",
@@ -78,7 +78,7 @@ class _Plot(Command):
     ],
     exits={0: "written", 2: "no such study, kind, setup or metric, or nothing to draw"},
 )
-@_study
+@options.study
 @click.argument("kind")
 @click.argument("setups", nargs=-1)
 @click.option(

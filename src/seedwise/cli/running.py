@@ -11,8 +11,8 @@ import click
 
 from seedwise.cli import options
 from seedwise.cli.base import Command
-from seedwise.cli.words import count
 from seedwise.errors import ConfigError
+from seedwise.figures import count
 
 if TYPE_CHECKING:
     from seedwise.cli.console import Console

@@ -9,7 +9,8 @@ import click
 
 from seedwise.cli import options
 from seedwise.cli.base import Command
-from seedwise.cli.words import clock, count
+from seedwise.cli.words import clock
+from seedwise.figures import count
 
 if TYPE_CHECKING:
     from seedwise.study.bench import Bench

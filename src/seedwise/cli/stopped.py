@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.text import Text
-
 from seedwise.cli.console import Console
+from seedwise.cli.tables import sentence
 from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.decided import decision_grounds, decision_promise, decision_sentence
 from seedwise.stats.sequential import Decision
@@ -24,7 +23,7 @@ def stored_decisions(path: Path) -> tuple[StoppingRule | None, Mapping[str, Deci
 def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, Decision]) -> None:
     """The verdict on each candidate, its interval, and what that may be read as."""
     for name, decision in found.items():
-        console.print(Text(decision_sentence(name, rule, decision)), highlight=False)
+        sentence(console, decision_sentence(name, rule, decision))
         if decision.n:
-            console.print(Text(decision_grounds(decision)), highlight=False)
-    console.print(Text(decision_promise(rule)), highlight=False)
+            sentence(console, decision_grounds(decision))
+    sentence(console, decision_promise(rule))

@@ -6,12 +6,11 @@ from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.console import Console
-from seedwise.cli.words import count, figure, in_points, spread
 from seedwise.comparison import SetupSummary, Summary
 from seedwise.comparison.independent import sharing_note
+from seedwise.figures import count, figure, in_points, spread
 
-__all__ = ["plain_table", "print_summary", "print_table", "say"]
-
+__all__ = ["named_table", "plain_table", "print_summary", "print_table", "say", "sentence"]
 
 _ANY = 10_000
 """Columns that any table fits."""
@@ -19,7 +18,12 @@ _ANY = 10_000
 
 def say(console: Console, text: str) -> None:
     """Print text as it is: no markup, no wrapping, no colours for numbers, no commands."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(Text(text), highlight=False, soft_wrap=True)
+
+
+def sentence(console: Console, text: str, *, style: str = "") -> None:
+    """Print text as it is, broken between words where the line ends."""
+    console.print(Text(text, style=style), highlight=False)
 
 
 def plain_table(columns: Iterable[str], *, left: int = 1) -> Table:
@@ -32,6 +36,13 @@ def plain_table(columns: Iterable[str], *, left: int = 1) -> Table:
             overflow="fold",
             no_wrap=place >= left,
         )
+    return table
+
+
+def named_table(*columns: str) -> Table:
+    """A table whose first column holds names, in full."""
+    table = plain_table(columns)
+    table.columns[0].no_wrap = True
     return table
 
 
@@ -57,7 +68,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     print_table(console, table)
     for setup in summary.setups:
         if setup.sharing:
-            console.print(Text(sharing_note(setup.name, setup.sharing)), highlight=False)
+            sentence(console, sharing_note(setup.name, setup.sharing))
     if any(in_points(metric) for setup in summary.setups for metric in setup.metrics):
         say(
             console,

@@ -7,8 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.console import Console
-from seedwise.cli.tables import print_table
-from seedwise.cli.words import count, figure, in_points, percent, signed, spread
+from seedwise.cli.tables import print_table, sentence
 from seedwise.comparison import Comparison, TargetComparison
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.contrast import Contrast
@@ -22,6 +21,7 @@ from seedwise.comparison.sentences import (
     target_sentence,
     verdict_sentence,
 )
+from seedwise.figures import count, figure, in_points, interval, percent, signed, spread
 from seedwise.stats.intervals import Difference
 
 __all__ = ["print_comparison", "print_comparisons", "print_target"]
@@ -36,7 +36,7 @@ _ROOM = 10
 def print_comparisons(console: Console, found: Sequence[Comparison]) -> None:
     """Several comparisons: their verdicts first, where there is more than one, then each."""
     for comparison in found if len(found) > 1 else ():
-        _tell(console, verdict_sentence(comparison), style="bold")
+        sentence(console, verdict_sentence(comparison), style="bold")
     for place, comparison in enumerate(found):
         if place or len(found) > 1:
             console.print()
@@ -45,31 +45,31 @@ def print_comparisons(console: Console, found: Sequence[Comparison]) -> None:
 
 def print_comparison(console: Console, found: Comparison) -> None:
     """A verdict with what it rests on."""
-    _tell(console, verdict_sentence(found), style="bold")
+    sentence(console, verdict_sentence(found), style="bold")
     if found.stopping is not None and found.stopping.decision.n:
-        _tell(console, decision_grounds(found.stopping.decision))
-    _tell(console, basis(found))
+        sentence(console, decision_grounds(found.stopping.decision))
+    sentence(console, basis(found))
     if found.stopping is not None:
         console.print()
-        _tell(console, BY_NUMBER)
-        _tell(console, exploratory_sentence(found))
+        sentence(console, BY_NUMBER)
+        sentence(console, exploratory_sentence(found))
     if more_runs(found):
-        _tell(console, more_runs(found))
+        sentence(console, more_runs(found))
     console.print()
     print_table(console, _figures(found, wide=console.width >= _WIDE))
-    _tell(console, _legend(found))
+    sentence(console, _legend(found))
     console.print()
     for line in _details(found):
-        _tell(console, line)
+        sentence(console, line)
     for caution in cautions(found):
-        _tell(console, f"Note: {caution}")
+        sentence(console, f"Note: {caution}")
 
 
 def print_target(console: Console, found: TargetComparison) -> None:
     """A setup against a fixed number."""
-    _tell(console, target_sentence(found), style="bold")
+    sentence(console, target_sentence(found), style="bold")
     metric, difference = found.metric, found.difference
-    _tell(
+    sentence(
         console,
         f"sd {spread(metric, found.sample.sd)} (ddof 1); mean - target "
         f"{signed(metric, difference.estimate)}, {_interval(metric, difference)} "
@@ -77,20 +77,15 @@ def print_target(console: Console, found: TargetComparison) -> None:
         f"p = {difference.p_value:.2g}.",
     )
     if found.setup.sharing:
-        _tell(console, f"Note: {sharing_note(found.setup.name, found.setup.sharing)}")
+        sentence(console, f"Note: {sharing_note(found.setup.name, found.setup.sharing)}")
     if found.setup.diverged:
-        _tell(
+        sentence(
             console,
             f"Note: {count(found.setup.diverged, 'run')} of {found.setup.results} diverged.",
         )
     if not found.standing.confirmatory:
         reasons = "; ".join(found.standing.reasons)
-        _tell(console, f"Note: Exploratory, error rates are not kept: {reasons}.")
-
-
-def _tell(console: Console, text: str, *, style: str = "") -> None:
-    """Print a sentence, wrapped between words; nothing in it is markup."""
-    console.print(Text(text, style=style), highlight=False)
+        sentence(console, f"Note: Exploratory, error rates are not kept: {reasons}.")
 
 
 def _figures(found: Comparison, *, wide: bool) -> Table:
@@ -207,7 +202,7 @@ def _chance(found: Comparison) -> str:
 
 
 def _interval(metric: str, found: Difference) -> str:
-    return f"[{signed(metric, found.low)}, {signed(metric, found.high)}]"
+    return interval(metric, found.low, found.high)
 
 
 def _share(value: float) -> str:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
-from seedwise.cli.words import clock, count
+from seedwise.cli.words import clock
+from seedwise.figures import count
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -34,7 +36,7 @@ _STALE = 15.0
         130: "ended by Ctrl-C; the study is as it was",
     },
 )
-@click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
+@options.study
 @click.option("--serve", is_flag=True, help="Show the report in a browser of this machine.")
 @click.option(
     "--port",
@@ -101,13 +103,14 @@ def _one_line(seen: "Sight") -> str:
 
 def _watch(study: Path) -> None:
     from seedwise.cli.console import Console
+    from seedwise.cli.tables import say
 
     console = Console()
     if console.is_terminal:
         _draw(console, study)
         return
     for line in changes(_sights(study)):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
 
 
 def _sights(study: Path) -> "Iterator[Sight]":

@@ -1,30 +1,10 @@
-"""Numbers as people read them. Accuracy is a fraction everywhere but in print."""
+"""Words of the terminal: times, means with deviations, and text that commands nothing."""
 
 import math
 
-from seedwise.figures import figure, in_points, signed, spread
+from seedwise.figures import spread
 
-__all__ = [
-    "clock",
-    "count",
-    "figure",
-    "in_points",
-    "last_line",
-    "mean_and_sd",
-    "percent",
-    "printable",
-    "signed",
-    "spread",
-]
-
-
-def percent(share: float) -> str:
-    """A rate or a confidence, as short as it can be said.
-
-    >>> percent(0.95), percent(0.05 / 3)
-    ('95 %', '1.67 %')
-    """
-    return f"{100 * share:.3g} %"
+__all__ = ["clock", "last_line", "mean_and_sd", "printable"]
 
 
 def mean_and_sd(metric: str, n: int, mean: float, sd: float) -> str:
@@ -49,15 +29,6 @@ def clock(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes:02}:{whole % 60:02}"
-
-
-def count(number: int, what: str) -> str:
-    """So many of something.
-
-    >>> count(1, "run"), count(1000, "run")
-    ('1 run', '1,000 runs')
-    """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def last_line(text: str) -> str:

@@ -11,7 +11,6 @@ from seedwise.seeds import Seed
 from seedwise.store import PLAN, Store
 
 __all__ = [
-    "PLAN",
     "Standing",
     "changed_rule",
     "fixed_rule",

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.independent import sharing_note
+from seedwise.comparison.phrases import amount, metric_words
 from seedwise.comparison.result import Comparison
-from seedwise.comparison.sentences import amount, metric_words
 from seedwise.stats.intervals import sign_flip_floor
 
 __all__ = ["cautions"]
@@ -92,8 +92,8 @@ def _disagreement(found: Comparison) -> Iterator[str]:
         against = (other.advantage > 0) != (accuracy.advantage > 0)
         if against and other.difference.clear_of_zero and accuracy.difference.clear_of_zero:
             yield (
-                f"{metric_words(other.metric).capitalize()} ({_interval(other)}) and accuracy "
-                f"({_interval(accuracy)}) disagree, both clear of 0: trust neither alone."
+                f"{metric_words(other.metric).capitalize()} ({_moved(other)}) and accuracy "
+                f"({_moved(accuracy)}) disagree, both clear of 0: trust neither alone."
             )
     if found.verdict.outcome == "undecided" and accuracy.difference.clear_of_zero:
         yield (
@@ -154,5 +154,5 @@ def _several(found: Comparison) -> Iterator[str]:
         )
 
 
-def _interval(found: Contrast) -> str:
+def _moved(found: Contrast) -> str:
     return amount(found.metric, found.difference.estimate, signed=True)

@@ -8,12 +8,12 @@ from seedwise.comparison.beforehand import standing
 from seedwise.comparison.judging import Setting, as_by_seeds, judged, margin_metric
 from seedwise.comparison.measured import measure, results_of
 from seedwise.comparison.metrics import Metric, default_metric, find_metric
-from seedwise.comparison.phrases import in_points
 from seedwise.comparison.result import Comparison
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stopping import stopped
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError
+from seedwise.figures import in_points
 from seedwise.stats.multiplicity import Correction
 from seedwise.store import Store, StoredRun
 

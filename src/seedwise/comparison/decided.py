@@ -1,7 +1,8 @@
 """What a stopping rule says, in words that need no statistics to be read."""
 
-from seedwise.comparison.phrases import amount, count, metric_words, number, open_difference, shift
+from seedwise.comparison.phrases import amount, metric_words, open_difference, shift, with_interval
 from seedwise.comparison.stopping import StoppingRule
+from seedwise.figures import count, percent, signed
 from seedwise.stats.sequential import Decision, Interval
 
 __all__ = ["decision_grounds", "decision_promise", "decision_sentence"]
@@ -35,12 +36,12 @@ def decision_grounds(found: Decision) -> str:
     look = found.trace[-1]
     known = {"matched_accuracy": look.matched, "ranked_accuracy": look.ranked}
     others = [
-        f"{metric_words(metric)} {_interval(metric, each)}"
+        f"{metric_words(metric)} {with_interval(metric, each)}"
         for metric, each in known.items()
         if each is not None
     ]
-    sure = f"{100 * found.confidence:.3g} % interval"
-    text = "; ".join([f"accuracy {_interval('accuracy', _accuracy(found))} points", *others])
+    sure = f"{percent(found.confidence)} interval"
+    text = "; ".join([f"accuracy {with_interval('accuracy', _accuracy(found))} points", *others])
     held = " Better is withheld so far." if found.withheld and found.reason != "withheld" else ""
     return f"{text} ({sure}, new seeds on these images).{held}"
 
@@ -49,7 +50,7 @@ def decision_promise(rule: StoppingRule) -> str:
     """How often such verdicts are wrong, and what may be read from them."""
     candidates = count(len(rule.candidates), "candidate")
     return (
-        f"The rule was fixed before the first run: {100 * rule.stop.alpha:.3g} % false alarms "
+        f"The rule was fixed before the first run: {percent(rule.stop.alpha)} false alarms "
         f"over {candidates} where differences are about normal (about three times as many where "
         "they are strongly skewed and accuracy decides alone); equivalent is within "
         f"{amount('accuracy', rule.stop.difference)}. The intervals hold after stopping; the "
@@ -77,17 +78,9 @@ def _equivalent(name: str, rule: StoppingRule, found: Decision, pairs: str) -> s
     text = (
         f"{name} and {rule.baseline} are equivalent, {pairs}: their accuracy differs by less than "
         f"{amount('accuracy', rule.stop.difference)} (between "
-        f"{number('accuracy', found.low, signed=True)} and "
-        f"{number('accuracy', found.high, signed=True)})."
+        f"{signed('accuracy', found.low)} and {signed('accuracy', found.high)})."
     )
     if found.direction:
         way = "better" if found.direction > 0 else "worse"
         text += f" {name} is {way}, but by less than what was said to matter."
     return text
-
-
-def _interval(metric: str, found: Interval) -> str:
-    estimate, low, high = (
-        number(metric, value, signed=True) for value in (found.estimate, found.low, found.high)
-    )
-    return f"{estimate} [{low}, {high}]"

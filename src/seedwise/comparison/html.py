@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from seedwise.comparison.sentences import BY_NUMBER, exploratory_sentence, verdict_sentence
-from seedwise.figures import figure, in_points, spread
+from seedwise.figures import figure, in_points, signed, spread
 from seedwise.stats.intervals import Difference
 
 if TYPE_CHECKING:
@@ -55,16 +55,12 @@ def _difference_row(found: "Contrast") -> tuple[str, ...]:
     p = "-" if math.isinf(difference.low) else f"{difference.p_value:.2g}"
     pairs = f"{difference.n_a} pairs"
     runs = pairs if difference.paired else f"{difference.n_a}, {difference.n_b}"
-    estimate = _signed(metric, difference.estimate)
+    estimate = signed(metric, difference.estimate)
     return f"{metric}{unit}", runs, estimate, _interval(metric, difference), new, p
 
 
 def _interval(metric: str, found: Difference) -> str:
-    return f"{_signed(metric, found.low)} to {_signed(metric, found.high)}"
-
-
-def _signed(metric: str, value: float) -> str:
-    return f"{'+' if value > 0 else ''}{spread(metric, value)}"
+    return f"{signed(metric, found.low)} to {signed(metric, found.high)}"
 
 
 def _table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

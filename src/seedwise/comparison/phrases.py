@@ -3,19 +3,10 @@
 import math
 from typing import Protocol
 
+from seedwise import figures
 from seedwise.stats.catalog import CATALOG
 
-__all__ = [
-    "Estimated",
-    "amount",
-    "count",
-    "in_points",
-    "level",
-    "metric_words",
-    "number",
-    "open_difference",
-    "shift",
-]
+__all__ = ["Estimated", "amount", "metric_words", "open_difference", "shift", "with_interval"]
 
 
 class Estimated(Protocol):
@@ -37,20 +28,14 @@ class Estimated(Protocol):
         ...
 
 
-def in_points(metric: str) -> bool:
-    """Whether a metric is a share of the predictions, which is said in points of a hundred."""
-    name = metric.partition(":")[0]
-    return name in CATALOG and name.endswith("accuracy")
-
-
 def amount(metric: str, value: float, *, signed: bool = False) -> str:
     """A difference of a metric, with its unit.
 
     >>> amount("accuracy", 0.00852), amount("loss", -0.0123, signed=True)
     ('0.85 points', '-0.0123')
     """
-    text = number(metric, value, signed=signed)
-    return f"{text} points" if in_points(metric) else text
+    text = figures.signed(metric, value) if signed else figures.spread(metric, value)
+    return f"{text} points" if figures.in_points(metric) else text
 
 
 def metric_words(metric: str) -> str:
@@ -66,22 +51,13 @@ def metric_words(metric: str) -> str:
     return f"{words} ({settings})" if settings else words
 
 
-def level(metric: str, value: float) -> str:
-    """The value of a metric.
-
-    >>> level("accuracy", 0.835), level("loss", 0.51239)
-    ('83.50 %', '0.5124')
-    """
-    return f"{number(metric, value)} %" if in_points(metric) else number(metric, value)
-
-
 def shift(metric: str, found: Estimated) -> str:
     """By how much a metric moved, without signs; for an interval that leaves out 0."""
     way = "higher" if found.estimate > 0 else "lower"
     low, high = sorted((abs(found.low), abs(found.high)))
     return (
         f"{metric_words(metric)} is {amount(metric, abs(found.estimate))} {way} "
-        f"(between {number(metric, low)} and {number(metric, high)})"
+        f"(between {figures.spread(metric, low)} and {figures.spread(metric, high)})"
     )
 
 
@@ -92,19 +68,16 @@ def open_difference(metric: str, found: Estimated) -> str:
         return f"{metric_words(metric)} differs by {seen}, and nobody can say how exactly"
     return (
         f"{metric_words(metric)} differs by {seen} "
-        f"(between {number(metric, found.low, signed=True)} and "
-        f"{number(metric, found.high, signed=True)})"
+        f"(between {figures.signed(metric, found.low)} and {figures.signed(metric, found.high)})"
     )
 
 
-def number(metric: str, value: float, *, signed: bool = False) -> str:
-    """A value without its unit."""
-    sign = "+" if signed else ""
-    if in_points(metric):
-        return f"{round(100 * value, 2) + 0.0:{sign}.2f}"  # + 0.0 makes 0 of -0
-    return f"{value + 0.0:{sign}.4g}"
+def with_interval(metric: str, found: Estimated) -> str:
+    """A difference with its interval, without a unit.
 
-
-def count(many: int, what: str) -> str:
-    """So many of something."""
-    return f"{many:,} {what}{'' if many == 1 else 's'}"
+    >>> from seedwise.stats.decision import Interval
+    >>> with_interval("accuracy", Interval(estimate=0.01, low=0.004, high=0.016))
+    '+1.00 [+0.40, +1.60]'
+    """
+    ends = figures.interval(metric, found.low, found.high)
+    return f"{figures.signed(metric, found.estimate)} {ends}"

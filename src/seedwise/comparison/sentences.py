@@ -4,17 +4,9 @@ import math
 from typing import TYPE_CHECKING
 
 from seedwise.comparison.decided import decision_promise, decision_sentence
-from seedwise.comparison.phrases import (
-    amount,
-    count,
-    in_points,
-    level,
-    metric_words,
-    number,
-    open_difference,
-    shift,
-)
+from seedwise.comparison.phrases import amount, metric_words, open_difference, shift
 from seedwise.comparison.verdict import SOFT
+from seedwise.figures import count, figure, percent, signed
 
 if TYPE_CHECKING:
     from seedwise.comparison.result import Comparison
@@ -22,12 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY_NUMBER",
-    "amount",
     "basis",
     "exploratory_sentence",
-    "in_points",
-    "level",
-    "metric_words",
     "more_runs",
     "target_sentence",
     "verdict_sentence",
@@ -68,15 +56,15 @@ def target_sentence(found: "TargetComparison") -> str:
     """Better, worse or undecided against a fixed number, and by how much."""
     metric, difference = found.metric, found.difference
     words, name = metric_words(metric), found.setup.name
-    target = f"the target {level(metric, found.target)}"
+    target = f"the target {figure(metric, found.target)}"
     head = f"{name} is {found.outcome} than {target}"
     if found.outcome == "undecided":
         head = f"Undecided: these runs can't tell {name} from {target}"
-    mean = f"{words} is {level(metric, found.sample.mean)} on average"
+    mean = f"{words} is {figure(metric, found.sample.mean)} on average"
     spread = "one run tells nothing of how much runs vary"
     if math.isfinite(difference.low):
         low, high = (found.target + end for end in (difference.low, difference.high))
-        spread = f"between {level(metric, low)} and {level(metric, high)}"
+        spread = f"between {figure(metric, low)} and {figure(metric, high)}"
     return f"{head}: {mean} ({spread}; {count(found.sample.n, 'run')})."
 
 
@@ -114,7 +102,7 @@ def _error_rate(found: "Comparison") -> str:
     """What the verdict's error rate means; nothing where it is not kept."""
     if not found.standing.confirmatory:
         return ""
-    rate = f"{100 * found.rule.alpha:.3g} %"
+    rate = percent(found.rule.alpha)
     if found.family and found.family.correction == "bh":
         return f" Of all verdicts better or worse, about {rate} are wrong: a screening."
     every = f" in any of the {found.family.size} comparisons" if found.family else ""
@@ -146,8 +134,7 @@ def _equivalent(found: "Comparison") -> str:
     text = (
         f"{found.b.name} and {found.a.name} are equivalent: their {metric_words(metric)} differs "
         f"by less than {amount(metric, tests.margin)} (between "
-        f"{number(metric, tests.low, signed=True)} and "
-        f"{number(metric, tests.high, signed=True)})."
+        f"{signed(metric, tests.low)} and {signed(metric, tests.high)})."
     )
     if found.verdict.direction:
         way = "better" if found.verdict.direction > 0 else "worse"

@@ -10,14 +10,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from seedwise.comparison.beforehand import PLAN
 from seedwise.comparison.values import metric_values
 from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.capped import FIRST_LOOK
 from seedwise.stats.decision import Verdict
 from seedwise.stats.sequential import Decision, Pairs, Rule, decide
-from seedwise.store import Store, StoredRun
+from seedwise.store import PLAN, Store, StoredRun
 
 __all__ = [
     "TRIES",

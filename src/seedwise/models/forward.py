@@ -63,9 +63,9 @@ def forward(model: nn.Module, images: Maps, parts: Parts) -> Float[Tensor, "batc
     return parts.head(linear, x)
 
 
-def _conv_layer(layer: Any, x: Maps, parts: Parts, add: Maps | None = None) -> Maps:
+def _conv_layer(layer: Any, x: Maps, parts: Parts) -> Maps:
     conv, norm, *activation = layer
-    return parts.norm(norm, parts.conv(conv, x), activation[0] if activation else None, add)
+    return parts.norm(norm, parts.conv(conv, x), activation[0] if activation else None, None)
 
 
 def _block(block: ResBlock, x: Maps, parts: Parts) -> Maps:

@@ -22,7 +22,7 @@ from seedwise.comparison.learning import LearningCurve, learning_curve
 from seedwise.comparison.metrics import default_metric
 from seedwise.comparison.predicted import ClassDifference, Predicted, class_differences, predicted
 from seedwise.comparison.scored import metric_names
-from seedwise.comparison.settling import Settling, settled, stopped
+from seedwise.comparison.settling import Settling, settled, settled_by_rule
 from seedwise.comparison.values import metric_values
 from seedwise.comparison.variance import SignalTable
 from seedwise.data import class_words
@@ -186,7 +186,7 @@ class Findings:
             names = dict.fromkeys(("accuracy", decision.metric))
             alpha, margin = rule.for_one().alpha, rule.stop.difference
             return tuple(
-                stopped(rule.baseline, setup, decision, name, alpha=alpha, margin=margin)
+                settled_by_rule(rule.baseline, setup, decision, name, alpha=alpha, margin=margin)
                 for name in names
             )
         found = next(each for each in self.comparisons if each.b.name == setup)

@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from seedwise.comparison import Comparison
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.decided import decision_grounds
+from seedwise.comparison.phrases import metric_words, with_interval
 from seedwise.comparison.sentences import (
     BY_NUMBER,
     basis,
     exploratory_sentence,
-    metric_words,
     more_runs,
     verdict_sentence,
 )
-from seedwise.figures import figure, in_points, spread
-from seedwise.report.charts.differences import with_interval
+from seedwise.figures import figure, in_points, interval, percent, spread
 from seedwise.report.findings import Findings
 from seedwise.report.papers import escaped_markdown
 
@@ -41,7 +40,7 @@ def _compared(found: Comparison) -> Iterator[str]:
         yield ""
         yield escaped_markdown(f"{BY_NUMBER} {exploratory_sentence(found)}")
     yield ""
-    sure = f"{100 * found.rule.confidence:.3g} %"
+    sure = percent(found.rule.confidence)
     a, b = escaped_markdown(found.a.name), escaped_markdown(found.b.name)
     yield f"| metric | {a} | {b} | difference [{sure}, these images] | [new images] | p |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
@@ -53,7 +52,7 @@ def _compared(found: Comparison) -> Iterator[str]:
             figure(name, contrast.sample_a.mean),
             figure(name, contrast.sample_b.mean),
             with_interval(name, contrast.difference),
-            with_interval(name, new).partition(" ")[2] if new else "-",
+            interval(name, new.low, new.high) if new else "-",
             f"{contrast.difference.p_value:.2g}",
         )
         yield f"| {' | '.join(cells)} |"

@@ -13,12 +13,14 @@ from numpy import ndarray
 from scipy.special import stdtr, stdtrit
 
 from seedwise.errors import DataError
+from seedwise.stats.moments import Moments
 
 __all__ = [
     "Difference",
     "Sample",
     "difference_from_target",
     "paired_difference",
+    "paired_so_far",
     "sign_flip_floor",
     "sign_flip_p",
     "student_difference",
@@ -29,6 +31,9 @@ Population = Literal["these images", "new images"]
 
 MOST_FLIPPED = 16
 """Up to this many pairs all sign flips are tried: 65,536 of them take 10 ms."""
+
+_NO_SPREAD = 1e-12
+"""Standard deviations up to this are rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,25 @@ def paired_difference(
     return student_difference(
         float(difference.mean()),
         error=_spread(difference) / math.sqrt(n),
+        freedom=n - 1,
+        confidence=confidence,
+        runs=(n, n),
+        paired=True,
+    )
+
+
+def paired_so_far(differences: Moments, *, confidence: float) -> Difference:
+    """What `paired_difference` gives, for differences that come one by one.
+
+    >>> found = paired_so_far(Moments([0.01, 0.01, 0.02]), confidence=0.95)
+    >>> f"{found.estimate:.4f} [{found.low:.4f}, {found.high:.4f}]"
+    '0.0133 [-0.0010, 0.0277]'
+    """
+    n = differences.n
+    known = n > 1 and differences.sd > _NO_SPREAD
+    return student_difference(
+        differences.mean,
+        error=differences.sd / math.sqrt(n) if known else 0.0,
         freedom=n - 1,
         confidence=confidence,
         runs=(n, n),
@@ -275,7 +299,7 @@ def sign_flip_floor(pairs: int) -> float:
 def _spread(values: Float64[ndarray, " _"]) -> float:
     """Standard deviation with ddof 1; 0 for one value, and for values that differ by rounding."""
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return spread if spread > 1e-12 else 0.0
+    return spread if spread > _NO_SPREAD else 0.0
 
 
 def _check(a: Float[ndarray, " _"], b: Float[ndarray, " _"], confidence: float) -> None:

@@ -44,6 +44,14 @@ class Estimate:
     low: float
     high: float
 
+    @property
+    def root(self) -> "Estimate":
+        """The standard deviation, of a variance: NaN for one below 0, and its interval from 0."""
+        value, low, high = (
+            math.sqrt(end) if end >= 0 else math.nan for end in (self.value, self.low, self.high)
+        )
+        return Estimate(value=value, low=0.0 if math.isnan(low) else low, high=high)
+
 
 def variance_of(values: Float[ndarray, " runs"], *, confidence: float = 0.95) -> Estimate:
     """The variance (ddof 1) of the runs' population, with an interval that bears heavy tails.

@@ -4,7 +4,6 @@ With a stopping rule this is what the rule saw at its last look. With fixed seed
 before the end: the interval that `compare` would give now, which nobody may stop because of.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from seedwise.errors import SeedwiseError
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric
-from seedwise.stats.intervals import student_difference
+from seedwise.stats.intervals import paired_so_far
 from seedwise.stats.moments import Moments
 from seedwise.stats.outlook import pairs_to_go
 from seedwise.stats.scores import Logits, Targets
@@ -25,9 +24,6 @@ from seedwise.stats.sequential import Decision, Look
 from seedwise.store import Store, StoredRun
 
 __all__ = ["Interim", "InterimDifference", "PairedSoFar", "interim_of"]
-
-_NO_SPREAD = 1e-12
-"""Standard deviations below this are rounding, as in `paired_difference`."""
 
 State = Literal["early", "running", "decided", "futile", "withheld", "cap"]
 
@@ -236,15 +232,7 @@ def _value(metric: BuiltInMetric, logits: Logits, targets: Targets) -> float | N
 
 
 def _difference(metric: str, moments: Moments, confidence: float) -> InterimDifference:
-    n = moments.n
-    found = student_difference(
-        moments.mean,
-        error=moments.sd / math.sqrt(n) if n > 1 and moments.sd > _NO_SPREAD else 0.0,
-        freedom=n - 1,
-        confidence=confidence,
-        runs=(n, n),
-        paired=True,
-    )
+    found = paired_so_far(moments, confidence=confidence)
     return InterimDifference(
         metric=metric, estimate=found.estimate, low=found.low, high=found.high
     )

@@ -16,7 +16,6 @@ import numpy as np
 from seedwise import data as images
 from seedwise.comparison import Rule, Stop, StoppingRule, Summary, summarise
 from seedwise.comparison.beforehand import (
-    PLAN,
     changed_rule,
     fixed_rule,
     plan_of,
@@ -27,7 +26,7 @@ from seedwise.comparison.values import keep_metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
-from seedwise.store import Store, StoredRun
+from seedwise.store import PLAN, Store, StoredRun
 from seedwise.study.claim import claimed, network_file_system
 from seedwise.study.events import Compared, Event, Finished, Notice, RunStored, Watch
 from seedwise.study.executor import Executor

@@ -20,6 +20,7 @@ from seedwise.study.events import (
     StepsDone,
 )
 from seedwise.study.interim import Interim
+from seedwise.study.keeping import live_figures
 from seedwise.study.snapshot import EPOCHS_SHOWN, RunNow, SampleNow, SetupNow, Snapshot
 
 __all__ = ["Progress"]
@@ -185,7 +186,7 @@ class Progress:
         each = None if event.stops or not event.wanted else event.wanted // len(event.setups)
         self._setups = {name: _Setup(wanted=each) for name in event.setups}
         for run in self._stored():
-            self._setups[run.setup].add(run.state, _figures(run))
+            self._setups[run.setup].add(run.state, live_figures(run))
 
     def _start(self, event: RunStarted, now: float) -> None:
         self._preparing = None
@@ -194,11 +195,3 @@ class Progress:
         self._runs[event.setup, event.seed] = _Run(
             setup=event.setup, seed=event.seed, planned=event.epochs, steps=event.steps, began=now
         )
-
-
-def _figures(run: StoredRun) -> Mapping[str, float]:
-    """The figures that a stored run had when it ended."""
-    if run.state != "finished" or not run.epochs:
-        return run.metrics
-    last = run.epochs[-1]
-    return {"accuracy": last.accuracy, "smoothed_accuracy": last.smoothed_accuracy}

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from seedwise.comparison import StoppingRule, decisions
-from seedwise.comparison.beforehand import PLAN, fixed_rule
+from seedwise.comparison.beforehand import fixed_rule
 from seedwise.errors import StudyError
 from seedwise.locks import Holder
 from seedwise.seeds import Seed
-from seedwise.store import Store
+from seedwise.store import PLAN, Store
 from seedwise.study.claim import beside, network_file_system, worker
 from seedwise.study.events import Compared, Looked, Planned
 from seedwise.study.interim import PairedSoFar, interim_of

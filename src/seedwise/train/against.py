@@ -13,8 +13,6 @@ from seedwise.setups import Setup
 
 __all__ = ["fastai_speed"]
 
-_WARM_UP = 1
-
 
 def fastai_speed(setup: Setup, data: Data, *, device: str, threads: int) -> float:
     """Images a second of fastai's Learner in float32, its batches made beforehand.
@@ -63,5 +61,5 @@ def fastai_speed(setup: Setup, data: Data, *, device: str, threads: int) -> floa
             learner.fit(1, setup.lr, wd=setup.weight_decay)
     finally:
         torch.set_num_threads(before)
-    gaps = [later - earlier for earlier, later in pairwise(marks)][_WARM_UP - 1 :]
+    gaps = [later - earlier for earlier, later in pairwise(marks)]  # without the first step
     return setup.batch_size * len(gaps) / sum(gaps)

@@ -24,10 +24,10 @@ class LossScale:
     (fastai 1 took it with zero gradients).
     """
 
-    _START, _MOST, _PATIENCE = 2.0**16, 2.0**24, 1000
+    START, MOST, PATIENCE = 2.0**16, 2.0**24, 1000
 
     def __init__(self) -> None:
-        self.value = self._START
+        self.value = self.START
         self._good_steps = 0
 
     def backward(self, loss: Float[Tensor, ""], parameters: list[nn.Parameter]) -> bool:
@@ -45,8 +45,8 @@ class LossScale:
             self.value, self._good_steps = self.value / 2, 0
             return
         self._good_steps += 1
-        if self._good_steps == self._PATIENCE:
-            self.value, self._good_steps = min(self.value * 2, self._MOST), 0
+        if self._good_steps == self.PATIENCE:
+            self.value, self._good_steps = min(self.value * 2, self.MOST), 0
 
 
 def autocast(precision: str, device_type: str) -> AbstractContextManager[object]:

@@ -80,17 +80,16 @@ class Chart:
     spec: Spec
     legend: tuple[Key, ...] = ()
 
-    def vega_lite(self, *, theme: str = "light", width: int = _WIDTH) -> dict[str, Any]:
+    def vega_lite(self, *, theme: str = "light") -> dict[str, Any]:
         """The specification with everything in it, for whatever reads Vega-Lite.
 
         Args:
             theme: `light` or `dark`.
-            width: Of the plot, in pixels.
         """
         whole = {
             "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
             "title": {"text": self.title, "anchor": "start"},
-            "width": width,
+            "width": _WIDTH,
             "padding": 12,
             **self.spec,
             "config": settings(legend=True),

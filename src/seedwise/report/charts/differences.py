@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from seedwise.comparison import Comparison
-from seedwise.comparison.sentences import metric_words
+from seedwise.comparison.phrases import metric_words, with_interval
 from seedwise.comparison.settling import Settling, Step
-from seedwise.figures import in_points, signed
+from seedwise.figures import in_points, percent, signed
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import IntervalRow, heading, interval_rows, reach
 from seedwise.report.charts.theme import role
 from seedwise.stats.intervals import Difference
 from seedwise.stats.sequential import Decision, Interval
 
-__all__ = ["forest_chart", "trace_chart", "with_interval"]
+__all__ = ["forest_chart", "trace_chart"]
 
 _HEIGHT = 300
 
@@ -80,7 +80,7 @@ def trace_chart(found: Settling, colour: str) -> Chart:
     lines = [{"at": 0.0, "what": "no difference"}]
     if found.margin is not None:
         lines += [{"at": side * scale * found.margin, "what": "margin"} for side in (-1, 1)]
-    low, high = _window(data, lines, found.steps)
+    low, high = _window(data, lines)
     y = {
         "type": "quantitative",
         "title": f"{words}, difference" + (" (points)" if scale == 100 else ""),
@@ -149,7 +149,7 @@ def trace_chart(found: Settling, colour: str) -> Chart:
             },
         ],
     }
-    sure = f"{100 * found.confidence:.3g} %"
+    sure = percent(found.confidence)
     rows = [
         (
             str(step.n),
@@ -169,16 +169,6 @@ def trace_chart(found: Settling, colour: str) -> Chart:
         table=Table.of(("pairs", "seed", "this pair", "mean so far", "from", "to"), rows),
         spec=spec,
     )
-
-
-def with_interval(metric: str, found: Interval | Difference | Decision) -> str:
-    """A difference with its interval.
-
-    >>> with_interval("accuracy", Interval(estimate=0.01, low=0.004, high=0.016))
-    '+1.00 [+0.40, +1.60]'
-    """
-    low, high = found.low, found.high
-    return f"{signed(metric, found.estimate)} [{signed(metric, low)}, {signed(metric, high)}]"
 
 
 def _drawn(found: Comparison, points: bool) -> list[tuple[str, Any]]:
@@ -256,7 +246,7 @@ def _ends(found: Interval) -> tuple[float, float, float]:
 
 
 def _window(
-    data: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]], steps: Sequence[Step]
+    data: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]
 ) -> tuple[float, float]:
     """What is shown of the axis: all dots and lines, and of early intervals what is near them."""
     held = [each["own"] for each in data] + [line["at"] for line in lines]

@@ -4,7 +4,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from seedwise.comparison import Variance
-from seedwise.comparison.sentences import metric_words
+from seedwise.comparison.estimates import (
+    deviation_interval,
+    deviation_with_interval,
+    factor,
+    share,
+)
+from seedwise.comparison.phrases import metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
 from seedwise.figures import in_points, signed, spread
 from seedwise.report.charts.chart import Chart, Table
@@ -32,7 +38,7 @@ def metrics_chart(baseline: str, found: SignalTable, colour: str) -> Chart:
     rows = [
         IntervalRow(
             label=metric_words(name) + (" *" if found.elsewhere(name) else ""),
-            figures=_times(found.metrics[name].saved_paired),
+            figures=factor(found.metrics[name].saved_paired),
             value=found.metrics[name].saved_paired.value,
             low=found.metrics[name].saved_paired.low,
             high=found.metrics[name].saved_paired.high,
@@ -46,7 +52,7 @@ def metrics_chart(baseline: str, found: SignalTable, colour: str) -> Chart:
     if best:
         says = (
             f"For {found.other} less {baseline}, {metric_words(best[0])} compared in pairs needs "
-            f"{_times(found.metrics[best[0]].saved_paired)} times fewer runs than accuracy of "
+            f"{factor(found.metrics[best[0]].saved_paired)} times fewer runs than accuracy of "
             "unrelated runs."
         )
     return Chart(
@@ -60,8 +66,8 @@ def metrics_chart(baseline: str, found: SignalTable, colour: str) -> Chart:
                     metric_words(name) + (" *" if found.elsewhere(name) else ""),
                     signed(name, signal.difference),
                     "-" if math.isnan(signal.correlation) else f"{signal.correlation:.2f}",
-                    _times(signal.saved_paired),
-                    "1" if name == "accuracy" else _times(signal.saved_unpaired),
+                    factor(signal.saved_paired),
+                    "1" if name == "accuracy" else factor(signal.saved_unpaired),
                 )
                 for name, signal in found.metrics.items()
             ],
@@ -83,11 +89,11 @@ def variance_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Char
     points = all(in_points(noise.name) for each in found for noise in _shown(each))
     for each in found:
         for noise in _shown(each):
-            deviation = _root(noise.variance)
+            deviation = noise.variance.root
             rows.append(
                 IntervalRow(
                     label=f"{each.setup}: {metric_words(noise.name)}",
-                    figures=_within(noise.name, deviation),
+                    figures=deviation_with_interval(noise.name, deviation),
                     value=_scaled(deviation.value, points),
                     low=_scaled(deviation.low, points),
                     high=_scaled(deviation.high, points),
@@ -130,7 +136,7 @@ def sources_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Chart
     rows = [
         IntervalRow(
             label=f"{setup}: {what}",
-            figures=_within(metric, deviation),
+            figures=deviation_with_interval(metric, deviation),
             value=_scaled(deviation.value, points),
             low=_scaled(deviation.low, points),
             high=_scaled(deviation.high, points),
@@ -145,7 +151,7 @@ def sources_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Chart
         table=Table.of(
             ("setup", "what varies", "sd", "95 % interval"),
             [
-                (setup, what, spread(metric, each.value), _between(metric, each))
+                (setup, what, spread(metric, each.value), deviation_interval(metric, each))
                 for setup, what, each in lines
             ],
         ),
@@ -164,29 +170,29 @@ def _shown(found: Variance) -> list[MetricNoise]:
 def _sources(noise: MetricNoise) -> Iterator[tuple[str, Estimate]]:
     crossed = noise.crossed
     if crossed:
-        yield "all streams vary", _root(crossed.total)
+        yield "all streams vary", crossed.total.root
         for stream, part in crossed.alone.items():
-            yield f"only {stream} varies", _root(part)
+            yield f"only {stream} varies", part.root
         if crossed.repeats:
             value = math.sqrt(crossed.repeats.variance)
             yield "nothing varies (repeats)", Estimate(value=value, low=math.nan, high=math.nan)
     elif noise.alone:
-        yield "all streams vary", _root(noise.variance)
+        yield "all streams vary", noise.variance.root
     for stream, alone in noise.alone.items():
-        yield f"only {stream} varies ({alone.runs} runs)", _root(alone.variance)
+        yield f"only {stream} varies ({alone.runs} runs)", alone.variance.root
 
 
 def _split_row(found: Variance, noise: MetricNoise) -> tuple[str, ...]:
-    deviation = _root(noise.variance)
+    deviation = noise.variance.root
     split = noise.split
-    share = "-" if split is None else _percent(split.test_set_share)
+    test_set = "-" if split is None else share(split.test_set_share)
     floor = "-" if split is None else spread(noise.name, math.sqrt(split.independent))
     return (
         found.setup,
         metric_words(noise.name),
         spread(noise.name, deviation.value),
-        _between(noise.name, deviation),
-        share,
+        deviation_interval(noise.name, deviation),
+        test_set,
         floor,
     )
 
@@ -195,7 +201,7 @@ def _says(found: Variance) -> str:
     noise = found.metrics[0]
     text = (
         f"{found.setup}: the {metric_words(noise.name)} of {found.runs} runs has standard "
-        f"deviation {_within(noise.name, _root(noise.variance))}"
+        f"deviation {deviation_with_interval(noise.name, noise.variance.root)}"
     )
     split = noise.split
     if split is None:
@@ -203,43 +209,10 @@ def _says(found: Variance) -> str:
     if not split.enough_runs:
         return f"{text}; {split.runs} runs are too few to tell training noise from test-set noise."
     return (
-        f"{text}; {_percent(split.test_set_share)} of its variance comes from the "
+        f"{text}; {share(split.test_set_share)} of its variance comes from the "
         f"{split.images:,} images being few, the rest from training."
     )
 
 
-def _root(variance: Estimate) -> Estimate:
-    """A standard deviation from a variance; what is below 0 is nothing that has one."""
-    value, low, high = (
-        math.sqrt(end) if end >= 0 else math.nan
-        for end in (variance.value, variance.low, variance.high)
-    )
-    return Estimate(value=value, low=0.0 if math.isnan(low) else low, high=high)
-
-
 def _scaled(value: float, points: bool) -> float:
     return 100 * value if points else value
-
-
-def _within(metric: str, found: Estimate) -> str:
-    return f"{spread(metric, found.value)} {_between(metric, found)}"
-
-
-def _between(metric: str, found: Estimate) -> str:
-    return f"[{spread(metric, found.low)}, {spread(metric, found.high)}]"
-
-
-def _percent(found: Estimate) -> str:
-    if math.isnan(found.value):
-        return "-"
-    return f"{100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"
-
-
-def _times(found: Estimate) -> str:
-    if math.isnan(found.value):
-        return "-"
-    return f"{_short(found.value)} [{_short(found.low)}, {_short(found.high)}]"
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}"

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from seedwise.comparison.phrases import with_interval
 from seedwise.comparison.predicted import ClassDifference, Predicted
-from seedwise.figures import figure
+from seedwise.figures import figure, interval, percent, signed
 from seedwise.report.charts.chart import Chart, Key, Table
-from seedwise.report.charts.differences import with_interval
 from seedwise.report.charts.rows import IntervalRow, interval_rows, reach
 from seedwise.report.charts.theme import role
 
@@ -53,14 +53,15 @@ def classes_chart(
         title=f"Accuracy class by class: {b} less {a}",
         says=f"The difference is {seen}{more}.{left_out}",
         table=Table.of(
-            ("class", "images", a, b, "difference", f"together {100 * confidence:.3g} %"),
+            ("class", "images", a, b, "difference", f"together {percent(confidence)}"),
             [
                 (
                     each.name,
                     f"{each.images:,}",
                     figure("accuracy", each.a),
                     figure("accuracy", each.b),
-                    *with_interval("accuracy", each.difference).split(" ", 1),
+                    signed("accuracy", each.difference.estimate),
+                    interval("accuracy", each.difference.low, each.difference.high),
                 )
                 for each in found
             ],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from seedwise.comparison.learning import LearningCurve
-from seedwise.comparison.sentences import metric_words
+from seedwise.comparison.phrases import metric_words
 from seedwise.figures import figure, in_points, spread
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import named, row_axis

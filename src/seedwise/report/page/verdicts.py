@@ -5,17 +5,16 @@ from collections.abc import Iterator, Mapping
 from seedwise.comparison import Comparison
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.decided import decision_grounds
+from seedwise.comparison.phrases import metric_words, with_interval
 from seedwise.comparison.sentences import (
     BY_NUMBER,
     basis,
     exploratory_sentence,
-    metric_words,
     more_runs,
     verdict_sentence,
 )
-from seedwise.figures import figure, in_points, spread
+from seedwise.figures import count, figure, in_points, interval, percent, spread
 from seedwise.report.charts import Table, charts
-from seedwise.report.charts.differences import with_interval
 from seedwise.report.findings import NOISE_RUNS, Findings
 from seedwise.report.page.parts import Block, Drawn, Listed, Said, Section
 
@@ -57,8 +56,8 @@ def runs_section(found: Findings) -> Section:
     for name in found.setups:
         lost = sum(run.state == "diverged" for run in found.runs[name])
         if lost:
-            runs = "run" if lost == 1 else "runs"
-            blocks.append(Said(f"Not drawn: {lost} diverged {runs} of {name}.", "note"))
+            runs = count(lost, "diverged run")
+            blocks.append(Said(f"Not drawn: {runs} of {name}.", "note"))
     blocks += [Drawn(each) for each in charts("curves", found)]
     return Section("runs", "Every run", tuple(blocks))
 
@@ -124,20 +123,20 @@ def _cautions(found: Findings) -> Mapping[str, list[str]]:
 def _intervals(found: Comparison) -> str:
     """The difference with its two intervals."""
     size = found.accuracy or found.deciding
-    sure = f"{100 * found.rule.confidence:.3g} %"
+    sure = percent(found.rule.confidence)
     unit = " points" if in_points(size.metric) else ""
     text = (
         f"{metric_words(size.metric).capitalize()} of {found.b.name} less {found.a.name}: "
         f"{with_interval(size.metric, size.difference)}{unit} for new seeds on these images"
     )
     if size.new_images is not None:
-        wider = with_interval(size.metric, size.new_images).partition(" ")[2]
+        wider = interval(size.metric, size.new_images.low, size.new_images.high)
         text += f", {wider} for new seeds and new images of the same kind"
     return f"{text} ({sure} intervals)."
 
 
 def _reading(found: Comparison) -> str:
-    sure = f"{100 * found.rule.confidence:.3g} %"
+    sure = percent(found.rule.confidence)
     decides = metric_words(found.deciding.metric).capitalize()
     return f"{sure} intervals. {decides} decides the sign."
 
@@ -154,7 +153,7 @@ def _figures(found: Findings) -> Table:
                     figure(name, contrast.sample_a.mean),
                     figure(name, contrast.sample_b.mean),
                     with_interval(name, contrast.difference),
-                    with_interval(name, new).partition(" ")[2] if new else "-",
+                    interval(name, new.low, new.high) if new else "-",
                     f"{contrast.difference.p_value:.2g}",
                     "-" if r is None else f"{r.estimate:.2f}",
                 )
@@ -171,7 +170,7 @@ def _alone(found: Findings) -> Iterator[Block]:
         sample = each.samples[metric]
         sd = f", standard deviation {spread(metric, sample.sd)} (ddof 1)" if sample.n > 1 else ""
         mean = f"{metric_words(metric)} {figure(metric, sample.mean)}"
-        runs = f"{sample.n} run{'' if sample.n == 1 else 's'}"
+        runs = count(sample.n, "run")
         yield Said(f"{each.setup}: {mean}{sd}, over {runs}.", "verdict")
     if not found.sampled():
         yield Said(f"{found.setups[0]}: every run diverged.", "verdict")

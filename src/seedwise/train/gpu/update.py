@@ -19,13 +19,12 @@ from torch import Tensor
 from seedwise.optim import flat_cos
 from seedwise.optim.ranger import step_size
 from seedwise.setups import Setup
+from seedwise.train.steps import LossScale
 
 __all__ = ["RangerUpdate", "ranger_rates", "ranger_sizes"]
 
 _BLOCK = 1024
 _K, _ALPHA = 6, 0.5
-_SCALE_START, _SCALE_MOST, _PATIENCE = 2.0**16, 2.0**24, 1000
-"""The loss scale of `train.steps.LossScale`."""
 
 
 @triton.jit
@@ -214,7 +213,7 @@ class RangerUpdate:
         self.clock.zero_()
         self._good.zero_()
         self._bad.zero_()
-        self.scale.fill_(_SCALE_START if self._scaled else 1.0)
+        self.scale.fill_(LossScale.START if self._scaled else 1.0)
         with torch.no_grad():
             for parameter, leaf in zip(self._parameters, self._leaves, strict=True):
                 if leaf is not parameter:
@@ -280,8 +279,8 @@ class RangerUpdate:
             self.scale,
             self._good,
             self._bad,
-            _PATIENCE,
-            _SCALE_MOST,
+            LossScale.PATIENCE,
+            LossScale.MOST,
             SCALED=self._scaled,
         )
 
