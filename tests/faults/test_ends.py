@@ -17,7 +17,7 @@ from seedwise.errors import StudyError
 from seedwise.locks import Holder, locked
 from seedwise.setups import Setup
 from seedwise.store import Store, check_study
-from seedwise.study import Study, claim, fake, study
+from seedwise.study import Study, claim, fake, making
 from seedwise.study.claim import claimed, network_file_system
 
 from faulty import assert_nothing_lost, stored_in
@@ -208,7 +208,7 @@ def test_a_clock_that_jumps_changes_nothing_but_what_it_says(tmp_path, monkeypat
             cls.calls += 1
             return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=(-1) ** cls.calls * 4000)
 
-    monkeypatch.setattr(study, "datetime", Jumping)
+    monkeypatch.setattr(making, "datetime", Jumping)
     path = tmp_path / "study.db"
     Study(path).run(FAKE, seeds=3)
     Study(path).run(FAKE, seeds=6)
