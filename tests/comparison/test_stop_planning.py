@@ -14,10 +14,10 @@ ASKED = Question(differences=(0.01, 0.03), margin=0.02, max_runs=12)
 
 def test_given_figures_plan_by_accuracy_alone():
     stop = plan_from_figures(ASKED, sd=0.01, r=0.8).stop
-    assert stop.noise.sd == pytest.approx((0.01 * (2 * (1 - 0.8)) ** 0.5,))
+    assert stop.known.noise.sd == pytest.approx((0.01 * (2 * (1 - 0.8)) ** 0.5,))
     assert [each.difference for each in stop.expected] == [0, 0.01, 0.03]
     assert stop.expected_upper == stop.expected
-    assert stop.pilot is None
+    assert stop.known.pilot is None
     none, _, large = stop.expected
     assert none.equivalent > 0.9 > none.better
     assert large.better > 0.9
@@ -33,23 +33,23 @@ def test_a_pilot_tells_the_noise_of_every_metric_and_how_far_an_effect_moves_it(
         stop = plan_from_pilot(store, ["a", "b"], ASKED).stop
         back = plan_from_pilot(store, ["b", "a"], ASKED).stop
     d = stats.accuracy(b, TARGETS) - stats.accuracy(a, TARGETS)
-    assert stop.noise.sd[0] == pytest.approx(d.std(ddof=1))
-    assert stop.pilot.own_ratio
-    assert stop.pilot.n == 8
+    assert stop.known.noise.sd[0] == pytest.approx(d.std(ddof=1))
+    assert stop.known.own_ratio
+    assert stop.known.pilot == 8
     soft = stats.matched_accuracy(b, TARGETS) - stats.matched_accuracy(a, TARGETS)
-    assert stop.noise.ratio[1] == pytest.approx(soft.mean() / d.mean(), rel=1e-4)
-    assert stop.noise.correlation[0] == pytest.approx(np.corrcoef(d, soft)[0, 1], rel=1e-4)
-    assert stop.noise.resolution == pytest.approx(1 / (2 * len(TARGETS)))
+    assert stop.known.noise.ratio[1] == pytest.approx(soft.mean() / d.mean(), rel=1e-4)
+    assert stop.known.noise.correlation[0] == pytest.approx(np.corrcoef(d, soft)[0, 1], rel=1e-4)
+    assert stop.known.noise.resolution == pytest.approx(1 / (2 * len(TARGETS)))
     pairs = [(x.pairs, y.pairs) for x, y in zip(stop.expected, stop.expected_upper, strict=True)]
     assert all(low < high for low, high in pairs)
-    assert back.noise.ratio == pytest.approx(stop.noise.ratio)
+    assert back.known.noise.ratio == pytest.approx(stop.known.noise.ratio)
 
 
 def test_a_pilot_without_a_difference_cannot_tell_how_far_an_effect_moves_it(studies):
     with studies.make({"a": runs_of(1.0, 6), "b": runs_of(1.0001, 6)}) as store:
         stop = plan_from_pilot(store, ["a", "b"], ASKED).stop
-    assert not stop.pilot.own_ratio
-    assert stop.noise.ratio == (1, ASSUMED_RATIO, ASSUMED_RATIO)
+    assert not stop.known.own_ratio
+    assert stop.known.noise.ratio == (1, ASSUMED_RATIO, ASSUMED_RATIO)
 
 
 def test_accuracies_without_predictions_are_a_pilot_too(studies):
@@ -60,8 +60,8 @@ def test_accuracies_without_predictions_are_a_pilot_too(studies):
     }
     with studies.make(runs) as store:
         stop = plan_from_pilot(store, ["a", "b"], ASKED).stop
-    assert len(stop.noise.sd) == 1
-    assert stop.noise.resolution == 0
+    assert len(stop.known.noise.sd) == 1
+    assert stop.known.noise.resolution == 0
 
 
 def test_the_simulation_is_the_seeds():

@@ -41,7 +41,7 @@ def print_stop(console: Console, plan: Planning, stop: StopPlan) -> None:
 
 
 def _beside(figures: Iterable[str], upper: Iterable[str], stop: StopPlan) -> list[str]:
-    if stop.pilot is None:
+    if stop.known.pilot is None:
         return list(figures)
     return [f"{figure} ({other})" for figure, other in zip(figures, upper, strict=True)]
 
@@ -66,21 +66,21 @@ def _below(stop: StopPlan) -> list[str]:
         f"are {100 / math.sqrt(stop.studies):.1f} studies of 100, and {2 * error:.1g} pairs, or "
         "less. If B is worse by as much, read better as worse."
     ]
-    if stop.pilot is None:
+    if stop.known.pilot is None:
         return [
             *lines,
             "By accuracy alone. With predictions the rule asks matched and ranked accuracy too, "
             "and names a winner sooner: a pilot study tells how soon.",
         ]
-    sds = [f"{each:.2g}" for each in stop.noise.sd]
+    sds = [f"{each:.2g}" for each in stop.known.noise.sd]
     names = ("accuracy", "matched", "ranked accuracy") if len(sds) > 1 else ("accuracy",)
     spread = ", ".join(f"{sd} ({name})" for sd, name in zip(sds, names, strict=True))
-    lines.append(f"Standard deviations of the differences of {stop.pilot.n} pairs: {spread}.")
+    lines.append(f"Standard deviations of the differences of {stop.known.pilot} pairs: {spread}.")
     if len(sds) > 1:
-        _, matched, ranked = stop.noise.ratio
+        _, matched, ranked = stop.known.noise.ratio
         whence = (
             "as in this pilot"
-            if stop.pilot.own_ratio
+            if stop.known.own_ratio
             else "assumed, as this pilot does not show a difference"
         )
         lines.append(

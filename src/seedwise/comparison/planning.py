@@ -11,7 +11,7 @@ from seedwise.comparison.measured import Measurements, measure, results_of
 from seedwise.comparison.metrics import Metric, default_metric, find_metric
 from seedwise.comparison.question import Question
 from seedwise.comparison.rule import Rule
-from seedwise.comparison.stop_planning import StopPlan, noise_of_pilot, plan_stop
+from seedwise.comparison.stop_planning import KnownPairs, StopPlan, pairs_of_pilot, plan_stop
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError
 from seedwise.stats.operating import PairNoise
@@ -115,7 +115,7 @@ def plan_from_figures(
                 "max_runs plans a stopping rule, which compares runs of the same seed; give their "
                 "correlation r / --r, 0 if they share nothing"
             )
-        stop = plan_stop(question, PairNoise(sd=(noises[-1].error(1),)))
+        stop = plan_stop(question, KnownPairs(noise=PairNoise(sd=(noises[-1].error(1),))))
     return _planning(
         question,
         tuple(forecast("", noise, question, freedom=None) for noise in noises),
@@ -153,16 +153,13 @@ def plan_from_pilot(store: Store, setups: Sequence[str], question: Question) -> 
             f"{' and '.join(setups)}: two runs or more that differ are needed to tell how much "
             "runs vary; give --sd instead"
         )
-    stop = None
-    if question.max_runs is not None:
-        pilot = noise_of_pilot(measured)
-        stop = plan_stop(question, pilot.noise, pilot=pilot)
+    capped = question.max_runs is not None
     return _planning(
         question,
         tuple(forecasts),
         seconds=float(np.mean([run.seconds for run in finished])) if finished else math.nan,
         pilot=tuple(setups),
-        stop=stop,
+        stop=plan_stop(question, pairs_of_pilot(measured)) if capped else None,
     )
 
 

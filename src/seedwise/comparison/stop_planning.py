@@ -25,9 +25,9 @@ from seedwise.stats.sequential import Rule
 
 __all__ = [
     "ASSUMED_RATIO",
-    "PilotPairs",
+    "KnownPairs",
     "StopPlan",
-    "noise_of_pilot",
+    "pairs_of_pilot",
     "plan_stop",
 ]
 
@@ -43,20 +43,20 @@ _LEAST_SD = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PilotPairs:
-    """What a pilot's pairs tell.
+class KnownPairs:
+    """What is known of the paired differences beforehand.
 
     Attributes:
-        n: Number of pairs.
         noise: How they vary.
+        pilot: Pairs of the pilot that told it; None for given figures.
         own_ratio: Whether the ratios of `noise` are the pilot's own. They are where its difference
             of accuracy is shown (paired t test, 5 %) and the others have the same sign; else
             `ASSUMED_RATIO` stands for them.
     """
 
-    n: int
     noise: PairNoise
-    own_ratio: bool
+    pilot: int | None = None
+    own_ratio: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,7 @@ class StopPlan:
 
     Attributes:
         max_runs: Most runs of each setup.
-        noise: How the differences of paired runs vary.
-        pilot: The pairs behind it; None for given figures.
+        known: How the differences of paired runs vary, and whence that is known.
         studies: Simulated studies behind each figure.
         expected: Pairs and verdicts for no difference and for each that was asked for.
         expected_upper: The same with the upper confidence bound of the standard deviations in
@@ -74,22 +73,18 @@ class StopPlan:
     """
 
     max_runs: int
-    noise: PairNoise
-    pilot: PilotPairs | None
+    known: KnownPairs
     studies: int
     expected: tuple[Characteristic, ...]
     expected_upper: tuple[Characteristic, ...]
 
 
-def plan_stop(
-    question: Question, noise: PairNoise, *, pilot: PilotPairs | None = None
-) -> StopPlan:
+def plan_stop(question: Question, known: KnownPairs) -> StopPlan:
     """What the rule that is asked about would do at no difference, and at some.
 
     Args:
         question: What is asked, with `margin` and `max_runs`.
-        noise: How the differences of paired runs vary.
-        pilot: The pairs behind the noise; None if it is given.
+        known: How the differences of paired runs vary.
     """
     assert question.margin is not None
     assert question.max_runs is not None
@@ -104,19 +99,19 @@ def plan_stop(
         rng = np.random.default_rng(question.seed)
         return operating_characteristic(rule, noise, (0.0, *question.differences), rng=rng)
 
-    expected = at(noise)
-    upper = expected if pilot is None else at(noise.scaled(sd_upper(1.0, pilot.n - 1)))
+    expected = upper = at(known.noise)
+    if known.pilot is not None:
+        upper = at(known.noise.scaled(sd_upper(1.0, known.pilot - 1)))
     return StopPlan(
         max_runs=question.max_runs,
-        noise=noise,
-        pilot=pilot,
+        known=known,
         studies=STUDIES,
         expected=expected,
         expected_upper=upper,
     )
 
 
-def noise_of_pilot(setups: Sequence[Measurements]) -> PilotPairs:
+def pairs_of_pilot(setups: Sequence[Measurements]) -> KnownPairs:
     """How the pairs of a pilot vary, in all metrics that the rule asks.
 
     Args:
@@ -149,7 +144,7 @@ def noise_of_pilot(setups: Sequence[Measurements]) -> PilotPairs:
         ratio=tuple(ratio.tolist()),
         resolution=0.0 if a.predicted is None else 1 / a.predicted.shape[1],
     )
-    return PilotPairs(n=n, noise=noise, own_ratio=own)
+    return KnownPairs(noise=noise, pilot=n, own_ratio=own)
 
 
 def _differences(
