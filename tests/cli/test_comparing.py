@@ -247,6 +247,31 @@ def test_plan_from_a_pilot_fits_the_screen_and_tells_its_uncertainty(study):
     assert "upper 80 % confidence bound" in text(result)
 
 
+def test_plan_tells_what_a_stopping_rule_would_do(study):
+    words = ("--margin", "0.03", "--max-runs", "10", "--difference", "0.05")
+    result = call("plan", study, "base", "good", *words)
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "difference pairs time better worse equivalent undecided" in text(result)
+    share = r"[<>]?\d+ \([<>]?\d+\)"
+    row = rf"^0.05 +[\d.]+ \([\d.]+\) +\d\d:\d\d +{share} +{share} +{share} +{share}$"
+    assert re.search(row, result.stdout, re.MULTILINE)
+    assert "times as far as accuracy (as in this pilot)" in text(result)
+    same = text(call("plan", study, "base", "same", *words))
+    assert "(assumed, as this pilot does not show a difference)" in same
+
+
+def test_plan_of_a_stopping_rule_from_given_figures_says_that_it_has_accuracy_only():
+    words = ("--sd", "0.0035", "--r", "0.8", "--margin", "0.005", "--max-runs", "20")
+    result = call("plan", *words)
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert re.search(r"^0 +\d\.\d +<1 +<1 +>99 +<1$", result.stdout, re.MULTILINE)
+    assert "By accuracy alone." in text(result)
+    timed = call("plan", *words, "--seconds", "17").stdout
+    pairs, minutes, seconds = re.search(r"^0.01 +([\d.]+) +(\d\d):(\d\d)", timed, re.M).groups()
+    assert 60 * int(minutes) + int(seconds) == pytest.approx(2 * 17 * float(pairs), abs=2.3)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -260,6 +285,15 @@ def test_plan_from_a_pilot_fits_the_screen_and_tells_its_uncertainty(study):
             "margin is a fraction of accuracy, above 0 and below 1",
         ),
         (("nowhere.db",), "nowhere.db does not exist"),
+        (("--sd", "0.1", "--max-runs", "9"), "max_runs plans a stopping rule, whose difference"),
+        (
+            ("--sd", "0.1", "--margin", "0.1", "--max-runs", "2"),
+            "max_runs must be from 3 to 1,000, got 2",
+        ),
+        (
+            ("--sd", "0.1", "--margin", "0.1", "--max-runs", "9"),
+            "max_runs plans a stopping rule, which compares runs of the same seed; give their",
+        ),
     ],
 )
 def test_a_wrong_plan_is_one_line(words, message):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from seedwise import stats
-from seedwise.comparison.planning import Question, plan_from_figures, plan_from_pilot
+from seedwise.comparison.planning import plan_from_figures, plan_from_pilot
+from seedwise.comparison.question import Question
 from seedwise.errors import ConfigError
 from seedwise.stats.power import sd_upper
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from seedwise.cli.console import Console
-    from seedwise.comparison.planning import Forecast, Planning, Question
+    from seedwise.comparison.planning import Forecast, Planning
+    from seedwise.comparison.question import Question
 
 __all__ = ["plan"]
 
@@ -24,6 +25,7 @@ __all__ = ["plan"]
         "seedwise plan --sd 0.0035 --difference 0.005",
         "seedwise plan --sd 0.0035 --r 0.8 --runs 10 --seconds 17",
         "seedwise plan study.db mish relu --difference 0.002 --margin 0.005",
+        "seedwise plan study.db mish relu --margin 0.005 --max-runs 40",
     ],
     exits={0: "planned", 2: "no such study or setup, or too little to plan from"},
 )
@@ -40,6 +42,11 @@ __all__ = ["plan"]
 )
 @click.option("--runs", type=int, help="Runs of each setup, to be told what they can show.")
 @click.option("--margin", type=float, help="Margin of equivalence, of accuracy.")
+@click.option(
+    "--max-runs",
+    type=int,
+    help="With --margin: most runs of each setup under [stop], to be told what it would do.",
+)
 @click.option("--power", default=0.8, show_default=True, help="Chance of showing it.")
 @click.option("--alpha", default=0.05, show_default=True, help="Rate of false alarms.")
 @click.option("--seconds", type=float, help="Wall time of a run, with --sd.")
@@ -51,6 +58,7 @@ def plan(
     differences: tuple[float, ...],
     runs: int | None,
     margin: float | None,
+    max_runs: int | None,
     power: float,
     alpha: float,
     seconds: float | None,
@@ -58,16 +66,20 @@ def plan(
     """Say how many runs of each setup a difference needs.
 
     From a standard deviation, or from the runs of one or two setups of STUDY.DB as a pilot.
+    With --margin and --max-runs also after how many pairs a stopping rule would end, and how.
     Accuracies are fractions: half a point is 0.005. Reads the study and writes nothing.
     """
     from seedwise.cli.console import Console
-    from seedwise.comparison.planning import Question
+    from seedwise.comparison.question import Question
 
-    question = Question(runs=runs, margin=margin, wanted=power, alpha=alpha)
-    if differences:
-        question = Question(
-            differences=differences, runs=runs, margin=margin, wanted=power, alpha=alpha
-        )
+    question = Question(
+        differences=differences or Question().differences,
+        runs=runs,
+        margin=margin,
+        wanted=power,
+        alpha=alpha,
+        max_runs=max_runs,
+    )
     found = _planned(study, setups, question, sd=sd, r=r, seconds=seconds)
     _print(Console(), found)
 
@@ -100,6 +112,7 @@ def _planned(
 def _print(console: "Console", found: "Planning") -> None:
     from rich.text import Text
 
+    from seedwise.cli.stop_plans import print_stop
     from seedwise.cli.tables import print_table
 
     for line in _above(found):
@@ -111,6 +124,9 @@ def _print(console: "Console", found: "Planning") -> None:
     console.print()
     for line in _below(found):
         console.print(Text(line), highlight=False)
+    if found.stop is not None:
+        console.print()
+        print_stop(console, found, found.stop)
 
 
 def _runs_table(found: "Planning") -> "Table":

@@ -9,9 +9,12 @@ import numpy as np
 from seedwise.comparison.contrast import contrast, shared_seeds
 from seedwise.comparison.measured import Measurements, measure, results_of
 from seedwise.comparison.metrics import Metric, default_metric, find_metric
+from seedwise.comparison.question import Question
 from seedwise.comparison.rule import Rule
+from seedwise.comparison.stop_planning import KnownPairs, StopPlan, pairs_of_pilot, plan_stop
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError
+from seedwise.stats.operating import PairNoise
 from seedwise.stats.power import (
     Noise,
     equivalence_power,
@@ -25,7 +28,6 @@ from seedwise.store import Store, StoredRun
 __all__ = [
     "Forecast",
     "Planning",
-    "Question",
     "forecast",
     "plan_from_figures",
     "plan_from_pilot",
@@ -77,6 +79,7 @@ class Planning:
         forecasts: One for each metric, paired and unpaired.
         seconds: Measured or given wall time of one run; NaN where nobody knows.
         pilot: Names of the setups whose runs were looked at; empty for given figures.
+        stop: What a stopping rule with this margin would do; None where none was asked for.
     """
 
     differences: tuple[float, ...]
@@ -87,44 +90,7 @@ class Planning:
     forecasts: tuple[Forecast, ...]
     seconds: float
     pilot: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked of a plan.
-
-    Attributes:
-        differences: True differences to be shown, each above 0; an accuracy as a fraction.
-        runs: A number of runs of each setup, to be told what it can show.
-        margin: Margin of equivalence, as a fraction of accuracy.
-        wanted: Power, above the rate of false alarms and below 1.
-        alpha: Rate of false alarms.
-    """
-
-    differences: tuple[float, ...] = (0.002, 0.005, 0.01)
-    runs: int | None = None
-    margin: float | None = None
-    wanted: float = 0.8
-    alpha: float = 0.05
-
-    def __post_init__(self) -> None:
-        bad = [each for each in self.differences if not 0 < each < math.inf]
-        if bad or not self.differences:
-            raise ConfigError(
-                f"a difference must be above 0, got {bad[0] if bad else 'none'}; half a point of "
-                "accuracy is 0.005"
-            )
-        if self.runs is not None and self.runs < 2:
-            raise ConfigError(f"runs must be 2 or more of each setup, got {self.runs}")
-        if self.margin is not None and not 0 < self.margin < 1:
-            raise ConfigError(
-                f"margin is a fraction of accuracy, above 0 and below 1, e.g. 0.005 for half a "
-                f"point, got {self.margin:g}"
-            )
-        if not 0 < self.alpha < self.wanted < 1:
-            raise ConfigError(
-                f"power must be above alpha and below 1, got {self.wanted} and {self.alpha}"
-            )
+    stop: StopPlan | None
 
 
 def plan_from_figures(
@@ -142,11 +108,20 @@ def plan_from_figures(
         ConfigError: A figure is out of range.
     """
     noises = [Noise(sd=sd), *([] if r is None else [Noise(sd=sd, r=r)])]
+    stop = None
+    if question.max_runs is not None:
+        if r is None:
+            raise ConfigError(
+                "max_runs plans a stopping rule, which compares runs of the same seed; give their "
+                "correlation r / --r, 0 if they share nothing"
+            )
+        stop = plan_stop(question, KnownPairs(noise=PairNoise(sd=(noises[-1].error(1),))))
     return _planning(
         question,
         tuple(forecast("", noise, question, freedom=None) for noise in noises),
         seconds=seconds,
         pilot=(),
+        stop=stop,
     )
 
 
@@ -169,12 +144,8 @@ def plan_from_pilot(store: Store, setups: Sequence[str], question: Question) -> 
     found = [results_of(store, name) for name in setups]
     finished = [run for results, _ in found for run in results if run.state == "finished"]
     metrics = _metrics(finished)
-    too_large = [each for each in question.differences if each >= 1]
-    if too_large and any(str(metric) == _MARGIN_METRIC for metric in metrics):
-        raise ConfigError(
-            "difference is a fraction of accuracy, e.g. 0.005 for half a point, got "
-            f"{too_large[0]:g}"
-        )
+    if any(str(metric) == _MARGIN_METRIC for metric in metrics):
+        question.check_fractions()
     measured = [measure(store, results, counts, metrics) for results, counts in found]
     forecasts = [each for metric in metrics for each in _from_pilot(measured, metric, question)]
     if not forecasts:
@@ -182,11 +153,13 @@ def plan_from_pilot(store: Store, setups: Sequence[str], question: Question) -> 
             f"{' and '.join(setups)}: two runs or more that differ are needed to tell how much "
             "runs vary; give --sd instead"
         )
+    capped = question.max_runs is not None
     return _planning(
         question,
         tuple(forecasts),
         seconds=float(np.mean([run.seconds for run in finished])) if finished else math.nan,
         pilot=tuple(setups),
+        stop=plan_stop(question, pairs_of_pilot(measured)) if capped else None,
     )
 
 
@@ -229,7 +202,12 @@ def forecast(metric: str, noise: Noise, question: Question, *, freedom: int | No
 
 
 def _planning(
-    question: Question, forecasts: tuple[Forecast, ...], *, seconds: float, pilot: tuple[str, ...]
+    question: Question,
+    forecasts: tuple[Forecast, ...],
+    *,
+    seconds: float,
+    pilot: tuple[str, ...],
+    stop: StopPlan | None,
 ) -> Planning:
     return Planning(
         differences=question.differences,
@@ -240,6 +218,7 @@ def _planning(
         forecasts=forecasts,
         seconds=seconds,
         pilot=pilot,
+        stop=stop,
     )
 
 

@@ -26,7 +26,8 @@ from seedwise.comparison import (
 )
 from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.nulls import Judge
-from seedwise.comparison.planning import Planning, Question, plan_from_pilot
+from seedwise.comparison.planning import Planning, plan_from_pilot
+from seedwise.comparison.question import Question
 from seedwise.data import Split
 from seedwise.errors import MissingPackage
 from seedwise.seeds import Seed
@@ -256,6 +257,8 @@ class Study:
         margin: float | None = None,
         power: float = 0.8,
         alpha: float = 0.05,
+        max_runs: int | None = None,
+        seed: int = 0,
     ) -> Planning:
         """How many runs a difference needs, with the stored runs as a pilot.
 
@@ -266,9 +269,19 @@ class Study:
             margin: Margin of equivalence, as a fraction of accuracy.
             power: The chance of showing a difference that is there.
             alpha: Rate of false alarms.
+            max_runs: With `margin`, to be told what `Stop(difference=margin, max_runs=...)` with
+                this power and alpha would do with one candidate: pairs and verdicts for each of
+                the differences, and for none; 3 to 1,000.
+            seed: Of the simulation that tells it.
         """
         question = Question(
-            differences=tuple(differences), runs=runs, margin=margin, wanted=power, alpha=alpha
+            differences=tuple(differences),
+            runs=runs,
+            margin=margin,
+            wanted=power,
+            alpha=alpha,
+            max_runs=max_runs,
+            seed=seed,
         )
         with Store.open(self.path, readonly=True) as store:
             return plan_from_pilot(store, setups, question)

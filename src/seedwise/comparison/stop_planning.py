@@ -1,0 +1,159 @@
+"""What the stopping rule `[stop]` would do, from figures that are given or from a pilot study."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+from scipy.special import stdtrit
+
+from seedwise.comparison.contrast import shared_seeds
+from seedwise.comparison.measured import Measurements
+from seedwise.comparison.question import Question
+from seedwise.errors import ConfigError
+from seedwise.stats.capped import FIRST_LOOK
+from seedwise.stats.operating import (
+    STUDIES,
+    Characteristic,
+    PairNoise,
+    operating_characteristic,
+)
+from seedwise.stats.power import sd_upper
+from seedwise.stats.sequential import Rule
+
+__all__ = [
+    "ASSUMED_RATIO",
+    "KnownPairs",
+    "StopPlan",
+    "pairs_of_pilot",
+    "plan_stop",
+]
+
+ASSUMED_RATIO = 0.73
+"""How far matched and ranked accuracy move as a share of accuracy, where a pilot cannot tell: the
+least that the two real effects of the record of 2026-11-24 have, 0.73 and 0.73 for a higher
+learning rate, 0.95 and 0.86 for ReLU. A larger one decides sooner."""
+
+_JUDGES = ("accuracy", "matched_accuracy", "ranked_accuracy")
+"""What the rule asks, in the order of `PairNoise`."""
+
+_LEAST_SD = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPairs:
+    """What is known of the paired differences beforehand.
+
+    Attributes:
+        noise: How they vary.
+        pilot: Pairs of the pilot that told it; None for given figures.
+        own_ratio: Whether the ratios of `noise` are the pilot's own. They are where its difference
+            of accuracy is shown (paired t test, 5 %) and the others have the same sign; else
+            `ASSUMED_RATIO` stands for them.
+    """
+
+    noise: PairNoise
+    pilot: int | None = None
+    own_ratio: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopPlan:
+    """What the stopping rule of one comparison would do.
+
+    Attributes:
+        max_runs: Most runs of each setup.
+        known: How the differences of paired runs vary, and whence that is known.
+        studies: Simulated studies behind each figure.
+        expected: Pairs and verdicts for no difference and for each that was asked for.
+        expected_upper: The same with the upper confidence bound of the standard deviations in
+            their place; equal to `expected` for given figures.
+    """
+
+    max_runs: int
+    known: KnownPairs
+    studies: int
+    expected: tuple[Characteristic, ...]
+    expected_upper: tuple[Characteristic, ...]
+
+
+def plan_stop(question: Question, known: KnownPairs) -> StopPlan:
+    """What the rule that is asked about would do at no difference, and at some.
+
+    Args:
+        question: What is asked, with `margin` and `max_runs`.
+        known: How the differences of paired runs vary.
+    """
+    assert question.margin is not None
+    assert question.max_runs is not None
+    rule = Rule(
+        difference=question.margin,
+        alpha=question.alpha,
+        power=question.wanted,
+        max_pairs=question.max_runs,
+    )
+
+    def at(noise: PairNoise) -> tuple[Characteristic, ...]:
+        rng = np.random.default_rng(question.seed)
+        return operating_characteristic(rule, noise, (0.0, *question.differences), rng=rng)
+
+    expected = upper = at(known.noise)
+    if known.pilot is not None:
+        upper = at(known.noise.scaled(sd_upper(1.0, known.pilot - 1)))
+    return StopPlan(
+        max_runs=question.max_runs,
+        known=known,
+        studies=STUDIES,
+        expected=expected,
+        expected_upper=upper,
+    )
+
+
+def pairs_of_pilot(setups: Sequence[Measurements]) -> KnownPairs:
+    """How the pairs of a pilot vary, in all metrics that the rule asks.
+
+    Args:
+        setups: The two that are to be compared. A pair of which a metric is not known is left out.
+
+    Raises:
+        ConfigError: One setup only, too few shared seeds, no accuracy, or no spread.
+    """
+    if len(setups) != 2:
+        raise ConfigError("max_runs plans a stopping rule, which compares two setups; name both")
+    a, b = setups
+    if "accuracy" not in a.metrics:
+        raise ConfigError("max_runs plans a stopping rule, which judges accuracy; these have none")
+    names = [name for name in _JUDGES if name in a.metrics]
+    found = _differences(a, b, names)
+    n = found.shape[1]
+    if n < FIRST_LOOK or found.std(axis=1).min() < _LEAST_SD:
+        raise ConfigError(
+            f"{a.counts.name} and {b.counts.name}: a stopping rule is planned from {FIRST_LOOK} "
+            f"shared seeds or more, whose differences differ; there are {n}"
+        )
+    sd, mean = found.std(axis=1, ddof=1), found.mean(axis=1)
+    shown = abs(mean[0]) * math.sqrt(n) > stdtrit(n - 1, 0.975) * sd[0]
+    own = len(names) > 1 and bool(shown and (mean * mean[0] > 0).all())
+    ratio = mean / mean[0] if own else np.array([1.0, ASSUMED_RATIO, ASSUMED_RATIO][: len(names)])
+    above = np.triu_indices(len(names), 1)
+    noise = PairNoise(
+        sd=tuple(sd.tolist()),
+        correlation=tuple(np.atleast_2d(np.corrcoef(found))[above].tolist()),
+        ratio=tuple(ratio.tolist()),
+        resolution=0.0 if a.predicted is None else 1 / a.predicted.shape[1],
+    )
+    return KnownPairs(noise=noise, pilot=n, own_ratio=own)
+
+
+def _differences(
+    a: Measurements, b: Measurements, names: Sequence[str]
+) -> Float64[ndarray, "metrics pairs"]:
+    rows_a, rows_b = ({seed: row for row, seed in enumerate(each.seeds)} for each in (a, b))
+    pairs = [(rows_a[seed], rows_b[seed]) for seed in shared_seeds(a, b)]
+    at_a, at_b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    found = np.stack(
+        [b.metrics[name].values[at_b] - a.metrics[name].values[at_a] for name in names]
+    )
+    return found[:, np.isfinite(found).all(axis=0)]
