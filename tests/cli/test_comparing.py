@@ -288,7 +288,7 @@ def test_plan_of_a_stopping_rule_from_given_figures_says_that_it_has_accuracy_on
         (("--sd", "0.1", "--max-runs", "9"), "max_runs plans a stopping rule, whose difference"),
         (
             ("--sd", "0.1", "--margin", "0.1", "--max-runs", "2"),
-            "max_runs must be from 3 to 1,000, got 2",
+            "max_runs of a plan must be from 3 to 300, got 2",
         ),
         (
             ("--sd", "0.1", "--margin", "0.1", "--max-runs", "9"),

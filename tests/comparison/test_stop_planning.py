@@ -79,8 +79,8 @@ def test_the_simulation_is_the_seeds():
     ("values", "message"),
     [
         ({"max_runs": 12, "margin": None}, "give margin / --margin too"),
-        ({"max_runs": 2}, "max_runs must be from 3 to 1,000, got 2"),
-        ({"max_runs": 1_001}, "from 3 to 1,000, got 1001"),
+        ({"max_runs": 2}, "max_runs of a plan must be from 3 to 300, got 2"),
+        ({"max_runs": 301}, "from 3 to 300, got 301"),
         ({"differences": (2.0,)}, "difference is a fraction of accuracy, .* got 2"),
         ({"alpha": 0.6}, "alpha of a stopping rule must be below 0.5, got 0.6"),
         ({"seed": -1}, "seed must be 0 or more, got -1"),

@@ -141,7 +141,7 @@ def operating_characteristic(
     ...     rule, PairNoise(sd=(0.003,)), [0.008], rng=np.random.default_rng(0)
     ... )
     >>> f"{found.pairs:.1f} pairs, better {found.better:.2f}, equivalent {found.equivalent:.2f}"
-    '4.9 pairs, better 1.00, equivalent 0.00'
+    '4.7 pairs, better 1.00, equivalent 0.00'
     """
     if rule.max_pairs is None:
         raise ConfigError("what a rule will do can be told where it has a cap; give max_pairs")

@@ -271,7 +271,7 @@ class Study:
             alpha: Rate of false alarms.
             max_runs: With `margin`, to be told what `Stop(difference=margin, max_runs=...)` with
                 this power and alpha would do with one candidate: pairs and verdicts for each of
-                the differences, and for none; 3 to 1,000.
+                the differences, and for none; 3 to 300.
             seed: Of the simulation that tells it.
         """
         question = Question(
