@@ -107,13 +107,14 @@ class _Publisher:
     def take(self, event: Event) -> None:
         now = time.monotonic()
         self._progress.take(event, now)
-        snapshot = self._progress.snapshot(now)
+        due = now - self._written >= _SECONDS_BETWEEN_WRITES
         # What comes often can wait, and so can what comes between two runs. While a run is under
         # way nothing can that changes the study: nothing else may happen for an hour.
-        waits = isinstance(event, DataProgress | StepsDone | EpochDone) or (
-            isinstance(event, RunStored | Looked | Compared) and not snapshot.runs
-        )
-        if not waits or now - self._written >= _SECONDS_BETWEEN_WRITES:
+        if isinstance(event, DataProgress | StepsDone | EpochDone) and not due:
+            return
+        snapshot = self._progress.snapshot(now)
+        between = isinstance(event, RunStored | Looked | Compared) and not snapshot.runs
+        if due or not between:
             self._written = now
             self._write(snapshot)
 

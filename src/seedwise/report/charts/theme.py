@@ -117,6 +117,7 @@ def settings(*, legend: bool) -> dict[str, Any]:
                 "labelColor": "@ink",
                 "labelFontSize": 12,
                 "labelLimit": 240,
+                "symbolOpacity": 1,  # else a band's own, too pale to tell colours by
                 "columns": 2,
             }
             if legend
