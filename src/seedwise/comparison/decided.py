@@ -51,7 +51,7 @@ def decision_promise(rule: StoppingRule) -> str:
     candidates = count(len(rule.candidates), "candidate")
     return (
         f"The rule was fixed before the first run: {percent(rule.stop.alpha)} false alarms "
-        f"over {candidates} where differences are about normal (about three times as many where "
+        f"over {candidates} where differences are about normal (two to six times as many where "
         "they are strongly skewed and accuracy decides alone); equivalent is within "
         f"{amount('accuracy', rule.stop.difference)}. The intervals hold after stopping; the "
         "estimates lean outward. All of it speaks of new seeds on these images, not of new images."
