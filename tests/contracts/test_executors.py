@@ -242,6 +242,21 @@ def test_a_worker_that_dies_takes_only_its_run_with_it(apart):
     assert len(done) == 4
 
 
+def test_a_record_says_how_many_were_made_side_by_side():
+    """And says nothing of a run that was made alone."""
+    for name, beside in (("threads", 2), ("here", None)):
+        ((_, record),) = made(EXECUTORS[name], job("number", 0))
+        assert record.made_by.get("side_by_side") == beside
+
+
+@pytest.mark.parametrize("pack", [0, "many"])
+def test_no_runs_side_by_side_are_refused(pack):
+    with pytest.raises(ConfigError, match=f"pack must be auto, or 1 or more, got {pack!r}"):
+        LocalExecutor(pack=pack)
+    with pytest.raises(ConfigError, match="pack must be 1 or more where Ray makes runs"):
+        RayExecutor(pack=pack)
+
+
 def without_room(nonce):
     return [job("needs_room", (seed, nonce, 0)) for seed in range(5)]
 

@@ -26,7 +26,7 @@ jobs = click.option(
 
 
 class _Pack(click.ParamType):
-    name = "auto|1|N"
+    name = "pack"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -41,8 +41,9 @@ class _Pack(click.ParamType):
 pack = click.option(
     "--pack",
     type=_Pack(),
+    metavar="auto|1|N",
     help="Runs side by side on one GPU; auto: as many as --jobs says, or else as pay and have "
-    "room. With two numbers, the smaller.  [default: auto]",
+    "room. With two numbers, the smaller.  [default: auto; for Ray 1]",
 )
 source = click.option(
     "--source",
