@@ -1,6 +1,6 @@
 """A whole study on a GPU, from the start of the process: where the seconds go.
 
-    python benchmarks/gpu_study.py IMAGES [--runs 10] [--jobs 4] [--set precision=fp16] [-o FILE]
+    python benchmarks/gpu_study.py IMAGES [--runs 10] [--pack 4] [--set precision=fp16] [-o FILE]
 
 IMAGES is an archive or a folder in Imagenette's layout. Trains the recipe page-v1 with several
 seeds into a new study file and prints when each thing was done. The caches of pixels and of
@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", type=Path)
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--pack", type=int, help="left out: auto")
     parser.add_argument("--set", action="append", default=[], help="field=JSON of the setup")
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
@@ -57,7 +57,7 @@ def main() -> None:
         summary = study.run(
             {"page": seedwise.Setup(**changes)},
             seeds=arguments.runs,
-            jobs=arguments.jobs,
+            pack=arguments.pack,
             watch=watch,
         )
         mark(marks, "end")
@@ -66,7 +66,7 @@ def main() -> None:
         "gpu": torch.cuda.get_device_name(),
         "torch": torch.__version__,
         "runs": arguments.runs,
-        "jobs": arguments.jobs,
+        "pack": arguments.pack or "auto",
         "setup": changes,
         "seconds_since_process_start": {name: round(t, 3) for name, t in marks.items()},
         "runs_stored_at": stored,

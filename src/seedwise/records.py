@@ -76,7 +76,8 @@ class RunRecord:
         metrics: Plain metric values of a run that has no logits.
         epochs: The figures after each epoch, in order.
         seconds: Wall time of the whole run.
-        made_by: How the run was made: machine, device, versions, threads, kernels.
+        made_by: How the run was made: machine, device, versions, threads, kernels; and how many
+            runs went side by side, where there were several.
         error: What went wrong in a diverged or failed run.
         targets: Targets that came with the predictions of somebody's own function; None where the
             study has them from its dataset. They are kept once a study, not with the run.

@@ -38,7 +38,13 @@ AUTO = ("precision", "deterministic", "loader")
 
 KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "model": ("xresnet10-narrow", "xresnet18", "xresnet34", "xresnet50"),
+        "model": (
+            "xresnet10-narrow",
+            "xresnet18",
+            "xresnet18-fastai-stem",
+            "xresnet34",
+            "xresnet50",
+        ),
         "activation": ("gelu", "leaky_relu", "mish", "relu", "silu"),
         "optimizer": ("adam", "ranger", "sgd"),
         "decay_form": ("v1", "v2"),

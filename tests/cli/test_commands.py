@@ -166,6 +166,12 @@ def test_the_module_is_the_command():
         (["run"], "Missing argument 'STUDY.TOML'."),
         (["run", "x.toml", "--seed", "3"], "No such option '--seed'."),
         (["run", "x.toml", "--jobs", "0"], "Invalid value for '--jobs': 0 is not in the range"),
+        (["run", "x.toml", "--pack", "0"], "Invalid value for '--pack': '0' is neither auto nor"),
+        (["aa", "x.db", "a", "--pack", "many"], "Invalid value for '--pack': 'many' is neither"),
+        (
+            ["bench", "--pack", "-1"],
+            "Invalid value for '--pack': '-1' is neither auto nor a number",
+        ),
         (["run", "x.toml"], "x.toml cannot be read: No such file or directory"),
         (["status", "x.db"], "x.db does not exist; `seedwise run` makes it"),
         (["export", "x.db"], "x.db does not exist"),

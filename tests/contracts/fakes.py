@@ -12,8 +12,9 @@ class FakeExecutor:
     workers: int = 3
     here: bool = True
 
-    def choose(self, *, device, jobs, runs):
-        return load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
+    def choose(self, *, device, setups, runs):
+        choose = load_function("seedwise.train:choose")
+        return choose(device=device, jobs=self.workers, runs=runs, setups=setups)
 
     def placed(self, place):
         return self

@@ -108,7 +108,8 @@ def test_the_next_job_is_taken_only_when_a_worker_is_free(executor):
     for _ in executor.run(take, lambda _: None):
         ended += 1
     assert ended == 12
-    assert most_under_way <= executor.workers * getattr(executor, "pack", 1)
+    each = executor.pack if isinstance(executor, RayExecutor) else 1
+    assert most_under_way <= executor.workers * each
 
 
 def test_jobs_may_come_later_than_none_was_to_be_had(executor):
@@ -241,6 +242,21 @@ def test_a_worker_that_dies_takes_only_its_run_with_it(apart):
     assert len(done) == 4
 
 
+def test_a_record_says_how_many_were_made_side_by_side():
+    """And says nothing of a run that was made alone."""
+    for name, beside in (("threads", 2), ("here", None)):
+        ((_, record),) = made(EXECUTORS[name], job("number", 0))
+        assert record.made_by.get("side_by_side") == beside
+
+
+@pytest.mark.parametrize("pack", [0, "many"])
+def test_no_runs_side_by_side_are_refused(pack):
+    with pytest.raises(ConfigError, match=f"pack must be auto, or 1 or more, got {pack!r}"):
+        LocalExecutor(pack=pack)
+    with pytest.raises(ConfigError, match="pack must be 1 or more where Ray makes runs"):
+        RayExecutor(pack=pack)
+
+
 def without_room(nonce):
     return [job("needs_room", (seed, nonce, 0)) for seed in range(5)]
 
@@ -331,8 +347,11 @@ def test_numbers_that_cannot_be_kept_to_are_refused(kind, bad):
 
 
 def test_an_executor_has_its_limits_from_where_it_is_named():
-    assert as_executor("ray", jobs=3, time_limit=60.0) == RayExecutor(workers=3, time_limit=60.0)
-    assert as_executor("local", jobs=None, time_limit=None) == LocalExecutor()
+    ray = as_executor("ray", jobs=3, pack=None, time_limit=60.0)
+    assert ray == RayExecutor(workers=3, time_limit=60.0)
+    assert as_executor("ray", jobs=None, pack=4, time_limit=None) == RayExecutor(pack=4)
+    assert as_executor("local", jobs=None, pack=None, time_limit=None) == LocalExecutor()
+    assert as_executor("local", jobs=None, pack=4, time_limit=None) == LocalExecutor(pack=4)
 
 
 def test_without_the_package_the_command_that_installs_it_is_said(monkeypatch):

@@ -138,6 +138,8 @@ def test_every_field_of_a_setup_may_be_said(load):
 
 def test_an_executor_is_a_name_or_a_table(load):
     assert load(with_line("seeds = 2\nexecutor = 'ray'")).executor == RayExecutor()
+    packed = load(with_line("seeds = 2\nexecutor = {kind = 'local', jobs = 8, pack = 4}"))
+    assert packed.executor == LocalExecutor(workers=8, pack=4)
     study = load(
         'dataset = "digits"\nseeds = 2\n[setups.a]\n'
         '[executor]\nkind = "ray"\naddress = "auto"\njobs = 8\ngpus = 0.5\ntime_limit = 600'
@@ -303,8 +305,20 @@ def test_a_wrong_setup_is_named_with_what_is_allowed(refusal, line, message):
         ),
         (with_line("seeds = 2\nexecutor = 3"), "executor: executor must be a name or a table"),
         (
-            with_line("seeds = 2\nexecutor = {kind = 'local', pack = 2}"),
-            "executor: unknown key of executor local 'pack'; Known: jobs, kind, time_limit",
+            with_line("seeds = 2\nexecutor = {kind = 'local', gpus = 2}"),
+            "executor: unknown key of executor local 'gpus'; Known: jobs, kind, pack, time_limit",
+        ),
+        (
+            with_line("seeds = 2\nexecutor = {kind = 'local', pack = 0}"),
+            "executor: pack must be auto, or 1 or more, got 0",
+        ),
+        (
+            with_line("seeds = 2\nexecutor = {kind = 'local', pack = 'many'}"),
+            "executor: pack must be auto, or 1 or more, got 'many'",
+        ),
+        (
+            with_line("seeds = 2\nexecutor = {kind = 'ray', pack = 'auto'}"),
+            "executor: pack must be 1 or more where Ray makes runs, got 'auto'",
         ),
         (
             with_line("seeds = 2\nexecutor = {kind = 'ray', gpus = '1'}"),

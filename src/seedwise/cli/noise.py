@@ -1,7 +1,7 @@
 """`seedwise variance`, `aa` and `repeat`: how far runs differ that should not."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -83,6 +83,7 @@ def variance(study: Path, setup: str) -> None:
     help="Study file for these runs.  [default: STUDY-aa.db beside STUDY.DB]",
 )
 @options.jobs
+@options.pack
 @options.device
 @options.source
 @options.cache
@@ -95,6 +96,7 @@ def aa(
     stop: bool,
     store: Path | None,
     jobs: int | None,
+    pack: int | Literal["auto"] | None,
     device: str,
     source: Path | None,
     cache: Path | None,
@@ -125,6 +127,7 @@ def aa(
             judge=stop_judge(rule) if rule else None,
             store=store,
             jobs=jobs,
+            pack=pack,
             device=device,
             watch=watch,
         )

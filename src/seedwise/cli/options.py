@@ -1,10 +1,11 @@
 """Arguments and options that several commands have, said once."""
 
 from pathlib import Path
+from typing import Any, Literal
 
 import click
 
-__all__ = ["cache", "device", "jobs", "source", "study"]
+__all__ = ["cache", "device", "jobs", "pack", "source", "study"]
 
 study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
 cache = click.option(
@@ -21,6 +22,28 @@ device = click.option(
 )
 jobs = click.option(
     "--jobs", type=click.IntRange(min=1), help="Runs side by side; chosen if not given."
+)
+
+
+class _Pack(click.ParamType):
+    name = "pack"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | Literal["auto"]:
+        if value == "auto":
+            return "auto"
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f"{value!r} is neither auto nor a number, 1 or more", param, ctx)
+        return int(value)
+
+
+pack = click.option(
+    "--pack",
+    type=_Pack(),
+    metavar="auto|1|N",
+    help="Runs side by side on one GPU; auto: as many as --jobs says, or else as pay and have "
+    "room. With two numbers, the smaller.  [default: auto; for Ray 1]",
 )
 source = click.option(
     "--source",

@@ -5,7 +5,7 @@ from collections.abc import Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -79,6 +79,7 @@ _EXITS = {
 )
 @_executor
 @options.jobs
+@options.pack
 @_time_limit
 @options.device
 @options.cache
@@ -98,6 +99,7 @@ def run(study: Path, **options: Any) -> None:
     exits=_EXITS,
 )
 @options.jobs
+@options.pack
 @options.device
 @options.cache
 def demo(**options: Any) -> None:
@@ -120,6 +122,7 @@ def _run(
     store: Path | None,
     executor: str | None,
     jobs: int | None,
+    pack: int | Literal["auto"] | None,
     time_limit: float | None,
     device: str,
     cache: Path | None,
@@ -148,7 +151,9 @@ def _run(
             until=config.stop if wanted is None else None,
             baseline=config.baseline,
             rule=config.rule,
-            executor=_chosen_executor(config, executor, jobs, time_limit),
+            executor=_chosen_executor(
+                config, executor, workers=jobs, pack=pack, time_limit=time_limit
+            ),
             device=device,
             watch=watch,
         )
@@ -172,13 +177,12 @@ def _run(
 
 
 def _chosen_executor(
-    config: "StudyConfig", name: str | None, jobs: int | None, time_limit: float | None
+    config: "StudyConfig", name: str | None, **said: Any
 ) -> "LocalExecutor | RayExecutor":
     """The executor of the file, with what the command line says instead."""
     from seedwise.study.executors import executor_from
 
     executor = config.executor if name is None else executor_from(name)
-    said = {"workers": jobs, "time_limit": time_limit}
     return replace(executor, **{key: value for key, value in said.items() if value is not None})
 
 

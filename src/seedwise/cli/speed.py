@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -25,11 +25,17 @@ __all__ = ["bench"]
 )
 @options.device
 @options.jobs
+@options.pack
 @click.option("--against", type=click.Choice(["fastai"]), help="Time another library as well.")
 @options.cache
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench(
-    device: str, jobs: int | None, against: str | None, cache: Path | None, as_json: bool
+    device: str,
+    jobs: int | None,
+    pack: int | Literal["auto"] | None,
+    against: str | None,
+    cache: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure how fast this machine trains, in under a minute.
 
@@ -42,7 +48,9 @@ def bench(
     def tell(what: str) -> None:
         click.echo(f"{what} ...", err=True)
 
-    result = measure(device=device, jobs=jobs, cache=cache, against=against, tell=tell)
+    result = measure(
+        device=device, jobs=jobs, pack=pack or "auto", cache=cache, against=against, tell=tell
+    )
     if as_json:
         click.echo(json.dumps(asdict(result)))
     else:

@@ -6,7 +6,13 @@ from types import MappingProxyType
 from torch import nn
 
 from seedwise.errors import UnknownName
-from seedwise.models.xresnet import xresnet10_narrow, xresnet18, xresnet34, xresnet50
+from seedwise.models.xresnet import (
+    xresnet10_narrow,
+    xresnet18,
+    xresnet18_fastai_stem,
+    xresnet34,
+    xresnet50,
+)
 
 __all__ = ["MODELS", "build"]
 
@@ -14,6 +20,7 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
     {
         "xresnet10-narrow": xresnet10_narrow,
         "xresnet18": xresnet18,
+        "xresnet18-fastai-stem": xresnet18_fastai_stem,
         "xresnet34": xresnet34,
         "xresnet50": xresnet50,
     }

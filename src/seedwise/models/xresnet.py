@@ -10,7 +10,7 @@ from torch import nn
 
 from seedwise.models.blocks import ResBlock, conv_layer
 
-__all__ = ["xresnet10_narrow", "xresnet18", "xresnet34", "xresnet50"]
+__all__ = ["xresnet10_narrow", "xresnet18", "xresnet18_fastai_stem", "xresnet34", "xresnet50"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class _Plan:
 _STEM, _WIDTHS = (32, 64, 64), (64, 128, 256, 512)
 _NARROW = _Plan(stem=(8, 16, 16), widths=(16, 32, 64, 128), blocks=(1, 1, 1, 1))
 _18 = _Plan(stem=_STEM, widths=_WIDTHS, blocks=(2, 2, 2, 2))
+_18_FASTAI_STEM = _Plan(stem=(32, 32, 64), widths=_WIDTHS, blocks=(2, 2, 2, 2))
 _34 = _Plan(stem=_STEM, widths=_WIDTHS, blocks=(3, 4, 6, 3))
 _50 = _Plan(stem=_STEM, widths=_WIDTHS, blocks=(3, 4, 6, 3), bottleneck=True)
 
@@ -42,6 +43,13 @@ def xresnet18(
 ) -> nn.Sequential:
     """The notebook's network: 11,232,683 parameters with self-attention and ten classes."""
     return _xresnet(_18, classes, self_attention, activation)
+
+
+def xresnet18_fastai_stem(
+    classes: int = 10, self_attention: bool = True, activation: str = "mish"
+) -> nn.Sequential:
+    """The notebook's network with fastai's own stem, whose second layer is half as wide."""
+    return _xresnet(_18_FASTAI_STEM, classes, self_attention, activation)
 
 
 def xresnet34(

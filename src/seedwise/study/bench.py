@@ -7,10 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seedwise.errors import ConfigError
 from seedwise.setups import AUTO, Setup
+from seedwise.study.local import LocalExecutor
 from seedwise.study.runner import load_function
 
 __all__ = ["RIVALS", "Bench", "bench"]
@@ -60,6 +61,7 @@ def bench(
     *,
     device: str = "auto",
     jobs: int | None = None,
+    pack: int | Literal["auto"] = "auto",
     cache: Path | None = None,
     against: str | None = None,
     tell: Callable[[str], None],
@@ -69,6 +71,7 @@ def bench(
     Args:
         device: `auto`, `cpu` or `cuda`.
         jobs: Runs side by side; None chooses.
+        pack: Runs side by side on one GPU, as in `LocalExecutor`.
         cache: Where decoded pixels are kept.
         against: A library to time as well, of `RIVALS`.
         tell: Told what is done next.
@@ -78,7 +81,8 @@ def bench(
     """
     if against is not None and against not in RIVALS:
         raise ConfigError(f"against must be one of {', '.join(RIVALS)}, got {against!r}")
-    machine = load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=_RUNS)
+    executor = LocalExecutor(workers=jobs, pack=pack)
+    machine = executor.choose(device=device, setups=[Setup()], runs=_RUNS)
     setup = Setup().resolved({name: getattr(machine, name) for name in AUTO})
     data, pixels = load_function("seedwise.train.speed:sample")(setup, machine.device, cache)
     cores = os.cpu_count() or 1

@@ -1,10 +1,11 @@
 """What every executor is: something that makes the runs that it is given, wherever that is."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
 from seedwise.errors import ConfigError
 from seedwise.records import RunRecord
+from seedwise.setups import Setup
 from seedwise.study.events import Notice, Watch
 from seedwise.study.runner import Job, ran_out_of_memory
 
@@ -37,8 +38,8 @@ class Executor(Protocol):
     @property
     def here(self) -> bool: ...  # noqa: D102 - described above
 
-    def choose(self, *, device: str, jobs: int | None, runs: int) -> "Machine":
-        """What the built-in training uses on the machines where this executor makes runs."""
+    def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
+        """What so many runs of these setups use on the machines where this executor makes them."""
         ...
 
     def placed(self, place: "Place") -> Self:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.study.executor import Executor
@@ -14,7 +14,7 @@ __all__ = ["EXECUTORS", "KEYS", "as_executor", "executor_from", "kept_here"]
 EXECUTORS = ("local", "ray")
 
 KEYS = {
-    "local": ("jobs", "time_limit"),
+    "local": ("jobs", "pack", "time_limit"),
     "ray": ("address", "cpus", "gpus", "jobs", "pack", "time_limit"),
 }
 """The keys of a table `[executor]` beside `kind`, by kind: fields of the executor, of which
@@ -25,13 +25,17 @@ _TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "cpus": ((int, float), "a number of cores, 0 or more"),
     "gpus": ((int, float), "a number of GPUs, 0 or more, e.g. 0.5"),
     "jobs": (int, "a whole number, 1 or more"),
-    "pack": (int, "a whole number, 1 or more"),
+    "pack": ((int, str), '"auto", or a whole number, 1 or more'),
     "time_limit": ((int, float), "a number of seconds above 0"),
 }
 
 
 def as_executor(
-    executor: str | Executor, *, jobs: int | None, time_limit: float | None
+    executor: str | Executor,
+    *,
+    jobs: int | None,
+    pack: int | Literal["auto"] | None,
+    time_limit: float | None,
 ) -> Executor:
     """The executor that a name means, or that was given.
 
@@ -40,15 +44,18 @@ def as_executor(
         ConfigError: A number is out of range, or stands beside an executor that has its own.
     """
     if not isinstance(executor, str):
-        if jobs is not None or time_limit is not None:
+        if (jobs, pack, time_limit) != (None, None, None):
             raise ConfigError(
-                f"jobs and time_limit are said in the executor where one is given; got {executor}"
+                "jobs, pack and time_limit are said in the executor where one is given; "
+                f"got {executor}"
             )
         return executor
     if executor not in EXECUTORS:
         raise UnknownName("executor", executor, EXECUTORS)
-    kind = LocalExecutor if executor == "local" else RayExecutor
-    return kind(workers=jobs, time_limit=time_limit)
+    made = (LocalExecutor if executor == "local" else RayExecutor)(
+        workers=jobs, time_limit=time_limit
+    )
+    return made if pack is None else replace(made, pack=pack)
 
 
 def kept_here(executor: Executor, setup: str) -> Executor:

@@ -6,16 +6,18 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from threading import Event as Flag
 from threading import Thread
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
+from seedwise.errors import ConfigError
 from seedwise.records import RunRecord
+from seedwise.setups import Setup
 from seedwise.study.events import Event, Watch
 from seedwise.study.executor import Outcomes, Take, Width, check_limits, narrower, too_long
 from seedwise.study.runner import Job, load_function, perform
@@ -35,25 +37,41 @@ class LocalExecutor:
 
     Attributes:
         workers: Runs side by side; 1 makes them in the caller's thread; None chooses.
+        pack: Runs side by side on one GPU. `auto`: as many as `workers` says, or else as pay and
+            have room; where both are numbers, the smaller. A CPU takes no notice of it.
         share: Side by side in threads of this process, which share the GPU's memory, pixels and
             captured steps, rather than in processes, which share nothing.
         time_limit: Seconds after which a run is ended and counts as failed; None for no limit. A
             thread cannot be ended, so that runs with a limit are made in processes.
 
     Raises:
-        ConfigError: Fewer than 1 worker, or a limit of 0 seconds or less.
+        ConfigError: Fewer than 1 worker or run, or a limit of 0 seconds or less.
     """
 
     workers: int | None = None
+    pack: int | Literal["auto"] = "auto"
     share: bool = False
     time_limit: float | None = None
 
     def __post_init__(self) -> None:
         check_limits(self.workers, self.time_limit)
+        if self.pack != "auto" and (isinstance(self.pack, str) or self.pack < 1):
+            raise ConfigError(f"pack must be auto, or 1 or more, got {self.pack!r}")
 
-    def choose(self, *, device: str, jobs: int | None, runs: int) -> "Machine":
-        """What the built-in training uses on this machine."""
-        return load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
+    def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
+        """What so many runs of these setups use on this machine."""
+        choose = load_function("seedwise.train:choose")
+        return choose(
+            device=device, jobs=self.workers, pack=self._on_a_gpu(), runs=runs, setups=setups
+        )
+
+    def _on_a_gpu(self) -> int | Literal["auto"]:
+        """Runs side by side on one GPU, by all that was said."""
+        said = [number for number in (self.workers, self.pack) if isinstance(number, int)]
+        if said:
+            return min(said)
+        # With a limit they would be processes, each with the data set and a capture of its own.
+        return "auto" if self.time_limit is None else 1
 
     def placed(self, place: "Place") -> Self:
         """This executor with as many workers as the place has, which share a GPU if they may."""
@@ -124,12 +142,21 @@ def in_threads(take: Take, width: Width) -> Generator[Event | tuple[Job, RunReco
             message = messages.get()
             if isinstance(message, tuple):
                 job, record = message
-                if width.was_too_much(record, beside=beside.pop(job)):
+                most = beside.pop(job)
+                message = job, _made_beside(record, most)
+                if width.was_too_much(record, beside=most):
                     again.append(job)
                     message = narrower(job, width)
             yield message
     finally:
         stopped.set()
+
+
+def _made_beside(record: RunRecord, most: int) -> RunRecord:
+    """The record, with how many runs at most were made side by side, itself included."""
+    if most == 1 or not record.made_by:
+        return record
+    return replace(record, made_by={**record.made_by, "side_by_side": most})
 
 
 class _Stopped(BaseException):

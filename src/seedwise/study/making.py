@@ -151,7 +151,7 @@ def make_missing(
         planned = plan.as_event() if stopping is None else most_runs(store, stopping)
         tell(planned)
         if planned.missing:
-            place = Place.of(store, setups.values(), device, executor, runs=planned.missing)
+            place = Place.of(store, tuple(setups.values()), device, executor, runs=planned.missing)
             executor = executor.placed(place)
             job = partial(
                 as_job,

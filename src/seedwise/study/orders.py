@@ -1,7 +1,7 @@
 """What is handed to an executor: the missing runs as jobs, and where they are made."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,8 +23,8 @@ _TRIES = 2
 class Place:
     """Where this study's runs are made, and what `auto` means in it.
 
-    Runs that `share` a device may go side by side in threads: all are the built-in training, while
-    functions of users' may use global generators, which threads would share.
+    Runs that `share` a device may go side by side in threads: all are made by captured steps.
+    Other runs set torch's global switches, and functions of users' may use global generators.
     """
 
     device: str
@@ -37,7 +37,7 @@ class Place:
     def of(
         cls,
         store: Store,
-        setups: Iterable[Setup],
+        setups: Sequence[Setup],
         device: str,
         executor: Executor,
         *,
@@ -47,7 +47,7 @@ class Place:
         jobs, built_in = executor.workers, [setup.train == BUILT_IN for setup in setups]
         if not any(built_in):
             return cls(device="cpu", workers=jobs or 1, threads=1, share=False, choices={})
-        machine = executor.choose(device=device, jobs=jobs, runs=runs)
+        machine = executor.choose(device=device, setups=setups, runs=runs)
         choices = store.choice("auto")
         if choices is None:
             choices = {name: getattr(machine, name) for name in AUTO}
@@ -64,7 +64,7 @@ class Place:
             device=machine.device,
             workers=workers,
             threads=threads,
-            share=machine.device == "cuda" and all(built_in),
+            share=machine.share,
             choices=choices,
         )
 

@@ -12,14 +12,14 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.records import RunRecord
-from seedwise.setups import BUILT_IN
+from seedwise.setups import BUILT_IN, Setup
 from seedwise.study.events import Event, Notice, Watch
 from seedwise.study.executor import (
     Outcomes,
@@ -79,8 +79,8 @@ class RayExecutor:
 
     def __post_init__(self) -> None:
         check_limits(self.workers, self.time_limit)
-        if self.pack < 1:
-            raise ConfigError(f"pack must be 1 or more, got {self.pack}")
+        if isinstance(self.pack, str) or self.pack < 1:
+            raise ConfigError(f"pack must be 1 or more where Ray makes runs, got {self.pack!r}")
         for name in ("cpus", "gpus"):
             number = getattr(self, name)
             if number is not None and not number >= 0:
@@ -92,15 +92,16 @@ class RayExecutor:
                 "`ray job submit`"
             )
 
-    def choose(self, *, device: str, jobs: int | None, runs: int) -> "Machine":
-        """What the built-in training uses on a machine of the cluster."""
+    def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
+        """What so many runs of these setups use on a machine of the cluster."""
+        asked = device, self.workers, runs, tuple(setups)
         if self.address is None and not _ray().is_initialized():
-            return _choose(device, jobs, runs)
+            return _choose(*asked)
         with _connected(self.address) as ray:
             wanted = device == "cuda" or (device == "auto" and ray.cluster_resources().get("GPU"))
             task = ray.remote(_choose).options(num_cpus=1, num_gpus=1 if wanted else 0)
             try:
-                return ray.get(task.remote(device, jobs, runs))
+                return ray.get(task.remote(*asked))
             except ray.exceptions.RayTaskError as error:
                 raise ConfigError(f"no machine of the cluster can train: {error.cause}") from None
 
@@ -319,8 +320,9 @@ def _side_by_side(jobs: tuple[Job, ...] | list[Job]) -> bool:
     return all(job.device == "cuda" and job.setup.train == BUILT_IN for job in jobs)
 
 
-def _choose(device: str, jobs: int | None, runs: int) -> "Machine":
-    return load_function("seedwise.train:choose")(device=device, jobs=jobs, runs=runs)
+def _choose(device: str, jobs: int | None, runs: int, setups: Sequence[Setup]) -> "Machine":
+    choose = load_function("seedwise.train:choose")
+    return choose(device=device, jobs=jobs, pack=jobs or 1, runs=runs, setups=setups)
 
 
 def _ray() -> Any:

@@ -107,6 +107,7 @@ class Study:
         rule: Rule | None = None,
         executor: str | Executor = "local",
         jobs: int | None = None,
+        pack: int | Literal["auto"] | None = None,
         device: str = "auto",
         time_limit: float | None = None,
         watch: Watch | None = None,
@@ -134,6 +135,8 @@ class Study:
                 a LocalExecutor or RayExecutor, which says more.
             jobs: Runs side by side; None chooses, and makes one of the user's functions at a time.
                 More than one is done in processes, which import the functions by name.
+            pack: Runs side by side on one GPU: a number, or `auto` for as many as `jobs` says, or
+                else as pay and have room; None takes the executor's default, `auto` for `local`.
             device: `auto`, `cpu` or `cuda`.
             time_limit: Seconds after which a run is ended and counts as failed; None for no limit.
             watch: Told of all that happens, in this thread. Without it, runs that failed are told
@@ -158,7 +161,7 @@ class Study:
             Until.of(setups, seeds, until, baseline, planned),
             data=self._data,
             rule=rule,
-            executor=as_executor(executor, jobs=jobs, time_limit=time_limit),
+            executor=as_executor(executor, jobs=jobs, pack=pack, time_limit=time_limit),
             device=device,
             tell=watch or Complain(),
         )
@@ -382,6 +385,7 @@ class Study:
         judge: Judge | None = None,
         store: str | PathLike[str] | None = None,
         jobs: int | None = None,
+        pack: int | Literal["auto"] | None = None,
         device: str = "auto",
         watch: Watch | None = None,
     ) -> NullComparisons:
@@ -399,6 +403,7 @@ class Study:
                 of the first metric that the training returns).
             store: The study file for these runs; None puts it beside this one, as STUDY-aa.db.
             jobs: As in `run`.
+            pack: As in `run`.
             device: As in `run`.
             watch: As in `run`.
         """
@@ -410,7 +415,9 @@ class Study:
             source=self._data.source,
             cache=self._data.cache,
         )
-        study.run(nulls.setups, seeds=nulls.seeds, jobs=jobs, device=device, watch=watch)
+        study.run(
+            nulls.setups, seeds=nulls.seeds, jobs=jobs, pack=pack, device=device, watch=watch
+        )
         return nulls.judged(judge, alpha=alpha)
 
     def runs(self) -> "DataFrame":

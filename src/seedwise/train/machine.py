@@ -3,15 +3,17 @@
 import ctypes
 import os
 import platform
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from seedwise.errors import ConfigError
+from seedwise.setups import AUTO, Setup
+from seedwise.train.beside import is_captured, side_by_side
 
 __all__ = ["Machine", "choose", "describe", "prepared"]
 
@@ -25,7 +27,8 @@ class Machine:
 
     Attributes:
         device: `cpu` or `cuda`.
-        workers: Processes that train side by side.
+        workers: Runs side by side: in processes on a CPU's cores, or on one GPU.
+        share: On a GPU, whether they may be threads of one process.
         threads: Threads of each of them.
         precision: What `auto` means in this study.
         deterministic: What `auto` means in this study.
@@ -34,25 +37,36 @@ class Machine:
 
     device: str
     workers: int
+    share: bool
     threads: int
     precision: str
     deterministic: bool
     loader: str
 
 
-def choose(*, device: str = "auto", jobs: int | None = None, runs: int = 1) -> Machine:
+def choose(
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    pack: int | Literal["auto"] = "auto",
+    runs: int = 1,
+    setups: Sequence[Setup] = (),
+) -> Machine:
     """What to use on this machine.
 
     On a CPU several single-thread processes beat one process with several threads, so there is a
-    worker for each core as long as there are runs for them.
+    worker for each core as long as there are runs for them. A GPU takes several runs at once where
+    all are made by captured steps.
 
     Args:
         device: `auto`, `cpu` or `cuda`; `auto` takes CUDA where torch sees it.
-        jobs: Runs side by side; None chooses.
+        jobs: Processes on a CPU; None chooses.
+        pack: Runs side by side on a GPU; `auto` chooses.
         runs: How many runs are wanted.
+        setups: What they are runs of.
 
     Raises:
-        ConfigError: The device is not there, or `jobs` is below 1.
+        ConfigError: The device is not there, or a number is below 1.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"device must be auto, cpu or cuda, got {device!r}")
@@ -60,24 +74,44 @@ def choose(*, device: str = "auto", jobs: int | None = None, runs: int = 1) -> M
         raise ConfigError("device cuda was asked for, but torch sees no GPU; use --device cpu")
     if jobs is not None and jobs < 1:
         raise ConfigError(f"jobs must be 1 or more, got {jobs}")
+    if pack != "auto" and pack < 1:
+        raise ConfigError(f"pack must be auto, or 1 or more, got {pack}")
     if device != "cpu" and torch.cuda.is_available():
-        return Machine(
-            device="cuda",
-            workers=jobs or 1,
-            threads=max(1, _cores() // (jobs or 1)),
-            precision="bf16" if torch.cuda.is_bf16_supported() else "fp16",
-            deterministic=True,
-            loader="cache",
-        )
+        return _packed(_gpu(), pack, runs, setups)
     workers = jobs or max(1, min(_cores(), runs))
     return Machine(
         device="cpu",
         workers=workers,
+        share=False,
         threads=max(1, _cores() // workers),
         precision="bf16" if _cpu_multiplies_bf16() else "float32",
         deterministic=True,
         loader="cache",
     )
+
+
+def _gpu() -> Machine:
+    """A GPU with one run on it."""
+    return Machine(
+        device="cuda",
+        workers=1,
+        share=False,
+        threads=_cores(),
+        precision="bf16" if torch.cuda.is_bf16_supported() else "fp16",
+        deterministic=True,
+        loader="cache",
+    )
+
+
+def _packed(
+    gpu: Machine, pack: int | Literal["auto"], runs: int, setups: Sequence[Setup]
+) -> Machine:
+    """A GPU with several runs on it: as many as were asked for, or as pay and have room."""
+    meant = [setup.resolved({name: getattr(gpu, name) for name in AUTO}) for setup in setups]
+    share = bool(meant) and all(map(is_captured, meant))
+    if pack == "auto":
+        pack = side_by_side(meant, free=torch.cuda.mem_get_info()[0], runs=runs) if share else 1
+    return replace(gpu, workers=pack, share=share, threads=max(1, gpu.threads // pack))
 
 
 def describe(device: torch.device) -> Mapping[str, Any]:

@@ -1,6 +1,5 @@
 """The built-in training: setup, seed and data in, a RunRecord out."""
 
-import importlib.util
 import math
 import time
 from collections.abc import Callable, Generator
@@ -16,6 +15,7 @@ from seedwise.data import Data
 from seedwise.records import VIEWS, EpochRecord, Progress, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.train.beside import is_captured
 from seedwise.train.cpu import parts
 from seedwise.train.evaluate import figures
 from seedwise.train.machine import describe, prepared
@@ -119,13 +119,12 @@ def engine_for(
     setup: Setup, seed: Seed, data: Data, device: torch.device, threads: int
 ) -> Generator[Engine]:
     """The fastest engine that this run can have here."""
-    if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
+    if device.type == "cuda" and is_captured(setup):
         from seedwise.train.gpu import garage  # needs triton
 
-        if garage.fits(setup):
-            with garage.borrowed(setup, seed, data, device) as engine:
-                yield engine
-            return
+        with garage.borrowed(setup, seed, data, device) as engine:
+            yield engine
+        return
     with prepared(threads=threads, deterministic=bool(setup.deterministic)):
         fused = parts.fits(setup, device)
         yield PlainEngine(setup, seed, data, device=device, threads=threads, fused=fused)

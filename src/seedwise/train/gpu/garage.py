@@ -12,12 +12,7 @@ from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.train.gpu.engine import GraphedModel
 
-__all__ = ["borrowed", "fits"]
-
-
-def fits(setup: Setup) -> bool:
-    """Whether a run can be made by this engine; else the plain path makes it."""
-    return setup.optimizer == "ranger" and setup.loader == "cache"
+__all__ = ["borrowed"]
 
 
 @contextmanager
