@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -58,27 +59,32 @@ def captured_bytes(setup: Setup) -> int:
     """An upper bound for the memory that one captured model of a setup holds.
 
     What each layer makes of a batch counts twice, as itself and as its gradient, as if nothing
-    were freed on the way; a capture frees much of it. One image goes through the layers: shapes
-    alone would do, but torch's meta device loads sympy, 2 to 6 seconds of a start.
+    were freed on the way; a capture frees much of it.
     """
-    model = build(
-        setup.model,
-        classes=_CLASSES,
-        self_attention=setup.self_attention,
-        activation=setup.activation,
-    ).eval()
-    images = torch.zeros(1, 3, setup.size, setup.size)
-    numbers = images.numel()
+    made, parameters = _numbers(setup.model, setup.self_attention, setup.size)
+    batch = made * setup.batch_size * _WIDTHS[setup.precision]
+    return 2 * batch + parameters * _BYTES_A_PARAMETER
 
-    def count(layer: nn.Module, given: object, made: Tensor) -> None:
-        nonlocal numbers
-        numbers += made.numel()
+
+@lru_cache
+def _numbers(name: str, self_attention: bool, size: int) -> tuple[int, int]:
+    """How many numbers a model makes of one image, itself included, and how many it learns.
+
+    An image goes through the layers: shapes alone would do, but torch's meta device loads sympy.
+    ReLU stands for every activation, as none changes a shape and the first Mish on a CPU loads
+    numba's compiled loops.
+    """
+    model = build(name, classes=_CLASSES, self_attention=self_attention, activation="relu").eval()
+    images = torch.zeros(1, 3, size, size)
+    made = images.numel()
+
+    def count(layer: nn.Module, given: object, out: Tensor) -> None:
+        nonlocal made
+        made += out.numel()
 
     for layer in model.modules():
         if not list(layer.children()):
             layer.register_forward_hook(count)
     with torch.no_grad():
         model(images)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    made = numbers * setup.batch_size * _WIDTHS[setup.precision]
-    return 2 * made + parameters * _BYTES_A_PARAMETER
+    return made, sum(parameter.numel() for parameter in model.parameters())

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from seedwise.data import Data, draw
 from seedwise.models import build, initialise
 from seedwise.models.forward import forward
-from seedwise.optim import build as build_update
+from seedwise.optim import decayed_before_step
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
@@ -77,9 +77,8 @@ class GraphedModel:
         narrow = {} if kind == torch.float32 else narrowed(self._model, kind)
         self._parts = GpuParts(narrow)
         parameters = list(self._model.parameters())
-        decayed = parameters
-        if setup.decay_form == "v1":
-            decayed = build_update(setup, self._model).decayed
+        # v2 decays all of them, inside the step
+        decayed = decayed_before_step(setup, self._model) or parameters
         self._update = RangerUpdate(setup, parameters, narrow, decayed, total)
         self._images = images_for(setup, self._data, device, kind)
         self._targets = torch.from_numpy(self._data.targets).to(device)

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 from numpy import ndarray
 from torch import Tensor
 
@@ -21,16 +20,12 @@ from seedwise.data import (
     train_batches,
     valid_batches,
 )
-from seedwise.errors import DataError
 from seedwise.setups import Setup
 from seedwise.train.gpu.batches import resample
 
 __all__ = ["Images", "images_for"]
 
 _VALID_BATCH = 250
-
-_PIECE = 64 * 2**20
-"""Bytes that are read at once: enough to keep a disk's cache and the link to the device busy."""
 
 
 class Images(Protocol):
@@ -252,28 +247,7 @@ class _Identity:
 def _device_pixels(key: _Identity, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     pixels = key.data.pixels
     return (
-        _sent(pixels.flat, device),
+        torch.from_numpy(np.asarray(pixels.flat)).to(device),
         torch.from_numpy(pixels.offsets).to(device),
         torch.from_numpy(pixels.widths).to(device),
     )
-
-
-def _sent(flat: UInt8[ndarray, " bytes"], device: torch.device) -> Tensor:
-    """Bytes on the device; those of a mapped file are read, not mapped, on their way there.
-
-    The first touch of a mapped page is a fault: 2 GB took 6.3 s that way before an H100, and 3.3 s
-    on a CPU, where reading them took 0.3.
-    """
-    if not isinstance(flat, np.memmap) or flat.filename is None:
-        return torch.from_numpy(np.asarray(flat)).to(device)
-    target = torch.empty(flat.shape, dtype=torch.uint8, device=device)
-    piece = torch.empty(_PIECE, dtype=torch.uint8, pin_memory=device.type == "cuda")
-    buffer, done = piece.numpy().data, 0
-    with Path(flat.filename).open("rb", buffering=0) as file:
-        file.seek(flat.offset)
-        while done < len(flat) and (count := file.readinto(buffer[: len(flat) - done])):
-            target[done : done + count].copy_(piece[:count])
-            done += count
-    if done < len(flat):
-        raise DataError(f"{flat.filename} is shorter than it was; remove it to decode again")
-    return target
