@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-adapters test-fastai1 check docs format pictures vega lines clean
+.PHONY: demo test test-slow test-adapters test-fastai1 check docs evidence format pictures vega lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
@@ -39,6 +39,12 @@ format: $(VENV)/.dev
 pictures: $(VENV)/.browser ## docs/terminal.svg and docs/report.png, of the demo's study
 	$(BIN)/python docs/terminal.py
 	$(BIN)/python docs/picture.py
+
+evidence: $(VENV)/.dev ## the studies of docs/study: IMAGES=an archive or folder of Imagenette; EVIDENCE=--reduced without a GPU
+	@test -n "$(IMAGES)" || { echo "say which images: make evidence IMAGES=path/to/imagenette.tar"; exit 2; }
+	$(BIN)/python evidence/make.py "$(IMAGES)" $(EVIDENCE)
+	$(BIN)/python evidence/gather.py
+	$(BIN)/python evidence/tell.py
 
 vega: ## what reports carry to draw charts, from the versions that javascript/package-lock.json pins; needs npm
 	cd javascript && npm ci --silent --no-audit --no-fund && npm run --silent build

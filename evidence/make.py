@@ -3,45 +3,53 @@
     python evidence/make.py IMAGES [-o FOLDER] [--only NAME ...] [--reduced]
 
 IMAGES is an archive or a folder in Imagenette's layout; docs/study used 224-pixel centre crops of
-Imagenette (v1 layout). About 20 minutes on two H100s' worth of GPU, 40 on one. Without a GPU take
+Imagenette (v1 layout). About half an hour on one H100. Without a GPU take
 --reduced: a narrow network on 32 pixels, 20 seconds a run on a core, in files of other names.
 """
 
 import argparse
 import json
 import time
+from dataclasses import replace
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 
-from studies import NULLS, STUDIES, Nulls, Part, Study, reduced
-
-from seedwise import Seed, study
+from seedwise import study
+from seedwise.comparison import Stop
 from seedwise.comparison.stopping import differences
-from seedwise.stats.sequential import Decision, Rule, decide
+from seedwise.stats.sequential import Pairs, Rule, decide
 from seedwise.store import Store
 from seedwise.study.nulls import twin_of
 
+from studies import NULLS, STUDIES, VERDICT, Nulls, Part, Study, reduced
+
 CHUNK = 30
-"""Seeds of the nulls that are made at once: some ten verdicts."""
+"""Seeds of the nulls that are made at once: some eight verdicts."""
+
+TIMES = 3
+"""How often the verdict is timed."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("evidence/files"))
-    names = [*(each.name for each in STUDIES), NULLS.name]
+    names = [*(each.name for each in STUDIES), VERDICT.name, NULLS.name]
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     parser.add_argument("--reduced", action="store_true", help="a size for a CPU")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     for each in STUDIES:
         if each.name in arguments.only:
-            make(each, arguments.images, arguments.output, small=arguments.reduced)
+            make(each, arguments.images, arguments.output, arguments.reduced)
+    if VERDICT.name in arguments.only:
+        time_verdicts(arguments.images, arguments.output, small=arguments.reduced)
     if NULLS.name in arguments.only:
         make_nulls(NULLS, arguments.images, arguments.output / f"{NULLS.name}.db")
 
 
-def make(wanted: Study, images: Path, folder: Path, *, small: bool) -> None:
+def make(wanted: Study, images: Path, folder: Path, small: bool) -> None:
     """The missing runs of one study."""
     path = folder / f"{wanted.name}{'-reduced' if small else ''}.db"
     made = study.Study(path, dataset="imagenette", split=wanted.split, source=images)
@@ -56,6 +64,20 @@ def make(wanted: Study, images: Path, folder: Path, *, small: bool) -> None:
         print(f"{path.stem}: {', '.join(setups)}: {time.time() - started:.1f} s", flush=True)
 
 
+def time_verdicts(images: Path, folder: Path, *, small: bool) -> None:
+    """The same verdict several times, each in a process of its own, and the seconds of each."""
+    path = folder / "verdict-seconds.json"
+    times = json.loads(path.read_text())["seconds"] if path.exists() else []
+    for number in range(len(times) + 1, TIMES + 1):
+        wanted = replace(VERDICT, name=f"{VERDICT.name}-{number}")
+        process = get_context("spawn").Process(target=make, args=(wanted, images, folder, small))
+        started = time.time()
+        process.start()
+        process.join()
+        times.append(round(time.time() - started, 2))
+        path.write_text(json.dumps({"seconds": times}) + "\n")
+
+
 def shrunk(part: Part) -> dict:
     """The part's setups at a size for a CPU."""
     small = {name: reduced(setup) for name, setup in part.setups.items()}
@@ -63,60 +85,59 @@ def shrunk(part: Part) -> dict:
 
 
 def make_nulls(wanted: Nulls, images: Path, path: Path) -> None:
-    """Twins with as many seeds as the verdicts need; the verdicts as JSON beside the file."""
+    """Twins with as many seeds as the verdicts need; what they found as JSON beside the file."""
     setups = {"setup": wanted.setup, "twin": twin_of(wanted.setup)}
     made = study.Study(path, dataset="imagenette", split="page", source=images)
-    found: list[dict] = []
     for chunk in count(1):
         made.run(setups, seeds=chunk * CHUNK)
-        found = null_verdicts(path, wanted, chunk * CHUNK)
-        print(f"{path.stem}: {chunk * CHUNK} seeds, {len(found)} verdicts", flush=True)
-        if len(found) >= wanted.verdicts:
+        pairs, accuracies = twins(path)
+        verdicts = null_verdicts(pairs, wanted.stop)
+        print(f"{path.stem}: {len(accuracies)} pairs, {len(verdicts)} verdicts", flush=True)
+        if len(verdicts) >= wanted.verdicts:
             break
-    path.with_suffix(".json").write_text(json.dumps(found[: wanted.verdicts], indent=0) + "\n")
+    found = {
+        "resolution": pairs.resolution,
+        "setup_accuracy": accuracies,
+        "accuracy": pairs.accuracy.tolist(),
+        "matched": pairs.matched.tolist(),
+        "ranked": pairs.ranked.tolist(),
+        "verdicts": verdicts[: wanted.verdicts],
+    }
+    path.with_suffix(".json").write_text(json.dumps(found, separators=(",", ":")) + "\n")
 
 
-def null_verdicts(path: Path, wanted: Nulls, seeds: int) -> list[dict]:
+def twins(path: Path) -> tuple[Pairs, list[float]]:
+    """The differences of all pairs of twins, in order of seeds; the setup's accuracies."""
+    with Store.open(path, readonly=True) as store:
+        mine, others = (
+            {run.seed.order: run for run in store.runs(name) if run.state == "finished"}
+            for name in ("setup", "twin")
+        )
+        seeds = sorted(mine.keys() & others.keys())
+        pairs = differences(store, [(mine[seed], others[seed]) for seed in seeds])
+        return pairs, [mine[seed].epochs[-1].accuracy for seed in seeds]
+
+
+def null_verdicts(pairs: Pairs, stop: Stop) -> list[dict]:
     """Verdict after verdict on disjoint seeds, each from where the one before it stopped."""
-    stop = wanted.stop
     rule = Rule(
         difference=stop.difference, alpha=stop.alpha, power=stop.power, max_pairs=stop.max_runs
     )
-    with Store.open(path, readonly=True) as store:
-        mine, twins = (
-            {run.seed: run for run in store.runs(name) if run.state == "finished"}
-            for name in ("setup", "twin")
-        )
-        order = [Seed.of(number) for number in range(seeds)]
-        pairs = [(mine[seed], twins[seed]) for seed in order if seed in mine and seed in twins]
-        all_pairs = differences(store, pairs)
     found, first = [], 0
-    while first < len(pairs):
-        decision = decide(rule, part_of(all_pairs, first, first + stop.max_runs))
+    while first < len(pairs.accuracy):
+        decision = decide(rule, pairs[first : first + stop.max_runs])
         if decision.reason == "running":
             break
-        found.append(as_row(decision, first))
+        found.append(
+            {
+                "first_seed": first,
+                "pairs": decision.n,
+                "verdict": decision.verdict,
+                "reason": decision.reason,
+            }
+        )
         first += decision.n
     return found
-
-
-def part_of(pairs, low: int, high: int):
-    """Some of the pairs, in order."""
-    cut = {
-        name: value[low:high]
-        for name in ("accuracy", "matched", "ranked")
-        if (value := getattr(pairs, name)) is not None
-    }
-    return type(pairs)(**cut, resolution=pairs.resolution)
-
-
-def as_row(decision: Decision, first: int) -> dict:
-    return {
-        "first_seed": first,
-        "pairs": decision.n,
-        "verdict": decision.verdict,
-        "reason": decision.reason,
-    }
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from seedwise import Setup
 from seedwise.comparison import Stop
 
-__all__ = ["NULLS", "STUDIES", "Nulls", "Part", "Study", "reduced"]
+__all__ = ["NULLS", "STUDIES", "VERDICT", "Nulls", "Part", "Study", "reduced"]
 
 BASE = Setup()
 """page-v1: fastai v1's cells of the notebook, at 128 pixels for 5 epochs."""
@@ -78,7 +78,7 @@ class Nulls:
     setup: Setup = field(
         default_factory=lambda: BASE.but(model="xresnet10-narrow", size=32, pixels=40, epochs=4)
     )
-    stop: Stop = Stop(difference=0.005, max_runs=40)
+    stop: Stop = field(default_factory=lambda: Stop(difference=0.005, max_runs=40))
     verdicts: int = 200
 
 
@@ -153,19 +153,20 @@ STUDIES: tuple[Study, ...] = (
             ),
         ),
     ),
-    Study(
-        name="verdict",
-        question="seconds to a verdict on a difference of about half a point, end to end",
-        parts=(Part(setups={"page-v1": BASE, "relu": CHANGES["relu"]}, seeds=0),),
-        stop=Stop(difference=0.005, max_runs=40),
-    ),
+)
+
+VERDICT = Study(
+    name="verdict",
+    question="seconds to a verdict on a difference of about half a point, end to end",
+    parts=(Part(setups={"page-v1": BASE, "relu": CHANGES["relu"]}, seeds=0),),
+    stop=Stop(difference=0.005, max_runs=40),
 )
 
 NULLS = Nulls()
 
 
 def reduced(setup: Setup) -> Setup | None:
-    """The same change at a size for a CPU, about 20 seconds a run; None where it has no meaning."""
+    """The same change at a size for a CPU, some 20 seconds a run; None where it has none."""
     if setup.model == "xresnet18-fastai-stem":
         return None
     epochs = setup.epochs * 4 // 5
