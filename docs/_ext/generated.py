@@ -51,7 +51,8 @@ def _copy_records(app: Sphinx) -> None:
 
 
 def _link_records(_: Sphinx, __: str, source: list[str]) -> None:
-    source[0] = re.sub(r"\]\(((?:\.\./)?)\.\./benchmarks/(records/[\w-]+)/README\.md", r"](\1\2.md", source[0])
+    pattern = r"\]\(((?:\.\./)?)\.\./benchmarks/(records/[\w-]+)/README\.md"
+    source[0] = re.sub(pattern, r"](\1\2.md", source[0])
 
 
 def _directive(write: Callable[..., Iterable[str]]) -> type[SphinxDirective]:
