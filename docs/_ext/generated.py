@@ -51,8 +51,9 @@ def _copy_records(app: Sphinx) -> None:
 
 
 def _link_records(_: Sphinx, __: str, source: list[str]) -> None:
-    pattern = r"\]\(((?:\.\./)?)\.\./benchmarks/(records/[\w-]+)/README\.md"
-    source[0] = re.sub(pattern, r"](\1\2.md", source[0])
+    source[0] = re.sub(
+        r"\]\(((?:\.\./)?)\.\./benchmarks/(records/[\w-]+)/README\.md", r"](\1\2.md", source[0]
+    )
 
 
 def _directive(write: Callable[..., Iterable[str]]) -> type[SphinxDirective]:

@@ -43,12 +43,21 @@ class GraphedModel:
         setup: What to train; its optimizer is Ranger.
         data: What to train on.
         device: A CUDA device.
+        give_way: Called before every stretch of steps; it may wait.
     """
 
     kernels = "cuda graph, triton"
 
-    def __init__(self, setup: Setup, data: Data, device: torch.device) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        data: Data,
+        device: torch.device,
+        *,
+        give_way: Callable[[], None] = lambda: None,
+    ) -> None:
         self._setup, self._data, self._device = setup, data, device
+        self._give_way = give_way
         self.steps = len(data.train) // setup.batch_size
         self._stream = torch.cuda.Stream(device)
         self._host_model = _built(setup, data)
@@ -112,6 +121,7 @@ class GraphedModel:
         while done < self.steps:
             count = min(_LOOK_EVERY, self.steps - done)
             first = epoch * self.steps + done
+            self._give_way()
             with torch.cuda.stream(self._stream):
                 for step in range(done, done + count):
                     self._images.before_train(epoch, step)
