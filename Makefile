@@ -40,9 +40,9 @@ pictures: $(VENV)/.browser ## docs/terminal.svg and docs/report.png, of the demo
 	$(BIN)/python docs/terminal.py
 	$(BIN)/python docs/picture.py
 
-evidence: $(VENV)/.dev ## the studies of docs/study: IMAGES=an archive or folder of Imagenette; EVIDENCE=--reduced without a GPU
+evidence: $(VENV)/.dev ## the studies of docs/study, on a GPU: IMAGES=an archive or folder of Imagenette
 	@test -n "$(IMAGES)" || { echo "say which images: make evidence IMAGES=path/to/imagenette.tar"; exit 2; }
-	$(BIN)/python evidence/make.py "$(IMAGES)" $(EVIDENCE)
+	$(BIN)/python evidence/make.py "$(IMAGES)"
 	$(BIN)/python evidence/gather.py
 	$(BIN)/python evidence/tell.py
 

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from questions import NULLS
 
 from seedwise.comparison import RunTable, run_table
 from seedwise.store import Store, StoredRun
 from seedwise.study import Study
-
-from studies import NULLS
 
 HERE = Path(__file__).parent
 

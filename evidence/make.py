@@ -3,8 +3,9 @@
     python evidence/make.py IMAGES [-o FOLDER] [--only NAME ...] [--reduced]
 
 IMAGES is an archive or a folder in Imagenette's layout; docs/study used 224-pixel centre crops of
-Imagenette (v1 layout). About half an hour on one H100. Without a GPU take
---reduced: a narrow network on 32 pixels, 20 seconds a run on a core, in files of other names.
+Imagenette (v1 layout). About half an hour on one H100. Without a GPU take --reduced: a narrow
+network on 32 pixels, 20 seconds a run on a core, in files named NAME-reduced.db for
+`seedwise compare`; docs/study has none of them.
 """
 
 import argparse
@@ -15,14 +16,14 @@ from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
+from questions import NULLS, STUDIES, VERDICT, Nulls, Part, Study, reduced
+
 from seedwise import study
 from seedwise.comparison import Stop
 from seedwise.comparison.stopping import differences
 from seedwise.stats.sequential import Pairs, Rule, decide
 from seedwise.store import Store
 from seedwise.study.nulls import twin_of
-
-from studies import NULLS, STUDIES, VERDICT, Nulls, Part, Study, reduced
 
 CHUNK = 30
 """Seeds of the nulls that are made at once: some eight verdicts."""

@@ -2,24 +2,19 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
+import make
 import numpy as np
 import pytest
+import questions
+import tell
 
 from seedwise import Setup
 from seedwise.stats.sequential import Pairs
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "evidence"))
-
-import make  # noqa: E402
-import tell  # noqa: E402
-
-import studies  # noqa: E402
-
-NAMES = [*(each.name for each in studies.STUDIES), "verdict-1", "verdict-2", "verdict-3"]
+NAMES = [*(each.name for each in questions.STUDIES), "verdict-1", "verdict-2", "verdict-3"]
 CHOICES = {"precision": "bf16", "deterministic": True, "loader": "cache"}
 
 
@@ -50,7 +45,7 @@ def test_accuracies_are_those_of_the_shipped_classes(name):
         assert np.allclose(counted, runs["accuracy"], rtol=0, atol=few), setup
 
 
-@pytest.mark.parametrize("wanted", studies.STUDIES, ids=lambda each: each.name)
+@pytest.mark.parametrize("wanted", questions.STUDIES, ids=lambda each: each.name)
 def test_every_run_that_a_study_wants_is_there_and_of_that_setup(wanted):
     known = json.loads((ROOT / "evidence" / "results" / "environment.json").read_text())
     made = tell.study(wanted.name)
@@ -73,23 +68,23 @@ def test_the_null_verdicts_follow_from_their_differences():
         **{name: np.array(found[name]) for name in ("accuracy", "matched", "ranked")},
         resolution=found["resolution"],
     )
-    assert make.null_verdicts(pairs, studies.NULLS.stop)[:200] == found["verdicts"]
+    assert make.null_verdicts(pairs, questions.NULLS.stop)[:200] == found["verdicts"]
 
 
 def test_null_verdicts_see_a_difference_and_use_no_seed_twice():
     rng = np.random.default_rng(5)
     shifted = {name: rng.normal(0.02, 0.002, 60) for name in ("accuracy", "matched", "ranked")}
-    found = make.null_verdicts(Pairs(**shifted, resolution=1 / 5000), studies.NULLS.stop)
+    found = make.null_verdicts(Pairs(**shifted, resolution=1 / 5000), questions.NULLS.stop)
     assert {each["verdict"] for each in found} == {"better"}
     ends = [each["first_seed"] + each["pairs"] for each in found]
     assert [each["first_seed"] for each in found] == [0, *ends[:-1]]
 
 
 def test_the_reduced_size_changes_the_same_one_thing():
-    base = studies.reduced(studies.BASE)
-    for name, setup in studies.CHANGES.items():
-        small = studies.reduced(setup)
+    base = questions.reduced(questions.BASE)
+    for name, setup in questions.CHANGES.items():
+        small = questions.reduced(setup)
         if small is None:
             assert name == "fastai-stem"
         else:
-            assert set(base.differences(small)) == set(studies.BASE.differences(setup)), name
+            assert set(base.differences(small)) == set(questions.BASE.differences(setup)), name
