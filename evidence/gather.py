@@ -29,10 +29,8 @@ CHARTS = {
         "forest",
         ("page-v1", "lr-1.3", "relu", "no-attention", "fastai-stem", "no-smoothing"),
     ),
-    "pairs": ("five-epochs", "runs", ("page-v1", "no-attention")),
     "metrics": ("five-epochs", "metrics", ("page-v1", "relu")),
     "twenty-epochs": ("twenty-epochs", "forest", ()),
-    "curves": ("twenty-epochs", "curves", ("page-v1", "relu")),
 }
 
 

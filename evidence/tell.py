@@ -169,12 +169,14 @@ def runs_for_half_a_point(noise: Noise) -> int | None:
     return runs_needed(lambda runs: power(0.005, runs, noise), 0.8)
 
 
-def saved(a: Runs, b: Runs, metric: str) -> float:
+def saved(a: Runs, b: Runs, metric: str) -> str:
     """Unpaired runs by accuracy for each paired run by a metric, at the difference seen."""
     seen = (b["accuracy"] - a["accuracy"]).mean()
     alone = (a["accuracy"].var(ddof=1) + b["accuracy"].var(ddof=1)) / seen**2
     differences = b[metric] - a[metric]
-    return float(alone / (differences.var(ddof=1) / differences.mean() ** 2))
+    if differences.mean() * seen < 0:
+        return "wrong sign"
+    return f"{alone / (differences.var(ddof=1) / differences.mean() ** 2):.1f}"
 
 
 def pair_row(label: str, a: Runs, b: Runs) -> tuple[str, ...]:
@@ -192,10 +194,11 @@ def pair_row(label: str, a: Runs, b: Runs) -> tuple[str, ...]:
         label,
         str(n),
         f"{points(difference.estimate, sign=True)} {between(difference.low, difference.high)}",
-        *(f"{each.estimate:.2f} [{each.low:.2f}, {each.high:.2f}]" for each in r),
+        f"{r[0].estimate:.2f} [{r[0].low:.2f}, {r[0].high:.2f}]",
+        *(f"{each.estimate:.2f}" for each in r[1:]),
         f"{points(same, digits=1)} / {points(other, digits=1)}",
         "-" if small else f"{slope:.2f}",
-        "-" if small else " / ".join(f"{saved(a, b, metric):.1f}" for metric in metrics),
+        "-" if small else " / ".join(saved(a, b, metric) for metric in metrics),
     )
 
 
@@ -212,20 +215,27 @@ PAIR_HEAD = (
 )
 
 
-def pair_table() -> str:
+def pair_rows() -> Iterator[tuple[str, ...]]:
+    """Every pair of setups of the question whether pairing holds."""
     five, twenty, precision = study("five-epochs"), study("twenty-epochs"), study("precision")
     small = study("small-split")
+    for name in ("twin", *CHANGES):
+        yield pair_row(f"{name}, 5 epochs", five["page-v1"], five[name])
+    for name in CHANGES:
+        yield pair_row(f"{name}, 20 epochs", twenty["page-v1"], twenty[name])
+    for kind in ("fp16", "float32", "free"):
+        yield pair_row(f"relu, {kind}", precision[kind], precision[f"{kind}-relu"])
+    yield pair_row("relu, split v1", small["page-v1"], small["relu"])
 
-    def rows() -> Iterator[tuple[str, ...]]:
-        for name in ("twin", *CHANGES):
-            yield pair_row(f"{name}, 5 epochs", five["page-v1"], five[name])
-        for name in CHANGES:
-            yield pair_row(f"{name}, 20 epochs", twenty["page-v1"], twenty[name])
-        for kind in ("fp16", "float32", "free"):
-            yield pair_row(f"relu, {kind}", precision[kind], precision[f"{kind}-relu"])
-        yield pair_row("relu, split v1", small["page-v1"], small["relu"])
 
-    return table(PAIR_HEAD, rows())
+def pair_table() -> str:
+    """Differences and correlations."""
+    return table(PAIR_HEAD[:6], (row[:6] for row in pair_rows()))
+
+
+def saving_table() -> str:
+    """What pairs share, and what that saves."""
+    return table((PAIR_HEAD[0], *PAIR_HEAD[6:]), ((row[0], *row[6:]) for row in pair_rows()))
 
 
 def recipe_table() -> str:
@@ -476,6 +486,7 @@ TEXTS = {
     "table": main_table,
     "recipes": recipe_table,
     "pairs": pair_table,
+    "savings": saving_table,
     "precision": precision_table,
     "nulls": nulls_text,
     "verdict": verdict_table,
