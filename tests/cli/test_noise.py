@@ -8,15 +8,18 @@ from click.testing import CliRunner
 from seedwise.cli import cli
 
 FUNCTIONS = """
+from itertools import count
+
 import numpy as np
 
+CALLS = count()
 TARGETS = np.arange(100) % 4
 
 
 def good(seed, noise=0.0):
     rng = np.random.default_rng([seed.init, seed.order])
     logits = rng.normal(size=(2, 100, 4))
-    logits += noise * np.random.default_rng().normal(size=logits.shape)
+    logits += noise * np.random.default_rng(next(CALLS)).normal(size=logits.shape)
     logits[:, np.arange(100), TARGETS] += 1 + seed.augment / 100
     return {"predictions": logits, "targets": TARGETS}
 
@@ -26,7 +29,11 @@ def poor(seed):
 
 
 def drifts(seed):
-    return good(seed, 0.1)
+    return good(seed, 0.3)
+
+
+def sharpens(seed):
+    return {"predictions": good(seed)["predictions"] * (1 + next(CALLS) / 8), "targets": TARGETS}
 """
 
 
@@ -101,6 +108,16 @@ def test_a_repeat_that_differs_says_how_and_what_it_costs(study):
     assert "of the predictions are of another class" in text
     assert "The floor under a paired difference of accuracy" in text
     assert "Pairing cannot save more than a factor of" in text
+
+
+def test_a_repeat_that_differs_without_another_accuracy_is_not_said_to_be_exact(toml):
+    toml.write_text(toml.read_text().replace("drifts", "sharpens"))
+    assert call("run", toml).exit_code == 0
+    text = words_of(call("repeat", toml.with_suffix(".db"), "sharpens", "--seed", "3"))
+    assert "and its repeat 1 differ." in text
+    assert "0.00 % of the predictions are of another class" in text
+    assert "of accuracy is too little to be seen so far (1 repeat)" in text
+    assert "exactly" not in text
 
 
 def test_aa_counts_false_alarms_and_says_what_they_prove(study):

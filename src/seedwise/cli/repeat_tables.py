@@ -114,10 +114,15 @@ def _floor_in_words(found: RepeatComparison) -> str:
         return "A run or a repeat that diverged says nothing of pairing."
     name, floor = next(iter(found.floors.items()))
     known = count(floor.repeats, "repeat")
-    if floor.sd == 0:
+    if found.identical and all(each.sd == 0 for each in found.floors.values()):
         return (
             f"So far the machine adds nothing to a paired difference ({known}): what two setups "
             "share, they share exactly."
+        )
+    if floor.sd == 0:
+        return (
+            f"What the machine adds to a paired difference of {metric_words(name)} is too little "
+            f"to be seen so far ({known}): it came out the same, though the runs differ."
         )
     words = (
         f"The floor under a paired difference of {metric_words(name)}: two trainings with the "
