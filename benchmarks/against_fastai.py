@@ -94,8 +94,9 @@ def seedwise_marks(arguments: argparse.Namespace) -> list[float]:
 
 def fastai_marks(arguments: argparse.Namespace) -> list[float]:
     import torch
-    import torchvision_alone  # noqa: F401 - fastai.vision imports torchvision
     from fastai.vision import all as fastai
+
+    import torchvision_alone  # noqa: F401 - fastai.vision imports torchvision
 
     torch.set_num_threads(arguments.threads)
 

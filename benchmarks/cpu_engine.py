@@ -117,8 +117,9 @@ def train_seedwise(side: Side, arguments: argparse.Namespace) -> None:
 
 def train_fastai(arguments: argparse.Namespace) -> None:
     import torch
-    import torchvision_alone  # noqa: F401 - fastai.vision imports torchvision
     from fastai.vision import all as fastai
+
+    import torchvision_alone  # noqa: F401 - fastai.vision imports torchvision
 
     torch.set_num_threads(CORES)
     watch = Stopwatch(arguments.steps)

@@ -97,6 +97,7 @@ def one_round(side: str, seed: int, images: Path, epochs: int) -> dict[str, floa
 def one_side(arguments: argparse.Namespace) -> dict[str, float]:
     """Images a second of loading alone and of training, and the accuracy of the original view."""
     import torch
+
     import torchvision_alone  # noqa: F401 - fastai.vision imports torchvision
 
     torch.set_num_threads(1)

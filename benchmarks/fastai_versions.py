@@ -110,6 +110,7 @@ def run_loops(arguments: argparse.Namespace) -> None:
 def one_loop(package: str) -> tuple[str, float]:
     """The library and what its loop adds to a step, in seconds."""
     import torch
+
     import torchvision_alone  # noqa: F401 - both import torchvision
 
     torch.set_num_threads(1)
@@ -129,6 +130,7 @@ def take(images: Path, folder: Path) -> None:
 def one_side(folder: Path, network: str) -> dict[str, object]:
     """What one process measures, in seconds."""
     import torch
+
     import torchvision_alone  # noqa: F401 - both import torchvision
 
     torch.set_num_threads(1)

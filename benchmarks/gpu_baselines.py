@@ -21,8 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from gpu_engine import made_up
 
+from gpu_engine import made_up
 from seedwise import Seed, Setup
 from seedwise.data import draw
 from seedwise.models import build, initialise

@@ -25,10 +25,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from machine import cpu_name
 from seedwise import Seed, Setup
 from seedwise.data import Split, draw, open_data, train_batches
-
-from machine import cpu_name
 
 BATCH, SIZE = 64, 128
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from questions import NULLS
 
+from questions import NULLS
 from seedwise.comparison import RunTable, run_table
 from seedwise.store import Store, StoredRun
 from seedwise.study import Study

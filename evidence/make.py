@@ -17,7 +17,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from questions import NULLS, STUDIES, VERDICT, Nulls, Part, Study, reduced
-
 from seedwise import study
 from seedwise.comparison import Stop
 from seedwise.comparison.stopping import differences

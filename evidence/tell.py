@@ -15,9 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from questions import NULLS
 from scipy.stats import binomtest, chi2, spearmanr
 
+from questions import NULLS
 from seedwise.stats.agreement import churn_between, churn_within, correlation
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.power import Noise, power, runs_needed

@@ -10,9 +10,8 @@ from transformers import Trainer, TrainingArguments
 from transformers.utils import logging
 
 import seedwise
-from seedwise.adapters.huggingface import CollectRun, RecordRun
-
 from digits import train_x, train_y, valid_x, valid_y
+from seedwise.adapters.huggingface import CollectRun, RecordRun
 
 
 class Digits(Dataset):

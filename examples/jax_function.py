@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import seedwise
-
 from digits import train_x, train_y, valid_x, valid_y
 
 

@@ -10,9 +10,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import seedwise
-from seedwise.adapters.lightning import CollectRun, RecordRun
-
 from digits import train_x, train_y, valid_x, valid_y
+from seedwise.adapters.lightning import CollectRun, RecordRun
 
 
 class Net(LightningModule):

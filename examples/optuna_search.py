@@ -10,7 +10,6 @@ from functools import partial
 import optuna
 
 import seedwise
-
 from digits import valid_y
 from sklearn_function import fit
 

@@ -3,7 +3,6 @@
 import torch
 
 import seedwise
-
 from digits import valid_y
 from pytorch_before import train
 

@@ -7,7 +7,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 import seedwise
-
 from digits import train_x, train_y, valid_x, valid_y
 
 

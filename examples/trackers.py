@@ -3,7 +3,6 @@
 from importlib.util import find_spec
 
 import seedwise
-
 from digits import valid_y
 from sklearn_function import one_layer, two_layers
 

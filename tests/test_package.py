@@ -45,7 +45,7 @@ class Absent:
         if name.partition(".")[0] in self.names:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
-sys.path.insert(0, "tests/study")
+sys.path.insert(0, "tests")
 """
 
 
@@ -53,7 +53,8 @@ def test_a_study_of_ones_own_function_needs_the_base_only(tmp_path):
     code = f"""{BASE_ONLY}
 from seedwise import Setup, Study
 study = Study({str(tmp_path / "s.db")!r})
-study.run({{"a": Setup(train="trainings:plain"), "b": Setup(train="trainings:better")}}, seeds=3)
+names = {{"a": "plain", "b": "better"}}
+study.run({{a: Setup(train=f"helpers.trainings:{{name}}") for a, name in names.items()}}, seeds=3)
 print(study.compare("a", "b").deciding.difference.n_a)
 """
     root = Path(__file__).parents[1]

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.libraries import library
 from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.config import load_study
-
-from libraries import library
 
 library("fastai.basics", install="pip install --no-deps -r requirements-nodeps.txt")
 pytestmark = pytest.mark.adapters

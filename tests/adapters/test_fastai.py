@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.libraries import library
+from helpers.reference import golden
 from seedwise.data import Split, draw, open_data, train_batches, valid_batches
 from seedwise.errors import ConfigError, RunExists
 from seedwise.models import build, initialise
@@ -21,9 +23,6 @@ from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.train import train
 from seedwise.train.machine import prepared
-
-from libraries import library
-from reference import golden
 
 fastai = library("fastai.basics", install="pip install --no-deps -r requirements-nodeps.txt")
 library("fastai.callback.all", install="pip install --no-deps -r requirements-nodeps.txt")

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.libraries import library
+from helpers.reference import golden
 from seedwise.data import Split, draw, open_data, train_batches, valid_batches
 from seedwise.errors import ConfigError
 from seedwise.models import build, initialise
@@ -19,9 +21,6 @@ from seedwise.stats import smoothed_accuracy as our_smoothed_accuracy
 from seedwise.store import Store
 from seedwise.train import train
 from seedwise.train.machine import prepared
-
-from libraries import library
-from reference import golden
 
 if importlib.util.find_spec("fastai") and importlib.util.find_spec("fastai.learner"):
     pytest.skip("fastai 2 is here; `make test-fastai1` tests fastai 1", allow_module_level=True)

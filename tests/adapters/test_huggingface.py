@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.libraries import library
 from seedwise.errors import ConfigError
 from seedwise.store import Store
-
-from libraries import library
 
 transformers = library("transformers", install="pip install -r requirements-adapters.txt")
 library("accelerate", install="pip install -r requirements-adapters.txt")

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.libraries import library
 from seedwise.errors import ConfigError
 from seedwise.store import Store
 from seedwise.study import Study
-
-from libraries import library
 
 lightning = library("lightning.pytorch", install="pip install -r requirements-dev.txt")
 

@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from helpers import trainings
+from helpers.libraries import library
 from seedwise.adapters.tracked import tracked_runs
 from seedwise.study import Study, record
-
-import trainings
-from libraries import library
 
 HINT = "pip install -r requirements-adapters.txt"
 

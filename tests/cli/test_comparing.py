@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from helpers.studies import DIVERGED, Studies, finished, runs_of
 from seedwise.cli import cli
 from seedwise.comparison import Comparison, Rule, Stop
-
-from studies import DIVERGED, Studies, finished, runs_of
 
 DOCS = Path(__file__).parents[2] / "docs/statistics.md"
 

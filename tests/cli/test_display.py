@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from helpers.store_records import ENDED
 from seedwise.cli.display import _Picture, watching
 from seedwise.records import STATES, EpochRecord, RunRecord, State
 from seedwise.seeds import Seed
@@ -20,8 +21,6 @@ from seedwise.study.events import (
     StepsDone,
 )
 from seedwise.study.progress import Progress
-
-from store_records import ENDED
 
 STEPS = 10
 

@@ -6,10 +6,9 @@ import threading
 
 import pytest
 
+from helpers.served import REPORT, Study, ask, serving
 from seedwise.cli.serving import Page, server
 from seedwise.errors import ConfigError, StudyError
-
-from served import REPORT, Study, ask, serving
 
 
 @pytest.fixture

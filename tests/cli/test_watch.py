@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 from click.testing import CliRunner
 
+from helpers.snapshots import interim, setup, snapshot
 from seedwise.cli import cli
 from seedwise.cli.watch import changes, work_line
 from seedwise.locks import Holder
@@ -20,8 +21,6 @@ from seedwise.report.page import report_html
 from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.watching import Sight, as_stored
-
-from snapshots import interim, setup, snapshot
 
 HOLDER = Holder(host="node7", pid=4711, since="2026-11-24T10:00:00+00:00")
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -1,6 +1,6 @@
 import pytest
 
-from studies import Studies
+from helpers.studies import Studies
 
 
 @pytest.fixture

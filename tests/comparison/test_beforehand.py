@@ -2,6 +2,7 @@
 
 import pytest
 
+from helpers.studies import ENDED, finished, runs_of
 from seedwise.comparison import Rule, compare
 from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.cautions import cautions
@@ -9,8 +10,6 @@ from seedwise.comparison.sentences import basis
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-
-from studies import ENDED, finished, runs_of
 
 PAIR = {"a": runs_of(1.0, 6), "b": runs_of(1.3, 6)}
 

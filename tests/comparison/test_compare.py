@@ -4,6 +4,16 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from helpers.studies import (
+    DIVERGED,
+    FAILED,
+    IMAGES,
+    TARGETS,
+    finished,
+    measured,
+    rescaled,
+    runs_of,
+)
 from seedwise import stats
 from seedwise.comparison import Rule, compare, compare_several, compare_with_target
 from seedwise.comparison.cautions import cautions
@@ -12,8 +22,6 @@ from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.populations import paired_on_new_images
-
-from studies import DIVERGED, FAILED, IMAGES, TARGETS, finished, measured, rescaled, runs_of
 
 POOR, SAME, GOOD = 1.0, 1.0001, 1.3
 

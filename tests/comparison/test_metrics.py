@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
+from helpers.studies import TARGETS, measured, runs_of
 from seedwise import stats
 from seedwise.comparison import Rule, compare
 from seedwise.comparison.values import keep_metric_values, metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName
-
-from studies import TARGETS, measured, runs_of
 
 OWN = """
 import numpy as np

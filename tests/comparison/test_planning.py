@@ -3,13 +3,12 @@ import math
 import numpy as np
 import pytest
 
+from helpers.studies import TARGETS, measured, runs_of
 from seedwise import stats
 from seedwise.comparison.planning import plan_from_figures, plan_from_pilot
 from seedwise.comparison.question import Question
 from seedwise.errors import ConfigError
 from seedwise.stats.power import sd_upper
-
-from studies import TARGETS, measured, runs_of
 
 
 def test_given_figures_reproduce_the_reference():

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.real_runs import of_setup
+from helpers.studies import Studies
 from seedwise.comparison import Rule, Stop, StoppingRule, compare
 from seedwise.comparison.beforehand import Standing, fixed_rule
 from seedwise.comparison.decided import decision_sentence
@@ -14,9 +16,6 @@ from seedwise.comparison.sentences import more_runs
 from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.sequential import Pairs, decide
-
-from real_runs import of_setup
-from studies import Studies
 
 RUNS = Path(__file__).parents[3] / "shared/reference/runs/runs.npz"
 DOCS = Path(__file__).parents[2] / "docs/statistics.md"

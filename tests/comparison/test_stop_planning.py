@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 
+from helpers.studies import TARGETS, measured, runs_of
 from seedwise import stats
 from seedwise.comparison.planning import plan_from_figures, plan_from_pilot
 from seedwise.comparison.question import Question
 from seedwise.comparison.stop_planning import ASSUMED_RATIO
 from seedwise.errors import ConfigError
-
-from studies import TARGETS, measured, runs_of
 
 ASKED = Question(differences=(0.01, 0.03), margin=0.02, max_runs=12)
 

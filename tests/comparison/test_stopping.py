@@ -2,12 +2,11 @@
 
 import pytest
 
+from helpers.studies import DIVERGED, rescaled, runs_of
 from seedwise.comparison import Rule, Stop, StoppingRule, compare, compare_several, decisions
 from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.sentences import basis, exploratory_sentence, verdict_sentence
-
-from studies import DIVERGED, rescaled, runs_of
 
 STOP = Stop(difference=0.05, max_runs=12)
 PAIR = {"base": runs_of(1.0, 12), "good": runs_of(1.5, 12)}

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from helpers import pictures
+from helpers.fakes import FakeExecutor
 from seedwise.data import Split
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.records import RunRecord
@@ -17,9 +19,6 @@ from seedwise.store import Store
 from seedwise.study import LocalExecutor, RayExecutor, Study
 from seedwise.study.executors import as_executor
 from seedwise.study.runner import DataReference, Job
-
-import pictures
-from fakes import FakeExecutor
 
 EXECUTORS = {
     "fake": FakeExecutor(),
@@ -60,7 +59,7 @@ def apart(request):
 def job(name, seed):
     return Job(
         name=name,
-        setup=Setup(train=f"trainings:{name}"),
+        setup=Setup(train=f"helpers.trainings:{name}"),
         seed=Seed.of(seed),
         data=None,
         device="cpu",
@@ -178,7 +177,8 @@ def test_what_the_watcher_raises_gets_out_and_ends_it(executor):
 
 
 def test_a_study_holds_the_same_whatever_made_it(executor, tmp_path):
-    setups = {name: Setup(train=f"trainings:{name}") for name in ("plain", "fails_on_odd_seeds")}
+    names = ("plain", "fails_on_odd_seeds")
+    setups = {name: Setup(train=f"helpers.trainings:{name}") for name in names}
     told = []
     Study(tmp_path / "s.db").run(setups, seeds=4, executor=executor, watch=told.append)
     Study(tmp_path / "here.db").run(setups, seeds=4, watch=told.append)
@@ -265,7 +265,7 @@ def built_in_without_room(folder, nonce):
     """Jobs of the built-in training on a GPU, which share it in threads; its function is ours."""
 
     def train(setup, seed, data, **_):
-        from trainings import needs_room  # found where a worker has been told to look
+        from helpers.trainings import needs_room  # found where a worker has been told to look
 
         return RunRecord(state="finished", metrics={"value": needs_room(seed)})
 

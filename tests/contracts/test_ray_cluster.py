@@ -6,11 +6,10 @@ import warnings
 
 import pytest
 
+from helpers.faulty import assert_nothing_lost
 from seedwise.errors import ConfigError
 from seedwise.setups import Setup
 from seedwise.study import RayExecutor, Study
-
-from faulty import assert_nothing_lost
 
 pytestmark = pytest.mark.ray
 
@@ -52,7 +51,7 @@ def test_a_machine_that_is_lost_takes_no_run_with_it(cluster, tmp_path):
 
     path = tmp_path / "study.db"
     summary = Study(path).run(
-        {"a": Setup(train="slowly:train_for_seconds")},
+        {"a": Setup(train="helpers.slowly:train_for_seconds")},
         seeds=8,
         executor=RayExecutor(address=cluster.address),
         watch=watch,

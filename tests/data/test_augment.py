@@ -3,11 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.reference import SHARED
+from helpers.resample_reference import resample_reference
 from seedwise.data import Pixels, centre_windows, crop_windows, resample
 from seedwise.data.augment import MEAN, STD
-
-from reference import SHARED
-from resample_reference import resample_reference
 
 DALI = SHARED / "reference" / "dali_valid.npz"
 

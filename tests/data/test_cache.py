@@ -5,10 +5,9 @@ import time
 import numpy as np
 import pytest
 
+from helpers.pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
 from seedwise.data import Split, cache, open_data
 from seedwise.errors import DataError
-
-from pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
 
 
 @pytest.fixture

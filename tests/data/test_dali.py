@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.libraries import library
+from helpers.pictures import encoded, picture
+from helpers.reference import SHARED
 from seedwise.data import Split, choose_loader, draw, open_data
 from seedwise.data.augment import MEAN, STD
 from seedwise.data.decode import decode
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.train import train
-
-from libraries import library
-from pictures import encoded, picture
-from reference import SHARED
 
 library("nvidia.dali", install="pip install --no-deps nvidia-dali-cuda130")
 pytestmark = pytest.mark.adapters

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.pictures import encoded, picture
 from seedwise.data.decode import MOST_PIXELS, Undecodable, decode
-
-from pictures import encoded, picture
 
 GREY = Image.fromarray(picture(1)).convert("L")
 

@@ -3,12 +3,11 @@ import threading
 import numpy as np
 import pytest
 
+from helpers.pictures import LAYOUT, folders
 from seedwise.data import Split, draw, open_data, train_batches, valid_batches
 from seedwise.data.ahead import map_ahead
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-
-from pictures import LAYOUT, folders
 
 SETUP = Setup(epochs=2, batch_size=2, size=16)
 

@@ -4,11 +4,10 @@ import tarfile
 import numpy as np
 import pytest
 
+from helpers.pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
 from seedwise.data import DATASETS, Split, open_data
 from seedwise.data.sources import open_source
 from seedwise.errors import DataError, UnknownName
-
-from pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
 
 
 def source_of(path, tmp_path):

@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.pictures import LAYOUT, folders
+from helpers.reference import GOLDEN
 from seedwise.data import Split, split_files, write_split
 from seedwise.data.layout import listing_of
 from seedwise.errors import ConfigError, DataError, UnknownName
-
-from pictures import LAYOUT, folders
-from reference import GOLDEN
 
 
 def names(file):

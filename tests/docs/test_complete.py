@@ -8,8 +8,7 @@ import tomllib
 import pytest
 
 import seedwise
-
-from walkthrough import PAGES, ROOT
+from helpers.walkthrough import PAGES, ROOT
 
 REFERENCE = "".join(page.read_text() for page in (ROOT / "docs" / "reference").rglob("*.md"))
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())

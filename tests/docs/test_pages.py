@@ -13,12 +13,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from helpers.libraries import library
+from helpers.walkthrough import PAGES, ROOT, Block, blocks, commands
 from seedwise.cli import cli
 from seedwise.data import DATASETS
 from seedwise.study.config import load_study
-
-from libraries import library
-from walkthrough import PAGES, ROOT, Block, blocks, commands
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 HINT = "pip install -r requirements-dev.txt"

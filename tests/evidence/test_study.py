@@ -4,12 +4,12 @@ import csv
 import json
 from pathlib import Path
 
-import make
 import numpy as np
 import pytest
+
+import make
 import questions
 import tell
-
 from seedwise import Setup
 from seedwise.stats.sequential import Pairs
 

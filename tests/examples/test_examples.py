@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.libraries import library
 from seedwise.study import Study
-
-from libraries import library
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HINT = "pip install -r requirements-adapters.txt"

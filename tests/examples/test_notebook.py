@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from libraries import library
+from helpers.libraries import library
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "reducing_variance.ipynb"
 DEV = "pip install -r requirements-dev.txt"

@@ -1,6 +1,6 @@
 import pytest
 
-from faulty import Driver
+from helpers.faulty import Driver
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.faulty import assert_nothing_lost, stored_in
 from seedwise.errors import StudyError
 from seedwise.locks import Holder, locked
 from seedwise.setups import Setup
@@ -20,16 +21,14 @@ from seedwise.store import Store, check_study
 from seedwise.study import Study, claim, fake, making
 from seedwise.study.claim import claimed, network_file_system
 
-from faulty import assert_nothing_lost, stored_in
-
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 FAKE = {"a": Setup(train="seedwise.study.fake:train")}
 SECONDS_TO_END = 10
 
 TOML = """
 seeds = 400
 [setups.a]
-train = "slowly:{function}"
+train = "helpers.slowly:{function}"
 """
 
 
@@ -46,7 +45,7 @@ def command(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": f"{HERE}:{os.environ.get('PYTHONPATH', '')}"},
+            env={**os.environ, "PYTHONPATH": f"{TESTS}:{os.environ.get('PYTHONPATH', '')}"},
         )
         started.append(process)
         said = ""
@@ -92,7 +91,7 @@ def test_it_ends_in_seconds_with_one_line_and_the_same_command_goes_on(
     assert not (tmp_path / "study.db.lock").exists()
     assert check_study(tmp_path / "study.db").faults == ()
     summary = Study(tmp_path / "study.db").run(
-        {"a": Setup(train="slowly:for_ever")}, seeds=1
+        {"a": Setup(train="helpers.slowly:for_ever")}, seeds=1
     )  # the run that was stored is there, and nothing waits for ever
     assert summary.setups[0].finished == 1
 
@@ -108,7 +107,7 @@ def test_of_two_programs_that_start_one_study_one_says_who_works(command, tmp_pa
 
 
 def test_many_programs_that_start_one_study_at_once_make_each_run_once(start, tmp_path):
-    drivers = [start("local", 15, train="slowly:train") for _ in range(4)]
+    drivers = [start("local", 15, train="helpers.slowly:train") for _ in range(4)]
     outcomes = [driver.process.communicate(timeout=60) for driver in drivers]
     worked = [out for out, _ in outcomes if "finished" in out]
     refused = [err for out, err in outcomes if "finished" not in out]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faulty import assert_nothing_lost, stored_in
+from helpers.faulty import assert_nothing_lost, stored_in
 
 
 def killed_again_and_again(start, path, executor, kills, seed, *, seconds):
@@ -78,7 +78,10 @@ def workers_killed(start, tmp_path, executor, seeds, kills):
     pids = tmp_path / "pids"
     pids.mkdir()
     driver = start(
-        executor, seeds, train="slowly:train", environment={"SEEDWISE_TEST_PIDS": str(pids)}
+        executor,
+        seeds,
+        train="helpers.slowly:train",
+        environment={"SEEDWISE_TEST_PIDS": str(pids)},
     )
     rng, killed, told = np.random.default_rng(4), 0, driver.wait_for("stored")
     while killed < kills and driver.process.poll() is None:
@@ -91,7 +94,7 @@ def workers_killed(start, tmp_path, executor, seeds, kills):
                 break
     reported = stored_in(told + driver.finish())
     # What failed twice in one call is tried again by the next one.
-    reported |= stored_in(start(executor, seeds, train="slowly:train").finish())
+    reported |= stored_in(start(executor, seeds, train="helpers.slowly:train").finish())
     there = assert_nothing_lost(tmp_path / "study.db", reported)
     assert there == {(setup, str(s)) for setup in "ab" for s in range(seeds)}
     return killed
@@ -121,7 +124,10 @@ def test_workers_end_with_a_driver_that_is_killed(start, tmp_path):
     pids = tmp_path / "pids"
     pids.mkdir()
     driver = start(
-        "processes", 500, train="slowly:train", environment={"SEEDWISE_TEST_PIDS": str(pids)}
+        "processes",
+        500,
+        train="helpers.slowly:train",
+        environment={"SEEDWISE_TEST_PIDS": str(pids)},
     )
     driver.wait_for("stored")
     workers = [int(file.name) for file in pids.iterdir()]

@@ -1,12 +1,11 @@
 import pytest
 import torch
 
+from helpers.reference import golden, roles
 from seedwise.errors import UnknownName
 from seedwise.models import MODELS, build, initialise, xresnet10_narrow, xresnet18, xresnet50
 from seedwise.models.blocks import ACTIVATIONS
 from seedwise.setups import KNOWN
-
-from reference import golden, roles
 
 
 def weights(model, seed=0):

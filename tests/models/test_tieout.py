@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.reference import DTYPES, fill, golden
 from seedwise.models import xresnet18
-
-from reference import DTYPES, fill, golden
 
 BUFFERS = ("running_mean", "running_var")
 CASES = {

@@ -1,11 +1,10 @@
 import pytest
 import torch
 
+from helpers.reference import golden
 from seedwise.models import initialise, xresnet10_narrow, xresnet18
 from seedwise.optim import OPTIMIZERS, build
 from seedwise.setups import KNOWN, Setup
-
-from reference import golden
 
 
 def test_the_catalogue_holds_the_names_that_a_setup_may_say():

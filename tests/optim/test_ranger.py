@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.reference import DTYPES, golden
 from seedwise.optim import Ranger
 from seedwise.optim.ranger import step_size
-
-from reference import DTYPES, golden
 
 CASES = golden("ranger.json")["cases"]
 TOLERANCE = {"64": 1e-12, "32": 2e-6}

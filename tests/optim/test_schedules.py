@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.reference import golden
 from seedwise.errors import UnknownName
 from seedwise.optim import flat_cos
-
-from reference import golden
 
 
 @pytest.mark.parametrize("key", [key for key in golden("schedules.npz") if key.endswith("__lr")])

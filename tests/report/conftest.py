@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from studies import Studies
+from helpers.studies import Studies
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 

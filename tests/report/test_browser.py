@@ -6,11 +6,10 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner
 
+from helpers.studies import finished, runs_of
 from seedwise.cli import cli
 from seedwise.records import EpochRecord, RunRecord
 from seedwise.report.page import report_html
-
-from studies import finished, runs_of
 
 pytestmark = pytest.mark.browser
 

@@ -6,14 +6,13 @@ import altair
 import numpy as np
 import pytest
 
+from helpers.studies import DIVERGED, finished, measured, runs_of
 from seedwise.comparison.rule import Rule
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.report.charts import KINDS, chart, charts
 from seedwise.report.charts.theme import ROLES, THEMES
 from seedwise.report.findings import Findings
 from seedwise.study import Study, record
-
-from studies import DIVERGED, finished, measured, runs_of
 
 LETTERS = "<b>&\"'\u202e {{x}} @ink var(--ink)"
 

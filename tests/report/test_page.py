@@ -7,14 +7,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from helpers.studies import DIVERGED, FAILED, finished, measured, runs_of
 from seedwise.comparison import Rule, compare
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.sentences import basis, verdict_sentence
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.report.page import Pictures, report_html
 from seedwise.store import Store
-
-from studies import DIVERGED, FAILED, finished, measured, runs_of
 
 EVIL = [
     "<script>alert(1)</script>",

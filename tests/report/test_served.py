@@ -2,10 +2,9 @@
 
 import pytest
 
+from helpers.served import Study, serving
+from helpers.studies import finished, runs_of
 from seedwise.report.page import report_html
-
-from served import Study, serving
-from studies import finished, runs_of
 
 pytestmark = pytest.mark.browser
 

@@ -14,6 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.mutations import mutations
+from helpers.pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
+from helpers.store_records import ENDED, run
+from helpers.study_files import change, filled
 from seedwise.comparison import Rule, compare, run_table, summarise
 from seedwise.comparison.beforehand import plan_of
 from seedwise.data import Split, open_data
@@ -25,11 +29,6 @@ from seedwise.study.arrays import read_arrays
 from seedwise.study.config import load_study
 from seedwise.study.importing import import_runs
 from seedwise.study.plan import as_seeds
-
-from mutations import mutations
-from pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
-from store_records import ENDED, run
-from study_files import change, filled
 
 MANY = int(os.environ.get("SEEDWISE_FUZZ", "5000"))
 COUNTS = [300, pytest.param(MANY, marks=pytest.mark.slow)]

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from served import Study, ask, serving
+from helpers.served import Study, ask, serving
 
 PATHS = ("/", "/report", "/state")
 FOREIGN_NAMES = [

@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 import seedwise
+from helpers.pictures import encoded, folders, picture
+from helpers.store_records import ENDED, dataset, run
 from seedwise.cli import cli
 from seedwise.data.decode import Undecodable, decode
 from seedwise.data.sources import open_source
@@ -22,9 +24,6 @@ from seedwise.setups import Setup
 from seedwise.store import Store, check_study, merge_studies
 from seedwise.study import Study
 from seedwise.study.config import load_study
-
-from pictures import encoded, folders, picture
-from store_records import ENDED, dataset, run
 
 SOURCES = sorted(Path(seedwise.__file__).parent.rglob("*.py"))
 FORBIDDEN_MODULES = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "subprocess", "pty"}

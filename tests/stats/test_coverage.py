@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from helpers.real_runs import of_setup
 from seedwise.stats.equivalence import equivalence
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.populations import paired_on_new_images, unpaired_on_new_images
-
-from real_runs import of_setup
 
 STUDIES = 1_000
 RUNS = [3, 5, 10, 20]

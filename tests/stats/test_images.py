@@ -6,10 +6,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from helpers.real_runs import right_images
 from seedwise.errors import DataError
 from seedwise.stats.images import flip_rates, image_noise
-
-from real_runs import right_images
 
 
 def test_flip_rates_are_those_of_all_pairs_of_runs():

@@ -10,11 +10,10 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import brier_score_loss, log_loss, top_k_accuracy_score
 
+from helpers.real_runs import of_setup
 from seedwise import stats
 from seedwise.errors import DataError, UnknownName
 from seedwise.stats import METRICS, scores
-
-from real_runs import of_setup
 
 
 def some_runs(runs=9, images=60, classes=5, seed=0, dtype=np.float16):

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from helpers.real_runs import of_setup
 from seedwise.errors import ConfigError
 from seedwise.stats.capped import capped_bounds
 from seedwise.stats.operating import STUDIES, PairNoise, operating_characteristic
 from seedwise.stats.sequential import Rule, outcomes
-
-from real_runs import of_setup
 
 ROOT = Path(__file__).parents[2]
 RECORD = json.loads((ROOT / "benchmarks/records/2026-11-24-stopping/figures.json").read_text())

@@ -9,11 +9,10 @@ from scipy.stats import binomtest
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
+from helpers.real_runs import REAL_RUNS
 from seedwise.errors import DataError
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.populations import paired_on_new_images, unpaired_on_new_images
-
-from real_runs import REAL_RUNS
 
 FORMS = {
     paired_on_new_images: paired_difference,

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from helpers.real_runs import of_setup
 from seedwise.errors import DataError
 from seedwise.stats.savings import signal
-
-from real_runs import of_setup
 
 COVARIANCE = np.array(
     [[1, 0.3, 0.6, 0.3], [0.3, 1, 0.3, 0.6], [0.6, 0.3, 0.6, 0.4], [0.3, 0.6, 0.4, 0.6]]

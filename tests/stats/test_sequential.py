@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from helpers.real_runs import of_setup
 from seedwise.errors import ConfigError, DataError
 from seedwise.stats.capped import capped_bounds
 from seedwise.stats.sequential import Pairs, Rule, decide, outcomes
-
-from real_runs import of_setup
 
 ROOT = Path(__file__).parents[2]
 RECORD = json.loads((ROOT / "benchmarks/records/2026-11-24-stopping/figures.json").read_text())

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from helpers.real_runs import right_images
 from seedwise.errors import DataError
 from seedwise.stats.variance import split_variance, variance_of
-
-from real_runs import right_images
 
 right_or_wrong = arrays(
     np.float64,

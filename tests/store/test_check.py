@@ -5,13 +5,12 @@ import sqlite3
 import numpy as np
 import pytest
 
+from helpers.store_records import ENDED, run
+from helpers.study_files import assert_sound, change, filled, held
 from seedwise.errors import StudyError, StudyTooNew
 from seedwise.seeds import Seed
 from seedwise.store import Store, check_study, repair_study, schema
 from seedwise.study import Study, fake
-
-from store_records import ENDED, run
-from study_files import assert_sound, change, filled, held
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.store_records import ENDED, dataset, run
 from seedwise.errors import StudyError, StudyTooNew
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store, files, schema
-
-from store_records import ENDED, dataset, run
 
 NOBODY = 65534
 

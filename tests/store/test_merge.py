@@ -6,6 +6,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from helpers.store_records import ENDED, dataset, run
+from helpers.study_files import assert_sound, change, filled, held
 from seedwise.comparison import Rule
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
@@ -13,9 +15,6 @@ from seedwise.setups import Setup
 from seedwise.store import PLAN, Conflicts, Store, check_study, merge_studies
 from seedwise.store.schema import checksum
 from seedwise.study import Study, fake
-
-from store_records import ENDED, dataset, run
-from study_files import assert_sound, change, filled, held
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ from contextlib import closing
 
 import pytest
 
+from helpers.study_files import assert_sound, filled, held
 from seedwise.store import Store, check_study, files, repair_study, schema
-
-from study_files import assert_sound, filled, held
 
 FORMATS = range(1, len(schema.MIGRATIONS) + 1)
 

@@ -13,10 +13,9 @@ import sys
 import numpy as np
 import pytest
 
+from helpers.study_files import assert_sound
 from seedwise.seeds import Seed
 from seedwise.store import Store, check_study
-
-from study_files import assert_sound
 
 WRITER = """
 import os

@@ -5,12 +5,11 @@ import sqlite3
 import numpy as np
 import pytest
 
+from helpers.store_records import ENDED, dataset, run
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store, files, schema
-
-from store_records import ENDED, dataset, run
 
 
 @pytest.fixture

@@ -14,13 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from helpers.store_records import ENDED, dataset, run
 from seedwise.errors import RunExists, StudyError, UnknownName
 from seedwise.records import STATES, DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
-
-from store_records import ENDED, dataset, run
 
 numbers = st.floats(width=64)
 texts = st.text(max_size=20)

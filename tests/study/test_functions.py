@@ -5,12 +5,11 @@ from functools import partial, wraps
 
 import pytest
 
+from helpers import trainings
 from seedwise.errors import ConfigError
 from seedwise.setups import ELSEWHERE, Setup
 from seedwise.store import Store
 from seedwise.study.functions import as_setups, code_of, only_here
-
-import trainings
 
 FILE = """
 LR = 0.1
@@ -175,7 +174,7 @@ def test_only_functions_of_modules_can_be_loaded_elsewhere():
     }
     assert only_here(given) == ("local", "lambda", "partial", "object")
     names = {name: setup.train for name, setup in as_setups(given).items()}
-    assert names["module"] == names["partial"] == "trainings:plain"
+    assert names["module"] == names["partial"] == "helpers.trainings:plain"
     assert names["lambda"].endswith(".<lambda>")
 
 

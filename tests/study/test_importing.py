@@ -2,13 +2,12 @@
 
 import pytest
 
+from helpers import trainings
 from seedwise.errors import ConfigError, DataError, StudyError, UnknownName
 from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.columns import Mapped
 from seedwise.study.importing import import_runs
-
-import trainings
 
 WIDE = """setup,seed,val_acc,loss,lr
 sgd,0,0.91,0.30,0.1

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.store_records import ENDED
+from helpers.store_records import run as run_record
 from seedwise.cli.console import Console
 from seedwise.cli.interims import interim_line
 from seedwise.cli.picture import picture
@@ -25,9 +27,6 @@ from seedwise.study import Study, claim, watching
 from seedwise.study.events import Finished, Planned, RunStarted, RunStored
 from seedwise.study.live import Told, publishing, told
 from seedwise.study.watching import Lookout, as_stored, version_of
-
-from store_records import ENDED
-from store_records import run as run_record
 
 
 def number(seed):

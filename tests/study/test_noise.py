@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from helpers import trainings
+from helpers.pictures import folders
 from seedwise import stats
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.scored import NOISE_METRICS
@@ -17,12 +19,9 @@ from seedwise.study import Study
 from seedwise.study.nulls import twin_of
 from seedwise.study.sources import crossed_seeds, parse_sources
 
-import trainings
-from pictures import folders
-
 
 def setups(*names):
-    return {name: Setup(train=f"trainings:{name}") for name in names}
+    return {name: Setup(train=f"helpers.trainings:{name}") for name in names}
 
 
 def by_name(found):
@@ -197,7 +196,7 @@ def test_only_a_stored_run_is_repeated(study):
 def test_a_twin_is_the_same_training_a_hair_aside():
     twin = twin_of(Setup())
     assert twin.differences(Setup()) == {"lr": (0.004 * 1.0001, 0.004)}
-    assert twin_of(Setup(train="trainings:plain")) is None
+    assert twin_of(Setup(train="helpers.trainings:plain")) is None
 
 
 def test_nulls_of_a_function_are_other_seeds_in_a_file_of_their_own(study):

@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 
 import seedwise
+from helpers import trainings
 from seedwise.errors import ConfigError, DataError, RunExists, StudyError
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE
 from seedwise.store import Store
 from seedwise.study import Study, record
-
-import trainings
 
 TARGETS = np.arange(50) % 5
 
@@ -84,10 +83,11 @@ def test_what_cannot_be_recorded_is_refused_and_leaves_no_run(path, arguments, e
 
 def test_runs_from_elsewhere_and_runs_of_the_study_do_not_mix(path):
     record(path, setup="plain", seed=0, metrics={"accuracy": 0.5})
-    with pytest.raises(StudyError, match="train 'elsewhere' there, 'trainings:plain' here"):
+    ours = r"'helpers\.trainings:plain'"
+    with pytest.raises(StudyError, match=rf"train 'elsewhere' there, {ours} here"):
         Study(path).run({"plain": trainings.plain}, seeds=1)
     Study(path).run({"other": trainings.plain}, seeds=1)
-    with pytest.raises(StudyError, match="train 'trainings:plain' there, 'elsewhere' here"):
+    with pytest.raises(StudyError, match=rf"train {ours} there, 'elsewhere' here"):
         record(path, setup="other", seed=5, metrics={"accuracy": 0.5})
 
 

@@ -282,7 +282,7 @@ def test_the_baseline_may_be_any_setup(path):
 
 
 def test_predictions_are_judged_by_matched_accuracy_too(path):
-    names = {name: Setup(train=f"trainings:{name}") for name in ("plain", "better")}
+    names = {name: Setup(train=f"helpers.trainings:{name}") for name in ("plain", "better")}
     Study(path).run(names, until=Stop(difference=0.02, max_runs=10))
     found = Study(path).decisions()["better"]
     assert (found.verdict, found.metric) == ("better", "matched_accuracy")

@@ -3,6 +3,8 @@ import sqlite3
 
 import pytest
 
+from helpers import trainings
+from helpers.pictures import folders
 from seedwise.comparison import Rule
 from seedwise.errors import ConfigError, DataError, StudyError, UnknownName
 from seedwise.seeds import Seed
@@ -10,12 +12,9 @@ from seedwise.setups import Setup
 from seedwise.store import Store
 from seedwise.study import LocalExecutor, Study
 
-import trainings
-from pictures import folders
-
 
 def setups(*names):
-    return {name: Setup(train=f"trainings:{name}") for name in names}
+    return {name: Setup(train=f"helpers.trainings:{name}") for name in names}
 
 
 class Told:
@@ -216,7 +215,9 @@ def test_a_worker_that_dies_takes_one_run_with_it(path):
 
 def test_a_number_is_compared_like_any_metric(path):
     study = Study(path)
-    study.run({**setups("number"), "again": Setup(train="trainings:number", lr=1.0)}, seeds=3)
+    study.run(
+        {**setups("number"), "again": Setup(train="helpers.trainings:number", lr=1.0)}, seeds=3
+    )
     comparison = study.compare("number", "again", metric="value")
     assert comparison.deciding.difference.estimate == 0
     assert comparison.deciding.sample_a.mean == pytest.approx(0.901)
@@ -239,7 +240,8 @@ def test_the_first_run_fixes_what_verdicts_are_held_to(path):
 def test_a_study_compares_several_setups_and_a_target_and_plans(path):
     study = Study(path)
     study.run(
-        {**setups("plain", "better"), "same": Setup(train="trainings:plain", lr=1.0)}, seeds=4
+        {**setups("plain", "better"), "same": Setup(train="helpers.trainings:plain", lr=1.0)},
+        seeds=4,
     )
     found = study.compare_several(margin=0.2)
     assert [each.b.name for each in found] == ["better", "same"]
@@ -262,7 +264,7 @@ def test_comparison_pairs_the_seeds_that_both_ran(path):
 
 def test_predictions_for_other_examples_are_refused(path):
     Study(path).run(setups("plain"), seeds=1)
-    with pytest.raises(StudyError, match="returned by trainings:other_targets are others than in"):
+    with pytest.raises(StudyError, match=r"helpers\.trainings:other_targets are others than in"):
         Study(path).run(setups("other_targets"), seeds=1)
 
 

@@ -3,13 +3,12 @@ import sys
 import numpy as np
 import pytest
 
+from helpers.pictures import folders
 from seedwise.data import Split, open_data
 from seedwise.errors import ConfigError
 from seedwise.setups import Setup
 from seedwise.train.against import fastai_speed
 from seedwise.train.speed import decoding_speed, measure, sample
-
-from pictures import folders
 
 SETUP = Setup(
     model="xresnet10-narrow",

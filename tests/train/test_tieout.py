@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.reference import DTYPES, fill, golden
 from seedwise.models import xresnet18
 from seedwise.optim import build, flat_cos
 from seedwise.setups import RECIPES
 from seedwise.train.steps import train_step
-
-from reference import DTYPES, fill, golden
 
 BATCHES, EPOCHS, SIZE = 20, 2, 64
 

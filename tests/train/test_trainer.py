@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.pictures import folders
 from seedwise.data import Split, open_data
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
@@ -10,8 +11,6 @@ from seedwise.stats import accuracy, smoothed_accuracy
 from seedwise.train import train
 from seedwise.train.steps import LossScale
 from seedwise.train.trainer import SmoothedLoss
-
-from pictures import folders
 
 SETUP = Setup(
     model="xresnet10-narrow",

@@ -110,7 +110,7 @@ def resample(
     """Show a window of each image as size x size pixels, mirrored or not, and normalise.
 
     Runs in the caller's thread and lets go of the interpreter's lock: use several threads for
-    several batches. Equal to `tests/data/resample_reference.py` within 1e-3 on the 0-255 scale.
+    several batches. Equal to `tests/helpers/resample_reference.py` within 1e-3 on the 0-255 scale.
 
     Args:
         pixels: The cached images.

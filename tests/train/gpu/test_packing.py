@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.pictures import folders
 from seedwise.data import Split, open_data
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
 from seedwise.study import Study
-
-from pictures import folders
 
 pytestmark = pytest.mark.gpu
 

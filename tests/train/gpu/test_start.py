@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pictures import folders
+from helpers.pictures import folders
 
 pytest.importorskip("triton")
 

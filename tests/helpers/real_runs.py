@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-with np.load(Path(__file__).parent / "golden/real_runs.npz") as _file:
+with np.load(Path(__file__).parents[1] / "golden/real_runs.npz") as _file:
     REAL_RUNS = {name: _file[name] for name in _file.files}
 
 

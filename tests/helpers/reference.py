@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-GOLDEN = Path(__file__).parent / "golden"
-SHARED = Path(__file__).parents[2] / "shared"
+GOLDEN = Path(__file__).parents[1] / "golden"
+SHARED = Path(__file__).parents[3] / "shared"
 DTYPES = {"64": torch.float64, "32": torch.float32}
 
 

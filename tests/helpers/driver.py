@@ -9,7 +9,7 @@ at last `finished`.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from seedwise import Setup, Study
 from seedwise.study import LocalExecutor, RayExecutor

@@ -5,11 +5,10 @@ from contextlib import closing
 
 import numpy as np
 
+from helpers.store_records import ENDED, dataset, run
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
-
-from store_records import ENDED, dataset, run
 
 
 def filled(path, *, setups=("mish", "relu"), seeds=range(3), lr=4e-3, **changes):
