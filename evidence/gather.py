@@ -18,6 +18,7 @@ from PIL import Image
 
 from questions import NULLS
 from seedwise.comparison import RunTable, run_table
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.store import Store, StoredRun
 from seedwise.study import Study
 
@@ -62,7 +63,7 @@ def gathered(file: Path, results: Path) -> dict:
     with Store.open(file, readonly=True) as store:
         runs = [run for run in store.runs() if run.has_logits]
         if file.stem != NULLS.name:  # 1,700 runs: their verdicts are in nulls.json
-            write_rows(run_table(store), results / f"{file.stem}.csv")
+            write_rows(run_table(StudyRuns(store)), results / f"{file.stem}.csv")
             write_classes(store, runs, results / f"{file.stem}.npz")
         return {
             "made_by": environment(runs),

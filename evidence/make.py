@@ -20,6 +20,7 @@ from questions import NULLS, STUDIES, VERDICT, Nulls, Part, Study, reduced
 from seedwise import study
 from seedwise.comparison import Stop
 from seedwise.comparison.stopping import differences
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.stats.sequential import Pairs, Rule, decide
 from seedwise.store import Store
 from seedwise.study.nulls import twin_of
@@ -114,7 +115,7 @@ def twins(path: Path) -> tuple[Pairs, list[float]]:
             for name in ("setup", "twin")
         )
         seeds = sorted(mine.keys() & others.keys())
-        pairs = differences(store, [(mine[seed], others[seed]) for seed in seeds])
+        pairs = differences(StudyRuns(store), [(mine[seed], others[seed]) for seed in seeds])
         return pairs, [mine[seed].epochs[-1].accuracy for seed in seeds]
 
 

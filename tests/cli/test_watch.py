@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from helpers.snapshots import interim, setup, snapshot
 from seedwise.cli import cli
 from seedwise.cli.watch import changes, work_line
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.locks import Holder
 from seedwise.report.page import report_html
 from seedwise.store import Store
@@ -148,7 +149,7 @@ def test_the_page_is_served_until_ctrl_c(study):
         assert watch.wait() == 130
         assert watch.stderr.read() == ""
     with Store.open(study, readonly=True) as store:
-        assert report == report_html(store)
+        assert report == report_html(StudyRuns(store))
     assert state["line"].startswith("6 runs: a 3 of 3; b 3 of 3; complete, nobody works on it;")
 
 

@@ -7,6 +7,7 @@ from seedwise.comparison import Rule, compare
 from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.sentences import basis
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
@@ -16,7 +17,7 @@ PAIR = {"a": runs_of(1.0, 6), "b": runs_of(1.3, 6)}
 
 def reasons(studies, rule=None, setups=PAIR, **made):
     with studies.make(setups, **made) as store:
-        found = compare(store, "a", "b", rule or fixed_rule(store))
+        found = compare(StudyRuns(store), "a", "b", rule or fixed_rule(StudyRuns(store)))
     assert found.standing.confirmatory == (not found.standing.reasons)
     assert ("of the time" in basis(found)) == found.standing.confirmatory
     return "; ".join(found.standing.reasons)
@@ -27,8 +28,10 @@ def test_a_verdict_on_what_was_planned_keeps_its_error_rates(studies):
     rule = Rule(metric="accuracy", margin=0.01, confidence=0.9, paired=False)
     assert reasons(studies, rule=rule, planned=range(6)) != ""
     with studies.make(PAIR, rule=rule) as store:
-        assert fixed_rule(store) == rule
-        assert compare(store, "a", "b", fixed_rule(store)).standing.confirmatory
+        assert fixed_rule(StudyRuns(store)) == rule
+        assert compare(
+            StudyRuns(store), "a", "b", fixed_rule(StudyRuns(store))
+        ).standing.confirmatory
 
 
 def test_saying_what_holds_anyway_changes_nothing(studies):
@@ -38,7 +41,7 @@ def test_saying_what_holds_anyway_changes_nothing(studies):
 def test_without_a_plan_a_verdict_is_exploratory(studies):
     assert reasons(studies, plan=False) == "nothing was fixed before the first run was stored"
     with studies.make(PAIR, plan=False) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert cautions(found)[0].startswith("Exploratory, error rates are not kept: nothing was fix")
 
 
@@ -71,7 +74,7 @@ def test_a_setup_that_was_added_later_is_named(studies):
         store.add_setup("b", Setup(lr=1.0))
         for seed, run in enumerate(PAIR["b"]):
             store.add_run("b", Seed.of(seed), finished(run), ended_at=ENDED)
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert found.standing.reasons == ("'b' was added after runs were stored",)
 
 

@@ -18,6 +18,7 @@ from seedwise import stats
 from seedwise.comparison import Rule, compare, compare_several, compare_with_target
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.sentences import basis, more_runs, target_sentence, verdict_sentence
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.intervals import paired_difference, unpaired_difference
@@ -33,7 +34,8 @@ def said(found):
 def test_a_better_setup_is_better_and_seen_from_the_other_side_worse(studies):
     with studies.make({"poor": runs_of(POOR), "good": runs_of(GOOD)}) as store:
         forth, back = (
-            compare(store, *pair, Rule()) for pair in (("poor", "good"), ("good", "poor"))
+            compare(StudyRuns(store), *pair, Rule())
+            for pair in (("poor", "good"), ("good", "poor"))
         )
     assert (forth.outcome, back.outcome) == ("better", "worse")
     assert forth.verdict.decided_by == "matched_accuracy"
@@ -50,7 +52,7 @@ def test_a_better_setup_is_better_and_seen_from_the_other_side_worse(studies):
 def test_figures_are_those_of_the_metrics_on_the_pairs(studies):
     a, b = runs_of(POOR), runs_of(GOOD)
     with studies.make({"a": a, "b": b}) as store:
-        found = compare(store, "a", "b", Rule(confidence=0.9))
+        found = compare(StudyRuns(store), "a", "b", Rule(confidence=0.9))
     for metric in ("accuracy", "matched_accuracy", "ranked_accuracy", "smoothed_accuracy"):
         values = [stats.METRICS[metric](runs, TARGETS) for runs in (a, b)]
         wanted = paired_difference(*values, confidence=0.9)
@@ -70,7 +72,7 @@ def test_rescaled_logits_never_make_better_or_worse(studies, growth, factor, pai
     """Every prediction stays as it is: by one factor, and by one that depends on the margin."""
     runs = runs_of(POOR, runs=10)
     with studies.make({"a": runs, "b": rescaled(runs, growth, factor)}) as store:
-        found = compare(store, "a", "b", Rule(paired=paired))
+        found = compare(StudyRuns(store), "a", "b", Rule(paired=paired))
     assert found.outcome == "undecided"
     assert found.verdict.direction == 0
 
@@ -82,7 +84,7 @@ def test_of_null_comparisons_with_rescaled_logits_no_more_are_decided_than_state
     for seed in range(60):
         twins = [runs_of(skill, runs=6, seed=seed, own=0.05) for skill in (POOR, SAME)]
         with studies.make({"a": twins[0], "b": rescaled(twins[1], 3.0)}) as store:
-            found = compare(store, "a", "b", Rule())
+            found = compare(StudyRuns(store), "a", "b", Rule())
         matched = found.contrasts["matched_accuracy"]
         agrees = matched.advantage * found.accuracy.advantage > 0
         misled += matched.difference.clear_of_zero and agrees
@@ -95,7 +97,7 @@ def test_accuracy_decides_where_it_does_not_agree(studies):
     """B is a little worse, and its logits so much sharper that matched accuracy says better."""
     a, b = rescaled(runs_of(GOOD), factor=0.2), runs_of(GOOD - 0.05)
     with studies.make({"a": a, "b": b}) as store:
-        found = compare(store, "a", "b", Rule(metric="smoothed_accuracy"))
+        found = compare(StudyRuns(store), "a", "b", Rule(metric="smoothed_accuracy"))
     assert found.contrasts["smoothed_accuracy"].advantage > 0 > found.accuracy.advantage
     assert found.verdict.instead_of == "smoothed_accuracy"
     assert found.deciding.metric == "accuracy"
@@ -107,7 +109,7 @@ def test_a_difference_within_the_margin_is_equivalent_even_if_its_sign_is_clear(
     with studies.make(
         {"a": runs_of(POOR, 12), "b": runs_of(1.06, 12)}, rule=Rule(margin=0.1)
     ) as store:
-        found = compare(store, "a", "b", Rule(margin=0.1))
+        found = compare(StudyRuns(store), "a", "b", Rule(margin=0.1))
     assert found.outcome == "equivalent"
     assert found.verdict.direction == 1
     assert verdict_sentence(found).endswith(
@@ -118,9 +120,9 @@ def test_a_difference_within_the_margin_is_equivalent_even_if_its_sign_is_clear(
 
 def test_not_worse_is_said_of_an_undecided_comparison(studies):
     with studies.make({"a": runs_of(POOR, 6), "b": runs_of(SAME, 6)}) as store:
-        spread = compare(store, "a", "b", Rule()).accuracy.difference
+        spread = compare(StudyRuns(store), "a", "b", Rule()).accuracy.difference
         margin = (-spread.low + spread.error * 0.05) if spread.low < 0 else 0.001
-        found = compare(store, "a", "b", Rule(margin=margin))
+        found = compare(StudyRuns(store), "a", "b", Rule(margin=margin))
     if not found.equivalence.equivalent:
         assert found.equivalence.not_worse
         assert "is not worse than a by" in verdict_sentence(found)
@@ -128,7 +130,7 @@ def test_not_worse_is_said_of_an_undecided_comparison(studies):
 
 def test_an_undecided_comparison_says_how_many_runs_would_do(studies):
     with studies.make({"a": runs_of(POOR, 3), "b": runs_of(1.02, 3)}) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert found.outcome == "undecided"
     assert verdict_sentence(found).startswith(
         "Undecided: these runs can't tell b from a; accuracy"
@@ -140,12 +142,12 @@ def test_unshared_seeds_are_compared_as_unrelated(studies):
     a, b = runs_of(POOR), runs_of(GOOD, 4)
     setups = {"a": a, "b": dict(enumerate(b, start=5))}
     with studies.make(setups) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
         values = [stats.matched_accuracy(runs, TARGETS) for runs in (a, b)]
         assert found.deciding.difference.low == pytest.approx(
             unpaired_difference(*values).low, abs=1e-7
         )
-        forced = compare(store, "a", "b", Rule(paired=True))
+        forced = compare(StudyRuns(store), "a", "b", Rule(paired=True))
     assert not found.paired
     assert found.deciding.correlation is None
     assert "6 runs of a and 4 runs of b, unrelated" in basis(found)
@@ -157,7 +159,7 @@ def test_unshared_seeds_are_compared_as_unrelated(studies):
 
 def test_runs_without_a_partner_are_said(studies):
     with studies.make({"a": runs_of(POOR, 9), "b": runs_of(GOOD, 6)}) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert found.paired
     assert found.deciding.difference.n_a == 6
     assert "3 of 9 runs of a have no partner of the same seed" in said(found)
@@ -166,18 +168,18 @@ def test_runs_without_a_partner_are_said(studies):
 
 def test_one_run_and_two_runs_of_each_are_compared(studies):
     with studies.make({"a": runs_of(POOR, 1), "b": runs_of(GOOD, 1)}) as store:
-        one = compare(store, "a", "b", Rule(margin=0.5))
+        one = compare(StudyRuns(store), "a", "b", Rule(margin=0.5))
     assert one.outcome == "undecided"
     assert "nobody can say how exactly" in verdict_sentence(one)
     with studies.make({"a": runs_of(POOR, 2), "b": runs_of(GOOD, 2)}) as store:
-        two = compare(store, "a", "b", Rule())
+        two = compare(StudyRuns(store), "a", "b", Rule())
     assert two.deciding.difference.freedom == 1
     assert "No sign-flip test of 2 pairs can reach p = 0.05; the smallest is 0.5." in said(two)
 
 
 def test_a_setup_compared_with_its_own_runs_is_undecided(studies):
     with studies.make({"a": runs_of(POOR), "b": runs_of(POOR)}) as store:
-        found = compare(store, "a", "b", Rule(margin=0.01))
+        found = compare(StudyRuns(store), "a", "b", Rule(margin=0.01))
     assert found.outcome == "undecided"
     assert "All differences are equal" in said(found)
 
@@ -189,7 +191,7 @@ def with_diverged(logits, *seeds):
 def test_diverged_runs_count_as_chance(studies):
     runs = runs_of(GOOD, 8)
     with studies.make({"a": runs_of(POOR, 8), "b": with_diverged(runs, 2, 5)}) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert found.accuracy.values_b[2] == found.accuracy.values_b[5] == 0.2
     assert found.accuracy.sample_b.n == 8
     assert found.outcome != "better"
@@ -203,7 +205,7 @@ def test_better_is_withheld_where_it_rests_on_diverged_runs(studies):
     a = with_diverged(runs_of(POOR, 8), *range(7))
     setups = {"a": a, "b": runs_of(SAME, 8)}
     with studies.make(setups) as store:
-        better, worse = (compare(store, *p, Rule()) for p in (("a", "b"), ("b", "a")))
+        better, worse = (compare(StudyRuns(store), *p, Rule()) for p in (("a", "b"), ("b", "a")))
     assert (better.outcome, better.verdict.withheld) == ("undecided", "better")
     assert verdict_sentence(better).startswith("Undecided: that b is better rests on diverged run")
     assert "Better is withheld: without the diverged runs it would be undecided." in said(better)
@@ -213,8 +215,8 @@ def test_better_is_withheld_where_it_rests_on_diverged_runs(studies):
 
 def test_a_setup_that_always_diverges_is_worse(studies):
     with studies.make({"a": runs_of(POOR, 5), "b": [DIVERGED] * 5}) as store:
-        found = compare(store, "a", "b", Rule())
-        back = compare(store, "b", "a", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
+        back = compare(StudyRuns(store), "b", "a", Rule())
     assert found.outcome == "worse"
     assert found.churn is None
     assert back.verdict.withheld == "better"
@@ -227,7 +229,7 @@ def test_where_every_pair_has_a_diverged_run_nothing_is_left_without_them(studie
         "b": with_diverged(runs_of(POOR, 4), 2, 3),
     }
     with studies.make(setups) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert found.outcome == "undecided"
     assert found.verdict_without_diverged is None
 
@@ -239,14 +241,14 @@ def test_matched_accuracy_needs_ranked_accuracy_whatever_its_settings(studies, s
     for seed in range(20):
         twins = [runs_of(skill, runs=6, seed=seed, own=0.05) for skill in (POOR, SAME)]
         with studies.make({"a": twins[0], "b": rescaled(twins[1], 3.0)}) as store:
-            decided += compare(store, "a", "b", rule).outcome != "undecided"
+            decided += compare(StudyRuns(store), "a", "b", rule).outcome != "undecided"
     assert binomtest(decided, 20, 0.05, alternative="greater").pvalue > 1e-3
 
 
 def test_failed_tries_are_no_results(studies):
     runs = {**dict(enumerate(runs_of(GOOD, 5))), 5: FAILED}
     with studies.make({"a": runs_of(POOR, 6), "b": runs}) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert (found.b.finished, found.b.failed) == (5, 1)
     assert "1 of the seeds of b failed so far and are missing." in said(found)
 
@@ -255,8 +257,8 @@ def test_numbers_that_runs_returned_are_compared_the_right_way_up(studies):
     losses = {"a": [measured(loss=1 + 0.01 * i) for i in range(6)]}
     losses["b"] = [measured(loss=0.9 + 0.011 * i) for i in range(6)]
     with studies.make(losses) as store:
-        lower = compare(store, "a", "b", Rule())
-        higher = compare(store, "a", "b", Rule(metric="loss:better=higher"))
+        lower = compare(StudyRuns(store), "a", "b", Rule())
+        higher = compare(StudyRuns(store), "a", "b", Rule(metric="loss:better=higher"))
     assert (lower.outcome, higher.outcome) == ("better", "worse")
     assert verdict_sentence(lower).startswith("b is better than a by loss: loss is 0.0975 lower")
     assert lower.accuracy is None
@@ -270,7 +272,7 @@ def test_a_returned_accuracy_decides_where_there_are_no_predictions(studies):
     }
     runs["b"] = [measured(accuracy=0.81 + 0.0011 * i, loss=1.0) for i in range(6)]
     with studies.make(runs) as store:
-        found = compare(store, "a", "b", Rule(margin=0.02))
+        found = compare(StudyRuns(store), "a", "b", Rule(margin=0.02))
     assert found.outcome == "equivalent"
     assert found.verdict.direction == 1
     assert found.deciding.metric == "accuracy"
@@ -280,16 +282,16 @@ def test_several_returned_metrics_need_a_choice(studies):
     runs = [measured(bleu=0.3, loss=1.0 + 0.1 * i) for i in range(3)]
     with studies.make({"a": runs, "b": runs}) as store:
         with pytest.raises(ConfigError, match="have the metrics bleu, loss; choose one"):
-            compare(store, "a", "b", Rule())
+            compare(StudyRuns(store), "a", "b", Rule())
         with pytest.raises(UnknownName, match="unknown metric 'blue'; did you mean 'bleu'"):
-            compare(store, "a", "b", Rule(metric="blue"))
+            compare(StudyRuns(store), "a", "b", Rule(metric="blue"))
 
 
 def test_diverged_runs_of_which_nobody_knows_the_chance_are_left_out_and_block_better(studies):
     a = [measured(loss=1 + 0.01 * i) for i in range(6)]
     b = [measured(loss=0.9 + 0.011 * i) for i in range(5)]
     with studies.make({"a": a, "b": [*b, DIVERGED]}) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert found.outcome == "undecided"
     assert found.verdict.withheld == "better"
 
@@ -297,9 +299,11 @@ def test_diverged_runs_of_which_nobody_knows_the_chance_are_left_out_and_block_b
 def test_several_setups_are_compared_with_the_first_and_corrected_by_holm(studies):
     setups = {"base": runs_of(POOR, 8), "same": runs_of(SAME, 8), "good": runs_of(GOOD, 8)}
     with studies.make(setups) as store:
-        found = compare_several(store, list(setups), Rule())
-        alone = compare(store, "base", "good", Rule())
-        every = compare_several(store, list(setups), Rule(), against="all", correction="bh")
+        found = compare_several(StudyRuns(store), list(setups), Rule())
+        alone = compare(StudyRuns(store), "base", "good", Rule())
+        every = compare_several(
+            StudyRuns(store), list(setups), Rule(), against="all", correction="bh"
+        )
     assert [(each.a.name, each.b.name) for each in found] == [("base", "same"), ("base", "good")]
     assert [each.outcome for each in found] == ["undecided", "better"]
     assert found[1].verdict.p_value == pytest.approx(2 * alone.verdict.p_value)
@@ -313,14 +317,14 @@ def test_several_setups_must_be_two_and_different(studies):
     with studies.make({"a": runs_of(POOR, 2)}) as store:
         for names in ([], ["a"], ["a", "a"]):
             with pytest.raises(ConfigError, match="two or more different setups"):
-                compare_several(store, names, Rule())
+                compare_several(StudyRuns(store), names, Rule())
 
 
 def test_metrics_that_disagree_clear_of_zero_are_warned_of(studies):
     """B is worse, and its logits are so sharp that smoothed accuracy is sure of the opposite."""
     a, b = rescaled(runs_of(GOOD, 10), factor=0.2), runs_of(1.1, 10)
     with studies.make({"a": a, "b": b}) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert found.outcome != "better"
     assert "disagree, both clear of 0: trust neither alone" in said(found)
     assert "differ in how sharp their logits are" in said(found)
@@ -330,10 +334,11 @@ def test_a_fixed_target_is_compared_with_one_setup(studies):
     with studies.make({"a": runs_of(POOR, 8)}) as store:
         mean = float(np.mean(stats.accuracy(runs_of(POOR, 8), TARGETS)))
         low, near, high = (
-            compare_with_target(store, "a", mean + shift, Rule()) for shift in (-0.2, 0, 0.2)
+            compare_with_target(StudyRuns(store), "a", mean + shift, Rule())
+            for shift in (-0.2, 0, 0.2)
         )
         with pytest.raises(ConfigError, match="target must be a number, got nan"):
-            compare_with_target(store, "a", math.nan, Rule())
+            compare_with_target(StudyRuns(store), "a", math.nan, Rule())
     assert [each.outcome for each in (low, near, high)] == ["better", "undecided", "worse"]
     assert target_sentence(low).startswith("a is better than the target")
     assert low.difference.estimate == pytest.approx(0.2)
@@ -344,13 +349,13 @@ def test_a_setup_without_results_is_said(studies):
         studies.make({"a": runs_of(POOR, 2), "b": [FAILED]}) as store,
         pytest.raises(StudyError, match="has no finished run; run it first"),
     ):
-        compare(store, "a", "b", Rule())
+        compare(StudyRuns(store), "a", "b", Rule())
 
 
 def test_hundreds_of_runs_are_compared_in_moments(studies):
     runs = runs_of(POOR, 400)
     with studies.make({"a": runs, "b": runs_of(1.1, 400)}) as store:
-        found = compare(store, "a", "b", Rule())
+        found = compare(StudyRuns(store), "a", "b", Rule())
     assert found.deciding.difference.n_a == 400
     assert found.sign_flip is None
     assert found.chance.low < found.chance.estimate < found.chance.high

@@ -6,6 +6,7 @@ import pytest
 from helpers.studies import TARGETS, measured, runs_of
 from seedwise import stats
 from seedwise.comparison import Rule, compare
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import keep_metric_values, metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName
 
@@ -42,8 +43,8 @@ def own(tmp_path, monkeypatch):
 def test_a_function_of_ones_own_decides(studies, own):
     a, b = runs_of(1.0), runs_of(1.3)
     with studies.make({"a": a, "b": b}) as store:
-        found = compare(store, "a", "b", Rule(metric="my_metrics:share"))
-        lower = compare(store, "a", "b", Rule(metric="my_metrics:share:better=lower"))
+        found = compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share"))
+        lower = compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share:better=lower"))
     assert (found.outcome, lower.outcome) == ("better", "worse")
     assert found.verdict.decided_by == "my_metrics:share"
     np.testing.assert_allclose(
@@ -53,11 +54,11 @@ def test_a_function_of_ones_own_decides(studies, own):
 
 def test_values_of_ones_own_function_are_kept_until_its_file_changes(studies, own, monkeypatch):
     with studies.make({"a": runs_of(1.0, 3)}) as store:
-        first = metric_values(store, "my_metrics:share", store.runs())
-        assert metric_values(store, "my_metrics:share", store.runs()) == first
+        first = metric_values(StudyRuns(store), "my_metrics:share", store.runs())
+        assert metric_values(StudyRuns(store), "my_metrics:share", store.runs()) == first
         monkeypatch.delitem(__import__("sys").modules, "my_metrics")
         own.write_text(OWN.replace(".mean()", ".mean() / 2"))
-        changed = metric_values(store, "my_metrics:share", store.runs())
+        changed = metric_values(StudyRuns(store), "my_metrics:share", store.runs())
     assert [changed[run] for run in first] == [value / 2 for value in first.values()]
 
 
@@ -77,12 +78,12 @@ def test_a_function_that_cannot_be_used_is_said(studies, own, metric, message):
         studies.make({"a": runs_of(1.0, 2)}) as store,
         pytest.raises(ConfigError, match=message),
     ):
-        metric_values(store, metric, store.runs())
+        metric_values(StudyRuns(store), metric, store.runs())
 
 
 def test_what_verdicts_ask_for_is_kept_in_the_study(studies):
     with studies.make({"a": runs_of(1.0, 3)}) as store:
-        keep_metric_values(store)
+        keep_metric_values(StudyRuns(store))
         ids = [run.id for run in store.runs()]
         kept = store.metric_values("matched_accuracy", ids)
     wanted = stats.matched_accuracy(runs_of(1.0, 3), TARGETS)
@@ -92,11 +93,11 @@ def test_what_verdicts_ask_for_is_kept_in_the_study(studies):
 def test_predictions_are_needed_for_what_is_computed_from_them(studies):
     with studies.make({"a": [measured(accuracy=0.5), measured(accuracy=0.6)]}) as store:
         runs = store.runs()
-        assert list(metric_values(store, "accuracy", runs).values()) == [0.5, 0.6]
+        assert list(metric_values(StudyRuns(store), "accuracy", runs).values()) == [0.5, 0.6]
         with pytest.raises(ConfigError, match="needs the predictions of every run"):
-            metric_values(store, "smoothed_accuracy:beta=3", runs)
+            metric_values(StudyRuns(store), "smoothed_accuracy:beta=3", runs)
         with pytest.raises(UnknownName, match="unknown metric 'brier'"):
-            metric_values(store, "brier", runs)
+            metric_values(StudyRuns(store), "brier", runs)
 
 
 def test_a_metric_that_only_some_runs_have_is_refused(studies):
@@ -104,4 +105,4 @@ def test_a_metric_that_only_some_runs_have_is_refused(studies):
         studies.make({"a": [measured(f1=0.5), measured(loss=0.6)]}) as store,
         pytest.raises(StudyError, match=r"run 2 \(a, seed 1\) has no f1"),
     ):
-        metric_values(store, "f1", store.runs())
+        metric_values(StudyRuns(store), "f1", store.runs())

@@ -7,6 +7,7 @@ from helpers.studies import TARGETS, measured, runs_of
 from seedwise import stats
 from seedwise.comparison.planning import plan_from_figures, plan_from_pilot
 from seedwise.comparison.question import Question
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError
 from seedwise.stats.power import sd_upper
 
@@ -23,7 +24,7 @@ def test_given_figures_reproduce_the_reference():
 def test_a_pilot_gives_each_metric_paired_and_unpaired_with_its_uncertainty(studies):
     a, b = runs_of(1.0, 8), runs_of(1.1, 8)
     with studies.make({"a": a, "b": b}) as store:
-        found = plan_from_pilot(store, ["a", "b"], Question(margin=0.02))
+        found = plan_from_pilot(StudyRuns(store), ["a", "b"], Question(margin=0.02))
     by_metric = {(each.metric, each.paired): each for each in found.forecasts}
     assert len(by_metric) == 8
     assert found.seconds == 17
@@ -41,14 +42,14 @@ def test_a_pilot_gives_each_metric_paired_and_unpaired_with_its_uncertainty(stud
 
 def test_one_setup_plans_unpaired_runs_only(studies):
     with studies.make({"a": runs_of(1.0, 4)}) as store:
-        found = plan_from_pilot(store, ["a"], Question())
+        found = plan_from_pilot(StudyRuns(store), ["a"], Question())
     assert not any(each.paired for each in found.forecasts)
 
 
 def test_runs_that_returned_a_number_are_a_pilot_too(studies):
     runs = {"a": [measured(loss=1 + 0.1 * i) for i in range(4)]}
     with studies.make(runs) as store:
-        (only,) = plan_from_pilot(store, ["a"], Question(differences=(0.1,))).forecasts
+        (only,) = plan_from_pilot(StudyRuns(store), ["a"], Question(differences=(0.1,))).forecasts
     assert only.metric == "loss"
     assert only.runs[0] > 5
 
@@ -58,7 +59,7 @@ def test_one_run_is_no_pilot(studies):
         studies.make({"a": runs_of(1.0, 1)}) as store,
         pytest.raises(ConfigError, match="two runs or more that differ are needed"),
     ):
-        plan_from_pilot(store, ["a"], Question())
+        plan_from_pilot(StudyRuns(store), ["a"], Question())
 
 
 @pytest.mark.parametrize(
@@ -83,4 +84,4 @@ def test_three_setups_are_no_pair(studies):
         studies.make({"a": runs_of(1.0, 2)}) as store,
         pytest.raises(ConfigError, match="a plan is for one or two setups, got 3"),
     ):
-        plan_from_pilot(store, ["a", "b", "c"], Question())
+        plan_from_pilot(StudyRuns(store), ["a", "b", "c"], Question())

@@ -13,6 +13,7 @@ from seedwise.comparison.decided import decision_sentence
 from seedwise.comparison.judging import Setting, judged
 from seedwise.comparison.measured import Measured, Measurements, RunCounts
 from seedwise.comparison.sentences import more_runs
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.sequential import Pairs, decide
@@ -100,6 +101,6 @@ def test_the_whole_program_says_the_same_of_the_runs_themselves(tmp_path, setup,
         for name in ("A", setup)
     }
     with Studies(tmp_path).make(setups, rule=RULE, classes=10, targets=targets) as store:
-        found = compare(store, "baseline", NAMES[setup], fixed_rule(store))
+        found = compare(StudyRuns(store), "baseline", NAMES[setup], fixed_rule(StudyRuns(store)))
     assert found.outcome == outcome
     assert said(found) in documented()

@@ -6,6 +6,7 @@ from seedwise import stats
 from seedwise.comparison.planning import plan_from_figures, plan_from_pilot
 from seedwise.comparison.question import Question
 from seedwise.comparison.stop_planning import ASSUMED_RATIO
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError
 
 ASKED = Question(differences=(0.01, 0.03), margin=0.02, max_runs=12)
@@ -29,8 +30,8 @@ def test_nothing_is_simulated_unasked():
 def test_a_pilot_tells_the_noise_of_every_metric_and_how_far_an_effect_moves_it(studies):
     a, b = runs_of(1.0, 8), runs_of(1.1, 8)
     with studies.make({"a": a, "b": b}) as store:
-        stop = plan_from_pilot(store, ["a", "b"], ASKED).stop
-        back = plan_from_pilot(store, ["b", "a"], ASKED).stop
+        stop = plan_from_pilot(StudyRuns(store), ["a", "b"], ASKED).stop
+        back = plan_from_pilot(StudyRuns(store), ["b", "a"], ASKED).stop
     d = stats.accuracy(b, TARGETS) - stats.accuracy(a, TARGETS)
     assert stop.known.noise.sd[0] == pytest.approx(d.std(ddof=1))
     assert stop.known.own_ratio
@@ -46,7 +47,7 @@ def test_a_pilot_tells_the_noise_of_every_metric_and_how_far_an_effect_moves_it(
 
 def test_a_pilot_without_a_difference_cannot_tell_how_far_an_effect_moves_it(studies):
     with studies.make({"a": runs_of(1.0, 6), "b": runs_of(1.0001, 6)}) as store:
-        stop = plan_from_pilot(store, ["a", "b"], ASKED).stop
+        stop = plan_from_pilot(StudyRuns(store), ["a", "b"], ASKED).stop
     assert not stop.known.own_ratio
     assert stop.known.noise.ratio == (1, ASSUMED_RATIO, ASSUMED_RATIO)
 
@@ -58,7 +59,7 @@ def test_accuracies_without_predictions_are_a_pilot_too(studies):
         for name, mean in (("a", 0.8), ("b", 0.82))
     }
     with studies.make(runs) as store:
-        stop = plan_from_pilot(store, ["a", "b"], ASKED).stop
+        stop = plan_from_pilot(StudyRuns(store), ["a", "b"], ASKED).stop
     assert len(stop.known.noise.sd) == 1
     assert stop.known.noise.resolution == 0
 
@@ -112,4 +113,4 @@ def test_runs_of_unknown_correlation_are_no_pairs():
 )
 def test_a_pilot_that_cannot_tell_is_refused(studies, setups, message):
     with studies.make(setups) as store, pytest.raises(ConfigError, match=message):
-        plan_from_pilot(store, list(setups), ASKED)
+        plan_from_pilot(StudyRuns(store), list(setups), ASKED)

@@ -7,13 +7,14 @@ from seedwise.comparison import Rule, Stop, StoppingRule, compare, compare_sever
 from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.sentences import basis, exploratory_sentence, verdict_sentence
+from seedwise.comparison.study_runs import StudyRuns
 
 STOP = Stop(difference=0.05, max_runs=12)
 PAIR = {"base": runs_of(1.0, 12), "good": runs_of(1.5, 12)}
 
 
 def decided(store):
-    return decisions(store, StoppingRule.of(store))
+    return decisions(StudyRuns(store), StoppingRule.of(StudyRuns(store)))
 
 
 @pytest.mark.parametrize("growth", [-0.4, 0.5])
@@ -36,7 +37,7 @@ def test_the_rule_and_a_fixed_number_of_runs_ask_the_same_metric(studies, other)
     """At a level that no look reaches, the last look is at what `compare` sees."""
     stop = Stop(difference=1e-6, alpha=1e-12)
     with studies.make({"base": runs_of(1.0, 12), "other": other}, stop=stop) as store:
-        found = compare(store, "base", "other", Rule())
+        found = compare(StudyRuns(store), "base", "other", Rule())
     decision = found.stopping.decision
     assert decision.n == 12
     assert decision.metric == found.verdict.decided_by
@@ -50,7 +51,7 @@ def test_a_comparison_speaks_of_the_rule_whichever_way_round(studies):
     with studies.make(PAIR, stop=STOP) as store:
         decision = decided(store)["good"]
         forth, back = (
-            compare(store, *pair, fixed_rule(store))
+            compare(StudyRuns(store), *pair, fixed_rule(StudyRuns(store)))
             for pair in (("base", "good"), ("good", "base"))
         )
     assert decision.verdict == "better"
@@ -71,7 +72,7 @@ def test_undecided_by_the_rule_is_undecided_whatever_the_figures_say(studies):
     """All twelve pairs, looked at once, show the sign; their looks have a stricter level."""
     setups = {"base": runs_of(1.0, 12), "good": runs_of(1.02, 12, own=0.1)}
     with studies.make(setups, stop=Stop(difference=1e-4, alpha=1e-6, max_runs=12)) as store:
-        found = compare(store, "base", "good", Rule())
+        found = compare(StudyRuns(store), "base", "good", Rule())
     assert found.verdict.outcome == "better"
     assert found.outcome == "undecided"
     assert verdict_sentence(found).startswith("Undecided: good against base, after ")
@@ -79,16 +80,23 @@ def test_undecided_by_the_rule_is_undecided_whatever_the_figures_say(studies):
 
 def test_the_difference_of_the_rule_is_the_usual_margin(studies):
     with studies.make(PAIR, stop=STOP) as store:
-        assert fixed_rule(store) == Rule(margin=0.05)
-        assert compare(store, "base", "good", fixed_rule(store)).equivalence.margin == 0.05
+        assert fixed_rule(StudyRuns(store)) == Rule(margin=0.05)
+        assert (
+            compare(
+                StudyRuns(store), "base", "good", fixed_rule(StudyRuns(store))
+            ).equivalence.margin
+            == 0.05
+        )
     with studies.make(PAIR, stop=STOP, rule=Rule(margin=0.2)) as store:
-        assert fixed_rule(store).margin == 0.2
+        assert fixed_rule(StudyRuns(store)).margin == 0.2
 
 
 def test_two_candidates_are_no_matter_of_the_rule(studies):
     setups = PAIR | {"other": runs_of(1.2, 12)}
     with studies.make(setups, stop=STOP) as store:
-        found = compare_several(store, list(setups), fixed_rule(store), against="all")
+        found = compare_several(
+            StudyRuns(store), list(setups), fixed_rule(StudyRuns(store)), against="all"
+        )
     assert [each.stopping is None for each in found] == [False, False, True]
     assert found[2].outcome == found[2].verdict.outcome
 
@@ -99,7 +107,7 @@ def test_better_is_withheld_where_it_rests_on_diverged_runs(studies):
     base[1:8] = [DIVERGED] * 7
     setups = {"base": base, "same": runs_of(1.0001, 12, own=0.05)}
     with studies.make(setups, stop=Stop(difference=0.1, max_runs=12)) as store:
-        found = compare(store, "base", "same", fixed_rule(store))
+        found = compare(StudyRuns(store), "base", "same", fixed_rule(StudyRuns(store)))
     decision = found.stopping.decision
     assert (decision.verdict, decision.withheld) == ("undecided", "better")
     assert decision.trace[7].matched.low > 0
@@ -110,7 +118,9 @@ def test_better_is_withheld_where_it_rests_on_diverged_runs(studies):
 def test_words_for_each_way_a_rule_can_end(studies):
     def said(good, **stop):
         with studies.make({"a": runs_of(1.0, 12), "b": good}, stop=Stop(**stop)) as store:
-            return verdict_sentence(compare(store, "a", "b", fixed_rule(store)))
+            return verdict_sentence(
+                compare(StudyRuns(store), "a", "b", fixed_rule(StudyRuns(store)))
+            )
 
     near = runs_of(1.0001, 12, own=0.02)
     assert said(near, difference=0.1, max_runs=12).startswith("b and a are equivalent, after ")

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from helpers.studies import finished, runs_of
 from seedwise.cli import cli
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.records import EpochRecord, RunRecord
 from seedwise.report.page import report_html
 
@@ -49,7 +50,7 @@ def write(studies, tmp_path):
     def report(setups, **settings):
         with studies.make(setups) as store:
             file = tmp_path / "report.html"
-            file.write_text(report_html(store, **settings), encoding="utf-8")
+            file.write_text(report_html(StudyRuns(store), **settings), encoding="utf-8")
             return file, store.path
 
     return report

@@ -8,6 +8,7 @@ import pytest
 
 from helpers.studies import DIVERGED, finished, measured, runs_of
 from seedwise.comparison.rule import Rule
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.report.charts import KINDS, chart, charts
 from seedwise.report.charts.theme import ROLES, THEMES
@@ -26,7 +27,7 @@ def found(studies):
         "c": [*map(finished, runs_of(0.9, runs=8))],
     }
     with studies.make(setups, rule=Rule(margin=0.01)) as store:
-        yield Findings(store)
+        yield Findings(StudyRuns(store))
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_an_unknown_kind_gets_a_suggestion(found):
 
 def test_what_a_study_lacks_for_a_chart_is_said(studies):
     with studies.make({"a": [measured(loss=0.5), measured(loss=0.6)]}) as store:
-        alone = Findings(store)
+        alone = Findings(StudyRuns(store))
         for kind in ("forest", "trace", "curves", "metrics", "sources", "classes", "images"):
             with pytest.raises(StudyError, match=f"no chart of '{kind}'"):
                 chart(kind, alone)
@@ -117,7 +118,7 @@ def test_what_a_study_lacks_for_a_chart_is_said(studies):
 
 def test_a_setup_that_is_called_like_a_colour_keeps_its_name(studies):
     with studies.make({"@ink": runs_of(1.0), "@paper": runs_of(1.1)}) as store:
-        each = chart("runs", Findings(store))
+        each = chart("runs", Findings(StudyRuns(store)))
     spec = each.vega_lite()
     assert {dot["setup"] for dot in spec["data"]["values"]} == {"@ink", "@paper"}
     colours = {dot["colour"] for dot in spec["data"]["values"]}

@@ -11,6 +11,7 @@ from helpers.studies import DIVERGED, FAILED, finished, measured, runs_of
 from seedwise.comparison import Rule, compare
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.sentences import basis, verdict_sentence
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.report.page import Pictures, report_html
 from seedwise.store import Store
@@ -48,8 +49,8 @@ class Text(HTMLParser):
 
 def test_the_verdict_is_the_one_of_compare(studies):
     with studies.make({"a": runs_of(1.0), "b": runs_of(1.1)}) as store:
-        page = Text(report_html(store)).text
-        found = compare(store, "a", "b", Rule())
+        page = Text(report_html(StudyRuns(store))).text
+        found = compare(StudyRuns(store), "a", "b", Rule())
     for sentence in (verdict_sentence(found), basis(found), *cautions(found)):
         assert " ".join(sentence.split()) in page
 
@@ -57,7 +58,7 @@ def test_the_verdict_is_the_one_of_compare(studies):
 @pytest.mark.parametrize("name", EVIL)
 def test_a_name_is_shown_and_is_nothing_else(studies, name):
     with studies.make({name: runs_of(1.0), "b": [*map(finished, runs_of(1.1)), FAILED]}) as store:
-        page = report_html(store)
+        page = report_html(StudyRuns(store))
     found = Text(page)
     assert " ".join(name.split()) in found.text
     scripts = [attrs for tag, attrs in found.tags if tag == "script"]
@@ -68,7 +69,7 @@ def test_a_name_is_shown_and_is_nothing_else(studies, name):
 
 def test_the_policy_allows_the_scripts_of_the_page_and_no_others(studies):
     with studies.make({"a": runs_of(1.0)}) as store:
-        page = report_html(store)
+        page = report_html(StudyRuns(store))
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
     for element in ("script", "style"):
         (allowed,) = re.findall(rf"{element}-src ([^;]*);", policy)
@@ -82,7 +83,7 @@ def test_the_policy_allows_the_scripts_of_the_page_and_no_others(studies):
 
 def test_nothing_in_the_page_is_loaded_from_elsewhere(studies):
     with studies.make({"a": runs_of(1.0), "b": runs_of(1.1)}) as store:
-        found = Text(report_html(store))
+        found = Text(report_html(StudyRuns(store)))
     loaded = [attrs for _, attrs in found.tags if "src" in attrs or "srcset" in attrs]
     links = [attrs["href"] for _, attrs in found.tags if "href" in attrs]
     assert loaded == []
@@ -91,7 +92,7 @@ def test_nothing_in_the_page_is_loaded_from_elsewhere(studies):
 
 def test_one_setup_is_reported_without_a_verdict(studies):
     with studies.make({"a": runs_of(1.0)}) as store:
-        page = Text(report_html(store)).text
+        page = Text(report_html(StudyRuns(store))).text
     assert "There is one setup" in page
     assert "accuracy" in page
 
@@ -100,7 +101,7 @@ def test_plain_metrics_are_reported(studies):
     runs = [measured(loss=0.5 + 0.01 * i) for i in range(5)]
     others = [measured(loss=0.4 + 0.012 * i) for i in range(5)]
     with studies.make({"a": runs, "b": others}) as store:
-        page = Text(report_html(store)).text
+        page = Text(report_html(StudyRuns(store))).text
     assert "b is better than a" in page
     assert "Image by image" not in page
 
@@ -109,10 +110,10 @@ def test_several_metrics_need_a_choice(studies):
     runs = [measured(f1=0.5 + 0.01 * i, loss=1.0 - 0.01 * i) for i in range(4)]
     with studies.make({"a": runs, "b": runs}) as store:
         with pytest.raises(ConfigError, match="choose one"):
-            report_html(store)
-        assert "f1" in Text(report_html(store, metric="f1")).text
+            report_html(StudyRuns(store))
+        assert "f1" in Text(report_html(StudyRuns(store), metric="f1")).text
         with pytest.raises(UnknownName, match="f2"):
-            report_html(store, metric="f2")
+            report_html(StudyRuns(store), metric="f2")
 
 
 def test_a_study_without_a_result_has_no_report(studies, tmp_path):
@@ -120,15 +121,15 @@ def test_a_study_without_a_result_has_no_report(studies, tmp_path):
         Store.open(tmp_path / "empty.db", create=True) as store,
         pytest.raises(StudyError, match="no finished run"),
     ):
-        report_html(store)
+        report_html(StudyRuns(store))
     with studies.make({"a": [FAILED]}) as store, pytest.raises(StudyError, match="no finished"):
-        report_html(store)
+        report_html(StudyRuns(store))
 
 
 def test_lost_runs_are_listed_with_their_errors(studies):
     runs = [*map(finished, runs_of(1.0)), DIVERGED]
     with studies.make({"a": runs, "b": [*map(finished, runs_of(1.1)), FAILED]}) as store:
-        page = Text(report_html(store)).text
+        page = Text(report_html(StudyRuns(store))).text
     assert "the loss was NaN" in page
     assert "the machine stopped" in page
     assert "Not drawn: 1 diverged run of a." in page
@@ -142,9 +143,11 @@ def test_pictures_stand_in_the_page_and_what_is_missing_is_said(studies):
         return Pictures(files={names[0]: b"\x89PNG..."}, missing="")
 
     with studies.make({"a": runs_of(1.0), "b": runs_of(1.2)}) as store:
-        found = Text(report_html(store, thumbnails=give))
+        found = Text(report_html(StudyRuns(store), thumbnails=give))
         without = Text(
-            report_html(store, thumbnails=lambda names: Pictures(files={}, missing="no pixels"))
+            report_html(
+                StudyRuns(store), thumbnails=lambda names: Pictures(files={}, missing="no pixels")
+            )
         )
     (*_, picture) = [attrs for tag, attrs in found.tags if tag == "img"]
     assert picture["src"].startswith("data:image/png;base64,")
@@ -155,4 +158,4 @@ def test_pictures_stand_in_the_page_and_what_is_missing_is_said(studies):
 
 def test_the_same_study_gives_the_same_page(studies):
     with studies.make({"a": runs_of(1.0), "b": runs_of(1.1)}) as store:
-        assert report_html(store) == report_html(store)
+        assert report_html(StudyRuns(store)) == report_html(StudyRuns(store))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import DataError, UnknownName
 from seedwise.report import paper_table, table_rows
 from seedwise.store import Store
@@ -22,14 +23,16 @@ def store(tmp_path):
 
 def test_figures_agree_with_scipy(store):
     values = np.array([0.91, 0.92, 0.94])
-    cell = table_rows(store, ["accuracy"], confidence=0.9)[0].cells["accuracy"]
+    cell = table_rows(StudyRuns(store), ["accuracy"], confidence=0.9)[0].cells["accuracy"]
     want = stats.ttest_1samp(values, 0).confidence_interval(0.9)
     assert (cell.low, cell.high) == pytest.approx((want.low, want.high))
     assert (cell.sample.mean, cell.sample.sd) == pytest.approx((values.mean(), values.std(ddof=1)))
 
 
 def test_markdown_has_a_row_for_each_setup_and_a_column_for_each_metric(store):
-    text = paper_table(table_rows(store, [], confidence=0.95), form="markdown", confidence=0.95)
+    text = paper_table(
+        table_rows(StudyRuns(store), [], confidence=0.95), form="markdown", confidence=0.95
+    )
     lines = text.splitlines()
     assert lines[0] == r"| setup | runs | accuracy (%) | f1\|x |"
     assert lines[2] == (r"| a\_b & \<c\> | 3 | 92.33 ± 1.53 [88.54, 96.13] | 0.5 ± 0 [0.5, 0.5] |")
@@ -41,7 +44,9 @@ def test_markdown_has_a_row_for_each_setup_and_a_column_for_each_metric(store):
 
 
 def test_latex_is_a_booktabs_table_with_all_text_escaped(store):
-    text = paper_table(table_rows(store, [], confidence=0.95), form="latex", confidence=0.95)
+    text = paper_table(
+        table_rows(StudyRuns(store), [], confidence=0.95), form="latex", confidence=0.95
+    )
     lines = [line for line in text.splitlines() if not line.startswith("%")]
     assert lines[0] == r"\begin{tabular}{lrrr}"
     assert lines[2] == r"setup & runs & accuracy (\%) & f1\textbar{}x \\"
@@ -54,7 +59,9 @@ def test_every_character_that_means_something_to_latex_is_escaped(tmp_path):
     path = tmp_path / "study.db"
     record(path, setup="\\ ^ ~ { } $ & # % _", seed=0, metrics={"loss": 1.0})
     with Store.open(path, readonly=True) as store:
-        text = paper_table(table_rows(store, [], confidence=0.95), form="latex", confidence=0.95)
+        text = paper_table(
+            table_rows(StudyRuns(store), [], confidence=0.95), form="latex", confidence=0.95
+        )
     assert (
         r"\textbackslash{} \textasciicircum{} \textasciitilde{} \{ \} \$ \& \# \% \_ & 1" in text
     )
@@ -62,18 +69,20 @@ def test_every_character_that_means_something_to_latex_is_escaped(tmp_path):
 
 def test_diverged_runs_are_counted_in_the_table(store, tmp_path):
     record(tmp_path / "study.db", setup="b", seed=1, metrics={"accuracy": float("nan")})
-    text = paper_table(table_rows(store, [], confidence=0.95), form="markdown", confidence=0.95)
+    text = paper_table(
+        table_rows(StudyRuns(store), [], confidence=0.95), form="markdown", confidence=0.95
+    )
     assert "| setup | runs | diverged | accuracy (%) |" in text
     assert "| b | 1 | 1 | 95.00 |" in text
 
 
 def test_what_is_not_there_is_said(store, tmp_path):
     with pytest.raises(UnknownName, match="unknown metric 'acuracy'; did you mean 'accuracy'"):
-        table_rows(store, ["acuracy"], confidence=0.95)
+        table_rows(StudyRuns(store), ["acuracy"], confidence=0.95)
     with pytest.raises(DataError, match="confidence"):
-        table_rows(store, [], confidence=1.0)
+        table_rows(StudyRuns(store), [], confidence=1.0)
     with (
         Store.open(tmp_path / "empty.db", create=True) as empty,
         pytest.raises(DataError, match="no finished run"),
     ):
-        table_rows(empty, [], confidence=0.95)
+        table_rows(StudyRuns(empty), [], confidence=0.95)

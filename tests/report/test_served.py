@@ -4,6 +4,7 @@ import pytest
 
 from helpers.served import Study, serving
 from helpers.studies import finished, runs_of
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.report.page import report_html
 
 pytestmark = pytest.mark.browser
@@ -14,7 +15,7 @@ def page(studies):
     with studies.make(
         {name: [finished(each) for each in runs_of(skill)] for name, skill in SKILLS.items()}
     ) as store:
-        yield report_html(store)
+        yield report_html(StudyRuns(store))
 
 
 SKILLS = {"mish": 1.0, "relu": 1.2}

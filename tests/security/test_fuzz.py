@@ -20,6 +20,7 @@ from helpers.store_records import ENDED, run
 from helpers.study_files import change, filled
 from seedwise.comparison import Rule, compare, run_table, summarise
 from seedwise.comparison.beforehand import plan_of
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split, open_data
 from seedwise.data.decode import MOST_PIXELS, Undecodable, decode
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError
@@ -324,9 +325,9 @@ def concluded(path):
     with Store.open(path, readonly=True) as store:
         return (
             everything(path),
-            str(summarise(store)),
-            repr(compare(store, "mish", "relu", Rule())),
-            run_table(store),
+            str(summarise(StudyRuns(store))),
+            repr(compare(StudyRuns(store), "mish", "relu", Rule())),
+            run_table(StudyRuns(store)),
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from seedwise.comparison import Rule, Stop, StoppingRule, decisions
 from seedwise.comparison.stopping import TRIES, left_out
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.setups import Setup
 from seedwise.store import Store
@@ -139,7 +140,7 @@ def test_alpha_is_shared_out_among_the_candidates_fixed_at_the_start(path):
     Study(path).run(setups("base", "clear", "same"), until=HALF)
     assert Study(path).decisions()["clear"].confidence == pytest.approx(0.975)
     with Store.open(path, readonly=True) as store:
-        assert StoppingRule.of(store).for_one().alpha == 0.025
+        assert StoppingRule.of(StudyRuns(store)).for_one().alpha == 0.025
     with pytest.raises(StudyError, match=r"candidates .'clear', 'same'. there, .'clear'. here"):
         Study(path).run(setups("base", "clear"), until=HALF)
 
@@ -287,10 +288,10 @@ def test_predictions_are_judged_by_matched_accuracy_too(path):
     found = Study(path).decisions()["better"]
     assert (found.verdict, found.metric) == ("better", "matched_accuracy")
     with Store.open(path, readonly=True) as store:
-        rule = StoppingRule.of(store)
+        rule = StoppingRule.of(StudyRuns(store))
         by_hand = [store.metric_values("matched_accuracy", range(1, 99))]
         assert len(by_hand[0]) == 2 * found.n
-        again = decisions(store, rule)["better"]
+        again = decisions(StudyRuns(store), rule)["better"]
     assert again == found
     assert found.trace[-1].ranked.low > 0
 

@@ -6,9 +6,9 @@ from os import PathLike
 from typing import Any
 
 from seedwise.comparison import run_table
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.records import State
 from seedwise.seeds import STREAMS
-from seedwise.store import Store
 
 __all__ = ["TrackedRun", "tracked_runs"]
 
@@ -36,8 +36,8 @@ class TrackedRun:
 
 def tracked_runs(path: str | PathLike[str]) -> tuple[TrackedRun, ...]:
     """The results of a study, in the order in which they were stored; failed tries are none."""
-    with Store.open(path, readonly=True) as store:
-        table, runs = run_table(store), store.runs()
+    with StudyRuns.open(path) as study:
+        table, runs = run_table(study), study.all
     names = table.columns[table.columns.index("ended_at") + 1 : -1]  # the metrics
     found = list[TrackedRun]()
     for row, run in zip(table.rows, runs, strict=True):

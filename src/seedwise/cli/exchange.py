@@ -181,10 +181,10 @@ def export(study: Path, output: Path | None) -> None:
     .parquet, and needs `seedwise[parquet]`.
     """
     from seedwise.comparison import run_table
-    from seedwise.store import Store
+    from seedwise.comparison.study_runs import StudyRuns
 
-    with Store.open(study, readonly=True) as store:
-        runs = run_table(store)
+    with StudyRuns.open(study) as stored:
+        runs = run_table(stored)
     if output is not None and output.suffix == ".parquet":
         _write_parquet(runs, output)
         return
@@ -259,11 +259,11 @@ def table(
     Mean ± standard deviation (ddof 1), number of runs, and the interval of the mean. Diverged
     runs are counted beside the others, and have no part in the figures.
     """
+    from seedwise.comparison.study_runs import StudyRuns
     from seedwise.report import paper_table, table_rows
-    from seedwise.store import Store
 
-    with Store.open(study, readonly=True) as store:
-        rows = table_rows(store, metrics, confidence=confidence)
+    with StudyRuns.open(study) as runs:
+        rows = table_rows(runs, metrics, confidence=confidence)
     text = paper_table(rows, form=form, confidence=confidence)
     with _opened(output) as file:
         file.write(text)

@@ -9,6 +9,8 @@ from seedwise.cli import options
 from seedwise.cli.base import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seedwise.cli.console import Console
     from seedwise.store import StoredRun
 
@@ -30,20 +32,20 @@ def status(study: Path) -> None:
     from seedwise.cli.console import Console
     from seedwise.cli.tables import print_summary, say
     from seedwise.comparison import summarise
-    from seedwise.store import Store
+    from seedwise.comparison.study_runs import StudyRuns
 
     console = Console()
-    with Store.open(study, readonly=True) as store:
-        facts = store.facts
+    with StudyRuns.open(study) as runs:
+        facts = runs.facts
         say(
             console,
             f"{study}: made {facts.created:%Y-%m-%d %H:%M} UTC by seedwise {facts.seedwise}",
         )
-        print_summary(console, summarise(store))
-        _print_gaps(console, store.runs(), list(store.setups()))
+        print_summary(console, summarise(runs))
+        _print_gaps(console, runs.all, list(runs.setups))
 
 
-def _print_gaps(console: "Console", runs: "list[StoredRun]", setups: list[str]) -> None:
+def _print_gaps(console: "Console", runs: "Sequence[StoredRun]", setups: list[str]) -> None:
     """What was tried in vain, and which seeds a setup lacks that another has."""
     from seedwise.cli.tables import say
 

@@ -183,16 +183,16 @@ def repeat(
 def _rule_of_one(study: Path, runs: int) -> "Rule":
     """The study's stopping rule, or else the usual one, for a comparison with one candidate."""
     from seedwise.comparison import Stop, StoppingRule
+    from seedwise.comparison.study_runs import StudyRuns
     from seedwise.stats.capped import FIRST_LOOK
     from seedwise.stats.sequential import Rule
-    from seedwise.store import Store
 
     if runs < FIRST_LOOK:
         raise ConfigError(
             f"a stopping rule first looks after {FIRST_LOOK} pairs; got --runs {runs}"
         )
-    with Store.open(study, readonly=True) as store:
-        fixed = StoppingRule.of(store)
+    with StudyRuns.open(study) as stored:
+        fixed = StoppingRule.of(stored)
     stop = fixed.stop if fixed else Stop(difference=0.005, max_runs=runs)
     return Rule(
         difference=stop.difference, alpha=stop.alpha, power=stop.power, max_pairs=stop.max_runs

@@ -94,7 +94,7 @@ def _planned(
     seconds: float | None,
 ) -> "Planning":
     from seedwise.comparison.planning import plan_from_figures, plan_from_pilot
-    from seedwise.store import Store
+    from seedwise.comparison.study_runs import StudyRuns
 
     if (path is None) == (sd is None):
         raise ConfigError("give either --sd, or a study file and one or two of its setups")
@@ -105,8 +105,8 @@ def _planned(
     if r is not None or seconds is not None:
         raise ConfigError("--r and --seconds go with --sd; a study's own runs tell them")
     assert path is not None
-    with Store.open(path, readonly=True) as store:
-        return plan_from_pilot(store, setups or tuple(store.setups())[:2], question)
+    with StudyRuns.open(path) as runs:
+        return plan_from_pilot(runs, setups or tuple(runs.setups)[:2], question)
 
 
 def _print(console: "Console", found: "Planning") -> None:

@@ -7,17 +7,17 @@ from seedwise.cli.console import Console
 from seedwise.cli.tables import sentence
 from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.decided import decision_grounds, decision_promise, decision_sentence
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.stats.sequential import Decision
-from seedwise.store import Store
 
 __all__ = ["print_decisions", "stored_decisions"]
 
 
 def stored_decisions(path: Path) -> tuple[StoppingRule | None, Mapping[str, Decision]]:
     """The stopping rule of a study, if it has one, and what it says of each candidate."""
-    with Store.open(path, readonly=True) as store:
-        rule = StoppingRule.of(store)
-        return rule, {} if rule is None else decisions(store, rule)
+    with StudyRuns.open(path) as runs:
+        rule = StoppingRule.of(runs)
+        return rule, {} if rule is None else decisions(runs, rule)
 
 
 def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, Decision]) -> None:

@@ -82,14 +82,14 @@ def _serve(study: Path, port: int) -> None:
 
 def _report(study: Path) -> str:
     """The report of what is stored at this moment."""
+    from seedwise.comparison.study_runs import StudyRuns
     from seedwise.report.page import report_html
-    from seedwise.store import Store
     from seedwise.study.thumbnails import thumbnails
     from seedwise.study.watching import refuse_foreign
 
     refuse_foreign(study)
-    with Store.open(study, readonly=True) as store:
-        return report_html(store, thumbnails=thumbnails(store, None))
+    with StudyRuns.open(study) as runs:
+        return report_html(runs, thumbnails=thumbnails(runs, None))
 
 
 def _one_line(seen: "Sight") -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.rule import Rule
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
-from seedwise.store import PLAN, Store
 
 __all__ = [
     "Standing",
@@ -51,9 +51,9 @@ def plan_of(
     }
 
 
-def fixed_rule(store: Store) -> Rule:
+def fixed_rule(study: StudyRuns) -> Rule:
     """The rule that was fixed; the usual one where none was."""
-    plan = store.choice(PLAN)
+    plan = study.plan
     return with_margin(Rule(**plan["rule"]), plan.get("stop")) if plan else Rule()
 
 
@@ -80,21 +80,21 @@ def refuse_other_judges(rule: Rule) -> None:
         )
 
 
-def standing(store: Store, rule: Rule, setups: Sequence[str]) -> Standing:
+def standing(study: StudyRuns, rule: Rule, setups: Sequence[str]) -> Standing:
     """Hold a verdict against what was fixed.
 
     Args:
-        store: The study.
+        study: The study.
         rule: The rule by which the verdict was reached.
         setups: The setups that were compared.
     """
-    plan = store.choice(PLAN)
+    plan = study.plan
     if plan is None:
         return Standing(
             confirmatory=False, reasons=("nothing was fixed before the first run was stored",)
         )
     reasons = [
-        *changed_rule(fixed_rule(store), rule),
+        *changed_rule(fixed_rule(study), rule),
         *(
             f"{setup!r} was added after runs were stored"
             for setup in setups
@@ -105,7 +105,7 @@ def standing(store: Store, rule: Rule, setups: Sequence[str]) -> Standing:
             "whoever fixed them may have seen"
             for part in plan.get("late", ())
         ),
-        *(_STOPPED if plan.get("stop") else _looked_early(store, plan["seeds"], setups)),
+        *(_STOPPED if plan.get("stop") else _looked_early(study, plan["seeds"], setups)),
     ]
     return Standing(confirmatory=not reasons, reasons=tuple(reasons))
 
@@ -132,10 +132,10 @@ def changed_rule(fixed: Rule, used: Rule) -> list[str]:
     ]
 
 
-def _looked_early(store: Store, planned: Sequence[str], setups: Sequence[str]) -> list[str]:
+def _looked_early(study: StudyRuns, planned: Sequence[str], setups: Sequence[str]) -> list[str]:
     """Seeds beyond those that were planned, and planned ones that are missing."""
     wanted, reasons = set(planned), list[str]()
-    results = [[run for run in store.runs(name) if run.state != "failed"] for name in setups]
+    results = [[run for run in study.of(name) if run.state != "failed"] for name in setups]
     compared = {str(run.seed) for runs in results for run in independent_runs(runs)}
     stored = [{str(run.seed) for run in runs} for runs in results]
     extra = compared - wanted

@@ -11,20 +11,21 @@ from seedwise.comparison.metrics import Metric, default_metric, find_metric
 from seedwise.comparison.result import Comparison
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stopping import stopped
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError
 from seedwise.figures import in_points
 from seedwise.stats.multiplicity import Correction
-from seedwise.store import Store, StoredRun
+from seedwise.store import StoredRun
 
 __all__ = ["compare", "compare_several"]
 
 
-def compare(store: Store, a: str, b: str, rule: Rule) -> Comparison:
+def compare(study: StudyRuns, a: str, b: str, rule: Rule) -> Comparison:
     """Compare two setups of a study.
 
     Args:
-        store: The study.
+        study: The study.
         a: Name of the setup to compare with.
         b: Name of the setup that is compared.
         rule: How the verdict is reached.
@@ -34,12 +35,12 @@ def compare(store: Store, a: str, b: str, rule: Rule) -> Comparison:
         StudyError: A setup has no result, or nothing that could be compared.
         ConfigError: The metric cannot be computed as named.
     """
-    (comparison,) = _compared(store, [(a, b)], rule, correction=None)
+    (comparison,) = _compared(study, [(a, b)], rule, correction=None)
     return comparison
 
 
 def compare_several(
-    store: Store,
+    study: StudyRuns,
     setups: Sequence[str],
     rule: Rule,
     *,
@@ -49,7 +50,7 @@ def compare_several(
     """Compare several setups of a study, with p-values corrected for their number.
 
     Args:
-        store: The study.
+        study: The study.
         setups: Their names, the baseline first.
         rule: How verdicts are reached.
         against: Each with the first, or every pair.
@@ -65,30 +66,30 @@ def compare_several(
     pairs = list(combinations(setups, 2))
     if against == "first":
         pairs = pairs[: len(setups) - 1]
-    return _compared(store, pairs, rule, correction=correction if len(pairs) > 1 else None)
+    return _compared(study, pairs, rule, correction=correction if len(pairs) > 1 else None)
 
 
 def _compared(
-    store: Store,
+    study: StudyRuns,
     pairs: Sequence[tuple[str, str]],
     rule: Rule,
     *,
     correction: Correction | None,
 ) -> tuple[Comparison, ...]:
     """All comparisons of a family; each setup is read once."""
-    found = {name: results_of(store, name) for name in dict.fromkeys(sum(pairs, ()))}
+    found = {name: results_of(study, name) for name in dict.fromkeys(sum(pairs, ()))}
     metrics = _metrics([run for results, _ in found.values() for run in results], rule)
     _check_margin(rule, metrics)
     measured = {
-        name: measure(store, results, counts, list(metrics.values()))
+        name: measure(study, results, counts, list(metrics.values()))
         for name, (results, counts) in found.items()
     }
-    by_rule = stopped(store, pairs)
+    by_rule = stopped(study, pairs)
     settings = [
         Setting(
             a=measured[a],
             b=measured[b],
-            standing=standing(store, as_by_seeds(measured[a], measured[b], rule), (a, b)),
+            standing=standing(study, as_by_seeds(measured[a], measured[b], rule), (a, b)),
             stopping=by_rule.get((a, b)),
         )
         for a, b in pairs

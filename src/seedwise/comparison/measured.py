@@ -10,11 +10,12 @@ from numpy import ndarray
 
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.metrics import Metric
-from seedwise.comparison.values import logits_in_chunks, metric_values, targets_of
+from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.values import logits_in_chunks, metric_values
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric
-from seedwise.store import Store, StoredRun
+from seedwise.store import StoredRun
 
 __all__ = ["Measured", "Measurements", "RunCounts", "measure", "results_of"]
 
@@ -79,7 +80,7 @@ class Measurements:
     classes: int
 
 
-def results_of(store: Store, setup: str) -> tuple[list[StoredRun], RunCounts]:
+def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts]:
     """The finished and diverged runs of a setup, by seed, and what became of all its runs.
 
     Of runs with crossed seeds only those count that share no seed of any stream with one another.
@@ -88,11 +89,11 @@ def results_of(store: Store, setup: str) -> tuple[list[StoredRun], RunCounts]:
         UnknownName: No such setup.
         StudyError: It has no result yet.
     """
-    runs = store.runs(setup)
+    runs = study.of(setup)
     stored = [run for run in runs if run.state != "failed"]
     results = sorted(independent_runs(stored), key=lambda run: run.seed)
     if not results:
-        raise StudyError(f"setup {setup!r} of {store.path} has no finished run; run it first")
+        raise StudyError(f"setup {setup!r} of {study.path} has no finished run; run it first")
     finished = [run for run in results if run.state == "finished"]
     failed = {run.seed for run in runs} - {run.seed for run in stored}
     return results, RunCounts(
@@ -106,14 +107,14 @@ def results_of(store: Store, setup: str) -> tuple[list[StoredRun], RunCounts]:
 
 
 def measure(
-    store: Store, results: Sequence[StoredRun], counts: RunCounts, metrics: Sequence[Metric]
+    study: StudyRuns, results: Sequence[StoredRun], counts: RunCounts, metrics: Sequence[Metric]
 ) -> Measurements:
     """The results of one setup under some metrics."""
     finished = [run for run in results if run.state == "finished"]
     diverged = np.array([run.state == "diverged" for run in results])
-    dataset = store.dataset()
+    dataset = study.dataset
     classes = len(dataset.classes) if dataset else 0
-    scores, predicted = _from_logits(store, finished, metrics)
+    scores, predicted = _from_logits(study, finished, metrics)
     measured = dict[str, Measured]()
     for metric in metrics:
         chance = metric.chance(classes)
@@ -125,7 +126,7 @@ def measure(
             images[~diverged] = scores[str(metric)]
             values[~diverged] = images[~diverged].mean(axis=1, dtype=np.float64)
         elif finished:
-            known = metric_values(store, str(metric), finished)
+            known = metric_values(study, str(metric), finished)
             values[~diverged] = [known[run.id] for run in finished]
         measured[str(metric)] = Measured(values=values, images=images)
     return Measurements(
@@ -139,16 +140,16 @@ def measure(
 
 
 def _from_logits(
-    store: Store, finished: Sequence[StoredRun], metrics: Sequence[Metric]
+    study: StudyRuns, finished: Sequence[StoredRun], metrics: Sequence[Metric]
 ) -> tuple[Mapping[str, Float32[ndarray, "runs images"]], Int16[ndarray, "runs _"] | None]:
     """The score of each image under each built-in metric, and the predicted classes."""
     if not finished or not all(run.has_logits for run in finished):
         return {}, None
     built_in = [metric for metric in metrics if isinstance(metric, BuiltInMetric)]
-    targets = targets_of(store)
+    targets = study.targets
     scores: dict[str, list[Float32[ndarray, "runs images"]]] = {str(m): [] for m in built_in}
     predicted = list[Int16[ndarray, "runs predictions"]]()
-    for some, logits in logits_in_chunks(store, finished):
+    for some, logits in logits_in_chunks(study, finished):
         for metric in built_in:
             scores[str(metric)].append(metric.image_scores(logits, targets))
         predicted.append(logits.argmax(axis=-1).reshape(len(some), -1).astype(np.int16))

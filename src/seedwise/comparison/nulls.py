@@ -11,12 +11,13 @@ from numpy import ndarray
 from scipy.special import betaincinv
 
 from seedwise.comparison.stopping import differences
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.sequential import Rule, decide
 from seedwise.stats.variance import Estimate
-from seedwise.store import Store, StoredRun
+from seedwise.store import StoredRun
 
 __all__ = [
     "Judge",
@@ -27,7 +28,7 @@ __all__ = [
     "t_judge",
 ]
 
-Judge = Callable[[Store, Sequence[StoredRun], Sequence[StoredRun], bool], bool]
+Judge = Callable[[StudyRuns, Sequence[StoredRun], Sequence[StoredRun], bool], bool]
 """Whether a verdict finds a difference between two sets of finished runs, given the study they
 are in; the last argument says whether they are pairs, in the same order."""
 
@@ -82,8 +83,10 @@ def t_judge(*, metric: str = "accuracy", alpha: float) -> Judge:
         alpha: Rate of false alarms that it states, in (0, 1).
     """
 
-    def judge(store: Store, a: Sequence[StoredRun], b: Sequence[StoredRun], paired: bool) -> bool:
-        values = metric_values(store, metric, [*a, *b])
+    def judge(
+        study: StudyRuns, a: Sequence[StoredRun], b: Sequence[StoredRun], paired: bool
+    ) -> bool:
+        values = metric_values(study, metric, [*a, *b])
         one, other = (np.array([values[run.id] for run in runs]) for runs in (a, b))
         difference = paired_difference if paired else unpaired_difference
         return difference(one, other).p_value <= alpha
@@ -98,15 +101,17 @@ def stop_judge(rule: Rule) -> Judge:
         rule: The rule. More pairs than there are in a set are not looked at.
     """
 
-    def judge(store: Store, a: Sequence[StoredRun], b: Sequence[StoredRun], paired: bool) -> bool:
-        found = decide(rule, differences(store, list(zip(a, b, strict=True))))
+    def judge(
+        study: StudyRuns, a: Sequence[StoredRun], b: Sequence[StoredRun], paired: bool
+    ) -> bool:
+        found = decide(rule, differences(study, list(zip(a, b, strict=True))))
         return found.verdict in ("better", "worse")
 
     return judge
 
 
 def judge_nulls(
-    store: Store,
+    study: StudyRuns,
     setup: str,
     twin: str | None,
     sets: Sequence[Sequence[Seed]],
@@ -117,7 +122,7 @@ def judge_nulls(
     """Let a judge compare what does not differ.
 
     Args:
-        store: A study with the runs.
+        study: A study with the runs.
         setup: Name of the setup.
         twin: Name of its twin; None where it has none.
         sets: Disjoint sets of seeds. Twins are compared on each; the setup with itself on the
@@ -125,18 +130,18 @@ def judge_nulls(
         judge: Says whether two sets of runs differ.
         metric: Name of the metric whose standard deviations are shown beside the rates.
     """
-    mine = _by_seed(store, setup)
-    twins = {} if twin is None else _by_seed(store, twin)
+    mine = _by_seed(study, setup)
+    twins = {} if twin is None else _by_seed(study, twin)
     shared = [seed for seeds in sets for seed in seeds if seed in mine and seed in twins]
     all_mine = [mine[seed] for seeds in sets for seed in seeds if seed in mine]
-    values = metric_values(store, metric, [*all_mine, *(twins[seed] for seed in shared)])
+    values = metric_values(study, metric, [*all_mine, *(twins[seed] for seed in shared)])
     of_twins = np.array([values[twins[s].id] - values[mine[s].id] for s in shared])
     return NullComparisons(
         setup=setup,
         metric=metric,
         runs=len(sets[0]),
         unpaired=_rate(
-            judge(store, a, b, False) if a and b else None
+            judge(study, a, b, False) if a and b else None
             for a, b in zip(
                 [_found(mine, seeds) for seeds in sets[0::2]],
                 [_found(mine, seeds) for seeds in sets[1::2]],
@@ -146,7 +151,7 @@ def judge_nulls(
         paired=None
         if twin is None
         else _rate(
-            judge(store, a, b, True) if a and b else None
+            judge(study, a, b, True) if a and b else None
             for a, b in ((_found(mine, seeds), _found(twins, seeds)) for seeds in sets)
         ),
         sd_unpaired=math.sqrt(2) * _sd(np.array([values[run.id] for run in all_mine])),
@@ -154,8 +159,8 @@ def judge_nulls(
     )
 
 
-def _by_seed(store: Store, setup: str) -> dict[Seed, StoredRun]:
-    return {run.seed: run for run in store.runs(setup) if run.state == "finished"}
+def _by_seed(study: StudyRuns, setup: str) -> dict[Seed, StoredRun]:
+    return {run.seed: run for run in study.of(setup) if run.state == "finished"}
 
 
 def _found(runs: Mapping[Seed, StoredRun], seeds: Sequence[Seed]) -> list[StoredRun]:

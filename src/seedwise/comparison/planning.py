@@ -12,6 +12,7 @@ from seedwise.comparison.metrics import Metric, default_metric, find_metric
 from seedwise.comparison.question import Question
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stop_planning import KnownPairs, StopPlan, pairs_of_pilot, plan_stop
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError
 from seedwise.stats.operating import PairNoise
@@ -23,7 +24,7 @@ from seedwise.stats.power import (
     runs_needed,
     sd_upper,
 )
-from seedwise.store import Store, StoredRun
+from seedwise.store import StoredRun
 
 __all__ = [
     "Forecast",
@@ -125,11 +126,11 @@ def plan_from_figures(
     )
 
 
-def plan_from_pilot(store: Store, setups: Sequence[str], question: Question) -> Planning:
+def plan_from_pilot(study: StudyRuns, setups: Sequence[str], question: Question) -> Planning:
     """What the runs of a study ask for, with how sure that is.
 
     Args:
-        store: The study.
+        study: The study.
         setups: One setup, of which only unpaired runs can be planned, or the two that are to be
             compared; their shared seeds tell what pairing saves.
         question: What is asked.
@@ -141,12 +142,12 @@ def plan_from_pilot(store: Store, setups: Sequence[str], question: Question) -> 
     """
     if len(setups) not in (1, 2):
         raise ConfigError(f"a plan is for one or two setups, got {len(setups)}")
-    found = [results_of(store, name) for name in setups]
+    found = [results_of(study, name) for name in setups]
     finished = [run for results, _ in found for run in results if run.state == "finished"]
     metrics = _metrics(finished)
     if any(str(metric) == _MARGIN_METRIC for metric in metrics):
         question.check_fractions()
-    measured = [measure(store, results, counts, metrics) for results, counts in found]
+    measured = [measure(study, results, counts, metrics) for results, counts in found]
     forecasts = [each for metric in metrics for each in _from_pilot(measured, metric, question)]
     if not forecasts:
         raise ConfigError(

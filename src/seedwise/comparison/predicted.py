@@ -9,9 +9,10 @@ from numpy import ndarray
 
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.scored import score
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import Difference, paired_difference, unpaired_difference
-from seedwise.store import Store, StoredRun
+from seedwise.store import StoredRun
 
 __all__ = ["ClassDifference", "ImageDifferences", "Predicted", "class_differences", "predicted"]
 
@@ -45,13 +46,13 @@ class Predicted:
         return self.counts.argmax(axis=1)
 
 
-def predicted(store: Store, setup: str, runs: Sequence[StoredRun]) -> Predicted | None:
+def predicted(study: StudyRuns, setup: str, runs: Sequence[StoredRun]) -> Predicted | None:
     """The predictions of a setup; None where no run finished, or a finished one has none.
 
     Of runs that share a seed of some stream one is taken, as comparisons do.
 
     Args:
-        store: The study.
+        study: The study.
         setup: Name of the setup.
         runs: Its runs.
     """
@@ -59,7 +60,7 @@ def predicted(store: Store, setup: str, runs: Sequence[StoredRun]) -> Predicted 
     if not finished or not all(run.has_logits for run in finished):
         return None
     chosen = sorted(independent_runs(finished), key=lambda run: run.seed)
-    found = score(store, chosen, ("accuracy",))
+    found = score(study, chosen, ("accuracy",))
     return Predicted(
         setup=setup,
         seeds=tuple(run.seed for run in chosen),

@@ -11,12 +11,13 @@ from numpy import ndarray
 
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.scored import metric_names, repeat_values, score
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.variance import replicates
 from seedwise.errors import StudyError
 from seedwise.records import State
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import Sample
-from seedwise.store import Store, StoredRepeat, StoredRun
+from seedwise.store import StoredRepeat, StoredRun
 
 __all__ = ["Floor", "RepeatComparison", "compare_repeat"]
 
@@ -80,19 +81,19 @@ class RepeatComparison:
     made_otherwise: Mapping[str, tuple[Any, Any]]
 
 
-def compare_repeat(store: Store, run: StoredRun, repeat_id: int) -> RepeatComparison:
+def compare_repeat(study: StudyRuns, run: StoredRun, repeat_id: int) -> RepeatComparison:
     """Compare a run with one of its repeats.
 
     Raises:
         StudyError: The run has no such repeat.
     """
-    repeat = next((one for one in store.repeats([run.id]) if one.id == repeat_id), None)
+    repeat = next((one for one in study.repeats([run]) if one.id == repeat_id), None)
     if repeat is None:
-        raise StudyError(f"run {run.id} of {store.path} has no repeat {repeat_id}")
+        raise StudyError(f"run {run.id} of {study.path} has no repeat {repeat_id}")
     identical = (run.state, run.metrics, run.views) == (repeat.state, repeat.metrics, repeat.views)
     largest = churn = math.nan
     if run.has_logits and repeat.has_logits:
-        first, second = store.logits([run.id])[0], store.repeat_logits(repeat.id)
+        first, second = study.logits([run])[0], study.repeat_logits(repeat)
         identical = identical and first.tobytes() == second.tobytes()
         largest = _largest(first, second)
         churn = float((first.argmax(axis=2) != second.argmax(axis=2)).mean())
@@ -106,7 +107,7 @@ def compare_repeat(store: Store, run: StoredRun, repeat_id: int) -> RepeatCompar
         largest_difference=largest,
         churn=churn,
         first_epoch=_first_epoch(run, repeat),
-        floors=_floors(store, run, repeat),
+        floors=_floors(study, run, repeat),
         made_otherwise={
             key: (run.made_by.get(key), repeat.made_by.get(key))
             for key in sorted({*run.made_by, *repeat.made_by})
@@ -115,16 +116,16 @@ def compare_repeat(store: Store, run: StoredRun, repeat_id: int) -> RepeatCompar
     )
 
 
-def _floors(store: Store, run: StoredRun, repeat: StoredRepeat) -> Mapping[str, Floor]:
+def _floors(study: StudyRuns, run: StoredRun, repeat: StoredRepeat) -> Mapping[str, Floor]:
     """The floor under each metric that the setup's runs have, from all of their repeats."""
-    finished = [one for one in store.runs(run.setup) if one.state == "finished"]
+    finished = [one for one in study.of(run.setup) if one.state == "finished"]
     if run.state != "finished" or repeat.state != "finished":
         return {}
     metrics = metric_names(finished)
-    whole = score(store, finished, metrics)
+    whole = score(study, finished, metrics)
     ids = [one.id for one in finished]
-    repeats = [one for one in store.repeats(ids) if one.state == "finished"]
-    again = repeat_values(store, repeats, metrics)
+    repeats = [one for one in study.repeats(finished) if one.state == "finished"]
+    again = repeat_values(study, repeats, metrics)
     place, mine = ids.index(run.id), [one.id for one in repeats].index(repeat.id)
     chosen = {one.id for one in independent_runs(finished)}
     inside = [number in chosen for number in ids]

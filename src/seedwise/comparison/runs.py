@@ -1,12 +1,13 @@
 """All runs of a study as a table: what `export` writes and a DataFrame holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.stats import METRICS
-from seedwise.store import Store, StoredRun
+from seedwise.store import StoredRun
 
 __all__ = ["RunTable", "run_table"]
 
@@ -26,14 +27,14 @@ class RunTable:
     rows: tuple[tuple[Any, ...], ...]
 
 
-def run_table(store: Store) -> RunTable:
+def run_table(study: StudyRuns) -> RunTable:
     """The runs of a study with all their metrics; accuracies are fractions.
 
     Args:
-        store: The open study.
+        study: The open study.
     """
-    runs = store.runs()
-    metrics = _all_metrics(store, runs)
+    runs = study.all
+    metrics = _all_metrics(study, runs)
     return RunTable(
         columns=(*_FIRST, *metrics, "error"),
         rows=tuple(
@@ -48,7 +49,7 @@ def _first(run: StoredRun) -> tuple[Any, ...]:
     return run.setup, seed.init, seed.order, seed.augment, run.state, run.seconds, run.ended_at
 
 
-def _all_metrics(store: Store, runs: list[StoredRun]) -> Mapping[str, Mapping[int, float]]:
+def _all_metrics(study: StudyRuns, runs: Sequence[StoredRun]) -> Mapping[str, Mapping[int, float]]:
     """Every metric by name, with its value for each finished run that has it.
 
     What can be computed from a run's logits is, whatever its training function said of it.
@@ -57,7 +58,7 @@ def _all_metrics(store: Store, runs: list[StoredRun]) -> Mapping[str, Mapping[in
     with_logits = [run for run in finished if run.has_logits]
     found: dict[str, dict[int, float]] = {}
     for metric in METRICS if with_logits else ():
-        found[metric] = dict(metric_values(store, metric, with_logits))
+        found[metric] = dict(metric_values(study, metric, with_logits))
     for run in finished:
         for name, value in run.metrics.items():
             found.setdefault(name, {}).setdefault(run.id, value)

@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float16, Float32, Float64, Int64
 from numpy import ndarray
 
-from seedwise.comparison.values import logits_in_chunks, targets_of
+from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.values import logits_in_chunks
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.images import flip_rates
-from seedwise.store import Store, StoredRepeat, StoredRun
+from seedwise.store import StoredRepeat, StoredRun
 
 __all__ = ["NOISE_METRICS", "Scored", "metric_names", "repeat_values", "score"]
 
@@ -60,7 +61,7 @@ def metric_names(runs: Sequence[StoredRun]) -> tuple[str, ...]:
     return tuple(sorted(shared, key=lambda name: (name != "accuracy", name)))
 
 
-def score(store: Store, runs: Sequence[StoredRun], metrics: Sequence[str]) -> Scored:
+def score(study: StudyRuns, runs: Sequence[StoredRun], metrics: Sequence[str]) -> Scored:
     """Score finished runs under some of their metrics.
 
     Raises:
@@ -75,10 +76,10 @@ def score(store: Store, runs: Sequence[StoredRun], metrics: Sequence[str]) -> Sc
             flips=np.empty(0),
             counts=np.empty((0, 0, 0), np.int64),
         )
-    targets = targets_of(store)
+    targets = study.targets
     parts: dict[str, list[Float32[ndarray, "some images"]]] = {name: [] for name in metrics}
     counts = np.zeros((1, len(targets), 1), np.int64)
-    for _, logits in logits_in_chunks(store, runs):
+    for _, logits in logits_in_chunks(study, runs):
         for name, found in parts.items():
             found.append(BuiltInMetric.parse(name).image_scores(logits, targets))
         counts = counts + _predicted(logits)
@@ -93,7 +94,7 @@ def score(store: Store, runs: Sequence[StoredRun], metrics: Sequence[str]) -> Sc
 
 
 def repeat_values(
-    store: Store, repeats: Sequence[StoredRepeat], metrics: Sequence[str]
+    study: StudyRuns, repeats: Sequence[StoredRepeat], metrics: Sequence[str]
 ) -> Mapping[str, Float64[ndarray, " repeats"]]:
     """Some metrics of finished repeats; NaN where a repeat lacks one that its run has."""
     if not repeats or not all(repeat.has_logits for repeat in repeats):
@@ -101,8 +102,8 @@ def repeat_values(
             name: np.array([one.metrics.get(name, np.nan) for one in repeats], float)
             for name in metrics
         }
-    targets = targets_of(store)
-    logits = np.stack([store.repeat_logits(repeat.id) for repeat in repeats])
+    targets = study.targets
+    logits = np.stack([study.repeat_logits(repeat) for repeat in repeats])
     # As `score` does it, to the last bit: a repeat that is identical must not differ by rounding.
     scores = {name: BuiltInMetric.parse(name).image_scores(logits, targets) for name in metrics}
     return {name: found.mean(axis=1, dtype=np.float64) for name, found in scores.items()}

@@ -10,13 +10,14 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.capped import FIRST_LOOK
 from seedwise.stats.decision import Verdict
 from seedwise.stats.sequential import Decision, Pairs, Rule, decide
-from seedwise.store import PLAN, Store, StoredRun
+from seedwise.store import StoredRun
 
 __all__ = [
     "TRIES",
@@ -92,24 +93,24 @@ class StoppingRule:
             )
 
     @classmethod
-    def of(cls, store: Store) -> Self | None:
+    def of(cls, study: StudyRuns) -> Self | None:
         """The rule that was fixed for a study; None where it has none, or fixed seeds."""
-        known = (store.choice(PLAN) or {}).get("stop")
+        known = (study.plan or {}).get("stop")
         if known is None:
             return None
         stop = Stop(**{name: known[name] for name in Stop.__dataclass_fields__})
         return cls(stop=stop, baseline=known["baseline"], candidates=tuple(known["candidates"]))
 
-    def check(self, store: Store) -> None:
+    def check(self, study: StudyRuns) -> None:
         """Refuse a study that was begun otherwise; one that has no run yet may take this rule.
 
         Raises:
             StudyError: The study was begun without a rule, or with another one.
         """
-        fixed, wanted = type(self).of(store), self.to_json()
-        if fixed is None and (store.choice(PLAN) or store.runs()):
+        fixed, wanted = type(self).of(study), self.to_json()
+        if fixed is None and (study.plan or study.all):
             raise StudyError(
-                f"{store.path} was begun without a stopping rule, and one has to be there before "
+                f"{study.path} was begun without a stopping rule, and one has to be there before "
                 "the first run; use another study file, or go on with seeds"
             )
         if fixed is not None and fixed != self:
@@ -120,7 +121,7 @@ class StoppingRule:
                 if known[name] != value
             )
             raise StudyError(
-                f"{store.path} was begun with another stopping rule: {changes}; what it promises "
+                f"{study.path} was begun with another stopping rule: {changes}; what it promises "
                 "holds for a rule that does not change: use that one, or another study file"
             )
 
@@ -169,9 +170,11 @@ class Stopped:
         return "worse" if verdict == "better" else "better"
 
 
-def stopped(store: Store, pairs: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Stopped]:
+def stopped(
+    study: StudyRuns, pairs: Iterable[tuple[str, str]]
+) -> Mapping[tuple[str, str], Stopped]:
     """What a study's rule says of those pairs of setups that it is about, either way round."""
-    rule = StoppingRule.of(store)
+    rule = StoppingRule.of(study)
     if rule is None:
         return {}
     of_rule = {
@@ -179,14 +182,14 @@ def stopped(store: Store, pairs: Iterable[tuple[str, str]]) -> Mapping[tuple[str
         for a, b in pairs
         if {a, b} in ({rule.baseline, name} for name in rule.candidates)
     }
-    found = decisions(store, rule) if of_rule else {}
+    found = decisions(study, rule) if of_rule else {}
     return {
         pair: Stopped(rule=rule, candidate=name, decision=found[name])
         for pair, name in of_rule.items()
     }
 
 
-def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:
+def decisions(study: StudyRuns, rule: StoppingRule) -> Mapping[str, Decision]:
     """What the rule says of each candidate.
 
     A look takes the pairs of seeds 0 to k - 1, each complete: in which order machines finish does
@@ -195,7 +198,7 @@ def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:
     a run that is `left_out` is skipped.
 
     Args:
-        store: The open study.
+        study: The open study.
         rule: Its rule; `StoppingRule.of` reads it.
 
     Returns:
@@ -204,14 +207,14 @@ def decisions(store: Store, rule: StoppingRule) -> Mapping[str, Decision]:
     Raises:
         StudyError: The runs have neither predictions nor a metric `accuracy`.
     """
-    runs = store.runs()
+    runs = study.all
     out = left_out(runs)
     by_setup = {
         name: {run.seed: run for run in runs if run.setup == name and run.state != "failed"}
         for name in (rule.baseline, *rule.candidates)
     }
     return {
-        name: _decision(store, rule, name, by_setup[rule.baseline], by_setup[name], out)
+        name: _decision(study, rule, name, by_setup[rule.baseline], by_setup[name], out)
         for name in rule.candidates
     }
 
@@ -236,7 +239,7 @@ def left_out(runs: Sequence[StoredRun]) -> frozenset[tuple[str, Seed]]:
 
 
 def _decision(
-    store: Store,
+    study: StudyRuns,
     rule: StoppingRule,
     name: str,
     baseline: Mapping[Seed, StoredRun],
@@ -254,7 +257,7 @@ def _decision(
         pairs.append((baseline[seed], candidate[seed]))
     decision = decide(
         rule.for_one(),
-        differences(store, pairs),
+        differences(study, pairs),
         diverged=np.array([any(run.state == "diverged" for run in pair) for pair in pairs], bool),
     )
     if whole and decision.reason == "running":  # pairs that were left out used up the seeds
@@ -262,7 +265,7 @@ def _decision(
     return decision
 
 
-def differences(store: Store, pairs: Sequence[tuple[StoredRun, StoredRun]]) -> Pairs:
+def differences(study: StudyRuns, pairs: Sequence[tuple[StoredRun, StoredRun]]) -> Pairs:
     """The second run of each pair less the first, in accuracy and in what stands for it.
 
     A diverged run counts as what chance scores.
@@ -274,16 +277,16 @@ def differences(store: Store, pairs: Sequence[tuple[StoredRun, StoredRun]]) -> P
     predicted = all(run.has_logits for run in finished)
     if not predicted and not all(run.has_logits or "accuracy" in run.metrics for run in finished):
         raise StudyError(
-            f"{store.path} cannot be stopped by a rule: that judges accuracy, so a training "
+            f"{study.path} cannot be stopped by a rule: that judges accuracy, so a training "
             "function must return predictions and targets, or {'accuracy': 0.93}"
         )
 
     def under(metric: str) -> Float64[ndarray, " pairs"]:
-        return _of_pairs(store, metric, pairs, finished)
+        return _of_pairs(study, metric, pairs, finished)
 
     if not predicted:
         return Pairs(accuracy=under("accuracy"))
-    dataset = store.dataset()
+    dataset = study.dataset
     views = max((len(run.views) for run in finished), default=0)
     return Pairs(
         accuracy=under("accuracy"),
@@ -294,13 +297,13 @@ def differences(store: Store, pairs: Sequence[tuple[StoredRun, StoredRun]]) -> P
 
 
 def _of_pairs(
-    store: Store,
+    study: StudyRuns,
     metric: str,
     pairs: Sequence[tuple[StoredRun, StoredRun]],
     finished: Sequence[StoredRun],
 ) -> Float64[ndarray, " pairs"]:
-    known = metric_values(store, metric, finished) if finished else {}
-    dataset = store.dataset()
+    known = metric_values(study, metric, finished) if finished else {}
+    dataset = study.dataset
     chance = 1 / len(dataset.classes) if dataset else 0.0
     values = [[known.get(run.id, chance) for run in pair] for pair in pairs]
     baseline, candidate = np.array(values, dtype=np.float64).reshape(-1, 2).T

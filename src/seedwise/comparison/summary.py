@@ -8,11 +8,12 @@ import numpy as np
 
 from seedwise.comparison.html import summary_html
 from seedwise.comparison.independent import independent_runs
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.data import Split
 from seedwise.figures import figure, spread
 from seedwise.stats.intervals import Sample
-from seedwise.store import Store, StoredRun
+from seedwise.store import StoredRun
 
 __all__ = ["SetupSummary", "Summary", "summarise"]
 
@@ -83,25 +84,25 @@ def summary_line(setup: SetupSummary) -> str:
     return f"{setup.name}: {counts}{''.join(figures)}"
 
 
-def summarise(store: Store) -> Summary:
+def summarise(study: StudyRuns) -> Summary:
     """Sum up a study: what became of each setup's runs, and what they scored.
 
     Args:
-        store: The open study.
+        study: The open study.
     """
-    dataset = store.dataset()
-    runs = store.runs()
+    dataset = study.dataset
+    runs = study.all
     return Summary(
         dataset=f"{dataset.name}, split {Split.from_json(dataset.split)}" if dataset else "",
         examples=len(dataset.targets) if dataset else 0,
         setups=tuple(
-            _summarise(store, name, [run for run in runs if run.setup == name])
-            for name in store.setups()
+            _summarise(study, name, [run for run in runs if run.setup == name])
+            for name in study.setups
         ),
     )
 
 
-def _summarise(store: Store, name: str, runs: list[StoredRun]) -> SetupSummary:
+def _summarise(study: StudyRuns, name: str, runs: list[StoredRun]) -> SetupSummary:
     states = Counter(run.state for run in runs)
     finished = [run for run in runs if run.state == "finished"]
     sample = independent_runs(finished)
@@ -114,7 +115,7 @@ def _summarise(store: Store, name: str, runs: list[StoredRun]) -> SetupSummary:
         diverged=states["diverged"],
         failed=states["failed"],
         metrics={
-            metric: Sample.of(np.array(list(metric_values(store, metric, sample).values())))
+            metric: Sample.of(np.array(list(metric_values(study, metric, sample).values())))
             for metric in metrics
         },
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,

@@ -10,9 +10,9 @@ from seedwise.comparison.measured import RunCounts, measure, results_of
 from seedwise.comparison.metrics import default_metric, find_metric
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.sentences import target_sentence
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError
 from seedwise.stats.intervals import Difference, Sample, difference_from_target
-from seedwise.store import Store
 
 __all__ = ["TargetComparison", "compare_with_target"]
 
@@ -48,11 +48,13 @@ class TargetComparison:
         return target_sentence(self)
 
 
-def compare_with_target(store: Store, setup: str, target: float, rule: Rule) -> TargetComparison:
+def compare_with_target(
+    study: StudyRuns, setup: str, target: float, rule: Rule
+) -> TargetComparison:
     """Compare a setup with a fixed number.
 
     Args:
-        store: The study.
+        study: The study.
         setup: Name of the setup.
         target: The number, in the metric's units; an accuracy as a fraction.
         rule: Its metric decides, accuracy where it names none; its margin is not looked at.
@@ -64,11 +66,11 @@ def compare_with_target(store: Store, setup: str, target: float, rule: Rule) -> 
     """
     if not np.isfinite(target):
         raise ConfigError(f"target must be a number, got {target}")
-    results, counts = results_of(store, setup)
+    results, counts = results_of(study, setup)
     finished = [run for run in results if run.state == "finished"]
     name = rule.metric or default_metric(finished)
     metric = find_metric("accuracy" if name == "matched_accuracy" else name, finished)
-    measured = measure(store, results, counts, [metric])
+    measured = measure(study, results, counts, [metric])
     values = measured.metrics[str(metric)].values
     known = values[np.isfinite(values)]
     if not len(known):
@@ -85,5 +87,5 @@ def compare_with_target(store: Store, setup: str, target: float, rule: Rule) -> 
         sample=Sample.of(known),
         difference=difference,
         outcome=outcome,
-        standing=standing(store, rule, [setup]),
+        standing=standing(study, rule, [setup]),
     )

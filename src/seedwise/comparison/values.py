@@ -8,11 +8,16 @@ from jaxtyping import Float16
 from numpy import ndarray
 
 from seedwise.comparison.metrics import BuiltInMetric, OwnMetric, ReturnedMetric, find_metric
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
 from seedwise.stats.scores import Logits, Targets
-from seedwise.store import Store, StoredRun
+from seedwise.store import StoredRun
 
-__all__ = ["keep_metric_values", "logits_in_chunks", "metric_values", "targets_of"]
+__all__ = [
+    "keep_metric_values",
+    "logits_in_chunks",
+    "metric_values",
+]
 
 _AT_ONCE = 64
 """Runs whose logits are in memory together: 64 of 5,000 predictions are 6 MB."""
@@ -21,7 +26,7 @@ _KEPT = ("accuracy", "matched_accuracy", "ranked_accuracy", "smoothed_accuracy")
 """What summaries and verdicts ask for."""
 
 
-def metric_values(store: Store, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:
+def metric_values(study: StudyRuns, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:
     """The value of a metric for each finished run, by run id.
 
     Raises:
@@ -34,43 +39,31 @@ def metric_values(store: Store, metric: str, runs: Sequence[StoredRun]) -> Mappi
     if isinstance(found, ReturnedMetric):
         return _returned(found, finished)
     key = found.key if isinstance(found, OwnMetric) else str(found)
-    known = dict(store.metric_values(key, [run.id for run in finished]))
+    known = dict(study.kept_values(key, [run.id for run in finished]))
     unknown = [run for run in finished if run.id not in known]
-    targets = targets_of(store) if unknown else np.empty(0, np.int64)
-    for some, logits in logits_in_chunks(store, unknown):
+    targets = study.targets if unknown else np.empty(0, np.int64)
+    for some, logits in logits_in_chunks(study, unknown):
         fresh = _computed(found, some, logits, targets)
-        store.put_metric_values(key, fresh)
+        study.keep_values(key, fresh)
         known |= fresh
     return known
 
 
-def keep_metric_values(store: Store) -> None:
+def keep_metric_values(study: StudyRuns) -> None:
     """Keep, in a study that may be written, what later summaries and verdicts will ask for."""
-    finished = [run for run in store.runs() if run.state == "finished"]
+    finished = [run for run in study.all if run.state == "finished"]
     with_logits = [run for run in finished if run.has_logits]
     for metric in _KEPT if with_logits else ():
-        metric_values(store, metric, with_logits)
+        metric_values(study, metric, with_logits)
 
 
 def logits_in_chunks(
-    store: Store, runs: Sequence[StoredRun]
+    study: StudyRuns, runs: Sequence[StoredRun]
 ) -> Iterator[tuple[Sequence[StoredRun], Float16[ndarray, "runs views examples classes"]]]:
     """Runs with their logits, some at a time."""
     for start in range(0, len(runs), _AT_ONCE):
         some = runs[start : start + _AT_ONCE]
-        yield some, store.logits([run.id for run in some])
-
-
-def targets_of(store: Store) -> Targets:
-    """The targets of a study.
-
-    Raises:
-        StudyError: It has none.
-    """
-    dataset = store.dataset()
-    if dataset is None:
-        raise StudyError(f"{store.path} has logits but no targets; give the study its targets")
-    return dataset.targets
+        yield some, study.logits(some)
 
 
 def _computed(

@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.scored import Scored, metric_names, repeat_values, score
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
 from seedwise.figures import in_points
 from seedwise.seeds import STREAMS
@@ -23,7 +24,7 @@ from seedwise.stats.images import ImageNoise, image_noise
 from seedwise.stats.intervals import Sample
 from seedwise.stats.savings import FEWEST_PAIRS, Signal, signal
 from seedwise.stats.variance import Estimate, VarianceSplit, split_variance, variance_of
-from seedwise.store import Store, StoredRepeat, StoredRun
+from seedwise.store import StoredRepeat, StoredRun
 
 __all__ = ["Alone", "MetricNoise", "SignalTable", "Variance", "replicates", "variance"]
 
@@ -117,7 +118,7 @@ class Variance:
 
 
 def variance(
-    store: Store,
+    study: StudyRuns,
     setup: str,
     *,
     most: int | None = None,
@@ -126,7 +127,7 @@ def variance(
     """Take the noise of a setup apart.
 
     Args:
-        store: The study.
+        study: The study.
         setup: Name of the setup.
         most: Take the first so many of the runs that share no seed; None for all of them. Each
             run is scored under a dozen metrics, which takes longest.
@@ -136,18 +137,18 @@ def variance(
         UnknownName: No such setup.
         StudyError: It has no finished run.
     """
-    runs = store.runs(setup)
+    runs = study.of(setup)
     finished = [run for run in runs if run.state == "finished"]
     if not finished:
-        raise StudyError(f"setup {setup!r} of {store.path} has no finished run; run it first")
+        raise StudyError(f"setup {setup!r} of {study.path} has no finished run; run it first")
     metrics = metric_names(finished)
     chosen = independent_runs(finished)
     ids = {run.id for run in chosen}
-    sample = score(store, chosen[:most], metrics)
-    sharing = score(store, [run for run in finished if run.id not in ids], metrics)
-    repeats = [one for one in store.repeats([r.id for r in finished]) if one.state == "finished"]
-    again = repeat_values(store, repeats, metrics)
-    dataset = store.dataset()
+    sample = score(study, chosen[:most], metrics)
+    sharing = score(study, [run for run in finished if run.id not in ids], metrics)
+    repeats = [one for one in study.repeats(finished) if one.state == "finished"]
+    again = repeat_values(study, repeats, metrics)
+    dataset = study.dataset
     whole = [*sample.runs, *sharing.runs]
     values = {
         name: np.concatenate([sample.values[name], sharing.values[name]]) for name in metrics
@@ -165,9 +166,7 @@ def variance(
         ),
         images=image_noise(sample.scores["accuracy"], sample.flips) if sample.scores else None,
         names=dataset.names if dataset else (),
-        signals=tuple(
-            _signals(store, setup, sample, store.setups() if others is None else others)
-        ),
+        signals=tuple(_signals(study, setup, sample, study.setups if others is None else others)),
     )
 
 
@@ -258,18 +257,18 @@ def _metric_noise(
 
 
 def _signals(
-    store: Store, setup: str, sample: Scored, others: Iterable[str]
+    study: StudyRuns, setup: str, sample: Scored, others: Iterable[str]
 ) -> Iterator[SignalTable]:
     """Each other setup that shares enough seeds and a metric with this one."""
     for other in others:
-        by_seed = {run.seed: run for run in store.runs(other) if run.state == "finished"}
+        by_seed = {run.seed: run for run in study.of(other) if run.state == "finished"}
         places = [i for i, run in enumerate(sample.runs) if run.seed in by_seed]
         partners = [by_seed[sample.runs[i].seed] for i in places]
         metrics = [name for name in metric_names(partners) if name in sample.values]
         if other == setup or len(places) < FEWEST_PAIRS or "accuracy" not in metrics:
             continue
         mine = {name: sample.values[name][places] for name in metrics}
-        theirs = score(store, partners, metrics).values
+        theirs = score(study, partners, metrics).values
         yield SignalTable(
             other=other,
             pairs=len(places),

@@ -23,6 +23,7 @@ from seedwise.comparison.metrics import default_metric
 from seedwise.comparison.predicted import ClassDifference, Predicted, class_differences, predicted
 from seedwise.comparison.scored import metric_names
 from seedwise.comparison.settling import Settling, settled, settled_by_rule
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.comparison.variance import SignalTable
 from seedwise.data import class_words
@@ -32,7 +33,7 @@ from seedwise.report.papers import Sampled
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import Sample
 from seedwise.stats.sequential import Decision
-from seedwise.store import Store, StoredRun
+from seedwise.store import StoredRun
 
 __all__ = ["NOISE_RUNS", "Findings"]
 
@@ -48,7 +49,7 @@ class Findings:
     The store stays open as long as this is used, and is only read.
 
     Args:
-        store: The study.
+        study: The study.
         setups: Their names, the baseline first; none for all that have a result.
         metric: The metric that decides; None for the one that was fixed, else the usual one.
 
@@ -58,10 +59,10 @@ class Findings:
     """
 
     def __init__(
-        self, store: Store, setups: Sequence[str] = (), *, metric: str | None = None
+        self, study: StudyRuns, setups: Sequence[str] = (), *, metric: str | None = None
     ) -> None:
-        self.store = store
-        self.runs: Mapping[str, Sequence[StoredRun]] = _grouped(store)
+        self.study = study
+        self.runs: Mapping[str, Sequence[StoredRun]] = study.by_setup
         self.setups = self._chosen(tuple(setups))
         self._metric = metric
 
@@ -72,7 +73,7 @@ class Findings:
         ready = [n for n, runs in self.runs.items() if any(r.state != "failed" for r in runs)]
         lacking = [name for name in setups if name not in ready]
         if lacking or not ready:
-            what = f"setup {lacking[0]!r}" if lacking else str(self.store.path)
+            what = f"setup {lacking[0]!r}" if lacking else str(self.study.path)
             raise StudyError(f"{what} has no finished run yet; there is nothing to show")
         if setups:
             return tuple(dict.fromkeys(setups))
@@ -82,7 +83,7 @@ class Findings:
     @cached_property
     def dataset(self) -> DatasetRecord | None:
         """The images; None for a study of plain metrics."""
-        return self.store.dataset()
+        return self.study.dataset
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ class Findings:
     @cached_property
     def rule(self) -> Rule:
         """How verdicts are reached."""
-        rule = fixed_rule(self.store)
+        rule = fixed_rule(self.study)
         return rule if self._metric is None else replace(rule, metric=self._metric)
 
     @cached_property
@@ -100,12 +101,12 @@ class Findings:
         """Each setup against the first; empty for one setup."""
         if len(self.setups) < 2:
             return ()
-        return compare_several(self.store, self.setups, self.rule)
+        return compare_several(self.study, self.setups, self.rule)
 
     @cached_property
     def stopping(self) -> StoppingRule | None:
         """The study's stopping rule."""
-        return StoppingRule.of(self.store)
+        return StoppingRule.of(self.study)
 
     @cached_property
     def decisions(self) -> Mapping[str, Decision]:
@@ -113,7 +114,7 @@ class Findings:
         rule = self.stopping
         if rule is None or rule.baseline not in self.setups:
             return {}
-        found = decisions(self.store, rule)
+        found = decisions(self.study, rule)
         return {name: each for name, each in found.items() if name in self.setups and each.n}
 
     @cached_property
@@ -139,7 +140,7 @@ class Findings:
             runs = self.finished(name)
             known = self._compared(name, metric)
             if known is None:
-                by_id = metric_values(self.store, metric, runs) if runs else {}
+                by_id = metric_values(self.study, metric, runs) if runs else {}
                 known = {run.seed: by_id[run.id] for run in runs}
             found[name] = {run.seed: known[run.seed] for run in runs}
         return found
@@ -203,7 +204,7 @@ class Findings:
         """Where the noise of each setup with a finished run comes from, in the first runs."""
         first, *others = self.setups
         return tuple(
-            variance(self.store, name, most=NOISE_RUNS, others=others if name == first else ())
+            variance(self.study, name, most=NOISE_RUNS, others=others if name == first else ())
             for name in self.setups
             if self.finished(name)
         )
@@ -216,7 +217,7 @@ class Findings:
     @cached_property
     def predicted(self) -> Mapping[str, Predicted]:
         """What each setup's runs predicted; without setups whose runs have no predictions."""
-        found = {name: predicted(self.store, name, self.runs[name]) for name in self.setups}
+        found = {name: predicted(self.study, name, self.runs[name]) for name in self.setups}
         return {name: each for name, each in found.items() if each is not None}
 
     @cached_property
@@ -236,10 +237,3 @@ class Findings:
                 confidence=each.rule.confidence,
             )
         return found
-
-
-def _grouped(store: Store) -> Mapping[str, Sequence[StoredRun]]:
-    groups: dict[str, list[StoredRun]] = {name: [] for name in store.setups()}
-    for run in store.runs():
-        groups[run.setup].append(run)
-    return groups

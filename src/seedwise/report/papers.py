@@ -10,11 +10,11 @@ from scipy.special import stdtrit
 
 from seedwise.comparison import SetupSummary, summarise
 from seedwise.comparison.independent import independent_runs
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.errors import DataError
 from seedwise.figures import in_points, spread
 from seedwise.stats.intervals import Sample
-from seedwise.store import Store
 
 __all__ = ["Cell", "Row", "Sampled", "escaped_markdown", "paper_table", "table_rows"]
 
@@ -95,11 +95,11 @@ class Sampled:
         )
 
 
-def table_rows(store: Store, metrics: Sequence[str], *, confidence: float) -> tuple[Row, ...]:
+def table_rows(study: StudyRuns, metrics: Sequence[str], *, confidence: float) -> tuple[Row, ...]:
     """The rows of a table of all setups of a study that have a finished run.
 
     Args:
-        store: The study.
+        study: The study.
         metrics: Names of the metrics; none for those of the study's summary.
         confidence: Coverage of the intervals, in (0, 1).
 
@@ -110,25 +110,27 @@ def table_rows(store: Store, metrics: Sequence[str], *, confidence: float) -> tu
     """
     if not 0 < confidence < 1:
         raise DataError(f"confidence must be between 0 and 1, got {confidence}")
-    setups = [setup for setup in summarise(store).setups if setup.finished]
+    setups = [setup for setup in summarise(study).setups if setup.finished]
     if not setups:
-        raise DataError(f"{store.path} has no finished run; there is nothing to put into a table")
+        raise DataError(f"{study.path} has no finished run; there is nothing to put into a table")
     return tuple(
         Sampled(
             setup=setup.name,
             finished=setup.finished - setup.sharing,
             diverged=setup.diverged,
-            samples=_samples(store, setup, metrics),
+            samples=_samples(study, setup, metrics),
         ).row(confidence)
         for setup in setups
     )
 
 
-def _samples(store: Store, setup: SetupSummary, metrics: Sequence[str]) -> Mapping[str, Sample]:
+def _samples(
+    study: StudyRuns, setup: SetupSummary, metrics: Sequence[str]
+) -> Mapping[str, Sample]:
     if not metrics:
         return setup.metrics
-    runs = independent_runs(run for run in store.runs(setup.name) if run.state == "finished")
-    values = {name: list(metric_values(store, name, runs).values()) for name in metrics}
+    runs = independent_runs(run for run in study.of(setup.name) if run.state == "finished")
+    values = {name: list(metric_values(study, name, runs).values()) for name in metrics}
     return {name: Sample.of(np.array(found)) for name, found in values.items()}
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from seedwise.comparison import Rule, StoppingRule
 from seedwise.comparison.metrics import OwnMetric, ReturnedMetric, default_metric, find_metric
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.errors import SeedwiseError
 from seedwise.records import RunRecord
@@ -137,20 +138,21 @@ class PairedSoFar:
 
     def _read(self) -> None:
         """Take in all that is stored. Which metrics there are, the first finished run says."""
+        study = StudyRuns(self._store)
         runs = [
             run
-            for run in self._store.runs()
+            for run in study.all
             if run.setup in self._setups and run.seed in self._seeds and run.state != "failed"
         ]
         finished = [run for run in runs if run.state == "finished"]
         if not finished:
             return
-        dataset = self._store.dataset()
+        dataset = study.dataset
         self._targets = None if dataset is None else dataset.targets
         self._classes = 0 if dataset is None else len(dataset.classes)
         try:
             self._metrics = _metrics(finished, self._rule)
-            known = [metric_values(self._store, str(each), finished) for each in self._metrics]
+            known = [metric_values(study, str(each), finished) for each in self._metrics]
         except SeedwiseError:  # what cannot be compared is told by `compare`, at the end
             self._metrics, known = (), []
         chance = self._by_chance()

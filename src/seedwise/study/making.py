@@ -22,6 +22,7 @@ from seedwise.comparison.beforehand import (
     refuse_other_judges,
     with_margin,
 )
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import keep_metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.seeds import Seed
@@ -141,14 +142,14 @@ def make_missing(
         _warn_of_network(path, tell)
         stopping = until.stopping
         if stopping is not None:
-            stopping.check(store)
+            stopping.check(StudyRuns(store))
         references = data.references(store, setups.values(), tell)
         for name, setup in setups.items():
             store.add_setup(name, setup)
         _fix_plan(store, tuple(setups), until, rule)
         results = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
         plan = Plan.of(tuple(setups), until.seeds, stored=results)
-        planned = plan.as_event() if stopping is None else most_runs(store, stopping)
+        planned = plan.as_event() if stopping is None else most_runs(StudyRuns(store), stopping)
         tell(planned)
         if planned.missing:
             place = Place.of(store, tuple(setups.values()), device, executor, runs=planned.missing)
@@ -170,11 +171,11 @@ def make_missing(
             looks = None
             if stopping is None:
                 looks = PairedSoFar(
-                    store, fixed_rule(store), tuple(setups), until.seeds, until.baseline
+                    store, fixed_rule(StudyRuns(store)), tuple(setups), until.seeds, until.baseline
                 )
             _make(store, orders, executor, tell, looks)
-        keep_metric_values(store)
-        return summarise(store)
+        keep_metric_values(StudyRuns(store))
+        return summarise(StudyRuns(store))
 
 
 def _wanted_runs(
@@ -206,8 +207,8 @@ def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | No
         stop = None if until.stopping is None else until.stopping.to_json()
         store.fix_choice(PLAN, plan_of(setups, until.planned, rule or Rule(), stop=stop))
         return
-    wanted = with_margin(rule, plan and plan.get("stop")) if rule else fixed_rule(store)
-    changes = changed_rule(fixed_rule(store), wanted)
+    wanted = with_margin(rule, plan and plan.get("stop")) if rule else fixed_rule(StudyRuns(store))
+    changes = changed_rule(fixed_rule(StudyRuns(store)), wanted)
     if changes:
         raise StudyError(
             f"{store.path} has runs under another rule of verdict: {'; '.join(changes)}; use "

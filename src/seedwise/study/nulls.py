@@ -10,6 +10,7 @@ from typing import Self
 from seedwise.comparison import NullComparisons
 from seedwise.comparison.nulls import Judge, judge_nulls, t_judge
 from seedwise.comparison.scored import metric_names
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.seeds import Seed
@@ -112,9 +113,9 @@ class Nulls:
         Raises:
             StudyError: No run has finished.
         """
-        with Store.open(self.path, readonly=True) as store:
+        with StudyRuns.open(self.path) as study:
             metrics = metric_names(
-                [run for run in store.runs(self.setup) if run.state == "finished"]
+                [run for run in study.of(self.setup) if run.state == "finished"]
             )
             if not metrics:
                 raise StudyError(
@@ -123,7 +124,7 @@ class Nulls:
                 )
             twin = next((name for name in self.setups if name != self.setup), None)
             return judge_nulls(
-                store,
+                study,
                 self.setup,
                 twin,
                 self.sets,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from seedwise.comparison import RepeatComparison
 from seedwise.comparison.repeat import compare_repeat
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
@@ -82,4 +83,4 @@ def repeat_run(
     keep_targets(store, record, source=f"returned by {setup.train}")
     repeat = store.add_repeat(run.id, record, ended_at=datetime.now(UTC))
     watch(Finished(stored=1, failed=0))
-    return compare_repeat(store, run, repeat)
+    return compare_repeat(StudyRuns(store), run, repeat)

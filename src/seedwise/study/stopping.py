@@ -6,6 +6,7 @@ from itertools import islice
 
 from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.stopping import TRIES, left_out
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.records import State
 from seedwise.seeds import Seed
 from seedwise.stats.sequential import Decision
@@ -76,7 +77,7 @@ class StoppingOrders:
         self._done = {(run.setup, run.seed) for run in runs if run.state != "failed"}
         self._out = left_out(runs)
         before = self._decisions
-        self._decisions = decisions(self._store, self._rule)
+        self._decisions = decisions(StudyRuns(self._store), self._rule)
         for name, found in self._decisions.items():
             if found.n and (name not in before or found.n > before[name].n):
                 seen = interim_of(self._rule, name, found)
@@ -111,12 +112,12 @@ class StoppingOrders:
         return self._failing[setup] >= _HOPELESS
 
 
-def most_runs(store: Store, rule: StoppingRule) -> Planned:
+def most_runs(study: StudyRuns, rule: StoppingRule) -> Planned:
     """What the rule may take at most, from what is stored."""
     names = (rule.baseline, *rule.candidates)
-    open_ = [name for name, found in decisions(store, rule).items() if found.reason == "running"]
+    open_ = [name for name, found in decisions(study, rule).items() if found.reason == "running"]
     going = {rule.baseline, *open_} if open_ else set[str]()
-    runs = store.runs()
+    runs = study.all
     have = Counter(run.setup for run in runs if run.state != "failed")
     cap = rule.stop.max_runs
     most = {name: max(cap or 0, have[name]) if name in going else have[name] for name in names}

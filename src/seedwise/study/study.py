@@ -28,6 +28,7 @@ from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.nulls import Judge
 from seedwise.comparison.planning import Planning, plan_from_pilot
 from seedwise.comparison.question import Question
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split
 from seedwise.errors import MissingPackage
 from seedwise.seeds import Seed
@@ -168,14 +169,14 @@ class Study:
 
     def decisions(self) -> Mapping[str, Decision]:
         """What the study's stopping rule says of each candidate; empty for a study without one."""
-        with Store.open(self.path, readonly=True) as store:
-            rule = StoppingRule.of(store)
-            return {} if rule is None else decisions(store, rule)
+        with StudyRuns.open(self.path) as study:
+            rule = StoppingRule.of(study)
+            return {} if rule is None else decisions(study, rule)
 
     def summary(self) -> Summary:
         """What the study holds: for each setup the runs, their means and standard deviations."""
-        with Store.open(self.path, readonly=True) as store:
-            return summarise(store)
+        with StudyRuns.open(self.path) as study:
+            return summarise(study)
 
     def compare(
         self,
@@ -202,8 +203,8 @@ class Study:
             paired: Compare runs of the same seed with each other. Usually where most seeds are
                 shared.
         """
-        with Store.open(self.path, readonly=True) as store:
-            return compare(store, a, b, _rule(store, metric, margin, confidence, paired))
+        with StudyRuns.open(self.path) as study:
+            return compare(study, a, b, _rule(study, metric, margin, confidence, paired))
 
     def compare_several(
         self,
@@ -227,10 +228,10 @@ class Study:
             confidence: As in `compare`.
             paired: As in `compare`.
         """
-        with Store.open(self.path, readonly=True) as store:
-            rule = _rule(store, metric, margin, confidence, paired)
-            names = tuple(setups) or tuple(store.setups())
-            return compare_several(store, names, rule, against=against, correction=correction)
+        with StudyRuns.open(self.path) as study:
+            rule = _rule(study, metric, margin, confidence, paired)
+            names = tuple(setups) or tuple(study.setups)
+            return compare_several(study, names, rule, against=against, correction=correction)
 
     def compare_with_target(
         self,
@@ -248,9 +249,9 @@ class Study:
             metric: The metric that it is of; usually accuracy.
             confidence: As in `compare`.
         """
-        with Store.open(self.path, readonly=True) as store:
-            rule = _rule(store, metric, None, confidence, None)
-            return compare_with_target(store, setup, target, rule)
+        with StudyRuns.open(self.path) as study:
+            rule = _rule(study, metric, None, confidence, None)
+            return compare_with_target(study, setup, target, rule)
 
     def plan(
         self,
@@ -286,8 +287,8 @@ class Study:
             max_runs=max_runs,
             seed=seed,
         )
-        with Store.open(self.path, readonly=True) as store:
-            return plan_from_pilot(store, setups, question)
+        with StudyRuns.open(self.path) as study:
+            return plan_from_pilot(study, setups, question)
 
     def variance(self, setup: str) -> Variance:
         """Where the run-to-run noise of a setup comes from, as far as its stored runs can tell.
@@ -295,8 +296,8 @@ class Study:
         Args:
             setup: Name of the setup.
         """
-        with Store.open(self.path, readonly=True) as store:
-            return variance(store, setup)
+        with StudyRuns.open(self.path) as study:
+            return variance(study, setup)
 
     def report(
         self,
@@ -321,9 +322,9 @@ class Study:
         from seedwise.report.page import report_html
         from seedwise.study.thumbnails import thumbnails
 
-        with Store.open(self.path, readonly=True) as store:
-            pictures = thumbnails(store, self._data.cache)
-            page = report_html(store, setups, metric=metric, thumbnails=pictures)
+        with StudyRuns.open(self.path) as study:
+            pictures = thumbnails(study, self._data.cache)
+            page = report_html(study, setups, metric=metric, thumbnails=pictures)
         file = Path(path)
         file.write_text(page, encoding="utf-8")
         return file
@@ -344,8 +345,8 @@ class Study:
         from seedwise.report.charts import chart
         from seedwise.report.findings import Findings
 
-        with Store.open(self.path, readonly=True) as store:
-            return chart(kind, Findings(store, setups, metric=metric))
+        with StudyRuns.open(self.path) as study:
+            return chart(kind, Findings(study, setups, metric=metric))
 
     def repeat(
         self,
@@ -433,8 +434,8 @@ class Study:
             import pandas
         except ModuleNotFoundError:
             raise MissingPackage("pandas", "Study.runs()", extra="pandas") from None
-        with Store.open(self.path, readonly=True) as store:
-            table = run_table(store)
+        with StudyRuns.open(self.path) as study:
+            table = run_table(study)
         return pandas.DataFrame(table.rows, columns=list(table.columns))
 
     def __repr__(self) -> str:
@@ -446,7 +447,7 @@ class Study:
 
 
 def _rule(
-    store: Store,
+    study: StudyRuns,
     metric: str | None,
     margin: float | None,
     confidence: float | None,
@@ -455,7 +456,7 @@ def _rule(
     """The rule that was fixed, with what is said instead."""
     said = {"metric": metric, "margin": margin, "confidence": confidence, "paired": paired}
     given = {name: value for name, value in said.items() if value is not None}
-    return replace(fixed_rule(store), **given)
+    return replace(fixed_rule(study), **given)
 
 
 def _ignore(event: Event) -> None:

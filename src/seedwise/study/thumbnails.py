@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import DataError
 from seedwise.report.page import Pictures, Thumbnails
 from seedwise.setups import BUILT_IN
-from seedwise.store import Store
 
 if TYPE_CHECKING:
     from seedwise.data.cache import Cached
@@ -22,20 +22,20 @@ _TINY = 48
 """Images smaller than this are magnified without smoothing, and kept as PNG."""
 
 
-def thumbnails(store: Store, cache: Path | None) -> Thumbnails:
+def thumbnails(study: StudyRuns, cache: Path | None) -> Thumbnails:
     """What gives small pictures of a study's images, where their decoded pixels are at hand.
 
     Nothing is fetched or decoded for it: a report is written in seconds or says why it has no
     pictures.
 
     Args:
-        store: The study.
+        study: The study.
         cache: Where decoded pixels are kept; None for the user's cache folder.
     """
 
     def give(names: Sequence[str]) -> Pictures:
         try:
-            cached = _kept(store, cache)
+            cached = _kept(study, cache)
         except DataError as error:
             return Pictures(files={}, missing=str(error))
         if cached is None:
@@ -49,13 +49,13 @@ def thumbnails(store: Store, cache: Path | None) -> Thumbnails:
     return give
 
 
-def _kept(store: Store, cache: Path | None) -> "Cached | None":
+def _kept(study: StudyRuns, cache: Path | None) -> "Cached | None":
     """The decoded pixels of the study's dataset, at one of the sizes that its setups use."""
     from seedwise.data import cache_folder
     from seedwise.data.cache import kept_cache
 
-    dataset = store.dataset()
-    sizes = {setup.pixels for setup in store.setups().values() if setup.train == BUILT_IN}
+    dataset = study.dataset
+    sizes = {setup.pixels for setup in study.setups.values() if setup.train == BUILT_IN}
     if dataset is None or not sizes:
         return None
     folder = cache_folder(cache) / "pixels"

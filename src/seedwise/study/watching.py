@@ -8,10 +8,11 @@ from typing import Literal
 
 from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.beforehand import fixed_rule
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
 from seedwise.locks import Holder
 from seedwise.seeds import Seed
-from seedwise.store import PLAN, Store
+from seedwise.store import Store
 from seedwise.study.claim import beside, network_file_system, worker
 from seedwise.study.events import Compared, Looked, Planned
 from seedwise.study.interim import PairedSoFar, interim_of
@@ -130,18 +131,19 @@ def as_stored(path: Path) -> Sight:
         StudyError: There is no such file, or it cannot be read.
     """
     with Store.open(path, readonly=True) as store:
-        runs, plan, rule = store.runs(), store.choice(PLAN), StoppingRule.of(store)
+        study = StudyRuns(store)
+        runs, plan, rule = study.all, study.plan, StoppingRule.of(study)
         results = {(run.setup, run.seed) for run in runs if run.state != "failed"}
         missing = set[tuple[str, Seed]]()
         events: list[Looked | Compared] = []
         if rule is not None:
-            planned = most_runs(store, rule)
-            for name, each in decisions(store, rule).items():
+            planned = most_runs(study, rule)
+            for name, each in decisions(study, rule).items():
                 if each.n:
                     interim = interim_of(rule, name, each)
                     events.append(Looked(setup=name, decision=each, interim=interim))
         else:
-            names = tuple(store.setups())
+            names = tuple(study.setups)
             seeds = {Seed.parse(seed) for seed in plan["seeds"]} if plan else set[Seed]()
             wanted = {(name, seed) for name in plan["setups"] for seed in seeds} if plan else set()
             missing = wanted - results
@@ -150,7 +152,7 @@ def as_stored(path: Path) -> Sight:
             )
             if names:
                 seeds |= {seed for _, seed in results}
-                looks = PairedSoFar(store, fixed_rule(store), names, seeds, names[0])
+                looks = PairedSoFar(store, fixed_rule(study), names, seeds, names[0])
                 events += [Compared(interim=interim) for interim in looks.now()]
     progress = Progress(lambda: [run for run in runs if run.setup in planned.setups])
     for event in (planned, *events):

@@ -52,7 +52,7 @@ def chart(kind: str, found: Findings) -> Chart:
     """
     drawn = charts(kind, found)
     if not drawn:
-        raise StudyError(f"{found.store.path} has no chart of {kind!r}: {KINDS[kind].needs}")
+        raise StudyError(f"{found.study.path} has no chart of {kind!r}: {KINDS[kind].needs}")
     return drawn[0]
 
 

@@ -31,7 +31,7 @@ def lost_section(found: Findings) -> Section:
 
 def setups_section(found: Findings) -> Section:
     """The setups, as what differs from the baseline, and whole."""
-    setups = found.store.setups()
+    setups = found.study.setups
     first = setups[found.setups[0]]
     blocks = list[Block]()
     if len(found.setups) > 1:
@@ -68,13 +68,13 @@ def origin_section(found: Findings) -> Section:
 
 
 def _origin(found: Findings) -> Iterator[Block]:
-    store, dataset = found.store, found.dataset
+    study, dataset = found.study, found.dataset
     runs = [run for name in found.setups for run in found.runs[name] if run.state != "failed"]
     ends = [run.ended_at for run in runs]
     facts = [
         (
             "study file",
-            f"made {store.facts.created:%Y-%m-%d %H:%M} UTC by seedwise {store.facts.seedwise}",
+            f"made {study.facts.created:%Y-%m-%d %H:%M} UTC by seedwise {study.facts.seedwise}",
         ),
         (
             "first and last run",

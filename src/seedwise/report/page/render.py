@@ -16,6 +16,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split
 from seedwise.report.charts.theme import THEMES
 from seedwise.report.findings import Findings
@@ -33,7 +34,6 @@ from seedwise.report.page.verdicts import (
     trace_section,
     verdict_section,
 )
-from seedwise.store import Store
 
 __all__ = ["report_html"]
 
@@ -41,7 +41,7 @@ _FOLDER = files("seedwise.report.page")
 
 
 def report_html(
-    store: Store,
+    study: StudyRuns,
     setups: Sequence[str] = (),
     *,
     metric: str | None = None,
@@ -52,7 +52,7 @@ def report_html(
     The same study gives the same page, to the byte.
 
     Args:
-        store: The study, which is only read.
+        study: The study, which is only read.
         setups: Their names, the baseline first; none for all that have a result.
         metric: The metric that decides; None for the one that was fixed, else the usual one.
         thumbnails: Where pictures of images come from; None for none.
@@ -62,7 +62,7 @@ def report_html(
         StudyError: There is no result to show.
         ConfigError: The runs have several metrics, and none was chosen.
     """
-    found = Findings(store, setups, metric=metric)
+    found = Findings(study, setups, metric=metric)
     sections = _sections(found, thumbnails)
     drawn = [block.chart for part in sections for block in part.blocks if isinstance(block, Drawn)]
     scripts = (_text("vega.js"), _text("report.js"))
@@ -71,8 +71,8 @@ def report_html(
         _environment()
         .get_template("report.html")
         .render(
-            title=f"{store.path.name}: seedwise report",
-            study=store.path.name,
+            title=f"{study.path.name}: seedwise report",
+            study=study.path.name,
             dataset=_described(found),
             sections=sections,
             specs=_in_script([chart.page_spec() for chart in drawn]),
@@ -80,7 +80,7 @@ def report_html(
             scripts=scripts,
             style=style,
             policy=_policy(scripts, style),
-            seedwise=store.facts.seedwise,
+            seedwise=study.facts.seedwise,
         )
     )
 

@@ -1,0 +1,62 @@
+"""A study is read once: how often its rows are asked for is counted."""
+
+import pytest
+
+from helpers.studies import Studies, runs_of
+from seedwise import Study
+from seedwise.comparison.study_runs import StudyRuns
+from seedwise.errors import StudyError, UnknownName
+from seedwise.store import Store
+
+SETUPS = {"base": runs_of(1.0), "one": runs_of(1.6), "two": runs_of(1.1)}
+
+
+@pytest.fixture
+def study(tmp_path):
+    with Studies(tmp_path).make(SETUPS) as store:
+        return Study(store.path)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The arguments of each call of Store.runs."""
+    calls = []
+    read = Store.runs
+
+    def counted(self, setup=None):
+        calls.append(setup)
+        return read(self, setup)
+
+    monkeypatch.setattr(Store, "runs", counted)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda study: study.compare("base", "one"),
+        lambda study: study.compare_several(),
+        lambda study: study.compare_with_target("base", 0.5),
+        lambda study: study.summary(),
+        lambda study: study.variance("base"),
+        lambda study: study.plan("base", "one"),
+        lambda study: study.report(study.path.with_suffix(".html")),
+    ],
+)
+def test_whatever_is_asked_of_a_study_reads_its_runs_once(study, reads, look):
+    look(study)
+    assert reads == [None]
+
+
+def test_the_runs_of_a_setup_are_found_by_its_name(study):
+    with StudyRuns.open(study.path) as runs:
+        assert [run.setup for run in runs.of("one")] == ["one"] * 6
+        assert len(runs.all) == 18
+        with pytest.raises(UnknownName, match="unknown setup 'on'"):
+            runs.of("on")
+
+
+def test_a_study_of_plain_metrics_has_no_targets(tmp_path):
+    Store.open(tmp_path / "plain.db", create=True).close()
+    with StudyRuns.open(tmp_path / "plain.db") as runs, pytest.raises(StudyError, match="targets"):
+        _ = runs.targets
