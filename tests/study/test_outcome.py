@@ -14,7 +14,8 @@ def test_predictions_become_one_view_of_float16_logits():
     assert record.state == "finished"
     assert record.views == ("original",)
     assert record.seconds == 2.0
-    np.testing.assert_array_equal(record.logits, logits.astype(np.float16)[None])
+    wanted = logits - logits.max(axis=-1, keepdims=True)
+    np.testing.assert_array_equal(record.logits, wanted.astype(np.float16)[None])
     np.testing.assert_array_equal(record.targets, targets)
 
 
@@ -32,7 +33,7 @@ def test_a_probability_of_zero_is_kept_as_the_floor():
     assert record.logits[0, 0, 1] == np.float16(LOGIT_FLOOR)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e6])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_prediction_that_is_not_finite_makes_the_run_diverged(bad):
     record = as_record({"predictions": np.array([[0.0, bad]])}, seconds=0.0)
     assert (record.state, record.logits) == ("diverged", None)
@@ -56,7 +57,8 @@ def test_tensors_are_taken_as_a_model_gives_them(kind):
     labels = torch.tensor([0, 1, 2, 0])
     outcome = {"predictions": logits, "targets": labels, "loss": logits.square().mean()}
     record = as_record(outcome, seconds=0.0)
-    wanted = logits.detach().float().numpy().astype(np.float16)
+    wanted = logits.detach().float().numpy()
+    wanted = (wanted - wanted.max(axis=-1, keepdims=True)).astype(np.float16)
     np.testing.assert_array_equal(record.logits[0], wanted)
     assert record.metrics["loss"] > 0
     assert as_record(torch.tensor(0.5), seconds=0.0).metrics == {"value": 0.5}
@@ -75,6 +77,8 @@ def test_metrics_may_come_with_predictions():
 @pytest.mark.parametrize(
     ("outcome", "message"),
     [
+        ({"accuracy": 1.001}, "must be a fraction"),
+        ({"accuracy": -0.001}, "must be a fraction"),
         ({"accuracy": 93.1}, r"accuracy must be a fraction from 0 to 1, got 93\.1"),
         ({"predictions": np.zeros((3, 4)), "f1": "x"}, "'predictions': ndarray, 'f1': str"),
         (None, "must return predictions, metrics or a number, got NoneType;"),

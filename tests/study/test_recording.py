@@ -19,6 +19,10 @@ def logits(seed):
     return np.random.default_rng(seed).normal(size=(50, 5))
 
 
+def kept(rows):
+    return (rows - rows.max(axis=-1, keepdims=True)).astype(np.float16)
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "study.db"
@@ -33,7 +37,7 @@ def test_recorded_predictions_are_compared_like_any(path):
     assert Study(path).compare("b", "b", metric="f1").contrasts["f1"].sample_a.mean == 0.5
     with Store.open(path, readonly=True) as store:
         assert {setup.train for setup in store.setups().values()} == {ELSEWHERE}
-        np.testing.assert_array_equal(store.logits([1])[0, 0], logits(0).astype(np.float16))
+        np.testing.assert_array_equal(store.logits([1])[0, 0], kept(logits(0)))
 
 
 def test_metrics_alone_are_enough(path):
@@ -136,9 +140,7 @@ def test_many_jobs_may_record_at_once_from_the_first_moment(tmp_path):
         assert sorted(found) == list(range(160))
         for seed, run in found.items():
             assert run.setup == f"s{seed // 20 % 2}"
-            np.testing.assert_array_equal(
-                store.logits([run.id])[0, 0], logits(seed).astype(np.float16)
-            )
+            np.testing.assert_array_equal(store.logits([run.id])[0, 0], kept(logits(seed)))
     for i in range(STUDIES):
         with Store.open(tmp_path / f"study{i}.db", readonly=True) as store:
             assert {run.seed.init for run in store.runs()} == set(range(8))

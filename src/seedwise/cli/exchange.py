@@ -37,7 +37,7 @@ _output = click.option(
 @click.option(
     "--predictions",
     type=click.Path(path_type=Path),
-    help="File of logits: .npy, or .npz with `predictions` and perhaps `targets`.",
+    help="File of logits or probabilities: .npy, or .npz with `predictions`, perhaps `targets`.",
 )
 @click.option(
     "--targets",
@@ -82,6 +82,7 @@ def record(
         targets=with_them,
         metrics=_parse_metrics(metrics or ""),
         seconds=seconds,
+        watch=lambda event: click.echo(f"note: {event.text}", err=True),
     )
 
 

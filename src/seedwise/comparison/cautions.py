@@ -21,6 +21,7 @@ def cautions(found: Comparison) -> tuple[str, ...]:
     """One sentence for each thing to know, the weightiest first."""
     return (
         *_standing(found),
+        *_disputed(found),
         *_diverged(found),
         *_too_few(found),
         *_disagreement(found),
@@ -33,6 +34,18 @@ def cautions(found: Comparison) -> tuple[str, ...]:
 def _standing(found: Comparison) -> Iterator[str]:
     if not found.standing.confirmatory:
         yield f"Exploratory, error rates are not kept: {'; '.join(found.standing.reasons)}."
+
+
+def _disputed(found: Comparison) -> Iterator[str]:
+    for setup in (found.a, found.b):
+        if setup.disputes:
+            seeds = tuple(dict.fromkeys(str(each.seed) for each in setup.disputes))
+            several = f" and {len(seeds) - 1} more" if len(seeds) > 1 else ""
+            yield (
+                f"The metrics that came with runs of {setup.name} are not those of their "
+                f"predictions, which decide: seed {seeds[0]}{several}, {setup.disputes[0]}. Check "
+                "that predictions and targets are of the same examples in the same order."
+            )
 
 
 def _diverged(found: Comparison) -> Iterator[str]:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int16
 from numpy import ndarray
 
+from seedwise.comparison.claims import Dispute, disputes
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.metrics import Metric
 from seedwise.comparison.study_runs import StudyRuns
@@ -31,6 +32,7 @@ class RunCounts:
         failed: Seeds of which every try failed so far: the machine's fault, no result.
         seconds: Mean wall time of a finished run; 0 for none.
         sharing: Results that are left out, as they share a seed of some stream with another.
+        disputes: Metrics that came beside a run's predictions and that these do not bear out.
     """
 
     name: str
@@ -39,6 +41,7 @@ class RunCounts:
     failed: int
     seconds: float
     sharing: int = 0
+    disputes: tuple[Dispute, ...] = ()
 
     @property
     def results(self) -> int:
@@ -103,7 +106,14 @@ def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts
         failed=len(failed),
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
         sharing=len(stored) - len(results),
+        disputes=tuple(each for run in finished for each in _disputes(store, run)),
     )
+
+
+def _disputes(store: Store, run: StoredRun) -> tuple[Dispute, ...]:
+    if not (run.has_logits and run.metrics):
+        return ()
+    return disputes(run.seed, run.metrics, lambda name: metric_values(store, name, [run])[run.id])
 
 
 def measure(

@@ -11,6 +11,7 @@ from seedwise.study.interim import Interim
 __all__ = [
     "Compared",
     "DataProgress",
+    "Doubt",
     "EpochDone",
     "Event",
     "Finished",
@@ -129,9 +130,15 @@ class Notice:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt(Notice):
+    """A notice about the results themselves: where nobody watches, it is a warning."""
+
+
 Event = (
     DataProgress
     | Notice
+    | Doubt
     | Planned
     | RunStarted
     | StepsDone

@@ -29,13 +29,13 @@ from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import PLAN, Store, StoredRun
 from seedwise.study.claim import claimed, network_file_system
-from seedwise.study.events import Compared, Event, Finished, Notice, RunStored, Watch
+from seedwise.study.events import Compared, Doubt, Event, Finished, Notice, RunStored, Watch
 from seedwise.study.executor import Executor
 from seedwise.study.executors import kept_here
 from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
 from seedwise.study.given import GivenData
 from seedwise.study.interim import PairedSoFar
-from seedwise.study.keeping import stored_event
+from seedwise.study.keeping import doubts_about, stored_event
 from seedwise.study.live import publishing
 from seedwise.study.orders import ListedOrders, Orders, Place, as_job
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
@@ -229,9 +229,12 @@ def _make(
             if record.targets is None or not np.array_equal(record.targets, known):
                 keep_targets(store, record, source=f"returned by {job.setup.train}")
                 known = record.targets if record.targets is not None else known
+            doubts = doubts_about(store, job.name, job.seed, record)
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
             tell(stored_event(job, record))
+            for doubt in doubts:
+                tell(doubt)
             for interim in looks.add(job.name, job.seed, record) if looks else ():
                 tell(Compared(interim=interim))
             orders.ended(job, record.state)
@@ -248,6 +251,8 @@ class Complain:
         """Remember an error; warn of it at the end."""
         if isinstance(event, RunStored) and event.state == "failed":
             self._error = f"setup {event.setup!r} with seed {event.seed}: {event.error}"
+        if isinstance(event, Doubt):
+            warnings.warn(event.text, stacklevel=1 + _frames_of_ours())
         if isinstance(event, Finished) and event.failed:
             tries = "1 try" if event.failed == 1 else f"{event.failed} tries"
             text = f"{tries} failed; the last was {self._error}"

@@ -15,21 +15,21 @@ from numpy import ndarray
 from seedwise.errors import DataError
 from seedwise.figures import in_points
 from seedwise.records import VIEWS, RunRecord
+from seedwise.study.predictions import LOGIT_FLOOR, as_logits
 
 __all__ = ["LOGIT_FLOOR", "as_record"]
 
-LOGIT_FLOOR = -1e4
-"""Log-probabilities below this, -inf among them, are kept as this: float16 ends at -65504."""
+_ROUNDING = 1e-5
+"""How far past 0 or 1 a fraction may be for want of digits: float32 has 1.0000001 for 1."""
 
 
 def as_record(outcome: Any, *, seconds: float) -> RunRecord:
     """The record of a run from what its training function returned.
 
     Args:
-        outcome: A mapping with `predictions` (logits or log-probabilities; examples x classes, or
-            views x examples x classes; any float dtype, kept as float16), perhaps `targets`, and
-            any metrics besides; or a mapping of metric names to numbers; or one number, kept as
-            the metric `value`. Arrays and numbers may be torch's tensors, wherever they are.
+        outcome: A mapping with `predictions` (as `predictions.as_logits` takes them), perhaps
+            `targets`, and any metrics besides; or a mapping of metric names to numbers; or one
+            number, kept as the metric `value`. Arrays and numbers may be torch's tensors.
         seconds: Wall time of the run.
 
     Returns:
@@ -43,11 +43,11 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
     predictions, targets = returned.pop("predictions", None), returned.pop("targets", None)
     metrics = _as_metrics(returned, outcome, needed=predictions is None)
     bad = [f"{name} was {value}" for name, value in metrics.items() if not math.isfinite(value)]
-    logits = None if predictions is None else _as_logits(predictions)
+    logits, kind = (None, None) if predictions is None else as_logits(predictions)
     if logits is not None:
         targets = _as_targets(targets, logits)
         if not np.isfinite(logits).all():
-            bad.insert(0, "a prediction was not finite in float16")
+            bad.insert(0, "a prediction was not finite")
     kept = None if bad else logits
     return RunRecord(
         state="diverged" if bad else "finished",
@@ -55,7 +55,7 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
         views=() if kept is None else _views(len(kept)),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         seconds=seconds,
-        made_by=_made_by(),
+        made_by=_made_by() | ({} if kind is None else {"predictions": kind}),
         error=bad[0] if bad else None,
         targets=None if logits is None else targets,
     )
@@ -71,13 +71,19 @@ def _as_metrics(values: Mapping[Any, Any], outcome: Any, *, needed: bool) -> dic
             "{'accuracy': 0.93} or 0.93"
         )
     metrics = {str(name): float(value) for name, value in values.items()}
-    for name, value in metrics.items():
-        if in_points(name) and (value < 0 or value > 1):
-            raise DataError(
-                f"{name} must be a fraction from 0 to 1, got {value:g}; "
-                "divide it by 100, or give it another name"
-            )
-    return metrics
+    return {name: _fraction(name, value) for name, value in metrics.items()}
+
+
+def _fraction(name: str, value: float) -> float:
+    """A metric's value; of an accuracy within 0 and 1, and NaN as it is."""
+    if not in_points(name) or not (value < 0 or value > 1):
+        return value
+    if -_ROUNDING <= value <= 1 + _ROUNDING:
+        return float(round(value))
+    raise DataError(
+        f"{name} must be a fraction from 0 to 1, got {value:g}; "
+        "divide it by 100, or give it another name"
+    )
 
 
 def _on_host(value: Any) -> Any:
@@ -104,19 +110,6 @@ def _views(count: int) -> tuple[str, ...]:
     return VIEWS[:count] if count <= len(VIEWS) else tuple(f"view{i}" for i in range(count))
 
 
-def _as_logits(predictions: Any) -> Float16[ndarray, "views examples classes"]:
-    given = np.asarray(predictions)
-    logits = given[None] if given.ndim == 2 else given
-    if logits.ndim != 3 or logits.dtype.kind != "f" or 0 in logits.shape:
-        classes = "; return the logits, not the classes" if given.ndim == 1 else ""
-        raise DataError(
-            "predictions must be floats, examples x classes or views x examples x classes, got "
-            f"{given.dtype} {given.shape}{classes}"
-        )
-    with np.errstate(over="ignore"):  # what does not fit float16 makes the run diverged
-        return np.maximum(logits, LOGIT_FLOOR).astype(np.float16)
-
-
 def _as_targets(
     targets: Any, logits: Float16[ndarray, "views examples classes"]
 ) -> Int64[ndarray, " examples"] | None:
@@ -134,7 +127,7 @@ def _as_targets(
     return numbers.astype(np.int64)
 
 
-def _made_by() -> Mapping[str, Any]:
+def _made_by() -> dict[str, Any]:
     return {
         "seedwise": _version(),
         "numpy": np.__version__,

@@ -1,6 +1,6 @@
 """Runs that were made elsewhere, put into a study file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from os import PathLike
@@ -10,6 +10,9 @@ from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
 from seedwise.store import Store
+from seedwise.study.events import Doubt
+from seedwise.study.keeping import doubts_about
+from seedwise.study.making import Complain
 from seedwise.study.outcome import as_record
 from seedwise.study.targets import keep_targets
 
@@ -25,6 +28,7 @@ def record(
     targets: Any = None,
     metrics: Mapping[str, float] | None = None,
     seconds: float = 0.0,
+    watch: Callable[[Doubt], None] | None = None,
 ) -> None:
     """Put one run that was made elsewhere into a study file, which is made if there is none.
 
@@ -36,13 +40,17 @@ def record(
         path: The study file.
         setup: Name of the setup, all that the study knows of it.
         seed: The seed of the run; runs of two setups with one seed are compared as a pair.
-        predictions: Logits or log-probabilities, (examples, classes) or (views, examples,
-            classes); kept as float16. A run whose predictions are not finite is stored as
-            diverged.
+        predictions: Logits, log-probabilities or probabilities, (examples, classes) or (views,
+            examples, classes); kept as float16 logits of which each row's largest is 0.
+            Probabilities are told by their rows, which add up to 1 (or 100), and become
+            log-probabilities. A run whose predictions are not finite is stored as diverged.
         targets: Class of each example; needed once a study.
         metrics: Values by name, beside the predictions or instead of them; accuracies are
-            fractions. A run with one that is not finite is stored as diverged.
+            fractions. A run with one that is not finite is stored as diverged. Those that can be
+            computed from the predictions are: one that they do not bear out is kept, said and
+            decides nothing.
         seconds: Wall time of the training.
+        watch: Told what a person should know of the run. Without it, that is a warning.
 
     Raises:
         ConfigError: Neither predictions nor metrics, or a seed or name that cannot be used.
@@ -63,4 +71,7 @@ def record(
     with closing(Store.open(path, create=True)) as store:
         store.add_setup(setup, Setup(train=ELSEWHERE))
         keep_targets(store, run, source=f"recorded for {setup}")
+        doubts = doubts_about(store, setup, of, run)
         store.add_run(setup, of, run, ended_at=datetime.now(UTC))
+        for doubt in doubts:
+            (watch or Complain())(doubt)
