@@ -39,12 +39,12 @@ def _standing(found: Comparison) -> Iterator[str]:
 def _disputed(found: Comparison) -> Iterator[str]:
     for setup in (found.a, found.b):
         if setup.disputes:
-            seeds = tuple(dict.fromkeys(str(each.seed) for each in setup.disputes))
-            several = f" and {len(seeds) - 1} more" if len(seeds) > 1 else ""
+            first, others = next(iter(setup.disputes)), {each.seed for each in setup.disputes}
+            several = f" and {len(others) - 1} more" if len(others) > 1 else ""
             yield (
                 f"The metrics that came with runs of {setup.name} are not those of their "
-                f"predictions, which decide: seed {seeds[0]}{several}, {setup.disputes[0]}. Check "
-                "that predictions and targets are of the same examples in the same order."
+                f"predictions, which decide: seed {first.seed}{several}, {first}. Check that "
+                "predictions and targets are of the same examples in the same order."
             )
 
 
