@@ -106,14 +106,14 @@ def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts
         failed=len(failed),
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
         sharing=len(stored) - len(results),
-        disputes=tuple(each for run in finished for each in _disputes(store, run)),
+        disputes=tuple(each for run in finished for each in _disputes(study, run)),
     )
 
 
-def _disputes(store: Store, run: StoredRun) -> tuple[Dispute, ...]:
+def _disputes(study: StudyRuns, run: StoredRun) -> tuple[Dispute, ...]:
     if not (run.has_logits and run.metrics):
         return ()
-    return disputes(run.seed, run.metrics, lambda name: metric_values(store, name, [run])[run.id])
+    return disputes(run.seed, run.metrics, lambda name: metric_values(study, name, [run])[run.id])
 
 
 def measure(

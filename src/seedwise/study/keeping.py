@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from seedwise.comparison.claims import computed_from, disputes
-from seedwise.comparison.values import targets_of
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.store import Store, StoredRun
@@ -53,7 +53,7 @@ def doubts_about(store: Store, setup: str, seed: Seed, record: RunRecord) -> lis
     if kind and all(run.made_by.get("predictions") != kind for run in store.runs(setup)):
         doubts.append(Doubt(text=f"{setup}: {KINDS[kind]}"))
     if record.metrics:
-        computed = computed_from(record.logits, targets_of(store))
+        computed = computed_from(record.logits, StudyRuns(store).targets)
         doubts += [
             Doubt(
                 text=f"{setup}, seed {seed}: {dispute} from its predictions, which decide; check "
