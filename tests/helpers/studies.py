@@ -53,6 +53,7 @@ class Studies:
         planned=None,
         classes=CLASSES,
         stop=None,
+        baseline=None,
         targets=TARGETS,
     ):
         """An open study of setups: name -> logits, records, or a mapping seed -> record.
@@ -79,7 +80,11 @@ class Studies:
             base, *others = setups
             ruled = stop and StoppingRule(stop=stop, baseline=base, candidates=tuple(others))
             fixed = plan_of(
-                list(setups), wanted, rule or Rule(), stop=ruled and dict(ruled.to_json())
+                list(setups),
+                wanted,
+                rule or Rule(),
+                baseline=baseline,
+                stop=ruled and dict(ruled.to_json()),
             )
             store.fix_choice(PLAN, fixed)
         for place, (name, runs) in enumerate(by_seed.items()):

@@ -11,6 +11,7 @@ from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 
 __all__ = [
+    "Planned",
     "Standing",
     "changed_rule",
     "fixed_rule",
@@ -39,16 +40,70 @@ def plan_of(
     seeds: Sequence[Seed],
     rule: Rule,
     *,
+    baseline: str | None = None,
     stop: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """What is to be kept before the first run, as JSON has it; `stop` is a rule without seeds."""
     rule = with_margin(rule, stop)
     return {
         "setups": list(setups),
+        "baseline": baseline or setups[0],
         "seeds": [str(seed) for seed in seeds],
         "rule": dict(rule.to_json()),
         "stop": stop,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The comparisons that were planned: each other setup with the baseline.
+
+    Attributes:
+        baseline: Name of the setup that the others are compared with; empty without a plan.
+        candidates: The others.
+    """
+
+    baseline: str
+    candidates: tuple[str, ...]
+
+    @classmethod
+    def of(cls, study: StudyRuns) -> "Planned":
+        """What a study planned. Plans without a word of a baseline meant their first setup."""
+        plan = study.plan
+        if plan is None:
+            return cls(baseline="", candidates=())
+        baseline = plan.get("baseline") or (plan.get("stop") or {}).get("baseline")
+        baseline = baseline or plan["setups"][0]
+        others = tuple(name for name in plan["setups"] if name != baseline)
+        return cls(baseline=baseline, candidates=others)
+
+    def beside(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The planned comparisons that belong to the family of those asked for.
+
+        They are all the others that were planned: whoever picks one of five to look at has
+        picked it of five. None where no planned one is asked for.
+        """
+        missing = self._missing(asked)
+        return missing if len(missing) < len(self.candidates) else []
+
+    def strays(self, pair: tuple[str, str], asked: Sequence[tuple[str, str]]) -> list[str]:
+        """Why a comparison of two planned setups is not one of those that were planned.
+
+        To ask for it beside all that were planned is no choice that looks at the results: the
+        family is larger then.
+        """
+        known = {self.baseline, *self.candidates}
+        if self.baseline in pair or not known.issuperset(pair) or not self._missing(asked):
+            return []
+        return [
+            f"{pair[1]!r} against {pair[0]!r} is none of the {len(self.candidates)} comparisons "
+            f"that were planned, each with {self.baseline!r}"
+        ]
+
+    def _missing(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        here = set(map(frozenset, asked))
+        planned = [(self.baseline, name) for name in self.candidates]
+        return [pair for pair in planned if frozenset(pair) not in here]
 
 
 def fixed_rule(study: StudyRuns) -> Rule:
@@ -80,13 +135,16 @@ def refuse_other_judges(rule: Rule) -> None:
         )
 
 
-def standing(study: StudyRuns, rule: Rule, setups: Sequence[str]) -> Standing:
+def standing(
+    study: StudyRuns, rule: Rule, setups: Sequence[str], *, also: Sequence[str] = ()
+) -> Standing:
     """Hold a verdict against what was fixed.
 
     Args:
         study: The study.
         rule: The rule by which the verdict was reached.
         setups: The setups that were compared.
+        also: Other reasons why the verdict does not keep to it.
     """
     plan = study.plan
     if plan is None:
@@ -95,6 +153,7 @@ def standing(study: StudyRuns, rule: Rule, setups: Sequence[str]) -> Standing:
         )
     reasons = [
         *changed_rule(fixed_rule(study), rule),
+        *also,
         *(
             f"{setup!r} was added after runs were stored"
             for setup in setups

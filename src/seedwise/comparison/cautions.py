@@ -161,9 +161,10 @@ def _runs_left_out(found: Comparison) -> Iterator[str]:
 def _several(found: Comparison) -> Iterator[str]:
     if found.family:
         name = {"holm": "Holm", "bh": "Benjamini-Hochberg"}[found.family.correction]
+        planned = " that were planned" if found.family.shown < found.family.size else ""
         yield (
-            f"p-values are corrected for {found.family.size} comparisons ({name}); each interval "
-            "stands for itself."
+            f"p-values are corrected for {found.family.size} comparisons{planned} ({name}); each "
+            "interval stands for itself."
         )
 
 

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Literal
 
-from seedwise.comparison.beforehand import standing
+from seedwise.comparison.beforehand import Planned, standing
 from seedwise.comparison.judging import Setting, as_by_seeds, judged, margin_metric
-from seedwise.comparison.measured import measure, results_of
+from seedwise.comparison.measured import Measurements, measure, results_of
 from seedwise.comparison.metrics import Metric, default_metric, find_metric
 from seedwise.comparison.result import Comparison
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stopping import stopped
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.verdict import SOFT
-from seedwise.errors import ConfigError
+from seedwise.errors import ConfigError, SeedwiseError
 from seedwise.figures import in_points
 from seedwise.stats.multiplicity import Correction
 from seedwise.store import StoredRun
@@ -23,6 +23,9 @@ __all__ = ["compare", "compare_several"]
 
 def compare(study: StudyRuns, a: str, b: str, rule: Rule) -> Comparison:
     """Compare two setups of a study.
+
+    Where it is one of several comparisons that were planned, its p-values are corrected for all
+    of them, by Holm.
 
     Args:
         study: The study.
@@ -35,7 +38,7 @@ def compare(study: StudyRuns, a: str, b: str, rule: Rule) -> Comparison:
         StudyError: A setup has no result, or nothing that could be compared.
         ConfigError: The metric cannot be computed as named.
     """
-    (comparison,) = _compared(study, [(a, b)], rule, correction=None)
+    (comparison,) = _compared(study, [(a, b)], rule, correction="holm")
     return comparison
 
 
@@ -66,7 +69,7 @@ def compare_several(
     pairs = list(combinations(setups, 2))
     if against == "first":
         pairs = pairs[: len(setups) - 1]
-    return _compared(study, pairs, rule, correction=correction if len(pairs) > 1 else None)
+    return _compared(study, pairs, rule, correction=correction)
 
 
 def _compared(
@@ -74,9 +77,9 @@ def _compared(
     pairs: Sequence[tuple[str, str]],
     rule: Rule,
     *,
-    correction: Correction | None,
+    correction: Correction,
 ) -> tuple[Comparison, ...]:
-    """All comparisons of a family; each setup is read once."""
+    """The comparisons asked for, corrected with those planned beside them; setups read once."""
     found = {name: results_of(study, name) for name in dict.fromkeys(sum(pairs, ()))}
     metrics = _metrics([run for results, _ in found.values() for run in results], rule)
     _check_margin(rule, metrics)
@@ -84,17 +87,41 @@ def _compared(
         name: measure(study, results, counts, list(metrics.values()))
         for name, (results, counts) in found.items()
     }
-    by_rule = stopped(study, pairs)
+    by_rule, planned = stopped(study, pairs), Planned.of(study)
     settings = [
         Setting(
             a=measured[a],
             b=measured[b],
-            standing=standing(study, as_by_seeds(measured[a], measured[b], rule), (a, b)),
+            standing=standing(
+                study,
+                as_by_seeds(measured[a], measured[b], rule),
+                (a, b),
+                also=planned.strays((a, b), pairs),
+            ),
             stopping=by_rule.get((a, b)),
         )
         for a, b in pairs
     ]
-    return judged(settings, metrics, rule, correction)
+    beside = [
+        _others(study, pair, measured, list(metrics.values())) for pair in planned.beside(pairs)
+    ]
+    return judged(settings, metrics, rule, correction, beside=beside)
+
+
+def _others(
+    study: StudyRuns,
+    pair: tuple[str, str],
+    measured: dict[str, Measurements],
+    metrics: Sequence[Metric],
+) -> tuple[Measurements, Measurements] | None:
+    """The setups of a planned comparison that is not shown; None where it cannot be made yet."""
+    try:
+        for name in pair:
+            if name not in measured:
+                measured[name] = measure(study, *results_of(study, name), metrics)
+    except SeedwiseError:
+        return None
+    return measured[pair[0]], measured[pair[1]]
 
 
 def _metrics(results: Sequence[StoredRun], rule: Rule) -> Mapping[str, Metric]:

@@ -6,25 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seedwise.comparison.beforehand import Standing
+from seedwise.comparison.beside import chance, churn, runs_for_seen, sign_flip
 from seedwise.comparison.contrast import Contrast, contrast, shared_seeds
 from seedwise.comparison.measured import Measurements
 from seedwise.comparison.metrics import Metric
-from seedwise.comparison.result import Churn, Comparison, Family
+from seedwise.comparison.result import Comparison, Family
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.verdict import Deciding, Verdict, deciding, settle
-from seedwise.seeds import Seed
-from seedwise.stats.agreement import (
-    ChanceOfBetter,
-    chance_of_better,
-    churn_between,
-    churn_within,
-    fisher_exact,
-)
+from seedwise.errors import StudyError
+from seedwise.stats.agreement import fisher_exact
 from seedwise.stats.equivalence import Equivalence, equivalence
-from seedwise.stats.intervals import MOST_FLIPPED, sign_flip_p
-from seedwise.stats.multiplicity import Correction, adjusted
-from seedwise.stats.power import Noise, power, runs_needed
+from seedwise.stats.multiplicity import Correction, adjusted, next_level
 
 __all__ = ["Setting", "as_by_seeds", "judged", "margin_metric"]
 
@@ -51,29 +44,36 @@ def judged(
     metrics: Mapping[str, Metric],
     rule: Rule,
     correction: Correction | None,
+    *,
+    beside: Sequence[tuple[Measurements, Measurements] | None] = (),
 ) -> tuple[Comparison, ...]:
-    """All comparisons of a family.
+    """The comparisons of a family.
 
     Args:
         settings: The pairs of setups.
         metrics: What they were measured under, by name; the one that decides first.
         rule: How verdicts are reached.
-        correction: How p-values are corrected; None for a comparison that stands alone.
+        correction: How p-values are corrected where there are several; None for a comparison
+            that stands alone.
+        beside: The other comparisons that were planned, which count in the correction and are
+            not given back; None for one that cannot be made yet.
     """
-    family = Family(size=len(settings), correction=correction) if correction else None
+    pairs = [*((each.a, each.b) for each in settings), *beside]
     counted = [_tested(each.a, each.b, metrics, rule, diverged=True) for each in settings]
+    counted += [_tested_if_possible(pair, metrics, rule) for pair in beside]
     without = [
-        _tested(each.a, each.b, metrics, rule, diverged=False)
-        if _others_remain(each.a, each.b, rule)
+        _tested(pair[0], pair[1], metrics, rule, diverged=False)
+        if pair and tested and _others_remain(pair[0], pair[1], rule)
         else tested
-        for each, tested in zip(settings, counted, strict=True)
+        for pair, tested in zip(pairs, counted, strict=True)
     ]
+    family = Family(size=len(pairs), correction=correction or "holm", shown=len(settings))
     return tuple(
-        _comparison(setting, judged, judged_without, rule, family)
+        _comparison(setting, judged, judged_without, rule, family if family.size > 1 else None)
         for setting, judged, judged_without in zip(
             settings,
-            _judged(counted, rule, correction),
-            _judged(without, rule, correction),
+            _judged(counted, rule, family),
+            _judged(without, rule, family),
             strict=True,
         )
     )
@@ -98,20 +98,17 @@ class _Tested:
     equivalence: Equivalence | None
 
     @property
-    def p_equivalent(self) -> float:
-        return self.equivalence.p_value if self.equivalence else 1.0
-
-    @property
     def main(self) -> Contrast:
         return self.contrasts[self.test.metric]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """A pair of setups with its verdict."""
+    """A pair of setups with its verdict, and the level at which its sign is to be shown."""
 
     tested: _Tested
     verdict: Verdict
+    level: float
 
 
 def _some_diverged(a: Measurements, b: Measurements) -> bool:
@@ -120,7 +117,7 @@ def _some_diverged(a: Measurements, b: Measurements) -> bool:
 
 def _others_remain(a: Measurements, b: Measurements, rule: Rule) -> bool:
     """Whether runs diverged, and there is something to compare without them."""
-    finished = [set(_finished_seeds(each)) for each in (a, b)]
+    finished = [set(each.finished_seeds) for each in (a, b)]
     left = finished[0] & finished[1] if _pairs(a, b, rule) else finished[0] and finished[1]
     return _some_diverged(a, b) and bool(left)
 
@@ -172,25 +169,47 @@ def _equivalence(found: Contrast, margin: float | None) -> Equivalence | None:
     return equivalence(difference, margin)
 
 
-def _judged(tested: Sequence[_Tested], rule: Rule, correction: Correction | None) -> list[_Judged]:
-    """The verdicts of a family, its p-values corrected."""
-    p_values = np.array([each.test.p_value for each in tested])
-    p_equivalent = np.array([each.p_equivalent for each in tested])
-    if correction:
-        p_values, p_equivalent = (adjusted(p, correction) for p in (p_values, p_equivalent))
+def _tested_if_possible(
+    pair: tuple[Measurements, Measurements] | None, metrics: Mapping[str, Metric], rule: Rule
+) -> _Tested | None:
+    try:
+        return pair and _tested(pair[0], pair[1], metrics, rule, diverged=True)
+    except StudyError:
+        return None
+
+
+def _judged(tested: Sequence[_Tested | None], rule: Rule, family: Family) -> list[_Judged]:
+    """The verdicts that are shown of a family, its p-values corrected.
+
+    A comparison that cannot be made yet counts as one that shows nothing.
+    """
+    claims = [
+        (each.test.p_value, *_against_margin(each.equivalence)) if each else (1.0, 1.0, 1.0)
+        for each in tested
+    ]
+    signs, within, above = (adjusted(p, family.correction) for p in np.array(claims).T)
+    level = next_level(signs, family.correction, alpha=rule.alpha)
     return [
         _Judged(
             tested=each,
             verdict=settle(
                 each.test,
-                float(p_value),
-                p_equivalent=float(p_within) if each.equivalence else None,
+                float(signs[place]),
+                p_equivalent=float(within[place]) if each.equivalence else None,
+                p_not_worse=float(above[place]) if each.equivalence else None,
                 margin_metric=margin_metric(each.contrasts),
                 alpha=rule.alpha,
             ),
+            level=level,
         )
-        for each, p_value, p_within in zip(tested, p_values, p_equivalent, strict=True)
+        for place, each in enumerate(tested[: family.shown])
+        if each is not None
     ]
+
+
+def _against_margin(tests: Equivalence | None) -> tuple[float, float]:
+    """The p-values of equivalence and of not worse."""
+    return (tests.p_value, tests.p_not_worse) if tests else (1.0, 1.0)
 
 
 def _comparison(
@@ -224,67 +243,13 @@ def _comparison(
         divergence_p=fisher_exact(
             a.counts.diverged, a.counts.results, b.counts.diverged, b.counts.results
         ),
-        chance=_chance(main),
-        sign_flip=_sign_flip(main),
-        churn=_churn(a, b),
-        runs_for_seen=_runs_for_seen(main, rule.alpha),
+        chance=chance(main),
+        sign_flip=sign_flip(main),
+        churn=churn(a, b),
+        runs_for_seen=runs_for_seen(
+            [tested.contrasts[name] for name in tested.test.shown_by], judged.level
+        ),
         family=family,
         standing=setting.standing,
         stopping=setting.stopping,
     )
-
-
-def _values(found: Contrast) -> tuple[np.ndarray, np.ndarray]:
-    """The runs of A and of B, higher better; those of shared seeds in one order where paired."""
-    a = dict(zip(found.seeds_a, found.values_a, strict=True))
-    b = dict(zip(found.seeds_b, found.values_b, strict=True))
-    keys_a, keys_b = list(a), list(b)
-    if found.difference.paired:
-        keys_a = keys_b = [seed for seed in a if seed in b]
-    up = 1 if found.higher_is_better else -1
-    return up * np.array([a[seed] for seed in keys_a]), up * np.array([b[seed] for seed in keys_b])
-
-
-def _chance(found: Contrast) -> ChanceOfBetter:
-    difference = found.difference
-    return chance_of_better(
-        *_values(found), paired=difference.paired, confidence=difference.confidence
-    )
-
-
-def _sign_flip(found: Contrast) -> float | None:
-    if not found.difference.paired or found.difference.n_a > MOST_FLIPPED:
-        return None
-    a, b = _values(found)
-    return sign_flip_p(b - a)
-
-
-def _churn(a: Measurements, b: Measurements) -> Churn | None:
-    if a.predicted is None or b.predicted is None:
-        return None
-    rows_a, rows_b = (
-        {seed: row for row, seed in enumerate(_finished_seeds(each))} for each in (a, b)
-    )
-    both = [seed for seed in rows_a if seed in rows_b]
-    return Churn(
-        pairs=churn_between(
-            a.predicted[[rows_a[seed] for seed in both]],
-            b.predicted[[rows_b[seed] for seed in both]],
-        ),
-        within_a=churn_within(a.predicted, a.classes),
-        within_b=churn_within(b.predicted, b.classes),
-    )
-
-
-def _finished_seeds(setup: Measurements) -> list[Seed]:
-    return [seed for seed, bad in zip(setup.seeds, setup.diverged, strict=True) if not bad]
-
-
-def _runs_for_seen(found: Contrast, alpha: float) -> int | None:
-    """Runs of each setup for 80 % power at the difference and the spread that were seen."""
-    difference = found.difference
-    if difference.freedom == 0 or difference.estimate == 0:
-        return None
-    runs = 2 / (1 / difference.n_a + 1 / difference.n_b)
-    noise = Noise(sd=difference.error * (runs / 2) ** 0.5, r=0.0 if difference.paired else None)
-    return runs_needed(lambda n: power(difference.estimate, n, noise, alpha=alpha), 0.8)

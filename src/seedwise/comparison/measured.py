@@ -82,6 +82,11 @@ class Measurements:
     predicted: Int16[ndarray, "finished predictions"] | None
     classes: int
 
+    @property
+    def finished_seeds(self) -> list[Seed]:
+        """The seeds of the runs that did not diverge."""
+        return [seed for seed, bad in zip(self.seeds, self.diverged, strict=True) if not bad]
+
 
 def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts]:
     """The finished and diverged runs of a setup, by seed, and what became of all its runs.

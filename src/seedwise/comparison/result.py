@@ -39,12 +39,14 @@ class Family:
     """The comparisons that were made together.
 
     Attributes:
-        size: How many.
+        size: How many, those included that were planned and are not shown.
         correction: How their p-values are corrected.
+        shown: How many were asked for.
     """
 
     size: int
     correction: Correction
+    shown: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,7 +149,7 @@ def _undecided(found: "Comparison") -> str:
         text = f"Undecided: that {found.b.name} is {found.verdict.withheld} rests on diverged runs"
     text = f"{text}; {open_difference(size.metric, size.difference)}."
     tests = found.equivalence
-    if tests is not None and tests.not_worse and not found.verdict.withheld:
+    if tests is not None and found.verdict.not_worse and not found.verdict.withheld:
         text += (
             f" {found.b.name} is not worse than {found.a.name} by "
             f"{amount(found.margin_metric, tests.margin)} or more."

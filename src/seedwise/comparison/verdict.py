@@ -30,6 +30,7 @@ class Deciding:
         metric: The metric that decides.
         direction: 1 where B looks better, -1 where worse, 0 where the same.
         p_value: Two-sided.
+        shown_by: The metrics whose own tests all have to show it; none where they disagree.
         instead_of: The metric that was to decide but whose sign accuracy does not share; empty
             where there is none.
     """
@@ -37,6 +38,7 @@ class Deciding:
     metric: str
     direction: int
     p_value: float
+    shown_by: tuple[str, ...]
     instead_of: str = ""
 
 
@@ -49,6 +51,8 @@ class Verdict:
         decided_by: The metric whose test decides the sign; for `equivalent` the one of the margin.
         p_value: Two-sided p-value of that test, corrected where there are several comparisons.
         p_equivalent: p-value of equivalence, corrected likewise; None without a margin.
+        p_not_worse: p-value of not worse by the margin, corrected likewise; None without one.
+        not_worse: Whether B is shown to be worse by less than the margin, if at all.
         direction: The sign that is shown, 1 or -1, also where the outcome is `equivalent`; 0 where
             none is.
         instead_of: As in `Deciding`.
@@ -60,6 +64,8 @@ class Verdict:
     decided_by: str
     p_value: float
     p_equivalent: float | None
+    p_not_worse: float | None
+    not_worse: bool
     direction: int
     instead_of: str = ""
     withheld: str = ""
@@ -87,15 +93,22 @@ def deciding(contrasts: Mapping[str, Contrast], metric: str) -> Deciding:
     name = metric.partition(":")[0]
     if accuracy is None or name not in SOFT:
         test = _test(main)
-        return Deciding(metric=metric, direction=int(test.sign), p_value=-float(test.strength))
+        return Deciding(
+            metric=metric,
+            direction=int(test.sign),
+            p_value=-float(test.strength),
+            shown_by=(metric,),
+        )
     guard = contrasts.get(_GUARD.get(name, ""))
     found = witness(
         _test(accuracy, accuracy.resolution), _test(main), None if guard is None else _test(guard)
     )
+    soft = tuple(each.metric for each in (main, guard) if each is not None and found.sign)
     return Deciding(
         metric=metric if found.soft else "accuracy",
         direction=int(found.sign),
         p_value=-float(found.strength) if found.sign else 1.0,
+        shown_by=soft if found.soft else ("accuracy",),
         instead_of="" if found.soft else metric,
     )
 
@@ -105,6 +118,7 @@ def settle(
     p_value: float,
     *,
     p_equivalent: float | None,
+    p_not_worse: float | None,
     margin_metric: str,
     alpha: float,
 ) -> Verdict:
@@ -117,6 +131,7 @@ def settle(
         test: The test of the sign.
         p_value: Its p-value, corrected where there are several comparisons.
         p_equivalent: The p-value of equivalence, corrected likewise; None without a margin.
+        p_not_worse: That of not worse by the margin or more, corrected likewise.
         margin_metric: The metric of the margin.
         alpha: The error rate of each claim.
     """
@@ -132,6 +147,8 @@ def settle(
         decided_by=margin_metric if within else test.metric,
         p_value=p_value,
         p_equivalent=p_equivalent,
+        p_not_worse=p_not_worse,
+        not_worse=p_not_worse is not None and p_not_worse < alpha,
         direction=shown,
         instead_of=test.instead_of,
     )

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from seedwise.errors import UnknownName
 
-__all__ = ["CORRECTIONS", "Correction", "adjusted"]
+__all__ = ["CORRECTIONS", "Correction", "adjusted", "next_level"]
 
 Correction = Literal["holm", "bh"]
 CORRECTIONS: tuple[Correction, ...] = ("holm", "bh")
@@ -47,3 +47,26 @@ def adjusted(
     found = np.empty(tests)
     found[order] = np.minimum(ordered, 1)
     return found
+
+
+def next_level(
+    adjusted_p: Float64[ndarray, " tests"], method: Correction, *, alpha: float
+) -> float:
+    """The p-value, uncorrected, at which one more of the tests would be significant.
+
+    Args:
+        adjusted_p: The corrected p-values of all tests.
+        method: How they were corrected.
+        alpha: The level.
+
+    Returns:
+        alpha / m where none of m tests is significant so far. More where some are: Holm's next
+        level, or Benjamini and Hochberg's. alpha where all are.
+
+    >>> next_level(np.array([0.01, 0.2, 0.3]), "holm", alpha=0.05)
+    0.025
+    """
+    tests, shown = len(adjusted_p), int((adjusted_p < alpha).sum())
+    if method == "holm":
+        return alpha / max(1, tests - shown)
+    return alpha * min(tests, shown + 1) / tests

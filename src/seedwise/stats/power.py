@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
 from scipy.special import chdtri, gammaincinv, nctdtr, ndtr, stdtrit
 
 from seedwise.errors import ConfigError
@@ -16,10 +18,12 @@ from seedwise.errors import ConfigError
 __all__ = [
     "MOST_RUNS",
     "Noise",
+    "Pilot",
     "equivalence_power",
     "power",
     "reachable_difference",
     "runs_needed",
+    "runs_to_show",
     "sd_upper",
 ]
 
@@ -79,12 +83,64 @@ def power(difference: float, runs: int, noise: Noise, *, alpha: float = 0.05) ->
     """
     _check(runs, alpha)
     freedom = noise.freedom(runs)
-    critical = float(stdtrit(freedom, 1 - alpha / 2))
-    shift = abs(difference) / noise.error(runs)
-    found = 1 - float(nctdtr(freedom, shift, critical))
-    # Beyond 5 the wrong side has a chance below 1e-6, and scipy 1.17 says NaN now and then.
-    wrong = float(nctdtr(freedom, shift, -critical)) if shift < 5 else 0.0
-    return min(found + wrong, 1.0)
+    return float(_rejects(np.array([abs(difference) / noise.error(runs)]), freedom, alpha)[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pilot:
+    """How much a difference varied in the runs that there are.
+
+    Attributes:
+        variances: Of the differences of pairs; or of the runs of A and of those of B. ddof 1.
+        runs: How many pairs; or runs of A and of B. 2 or more of each.
+    """
+
+    variances: tuple[float, ...]
+    runs: tuple[int, ...]
+
+    def with_runs(self, runs: int) -> tuple[float, float, float]:
+        """What a study of so many runs of each setup would have; of more, where there are more.
+
+        Returns:
+            The standard error of its difference, the degrees of freedom of its estimate, and
+            those of what the pilot says of it (Satterthwaite, 1946).
+        """
+        counts = [max(runs, have) for have in self.runs]
+        parts = [variance / n for variance, n in zip(self.variances, counts, strict=True)]
+        freedom, known = (
+            sum(parts) ** 2 / sum(p**2 / (n - 1) for p, n in zip(parts, of, strict=True))
+            for of in (counts, self.runs)
+        )
+        return math.sqrt(sum(parts)), freedom, known
+
+
+def runs_to_show(
+    difference: float, pilot: Pilot, *, wanted: float = 0.8, alpha: float = 0.05
+) -> int | None:
+    """Runs of each setup with which a study shows a difference as often as wanted.
+
+    The standard deviation is that of a pilot, and how little a small one tells of it is allowed
+    for: the power is averaged over the standard deviations that the pilot leaves open (those of
+    the chi-square distribution of its estimate). With the estimate itself in their place the true
+    power of the answer is 57 to 77 % on average after 2 to 5 pairs where 80 % is wanted, and
+    with this 79 to 92 %.
+
+    Args:
+        difference: The true difference, not 0.
+        pilot: How much runs vary.
+        wanted: Power, in (alpha, 1).
+        alpha: Rate of false alarms.
+
+    Returns:
+        2 or more; None where 100,000 are not enough.
+    """
+
+    def chance(runs: int) -> float:
+        error, freedom, known = pilot.with_runs(runs)
+        shifts = abs(difference) / (error * _left_open(known))
+        return float(_rejects(shifts, freedom, alpha).mean())
+
+    return runs_needed(chance, wanted)
 
 
 def equivalence_power(
@@ -104,8 +160,7 @@ def equivalence_power(
     """
     _check(runs, alpha)
     freedom, error = noise.freedom(runs), noise.error(runs)
-    slices = (np.arange(2000) + 0.5) / 2000
-    estimated = np.sqrt(2 * gammaincinv(freedom / 2, slices) / freedom)
+    estimated = 1 / _left_open(freedom, slices=2000)
     critical = float(stdtrit(freedom, 1 - alpha)) * estimated
     upper = ndtr((margin - difference) / error - critical)
     lower = ndtr((-margin - difference) / error + critical)
@@ -175,6 +230,23 @@ def sd_upper(sd: float, freedom: int, *, confidence: float = _SURE) -> float:
     if freedom < 1:
         return math.inf
     return sd * math.sqrt(freedom / float(chdtri(freedom, confidence)))
+
+
+def _rejects(
+    shifts: Float64[ndarray, " _"], freedom: float, alpha: float
+) -> Float64[ndarray, " _"]:
+    """The chance that |t| passes its two-sided bound, by its noncentralities of 0 and above."""
+    critical = float(stdtrit(freedom, 1 - alpha / 2))
+    found = 1 - nctdtr(freedom, shifts, critical)
+    # Beyond 5 the wrong side has a chance below 1e-6, and scipy 1.17 says NaN now and then.
+    wrong = np.where(shifts < 5, nctdtr(freedom, np.minimum(shifts, 5), -critical), 0.0)
+    return np.minimum(found + wrong, 1.0)
+
+
+def _left_open(freedom: float, slices: int = 50) -> Float64[ndarray, " slices"]:
+    """By how much a standard deviation exceeds its estimate, in equally likely slices."""
+    middles = (np.arange(slices) + 0.5) / slices
+    return 1 / np.sqrt(2 * gammaincinv(freedom / 2, middles) / freedom)
 
 
 def _check(runs: int, alpha: float) -> None:

@@ -205,7 +205,10 @@ def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | No
     plan = store.choice(PLAN)
     if plan is None and not store.runs():
         stop = None if until.stopping is None else until.stopping.to_json()
-        store.fix_choice(PLAN, plan_of(setups, until.planned, rule or Rule(), stop=stop))
+        store.fix_choice(
+            PLAN,
+            plan_of(setups, until.planned, rule or Rule(), baseline=until.baseline, stop=stop),
+        )
         return
     wanted = with_margin(rule, plan and plan.get("stop")) if rule else fixed_rule(StudyRuns(store))
     changes = changed_rule(fixed_rule(StudyRuns(store)), wanted)

@@ -1,0 +1,151 @@
+"""How often what a verdict says beside its sign holds: families, runs that would do, intervals.
+
+python benchmarks/small_print.py SECTION >> benchmarks/records/DATE-verdicts/small-print.jsonl
+
+Each study is made up, and judged by the functions that `seedwise compare` calls (`judged` on runs
+of one returned accuracy); a test holds that the whole program says the same. Rates are given with
+Clopper and Pearson's 95 % interval. With PYTHONPATH at an older tree it measures that one.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import numpy as np
+from scipy.special import betaincinv
+
+from seedwise.comparison.beforehand import Standing
+from seedwise.comparison.judging import Setting, judged
+from seedwise.comparison.measured import Measured, Measurements, RunCounts
+from seedwise.comparison.metrics import ReturnedMetric
+from seedwise.comparison.rule import Rule
+from seedwise.seeds import Seed
+from seedwise.stats.intervals import paired_difference, unpaired_difference
+from seedwise.stats.multiplicity import adjusted
+
+METRIC = {"accuracy": ReturnedMetric(name="accuracy", higher_is_better=True)}
+SD, MARGIN = 0.003, 0.004
+LEVEL = 0.8
+
+
+def measured(name: str, values: np.ndarray, first: int = 0) -> Measurements:
+    """Runs of one setup with the seeds from `first` on."""
+    n = len(values)
+    counts = RunCounts(name=name, finished=n, diverged=0, failed=0, seconds=1.0)
+    return Measurements(
+        counts=counts,
+        seeds=tuple(map(Seed.of, range(first, first + n))),
+        diverged=np.zeros(n, bool),
+        metrics={"accuracy": Measured(values=values, images=None)},
+        predicted=None,
+        classes=0,
+    )
+
+
+def compared(base: Measurements, others: list[Measurements], rule: Rule) -> tuple:
+    kept = Standing(confirmatory=True, reasons=())
+    settings = [Setting(a=base, b=other, standing=kept) for other in others]
+    return judged(settings, METRIC, rule, "holm")
+
+
+def family(rng: np.random.Generator) -> Iterator[dict]:
+    """Five candidates, each worse by just the margin: "not worse" or "equivalent" is an error."""
+    for n, studies in ((3, 800), (5, 800), (10, 800), (20, 800)):
+        hits = 0
+        for _ in range(studies):
+            runs = LEVEL + SD * rng.normal(size=(6, n))
+            runs[1:] -= MARGIN
+            base, *others = (measured(str(i), each) for i, each in enumerate(runs))
+            found = compared(base, others, Rule(margin=MARGIN))
+            hits += any("is not worse" in str(f) or f.outcome == "equivalent" for f in found)
+        yield rate("any of five wrongly not worse or equivalent", f"{n} pairs", hits, studies)
+
+
+def enough(rng: np.random.Generator) -> Iterator[dict]:
+    """The true power of the number of runs that an undecided comparison says would do.
+
+    The true difference is the one that was seen, as the sentence has it; the true spread is known
+    here, and was not to who said the number.
+    """
+    for n in (3, 5, 10):
+        yield power_of_said(rng, f"{n} pairs, one candidate", 1, (n, n), (1.0, 1.0))
+    yield power_of_said(rng, "5 pairs, five candidates", 5, (5, 5), (1.0, 1.0))
+    yield power_of_said(rng, "10 pairs, five candidates", 5, (10, 10), (1.0, 1.0))
+    for sds in ((1.0, 1.0), (1.0, 2.0), (2.0, 1.0)):
+        kind = f"10 unrelated runs against 4, sd {sds[0]:g} and {sds[1]:g}"
+        yield power_of_said(rng, kind, 1, (10, 4), sds)
+
+
+def power_of_said(
+    rng: np.random.Generator, kind: str, candidates: int, n: tuple, sds: tuple, studies: int = 250
+) -> dict:
+    paired, shown, tried = n[0] == n[1], list[float](), 0
+    while len(shown) < studies:
+        tried += 1
+        effects = rng.uniform(0.2, 1.2, candidates) * SD
+        base = LEVEL + sds[0] * SD * rng.normal(size=n[0])
+        runs = LEVEL + effects[:, None] + sds[1] * SD * rng.normal(size=(candidates, n[1]))
+        first = 0 if paired else 100
+        others = [measured(f"c{i}", each, first) for i, each in enumerate(runs)]
+        found = compared(measured("base", base), others, Rule(paired=paired))
+        one, seen = found[0], np.array([f.deciding.difference.estimate for f in found])
+        said = one.runs_for_seen
+        if one.outcome == "undecided" and said is not None and min(n) < said < 2_000:
+            shown.append(often_shown(rng, seen, said, n, sds, paired=paired))
+    power, error = float(np.mean(shown)), float(np.std(shown) / np.sqrt(len(shown)))
+    low, high = np.quantile(shown, [0.1, 0.9])
+    return {
+        "claim": "power of the runs that are said to do",
+        "data": kind,
+        "studies": studies,
+        "rate": power,
+        "low": power - 1.96 * error,
+        "high": power + 1.96 * error,
+        "tenth": float(low),
+        "ninetieth": float(high),
+        "undecided": studies / tried,
+    }
+
+
+def often_shown(
+    rng: np.random.Generator, seen: np.ndarray, said: int, n: tuple, sds: tuple, *, paired: bool
+) -> float:
+    """How often Holm's correction leaves the first candidate better or worse, of 200 studies."""
+    runs_a, runs_b = (said, said) if paired else (max(said, each) for each in n)
+    hits = 0
+    between = paired_difference if paired else unpaired_difference
+    for _ in range(200):
+        base = sds[0] * SD * rng.normal(size=runs_a)
+        p_values = [
+            between(base, each + sds[1] * SD * rng.normal(size=runs_b)).p_value for each in seen
+        ]
+        hits += adjusted(np.array(p_values), "holm")[0] < 0.05
+    return hits / 200
+
+
+SECTIONS = {"family": family, "enough": enough}
+
+
+def rate(claim: str, data: str, hits: int, studies: int) -> dict:
+    low = float(betaincinv(hits, studies - hits + 1, 0.025)) if hits else 0.0
+    high = float(betaincinv(hits + 1, studies - hits, 0.975)) if hits < studies else 1.0
+    return {
+        "claim": claim,
+        "data": data,
+        "studies": studies,
+        "rate": hits / studies,
+        "low": low,
+        "high": high,
+    }
+
+
+def main() -> None:
+    for name in sys.argv[1:] or SECTIONS:
+        for row in SECTIONS[name](np.random.default_rng(7)):
+            made = {"section": name, "seedwise": version("seedwise"), "numpy": version("numpy")}
+            print(json.dumps({**made, **row}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

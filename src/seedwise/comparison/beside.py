@@ -1,0 +1,93 @@
+"""Figures beside a verdict: how often B wins, sign flips, churn, and how many runs would do."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seedwise.comparison.contrast import Contrast
+from seedwise.comparison.measured import Measurements
+from seedwise.comparison.result import Churn
+from seedwise.stats.agreement import (
+    ChanceOfBetter,
+    chance_of_better,
+    churn_between,
+    churn_within,
+)
+from seedwise.stats.intervals import MOST_FLIPPED, sign_flip_p
+from seedwise.stats.power import Pilot, runs_to_show
+
+__all__ = ["chance", "churn", "runs_for_seen", "sign_flip"]
+
+
+def chance(found: Contrast) -> ChanceOfBetter:
+    """The chance that a run of B beats a run of A, under the metric of a contrast."""
+    difference = found.difference
+    return chance_of_better(
+        *_values(found), paired=difference.paired, confidence=difference.confidence
+    )
+
+
+def sign_flip(found: Contrast) -> float | None:
+    """The p-value of the sign-flip test; None unpaired, and for too many pairs."""
+    if not found.difference.paired or found.difference.n_a > MOST_FLIPPED:
+        return None
+    a, b = _values(found)
+    return sign_flip_p(b - a)
+
+
+def churn(a: Measurements, b: Measurements) -> Churn | None:
+    """The share of predictions that differ; None without predictions."""
+    if a.predicted is None or b.predicted is None:
+        return None
+    rows_a, rows_b = (
+        {seed: row for row, seed in enumerate(each.finished_seeds)} for each in (a, b)
+    )
+    both = [seed for seed in rows_a if seed in rows_b]
+    return Churn(
+        pairs=churn_between(
+            a.predicted[[rows_a[seed] for seed in both]],
+            b.predicted[[rows_b[seed] for seed in both]],
+        ),
+        within_a=churn_within(a.predicted, a.classes),
+        within_b=churn_within(b.predicted, b.classes),
+    )
+
+
+def runs_for_seen(shown_by: Sequence[Contrast], level: float) -> int | None:
+    """Runs of each setup for 80 % power at the difference and the spread that were seen.
+
+    Args:
+        shown_by: The contrasts that all have to show it.
+        level: The p-value, uncorrected, at which each of them does.
+
+    Returns:
+        None where no number can be said.
+    """
+    found = list[int]()
+    for each in shown_by:
+        if each.difference.freedom == 0 or each.difference.estimate == 0:
+            return None
+        runs = runs_to_show(each.difference.estimate, _pilot(each), alpha=level)
+        if runs is None:
+            return None
+        found.append(runs)
+    return max(found, default=None)
+
+
+def _values(found: Contrast) -> tuple[np.ndarray, np.ndarray]:
+    """The runs of A and of B, higher better; those of shared seeds in one order where paired."""
+    a = dict(zip(found.seeds_a, found.values_a, strict=True))
+    b = dict(zip(found.seeds_b, found.values_b, strict=True))
+    keys_a, keys_b = list(a), list(b)
+    if found.difference.paired:
+        keys_a = keys_b = [seed for seed in a if seed in b]
+    up = 1 if found.higher_is_better else -1
+    return up * np.array([a[seed] for seed in keys_a]), up * np.array([b[seed] for seed in keys_b])
+
+
+def _pilot(found: Contrast) -> Pilot:
+    difference = found.difference
+    if difference.paired:
+        return Pilot(variances=(difference.error**2 * difference.n_a,), runs=(difference.n_a,))
+    samples = (found.sample_a, found.sample_b)
+    return Pilot(variances=tuple(s.sd**2 for s in samples), runs=tuple(s.n for s in samples))
