@@ -29,9 +29,9 @@ def resident_mb() -> float:
 def measured(executor: str, runs: int, path: Path) -> dict[str, object]:
     """A study of so many runs of two setups, made and measured in this process."""
     from seedwise import Setup, Study
+    from seedwise.live.events import RunStored
     from seedwise.store import Store
     from seedwise.study import LocalExecutor, RayExecutor
-    from seedwise.study.events import RunStored
 
     made_by = {
         "local": LocalExecutor(),

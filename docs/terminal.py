@@ -14,11 +14,11 @@ from seedwise.cli.picture import picture
 from seedwise.cli.running import DEMO
 from seedwise.cli.tables import say
 from seedwise.cli.verdicts import print_comparisons
+from seedwise.live.events import Event
+from seedwise.live.progress import Progress
+from seedwise.live.snapshot import Snapshot
 from seedwise.study import Study
 from seedwise.study.config import load_study
-from seedwise.study.events import Event
-from seedwise.study.progress import Progress
-from seedwise.study.snapshot import Snapshot
 
 WIDTH = 90
 RUNS = 7

@@ -22,9 +22,10 @@ from sphinx.util.docutils import SphinxDirective
 
 from seedwise.cli import cli
 from seedwise.comparison import Rule, Stop
+from seedwise.executors import registry
 from seedwise.setups import ALLOWED, FIELDS, Setup
 from seedwise.store.schema import MIGRATIONS
-from seedwise.study import LocalExecutor, RayExecutor, config, executors
+from seedwise.study import LocalExecutor, RayExecutor, config
 
 __all__ = ["setup"]
 
@@ -258,7 +259,7 @@ def verdict_keys() -> Iterator[str]:
 def executor_keys(kind: str) -> Iterator[str]:
     """Every key of the table [executor] beside its kind."""
     executor = LocalExecutor if kind == "local" else RayExecutor
-    yield from _keys_of(executor, executors.KEYS[kind], written={"jobs": "workers"})
+    yield from _keys_of(executor, registry.KEYS[kind], written={"jobs": "workers"})
 
 
 def _keys_of(

@@ -7,11 +7,7 @@ from rich.console import Console
 
 from helpers.store_records import ENDED
 from seedwise.cli.display import _Picture, watching
-from seedwise.records import STATES, EpochRecord, RunRecord, State
-from seedwise.seeds import Seed
-from seedwise.setups import Setup
-from seedwise.store import Store
-from seedwise.study.events import (
+from seedwise.live.events import (
     DataProgress,
     EpochDone,
     Finished,
@@ -20,7 +16,11 @@ from seedwise.study.events import (
     RunStored,
     StepsDone,
 )
-from seedwise.study.progress import Progress
+from seedwise.live.progress import Progress
+from seedwise.records import STATES, EpochRecord, RunRecord, State
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
+from seedwise.store import Store
 
 STEPS = 10
 

@@ -12,13 +12,13 @@ from helpers import pictures
 from helpers.fakes import FakeExecutor
 from seedwise.data import Split
 from seedwise.errors import ConfigError, MissingPackage
+from seedwise.executors.job import DataReference, Job
+from seedwise.executors.registry import as_executor
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
 from seedwise.study import LocalExecutor, RayExecutor, Study
-from seedwise.study.executors import as_executor
-from seedwise.study.runner import DataReference, Job
 
 EXECUTORS = {
     "fake": FakeExecutor(),

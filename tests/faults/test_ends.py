@@ -15,11 +15,12 @@ import pytest
 
 from helpers.faulty import assert_nothing_lost, stored_in
 from seedwise.errors import StudyError
+from seedwise.live import claim
+from seedwise.live.claim import claimed, network_file_system
 from seedwise.locks import Holder, locked
 from seedwise.setups import Setup
 from seedwise.store import Store, check_study
-from seedwise.study import Study, claim, fake, making
-from seedwise.study.claim import claimed, network_file_system
+from seedwise.study import Study, fake, making
 
 TESTS = Path(__file__).parents[1]
 FAKE = {"a": Setup(train="seedwise.study.fake:train")}

@@ -12,8 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from seedwise import Setup, Study
+from seedwise.live.events import Finished, Planned, RunStored
 from seedwise.study import LocalExecutor, RayExecutor
-from seedwise.study.events import Finished, Planned, RunStored
 
 EXECUTORS = {
     "local": LocalExecutor(),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from seedwise.study.runner import load_function, perform
+from seedwise.executors.job import load_function, perform
 
 
 @dataclass(frozen=True)

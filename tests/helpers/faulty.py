@@ -8,10 +8,10 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from seedwise.executors.outcome import as_record
 from seedwise.seeds import Seed
 from seedwise.store import Store, check_study
 from seedwise.study import fake
-from seedwise.study.outcome import as_record
 
 HERE = Path(__file__).parent
 

@@ -1,8 +1,8 @@
 """Studies at one moment, made up."""
 
+from seedwise.live.interim import Interim, InterimDifference
+from seedwise.live.snapshot import RunNow, SampleNow, SetupNow, Snapshot
 from seedwise.records import EpochRecord
-from seedwise.study.interim import Interim, InterimDifference
-from seedwise.study.snapshot import RunNow, SampleNow, SetupNow, Snapshot
 
 
 def setup(done, *, wanted=20, running=0, diverged=0, failed=0, metrics=("accuracy",)):

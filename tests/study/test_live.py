@@ -19,13 +19,14 @@ from seedwise.cli.interims import interim_line
 from seedwise.cli.picture import picture
 from seedwise.comparison import Stop
 from seedwise.errors import StudyError
+from seedwise.live import claim
+from seedwise.live.events import Finished, Planned, RunStarted, RunStored
+from seedwise.live.publish import Told, publishing, told
 from seedwise.locks import Holder, locked
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
-from seedwise.study import Study, claim, watching
-from seedwise.study.events import Finished, Planned, RunStarted, RunStored
-from seedwise.study.live import Told, publishing, told
+from seedwise.study import Study, watching
 from seedwise.study.watching import Lookout, as_stored, version_of
 
 
@@ -279,11 +280,11 @@ def test_what_was_said_comes_back_as_it_was(path, said):
 
 def test_often_is_once_a_second(path, monkeypatch):
     """Steps come five times a second; what begins or ends is told at once."""
-    from seedwise.study import live
-    from seedwise.study.events import StepsDone
+    from seedwise.live import publish
+    from seedwise.live.events import StepsDone
 
     now = [100.0]
-    monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(publish.time, "monotonic", lambda: now[0])
     with publishing(path, tuple, lambda event: None) as tell:
         tell(Planned(setups=("a",), wanted=1, stored=0))
         tell(RunStarted(setup="a", seed=Seed.of(0), epochs=1, steps=100))

@@ -214,7 +214,7 @@ def _open(
     """Open a dataset, and show how far that is."""
     from seedwise.cli.display import watching
     from seedwise.data import default_split, open_data
-    from seedwise.study.events import DataProgress
+    from seedwise.live.events import DataProgress
 
     with watching(console) as watch:
         return open_data(

@@ -15,9 +15,7 @@ from seedwise.cli.picture import EPOCH_COLUMNS, epoch_cells, picture, time_line
 from seedwise.cli.tables import say
 from seedwise.cli.words import clock, last_line, printable
 from seedwise.figures import count, figure
-from seedwise.records import EpochRecord
-from seedwise.store import StoredRun
-from seedwise.study.events import (
+from seedwise.live.events import (
     Compared,
     DataProgress,
     EpochDone,
@@ -29,7 +27,9 @@ from seedwise.study.events import (
     RunStored,
     Watch,
 )
-from seedwise.study.progress import Progress
+from seedwise.live.progress import Progress
+from seedwise.records import EpochRecord
+from seedwise.store import StoredRun
 
 __all__ = ["PICTURES_A_SECOND", "watching"]
 

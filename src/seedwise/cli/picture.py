@@ -10,8 +10,8 @@ from rich.text import Text
 from seedwise.cli.interims import difference_table, lines_of
 from seedwise.cli.words import clock, mean_and_sd, printable
 from seedwise.figures import count, figure
+from seedwise.live.snapshot import RunNow, SetupNow, Snapshot
 from seedwise.records import EpochRecord
-from seedwise.study.snapshot import RunNow, SetupNow, Snapshot
 
 __all__ = ["EPOCH_COLUMNS", "epoch_cells", "picture", "time_line"]
 

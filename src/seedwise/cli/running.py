@@ -17,12 +17,12 @@ from seedwise.figures import count
 if TYPE_CHECKING:
     from seedwise.cli.console import Console
     from seedwise.comparison import Summary
+    from seedwise.executors.local import LocalExecutor
+    from seedwise.executors.ray import RayExecutor
     from seedwise.seeds import Seed
     from seedwise.store import StoredRun
     from seedwise.study import Study
     from seedwise.study.config import StudyConfig
-    from seedwise.study.local import LocalExecutor
-    from seedwise.study.ray import RayExecutor
 
 __all__ = ["DEMO", "demo", "run"]
 
@@ -180,7 +180,7 @@ def _chosen_executor(
     config: "StudyConfig", name: str | None, **said: Any
 ) -> "LocalExecutor | RayExecutor":
     """The executor of the file, with what the command line says instead."""
-    from seedwise.study.executors import executor_from
+    from seedwise.executors.registry import executor_from
 
     executor = config.executor if name is None else executor_from(name)
     return replace(executor, **{key: value for key, value in said.items() if value is not None})

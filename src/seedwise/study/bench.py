@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seedwise.errors import ConfigError
+from seedwise.executors.job import load_function
+from seedwise.executors.local import LocalExecutor
 from seedwise.setups import AUTO, Setup
-from seedwise.study.local import LocalExecutor
-from seedwise.study.runner import load_function
 
 __all__ = ["RIVALS", "Bench", "bench"]
 

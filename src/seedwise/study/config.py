@@ -15,13 +15,13 @@ from typing import Any
 from seedwise.comparison import Rule, Stop
 from seedwise.data import DATASETS, Split
 from seedwise.errors import ConfigError, SeedwiseError, UnknownName
+from seedwise.executors.local import LocalExecutor
+from seedwise.executors.ray import RayExecutor
+from seedwise.executors.registry import executor_from
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
-from seedwise.study.executors import executor_from
-from seedwise.study.local import LocalExecutor
 from seedwise.study.plan import as_seeds
-from seedwise.study.ray import RayExecutor
 
 __all__ = ["KEYS", "StudyConfig", "load_study", "parse_seeds"]
 

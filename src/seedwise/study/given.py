@@ -9,10 +9,10 @@ from numpy import ndarray
 
 from seedwise.data import Split, default_split
 from seedwise.errors import ConfigError
+from seedwise.executors.job import DataReference
+from seedwise.live.events import DataProgress, Watch
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
-from seedwise.study.events import DataProgress, Watch
-from seedwise.study.runner import DataReference
 from seedwise.study.targets import dataset_of
 
 __all__ = ["GivenData"]

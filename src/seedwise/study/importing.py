@@ -15,6 +15,7 @@ from os import PathLike
 from pathlib import Path
 
 from seedwise.errors import DataError, SeedwiseError, StudyError
+from seedwise.executors.outcome import as_record
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
@@ -29,7 +30,6 @@ from seedwise.study.columns import (
     other_numbers,
 )
 from seedwise.study.csvfile import CsvFile, Row, read_csv
-from seedwise.study.outcome import as_record
 from seedwise.study.plan import Wanted
 
 __all__ = ["Imported", "import_runs"]

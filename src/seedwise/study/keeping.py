@@ -1,38 +1,14 @@
-"""Word of a stored run to whoever watches a study."""
-
-from collections.abc import Mapping
+"""What a person should know of the predictions of a run that is to be stored."""
 
 from seedwise.comparison.claims import computed_from, disputes
 from seedwise.comparison.study_runs import StudyRuns
+from seedwise.executors.predictions import KINDS
+from seedwise.live.events import Doubt
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
-from seedwise.store import Store, StoredRun
-from seedwise.study.events import Doubt, RunStored
-from seedwise.study.predictions import KINDS
-from seedwise.study.runner import Job
+from seedwise.store import Store
 
-__all__ = ["doubts_about", "live_figures", "stored_event"]
-
-
-def stored_event(job: Job, record: RunRecord) -> RunStored:
-    """The event that says that a run is in the file, with its figures as far as it has some."""
-    return RunStored(
-        setup=job.name,
-        seed=job.seed,
-        state=record.state,
-        seconds=record.seconds,
-        metrics=live_figures(record),
-        error=record.error,
-    )
-
-
-def live_figures(run: RunRecord | StoredRun) -> Mapping[str, float]:
-    """The figures of a run that are known without its predictions."""
-    if run.state != "finished" or not run.epochs:
-        return run.metrics
-    last = run.epochs[-1]
-    shown = {"accuracy": last.accuracy, "smoothed_accuracy": last.smoothed_accuracy}
-    return {**run.metrics, **shown}
+__all__ = ["doubts_about"]
 
 
 def doubts_about(store: Store, setup: str, seed: Seed, record: RunRecord) -> list[Doubt]:

@@ -25,21 +25,21 @@ from seedwise.comparison.beforehand import (
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import keep_metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.executors.base import Executor
+from seedwise.executors.functions import SetupLike, as_setups, given_functions, only_here
+from seedwise.executors.job import load_function
+from seedwise.executors.registry import kept_here
+from seedwise.live.claim import claimed, network_file_system
+from seedwise.live.events import Compared, Doubt, Event, Finished, Notice, RunStored, Watch
+from seedwise.live.interim import PairedSoFar
+from seedwise.live.publish import publishing
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import PLAN, Store, StoredRun
-from seedwise.study.claim import claimed, network_file_system
-from seedwise.study.events import Compared, Doubt, Event, Finished, Notice, RunStored, Watch
-from seedwise.study.executor import Executor
-from seedwise.study.executors import kept_here
-from seedwise.study.functions import SetupLike, as_setups, given_functions, only_here
 from seedwise.study.given import GivenData
-from seedwise.study.interim import PairedSoFar
-from seedwise.study.keeping import doubts_about, stored_event
-from seedwise.study.live import publishing
+from seedwise.study.keeping import doubts_about
 from seedwise.study.orders import ListedOrders, Orders, Place, as_job
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
-from seedwise.study.runner import load_function
 from seedwise.study.stopping import StoppingOrders, most_runs
 from seedwise.study.targets import keep_targets
 
@@ -235,7 +235,7 @@ def _make(
             doubts = doubts_about(store, job.name, job.seed, record)
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1
-            tell(stored_event(job, record))
+            tell(RunStored.of(job.name, job.seed, record))
             for doubt in doubts:
                 tell(doubt)
             for interim in looks.add(job.name, job.seed, record) if looks else ():

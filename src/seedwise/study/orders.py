@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from seedwise.executors.base import Executor
+from seedwise.executors.functions import TrainingFunction
+from seedwise.executors.job import DataReference, Job
 from seedwise.records import State
 from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
-from seedwise.study.executor import Executor
-from seedwise.study.functions import TrainingFunction
 from seedwise.study.plan import Wanted
-from seedwise.study.runner import DataReference, Job
 
 __all__ = ["ListedOrders", "Orders", "Place", "as_job"]
 

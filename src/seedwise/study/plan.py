@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from seedwise.errors import ConfigError
+from seedwise.live.events import Planned
 from seedwise.seeds import Seed
-from seedwise.study.events import Planned
 
 __all__ = ["Plan", "Wanted", "as_seeds"]
 

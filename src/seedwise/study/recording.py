@@ -7,13 +7,13 @@ from os import PathLike
 from typing import Any
 
 from seedwise.errors import ConfigError
+from seedwise.executors.outcome import as_record
+from seedwise.live.events import Doubt
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
 from seedwise.store import Store
-from seedwise.study.events import Doubt
 from seedwise.study.keeping import doubts_about
 from seedwise.study.making import Complain
-from seedwise.study.outcome import as_record
 from seedwise.study.targets import keep_targets
 
 __all__ = ["record"]

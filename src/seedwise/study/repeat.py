@@ -7,15 +7,14 @@ from seedwise.comparison import RepeatComparison
 from seedwise.comparison.repeat import compare_repeat
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
+from seedwise.executors.job import DataReference, load_function, perform
+from seedwise.executors.local import LocalExecutor
+from seedwise.live.events import Finished, Planned, RunStored, Watch
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store, StoredRun
-from seedwise.study.events import Finished, Planned, Watch
-from seedwise.study.keeping import stored_event
-from seedwise.study.local import LocalExecutor
 from seedwise.study.orders import Place, as_job
 from seedwise.study.plan import Wanted
-from seedwise.study.runner import DataReference, load_function, perform
 from seedwise.study.targets import keep_targets
 
 __all__ = ["repeat_run", "stored_result"]
@@ -73,7 +72,7 @@ def repeat_run(
     )
     watch(Planned(setups=(run.setup,), wanted=1, stored=0))
     record = perform(job, watch)
-    watch(stored_event(job, record))
+    watch(RunStored.of(job.name, job.seed, record))
     if record.state == "failed":
         reason = (record.error or "").strip().splitlines()[-1:]
         raise StudyError(

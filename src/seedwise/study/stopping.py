@@ -7,14 +7,14 @@ from itertools import islice
 from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.stopping import TRIES, left_out
 from seedwise.comparison.study_runs import StudyRuns
+from seedwise.executors.job import Job
+from seedwise.live.events import Looked, Planned, Watch
+from seedwise.live.interim import interim_of
 from seedwise.records import State
 from seedwise.seeds import Seed
 from seedwise.stats.sequential import Decision
 from seedwise.store import Store
-from seedwise.study.events import Looked, Planned, Watch
-from seedwise.study.interim import interim_of
 from seedwise.study.plan import Wanted
-from seedwise.study.runner import Job
 
 __all__ = ["StoppingOrders", "most_runs"]
 

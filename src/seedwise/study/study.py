@@ -31,14 +31,14 @@ from seedwise.comparison.question import Question
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split
 from seedwise.errors import MissingPackage
+from seedwise.executors.base import Executor
+from seedwise.executors.functions import SetupLike
+from seedwise.executors.registry import as_executor
+from seedwise.live.events import Event, Watch
 from seedwise.seeds import Seed
 from seedwise.stats.multiplicity import Correction
 from seedwise.stats.sequential import Decision
 from seedwise.store import Store
-from seedwise.study.events import Event, Watch
-from seedwise.study.executor import Executor
-from seedwise.study.executors import as_executor
-from seedwise.study.functions import SetupLike
 from seedwise.study.given import GivenData
 from seedwise.study.making import Complain, Until, make_missing
 from seedwise.study.nulls import Nulls
@@ -123,7 +123,7 @@ class Study:
         Args:
             setups: The setups by name. Instead of a setup there may be a function of one argument,
                 the run's `Seed`, that returns `{"predictions": logits, "targets": classes}`,
-                metrics by name, or one number; see `study.functions` for what tells two apart.
+                metrics by name, or one number; see `executors.functions` for what tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
             planned: The seeds of the whole study, where `seeds` are a part of them: a job of an
                 array makes its part in a file of its own, and `seedwise merge` puts the parts

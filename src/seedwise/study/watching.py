@@ -10,15 +10,15 @@ from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
+from seedwise.live.claim import beside, network_file_system, worker
+from seedwise.live.events import Compared, Looked, Planned
+from seedwise.live.interim import PairedSoFar, interim_of
+from seedwise.live.progress import Progress
+from seedwise.live.publish import told
+from seedwise.live.snapshot import Snapshot
 from seedwise.locks import Holder
 from seedwise.seeds import Seed
 from seedwise.store import Store
-from seedwise.study.claim import beside, network_file_system, worker
-from seedwise.study.events import Compared, Looked, Planned
-from seedwise.study.interim import PairedSoFar, interim_of
-from seedwise.study.live import told
-from seedwise.study.progress import Progress
-from seedwise.study.snapshot import Snapshot
 from seedwise.study.stopping import most_runs
 
 __all__ = ["Lookout", "Sight", "as_stored", "refuse_foreign", "version_of"]

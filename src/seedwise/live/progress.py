@@ -4,11 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seedwise.records import EpochRecord, State
-from seedwise.seeds import Seed
-from seedwise.stats.moments import Moments
-from seedwise.store import StoredRun
-from seedwise.study.events import (
+from seedwise.live.events import (
     Compared,
     DataProgress,
     EpochDone,
@@ -18,10 +14,14 @@ from seedwise.study.events import (
     RunStarted,
     RunStored,
     StepsDone,
+    live_figures,
 )
-from seedwise.study.interim import Interim
-from seedwise.study.keeping import live_figures
-from seedwise.study.snapshot import EPOCHS_SHOWN, RunNow, SampleNow, SetupNow, Snapshot
+from seedwise.live.interim import Interim
+from seedwise.live.snapshot import EPOCHS_SHOWN, RunNow, SampleNow, SetupNow, Snapshot
+from seedwise.records import EpochRecord, State
+from seedwise.seeds import Seed
+from seedwise.stats.moments import Moments
+from seedwise.store import StoredRun
 
 __all__ = ["Progress"]
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
-from seedwise.records import EpochRecord, State
+from seedwise.live.interim import Interim
+from seedwise.records import EpochRecord, RunRecord, State
 from seedwise.seeds import Seed
 from seedwise.stats.sequential import Decision
-from seedwise.study.interim import Interim
+
+if TYPE_CHECKING:
+    from seedwise.store import StoredRun
 
 __all__ = [
     "Compared",
@@ -22,6 +26,7 @@ __all__ = [
     "RunStored",
     "StepsDone",
     "Watch",
+    "live_figures",
 ]
 
 _NO_END = 1_000_000
@@ -98,6 +103,18 @@ class RunStored:
     metrics: Mapping[str, float]
     error: str | None
 
+    @classmethod
+    def of(cls, setup: str, seed: Seed, record: RunRecord) -> Self:
+        """The event that says that a run is in the file, with its figures as far as known."""
+        return cls(
+            setup=setup,
+            seed=seed,
+            state=record.state,
+            seconds=record.seconds,
+            metrics=live_figures(record),
+            error=record.error,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
@@ -149,3 +166,12 @@ Event = (
     | Finished
 )
 Watch = Callable[[Event], None]
+
+
+def live_figures(run: "RunRecord | StoredRun") -> Mapping[str, float]:
+    """The figures of a run that are known without its predictions."""
+    if run.state != "finished" or not run.epochs:
+        return run.metrics
+    last = run.epochs[-1]
+    shown = {"accuracy": last.accuracy, "smoothed_accuracy": last.smoothed_accuracy}
+    return {**run.metrics, **shown}

@@ -4,10 +4,10 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
 from seedwise.errors import ConfigError
+from seedwise.executors.job import Job, ran_out_of_memory
+from seedwise.live.events import Notice, Watch
 from seedwise.records import RunRecord
 from seedwise.setups import Setup
-from seedwise.study.events import Notice, Watch
-from seedwise.study.runner import Job, ran_out_of_memory
 
 if TYPE_CHECKING:
     from seedwise.study.orders import Place

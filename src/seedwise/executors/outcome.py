@@ -13,9 +13,9 @@ from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.executors.predictions import LOGIT_FLOOR, as_logits
 from seedwise.figures import in_points
 from seedwise.records import VIEWS, RunRecord
-from seedwise.study.predictions import LOGIT_FLOOR, as_logits
 
 __all__ = ["LOGIT_FLOOR", "as_record"]
 

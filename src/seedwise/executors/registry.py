@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from seedwise.errors import ConfigError, UnknownName
-from seedwise.study.executor import Executor
-from seedwise.study.local import LocalExecutor
-from seedwise.study.ray import RayExecutor
+from seedwise.executors.base import Executor
+from seedwise.executors.local import LocalExecutor
+from seedwise.executors.ray import RayExecutor
 
 __all__ = ["EXECUTORS", "KEYS", "as_executor", "executor_from", "kept_here"]
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from seedwise.comparison import Rule, Stop
+from seedwise.live.events import Compared, Looked
+from seedwise.live.interim import PairedSoFar
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.store import Store
 from seedwise.study import Study
-from seedwise.study.events import Compared, Looked
-from seedwise.study.interim import PairedSoFar
 from seedwise.study.watching import as_stored
 
 TARGETS = np.arange(100) % 4

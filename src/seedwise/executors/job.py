@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from seedwise import data as images
 from seedwise.data import Split
 from seedwise.errors import ConfigError, DataError, SeedwiseError
+from seedwise.executors.functions import TrainingFunction
+from seedwise.executors.outcome import as_record
+from seedwise.live.events import EpochDone, RunStarted, StepsDone, Watch
 from seedwise.records import EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
-from seedwise.study.events import EpochDone, RunStarted, StepsDone, Watch
-from seedwise.study.functions import TrainingFunction
-from seedwise.study.outcome import as_record
 
 if TYPE_CHECKING:
     from seedwise.data import Data

@@ -7,9 +7,9 @@ import pytest
 
 from helpers import trainings
 from seedwise.errors import ConfigError
+from seedwise.executors.functions import as_setups, code_of, only_here
 from seedwise.setups import ELSEWHERE, Setup
 from seedwise.store import Store
-from seedwise.study.functions import as_setups, code_of, only_here
 
 FILE = """
 LR = 0.1

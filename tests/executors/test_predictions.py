@@ -9,10 +9,10 @@ from sklearn.datasets import load_digits
 
 from seedwise.comparison.cautions import cautions
 from seedwise.errors import DataError
+from seedwise.executors.predictions import LOGIT_FLOOR, as_logits
 from seedwise.stats import accuracy, cross_entropy
 from seedwise.store import Store
 from seedwise.study import Study, record
-from seedwise.study.predictions import LOGIT_FLOOR, as_logits
 
 TARGETS = np.arange(60) % 3
 

@@ -18,10 +18,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from seedwise.locks import Holder
-from seedwise.store import StoredRun
-from seedwise.study.claim import beside
-from seedwise.study.events import (
+from seedwise.live.claim import beside
+from seedwise.live.events import (
     Compared,
     DataProgress,
     EpochDone,
@@ -31,8 +29,10 @@ from seedwise.study.events import (
     StepsDone,
     Watch,
 )
-from seedwise.study.progress import Progress
-from seedwise.study.snapshot import Snapshot
+from seedwise.live.progress import Progress
+from seedwise.live.snapshot import Snapshot
+from seedwise.locks import Holder
+from seedwise.store import StoredRun
 
 __all__ = ["Told", "publishing", "told"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from seedwise.live.interim import Interim
 from seedwise.records import EpochRecord
-from seedwise.study.interim import Interim
 
 __all__ = ["RunNow", "SampleNow", "SetupNow", "Snapshot"]
 

@@ -18,10 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from seedwise.errors import ConfigError, MissingPackage
-from seedwise.records import RunRecord
-from seedwise.setups import BUILT_IN, Setup
-from seedwise.study.events import Event, Notice, Watch
-from seedwise.study.executor import (
+from seedwise.executors.base import (
     Outcomes,
     Take,
     Width,
@@ -29,8 +26,11 @@ from seedwise.study.executor import (
     narrower,
     too_long,
 )
-from seedwise.study.local import in_threads
-from seedwise.study.runner import Job, load_function
+from seedwise.executors.job import Job, load_function
+from seedwise.executors.local import in_threads
+from seedwise.live.events import Event, Notice, Watch
+from seedwise.records import RunRecord
+from seedwise.setups import BUILT_IN, Setup
 
 if TYPE_CHECKING:
     from seedwise.study.orders import Place

@@ -16,11 +16,11 @@ from threading import Thread
 from typing import TYPE_CHECKING, Literal, Self
 
 from seedwise.errors import ConfigError
+from seedwise.executors.base import Outcomes, Take, Width, check_limits, narrower, too_long
+from seedwise.executors.job import Job, load_function, perform
+from seedwise.live.events import Event, Watch
 from seedwise.records import RunRecord
 from seedwise.setups import Setup
-from seedwise.study.events import Event, Watch
-from seedwise.study.executor import Outcomes, Take, Width, check_limits, narrower, too_long
-from seedwise.study.runner import Job, load_function, perform
 
 if TYPE_CHECKING:
     from seedwise.study.orders import Place

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from seedwise.errors import DataError
-from seedwise.study.outcome import LOGIT_FLOOR, as_record
+from seedwise.executors.outcome import LOGIT_FLOOR, as_record
 
 targets = np.array([0, 1, 2])
 
