@@ -4,6 +4,7 @@
     - InvalidSetup (also ValueError)
     - UnknownName (also KeyError)
     - ConfigError (also ValueError)
+        + Unsettled
     - DataError (also ValueError)
     - MissingPackage (also ImportError)
     - StudyError (also ValueError)
@@ -26,6 +27,7 @@ __all__ = [
     "StudyError",
     "StudyTooNew",
     "UnknownName",
+    "Unsettled",
 ]
 
 
@@ -39,6 +41,10 @@ class InvalidSetup(SeedwiseError, ValueError):
 
 class ConfigError(SeedwiseError, ValueError):
     """A study.toml, or what was typed on the command line, cannot be used."""
+
+
+class Unsettled(ConfigError):
+    """Nobody said which way a metric points, and its name does not settle it: no verdict."""
 
 
 class DataError(SeedwiseError, ValueError):

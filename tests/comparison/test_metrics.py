@@ -8,7 +8,7 @@ from seedwise import stats
 from seedwise.comparison import Rule, compare
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import keep_metric_values, metric_values
-from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.errors import ConfigError, StudyError, UnknownName, Unsettled
 
 OWN = """
 import numpy as np
@@ -43,7 +43,11 @@ def own(tmp_path, monkeypatch):
 def test_a_function_of_ones_own_decides(studies, own):
     a, b = runs_of(1.0), runs_of(1.3)
     with studies.make({"a": a, "b": b}) as store:
-        found = compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share"))
+        with pytest.raises(Unsettled, match="a lower or a higher my_metrics:share is better"):
+            compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share"))
+        found = compare(
+            StudyRuns(store), "a", "b", Rule(metric="my_metrics:share", better={"": "higher"})
+        )
         lower = compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share:better=lower"))
     assert (found.outcome, lower.outcome) == ("better", "worse")
     assert found.verdict.decided_by == "my_metrics:share"

@@ -46,6 +46,7 @@ _FAILING = {
     help="What decides: accuracy, smoothed_accuracy:beta=10, a metric that the runs returned, or "
     "module:function.  [default: matched accuracy for the sign, accuracy for the size]",
 )
+@options.better
 @click.option(
     "--margin",
     type=float,
@@ -108,10 +109,13 @@ def _compared(
     margin: float | None,
     confidence: float | None,
     paired: bool | None,
+    better: tuple[tuple[str, str], ...],
 ) -> "Sequence[Comparison | TargetComparison]":
     from seedwise.study import Study
 
-    study = Study(path)
+    ways = options.better_of(better)
+    deciding = ways.pop("", None)
+    study = Study(path, better=ways)
     if metric and ":" in metric:  # a function of the user's, perhaps beside the study file
         sys.path.append(str(path.resolve().parent))
     if target is not None:
@@ -119,7 +123,11 @@ def _compared(
             raise ConfigError(
                 f"--target compares one setup, without a margin or pairs; got {len(setups)} setups"
             )
-        return [study.compare_with_target(setups[0], target, metric=metric, confidence=confidence)]
+        return [
+            study.compare_with_target(
+                setups[0], target, metric=metric, confidence=confidence, better=deciding
+            )
+        ]
     if len(setups) == 1:
         raise ConfigError(f"name two setups or more, or give --target; got only {setups[0]!r}")
     return study.compare_several(
@@ -130,6 +138,7 @@ def _compared(
         margin=margin,
         confidence=confidence,
         paired=paired,
+        better=deciding,
     )
 
 

@@ -1,6 +1,7 @@
 """`seedwise record`, `import`, `export` and `table`: runs in from elsewhere, and out."""
 
 import csv
+import re
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from seedwise.comparison import RunTable
 
 __all__ = ["export", "import_", "record", "table"]
+
+_VALUE = re.compile(r"(.+?)=([^=,]*)(?:,|$)")
+"""NAME=VALUE. A name may hold = and commas, as recall@k=5 and map(0.5,0.95) do; a value not."""
 
 _output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: stdout]"
@@ -45,6 +49,7 @@ _output = click.option(
     help="File of class numbers, .npy or .npz; needed once a study.",
 )
 @click.option("--metrics", metavar="NAME=VALUE,...", help="Values; accuracies are fractions.")
+@options.better
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0),
@@ -58,6 +63,7 @@ def record(
     predictions: Path | None,
     targets: Path | None,
     metrics: str | None,
+    better: tuple[tuple[str, str], ...],
     seconds: float,
 ) -> None:
     """Store a run in STUDY.DB that was trained elsewhere.
@@ -69,6 +75,11 @@ def record(
     from seedwise.study import record as store_run
     from seedwise.study.arrays import read_arrays
 
+    values, ways = _parse_metrics(metrics or ""), options.better_of(better)
+    if "" in ways and len(values) == 1:
+        ways[next(iter(values))] = ways.pop("")
+    elif "" in ways:
+        raise ConfigError("--better does not say of which metric; write e.g. --better wer=lower")
     logits = with_them = None
     if predictions is not None:
         logits, with_them = read_arrays(predictions, "predictions", "targets")
@@ -80,25 +91,30 @@ def record(
         seed=Seed.parse(seed),
         predictions=logits,
         targets=with_them,
-        metrics=_parse_metrics(metrics or ""),
+        metrics=values,
         seconds=seconds,
         watch=lambda event: click.echo(f"note: {event.text}", err=True),
+        better=ways,
     )
 
 
 def _parse_metrics(text: str) -> dict[str, float]:
     found = dict[str, float]()
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, value = (word.strip() for word in part.partition("="))
+    parts = list(_VALUE.finditer(text.strip()))
+    for part in parts:
         try:
-            number = float(value)
+            number = float(part[2])
         except ValueError:
             number = None
+        name = part[1].strip()
         if not name or number is None or name in found:
-            raise ConfigError(
-                f"metrics are written accuracy=0.93,loss=0.2, each name once; got {text!r}"
-            )
+            parts = []
+            break
         found[name] = number
+    if text.strip() and "".join(part[0] for part in parts) != text.strip():
+        raise ConfigError(
+            f"metrics are written accuracy=0.93,loss=0.2, each name once; got {text!r}"
+        )
     return found
 
 
@@ -123,6 +139,7 @@ def _parse_metrics(text: str) -> dict[str, float]:
     multiple=True,
     help="Column of a metric; give it again for more.",
 )
+@options.better
 def import_(
     runs: Path,
     study: Path,
@@ -130,6 +147,7 @@ def import_(
     seed: str | None,
     unpaired: bool,
     metrics: tuple[str, ...],
+    better: tuple[tuple[str, str], ...],
 ) -> None:
     """Store runs that a CSV file lists, e.g. from a tracker.
 
@@ -144,7 +162,7 @@ def import_(
     if unpaired and seed is not None:
         raise ConfigError("give --seed COLUMN or --unpaired, not both")
     mapped = Mapped(setup=setup, seed=seed, metrics=_named(metrics), unpaired=unpaired)
-    found = import_runs(runs, study, mapped)
+    found = import_runs(runs, study, mapped, better=options.better_of(better))
     for line in found.taken:
         click.echo(line)
     for line in found.left_out:
@@ -260,11 +278,13 @@ def table(
     Mean ± standard deviation (ddof 1), number of runs, and the interval of the mean. Diverged
     runs are counted beside the others, and have no part in the figures.
     """
+    from seedwise.comparison.directions import stated_directions
     from seedwise.comparison.study_runs import StudyRuns
     from seedwise.report import paper_table, table_rows
 
     with StudyRuns.open(study) as runs:
         rows = table_rows(runs, metrics, confidence=confidence)
-    text = paper_table(rows, form=form, confidence=confidence)
+        stated = stated_directions(runs)
+    text = paper_table(rows, form=form, confidence=confidence, stated=stated)
     with _opened(output) as file:
         file.write(text)

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 import click
 
-__all__ = ["cache", "device", "jobs", "pack", "source", "study"]
+from seedwise.errors import ConfigError
+
+__all__ = ["better", "better_of", "cache", "device", "jobs", "pack", "source", "study"]
 
 study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
 cache = click.option(
@@ -23,6 +25,39 @@ device = click.option(
 jobs = click.option(
     "--jobs", type=click.IntRange(min=1), help="Runs side by side; chosen if not given."
 )
+
+
+class _Better(click.ParamType):
+    name = "better"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        metric, _, way = str(value).rpartition("=")
+        if way not in ("lower", "higher"):
+            self.fail(f"{value!r} is neither lower nor higher, nor METRIC=lower", param, ctx)
+        return metric, way
+
+
+better = click.option(
+    "--better",
+    "better",
+    type=_Better(),
+    metavar="[METRIC=]lower|higher",
+    multiple=True,
+    help="Which values of a metric are better, where its name does not settle it; give it again "
+    "for more.",
+)
+
+
+def better_of(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The directions by metric; under "" that of the metric that is meant without its name."""
+    found = dict(given)
+    if len(found) < len(given):
+        raise ConfigError("--better says of one metric twice which way is better; say it once")
+    return found
 
 
 class _Pack(click.ParamType):

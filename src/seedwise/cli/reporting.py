@@ -32,6 +32,7 @@ _metric = click.option(
     help="Where to.  [default: beside the study, STUDY.html]",
 )
 @_metric
+@options.better
 @click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
@@ -42,6 +43,7 @@ def report(
     setups: tuple[str, ...],
     output: Path | None,
     metric: str | None,
+    better: tuple[tuple[str, str], ...],
     cache: Path | None,
 ) -> None:
     """Write what STUDY.DB shows to one HTML file.
@@ -53,7 +55,7 @@ def report(
     from seedwise.study import Study
 
     _look_beside(study, metric)
-    file = Study(study, cache=cache).report(
+    file = Study(study, cache=cache, better=options.better_of(better)).report(
         output or study.with_suffix(".html"), setups=setups, metric=metric
     )
     click.echo(file)
@@ -89,6 +91,7 @@ class _Plot(Command):
     help="Where to: a name that ends in .svg, .png or .json (Vega-Lite).",
 )
 @_metric
+@options.better
 @click.option("--dark", is_flag=True, help="For a dark page.")
 def plot(
     study: Path,
@@ -96,6 +99,7 @@ def plot(
     setups: tuple[str, ...],
     output: Path,
     metric: str | None,
+    better: tuple[tuple[str, str], ...],
     dark: bool,
 ) -> None:
     """Write one chart of STUDY.DB, of KIND, to a file.
@@ -106,7 +110,7 @@ def plot(
     from seedwise.study import Study
 
     _look_beside(study, metric)
-    chart = Study(study).chart(kind, *setups, metric=metric)
+    chart = Study(study, better=options.better_of(better)).chart(kind, *setups, metric=metric)
     click.echo(chart.save(output, theme="dark" if dark else "light"))
 
 

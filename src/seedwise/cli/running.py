@@ -11,7 +11,7 @@ import click
 
 from seedwise.cli import options
 from seedwise.cli.base import Command
-from seedwise.errors import ConfigError
+from seedwise.errors import ConfigError, Unsettled
 from seedwise.figures import count
 
 if TYPE_CHECKING:
@@ -139,7 +139,12 @@ def _run(
     # Last, so that a module there hides none that is installed.
     sys.path.append(str(file.resolve().parent))
     study = Study(
-        path, dataset=config.dataset, split=config.split, source=config.source, cache=cache
+        path,
+        dataset=config.dataset,
+        split=config.split,
+        source=config.source,
+        cache=cache,
+        better=config.better,
     )
     console = Console()
     stored = partial(_stored, path, set(config.setups), None if wanted is None else set(wanted))
@@ -248,6 +253,7 @@ def _compare_with_baseline(
     console: "Console", study: "Study", config: "StudyConfig", summary: "Summary"
 ) -> None:
     """Compare every setup of the file with the baseline, or else with the first."""
+    from seedwise.cli.tables import sentence
     from seedwise.cli.verdicts import print_comparisons
 
     have_runs = {setup.name for setup in summary.setups if setup.finished or setup.diverged}
@@ -255,7 +261,10 @@ def _compare_with_baseline(
     there = [name for name in others if name in have_runs]
     if baseline in have_runs and there:
         console.print()
-        print_comparisons(console, study.compare_several([baseline, *there]))
+        try:
+            print_comparisons(console, study.compare_several([baseline, *there]))
+        except Unsettled as error:  # the runs are made, and their figures are printed
+            sentence(console, f"No verdict: {error}.")
 
 
 def _baseline_first(config: "StudyConfig") -> list[str]:

@@ -69,6 +69,8 @@ def print_summary(console: Console, summary: Summary) -> None:
     for setup in summary.setups:
         if setup.sharing:
             sentence(console, sharing_note(setup.name, setup.sharing))
+    if summary.directions:
+        sentence(console, f"{summary.directions[0].upper()}{summary.directions[1:]}.")
     if any(in_points(metric) for setup in summary.setups for metric in setup.metrics):
         say(
             console,

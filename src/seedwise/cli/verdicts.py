@@ -13,6 +13,7 @@ from seedwise.comparison.cautions import cautions
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.decided import decision_grounds
 from seedwise.comparison.independent import sharing_note
+from seedwise.comparison.phrases import metric_words, pointing
 from seedwise.comparison.sentences import (
     BY_NUMBER,
     basis,
@@ -148,7 +149,13 @@ def _legend(found: Comparison) -> str:
         f"{b} less {a}{points}; {sure} intervals for new seeds on these images, and for new seeds "
         "and new images of the same kind. *: decides the sign. p: of no difference"
     )
-    return f"{text}. r: correlation of runs with the same seed." if found.paired else f"{text}."
+    ways = (
+        f" {metric_words(name)}: {way}."
+        for name, each in found.contrasts.items()
+        if (way := pointing(name, each.higher_is_better))
+    )
+    text = f"{text}. r: correlation of runs with the same seed." if found.paired else f"{text}."
+    return text + "".join(ways)
 
 
 def _details(found: Comparison) -> Iterable[str]:

@@ -5,9 +5,10 @@ from itertools import combinations
 from typing import Literal
 
 from seedwise.comparison.beforehand import Planned, standing
+from seedwise.comparison.directions import stated_directions
 from seedwise.comparison.judging import Setting, as_by_seeds, judged, margin_metric
 from seedwise.comparison.measured import Measurements, measure, results_of
-from seedwise.comparison.metrics import Metric, default_metric, find_metric
+from seedwise.comparison.metrics import Metric, deciding_metric, default_metric, find_metric
 from seedwise.comparison.result import Comparison
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stopping import stopped
@@ -81,7 +82,8 @@ def _compared(
 ) -> tuple[Comparison, ...]:
     """The comparisons asked for, corrected with those planned beside them; setups read once."""
     found = {name: results_of(study, name) for name in dict.fromkeys(sum(pairs, ()))}
-    metrics = _metrics([run for results, _ in found.values() for run in results], rule)
+    stated = stated_directions(study, rule.better)
+    metrics = _metrics([run for results, _ in found.values() for run in results], rule, stated)
     _check_margin(rule, metrics)
     measured = {
         name: measure(study, results, counts, list(metrics.values()))
@@ -124,10 +126,12 @@ def _others(
     return measured[pair[0]], measured[pair[1]]
 
 
-def _metrics(results: Sequence[StoredRun], rule: Rule) -> Mapping[str, Metric]:
+def _metrics(
+    results: Sequence[StoredRun], rule: Rule, stated: Mapping[str, str]
+) -> Mapping[str, Metric]:
     """The metrics to compare under, by name: the one that decides first."""
     finished = [run for run in results if run.state == "finished"]
-    main = find_metric(rule.metric or default_metric(finished), finished)
+    main = deciding_metric(rule.metric or default_metric(finished), finished, stated)
     names = [*(("accuracy", *SOFT) if all(run.has_logits for run in finished) else ())]
     if not names and all("accuracy" in run.metrics for run in finished):
         names = ["accuracy"]

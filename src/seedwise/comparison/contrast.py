@@ -103,7 +103,8 @@ def contrast(
         wider = widened(images_a[pairs_a], images_b[pairs_b], confidence=confidence)
     return Contrast(
         metric=name,
-        higher_is_better=metric.higher_is_better,
+        # Plans reach no verdict: they take metrics of which nobody knows which way is up.
+        higher_is_better=metric.higher_is_better is not False,
         seeds_a=tuple(a.seeds[row] for row in rows_a),
         values_a=tuple(values_a.tolist()),
         seeds_b=tuple(b.seeds[row] for row in rows_b),

@@ -4,8 +4,8 @@ import importlib
 import math
 import re
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from inspect import getsourcefile
 from numbers import Real
 from pathlib import Path
@@ -13,15 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from seedwise.errors import ConfigError, UnknownName
+from seedwise.comparison.directions import DECIDING, check_better, direction_of, unsettled
+from seedwise.errors import ConfigError, UnknownName, Unsettled
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
 from seedwise.stats.scores import Logits, Targets
 from seedwise.store import StoredRun
 
-__all__ = ["Metric", "OwnMetric", "ReturnedMetric", "default_metric", "find_metric"]
-
-_LOWER = re.compile(r"(loss|error|err|entropy|nll|brier|perplexity|ppl|mse|mae|rmse)$", re.I)
-"""Endings of names of which less is taken to be better; `:better=higher` says otherwise."""
+__all__ = [
+    "Metric",
+    "OwnMetric",
+    "ReturnedMetric",
+    "deciding_metric",
+    "default_metric",
+    "find_metric",
+]
 
 _BETTER = re.compile(r"(.+):better=(lower|higher)$")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
@@ -33,11 +38,11 @@ class ReturnedMetric:
 
     Attributes:
         name: Its name among the run's metrics.
-        higher_is_better: Which way is up.
+        higher_is_better: Which way is up; None where neither the name nor anybody says it.
     """
 
     name: str
-    higher_is_better: bool
+    higher_is_better: bool | None
 
     def __str__(self) -> str:
         return self.name
@@ -57,13 +62,13 @@ class OwnMetric:
         name: How it is named.
         key: Under what its values are kept: the name and a checksum of the module's file, so that
             an edited function is computed again.
-        higher_is_better: Which way is up.
+        higher_is_better: Which way is up; None where neither the name nor anybody says it.
         function: The function.
     """
 
     name: str
     key: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     function: Callable[[Any, Any], Any]
 
     def __str__(self) -> str:
@@ -95,36 +100,80 @@ class OwnMetric:
 Metric = BuiltInMetric | OwnMetric | ReturnedMetric
 
 
-def find_metric(text: str, finished: Sequence[StoredRun]) -> Metric:
+def find_metric(
+    text: str, finished: Sequence[StoredRun], stated: Mapping[str, str] | None = None
+) -> Metric:
     """The metric that a text names, for some finished runs.
 
     A built-in one is computed where all have their predictions, and so is `module:function`;
     otherwise the runs are to have returned a metric of this name. `name:better=lower` says of a
     metric that is not built in which way is up.
 
+    Args:
+        text: What names it.
+        finished: The runs.
+        stated: The directions that the study states, by metric.
+
     Raises:
         UnknownName: No such metric, or no such setting of it.
         ConfigError: A setting is out of range, a function cannot be loaded, or some of the runs
-            lack what it takes.
+            lack what it takes; or a direction is another than the study states.
     """
     name = text.partition(":")[0]
     predictions = all(run.has_logits for run in finished)
-    if name in CATALOG and (predictions or ":" in text):
+    returned = {key for run in finished for key in run.metrics}
+    if name in CATALOG and (predictions or ":" in text) and (text == name or text not in returned):
         metric = BuiltInMetric.parse(text)
         if not predictions:
             raise ConfigError(f"{text} needs the predictions of every run; some have metrics only")
         return metric
-    said = _BETTER.match(text)
+    said = None if text in returned else _BETTER.match(text)
     bare = said[1] if said else text
-    higher = said[2] == "higher" if said else not _LOWER.search(bare)
-    if any(bare in run.metrics for run in finished):
+    higher = _higher(bare, said[2] if said else None, stated or {})
+    if bare in returned:
         return ReturnedMetric(name=bare, higher_is_better=higher)
     if _FUNCTION.match(bare):
         if not predictions:
             raise ConfigError(f"{text} needs the predictions of every run; some have metrics only")
         return _own(bare, higher)
-    returned = {key for run in finished for key in run.metrics}
     raise UnknownName("metric", text, {*CATALOG, *returned})
+
+
+def _higher(name: str, said: str | None, stated: Mapping[str, str]) -> bool | None:
+    """Whether higher is better: as the metric's text says, or the study, or the name."""
+    if said is not None and stated.get(name, said) != said:
+        raise ConfigError(
+            f"{name}:better={said} is not what the study states: {stated[name]} is better"
+        )
+    way = said or direction_of(name, stated)
+    return None if way is None else way == "higher"
+
+
+def deciding_metric(text: str, finished: Sequence[StoredRun], stated: Mapping[str, str]) -> Metric:
+    """The metric that a text names, to reach a verdict by: its direction is known.
+
+    Args:
+        text: As in `find_metric`.
+        finished: As in `find_metric`.
+        stated: As in `find_metric`; under "" for this metric, whatever its name.
+
+    Raises:
+        Unsettled: Nobody said which way is up, and the name does not settle it.
+        UnknownName, ConfigError: As in `find_metric`.
+    """
+    metric = find_metric(text, finished, stated)
+    way = stated.get(DECIDING)
+    if way is not None:
+        check_better({metric.name: way})
+        if stated.get(metric.name, way) != way:
+            raise ConfigError(
+                f"the study states that {stated[metric.name]} is better for {metric}, got {way}"
+            )
+        if not isinstance(metric, BuiltInMetric):
+            metric = replace(metric, higher_is_better=way == "higher")
+    if metric.higher_is_better is None:
+        raise Unsettled(unsettled(str(metric)))
+    return metric
 
 
 def default_metric(finished: Sequence[StoredRun]) -> str:
@@ -144,7 +193,7 @@ def default_metric(finished: Sequence[StoredRun]) -> str:
     raise ConfigError(f"the runs have the metrics {names}; choose one with metric / --metric")
 
 
-def _own(name: str, higher: bool) -> OwnMetric:
+def _own(name: str, higher: bool | None) -> OwnMetric:
     module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function)

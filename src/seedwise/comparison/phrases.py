@@ -5,8 +5,17 @@ from typing import Protocol
 
 from seedwise import figures
 from seedwise.stats.catalog import CATALOG
+from seedwise.stats.directions import direction_words
 
-__all__ = ["Estimated", "amount", "metric_words", "open_difference", "shift", "with_interval"]
+__all__ = [
+    "Estimated",
+    "amount",
+    "metric_words",
+    "open_difference",
+    "pointing",
+    "shift",
+    "with_interval",
+]
 
 
 class Estimated(Protocol):
@@ -49,6 +58,15 @@ def metric_words(metric: str) -> str:
         return metric
     words = name.replace("_", " ")
     return f"{words} ({settings})" if settings else words
+
+
+def pointing(metric: str, higher_is_better: bool) -> str:
+    """Which way a metric points, where a reader could doubt it: of all but accuracies.
+
+    >>> pointing("wer", False), pointing("accuracy", True)
+    ('lower is better', '')
+    """
+    return "" if figures.in_points(metric) else direction_words(higher_is_better)
 
 
 def shift(metric: str, found: Estimated) -> str:

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from seedwise.comparison.directions import check_better
 from seedwise.errors import ConfigError
 
 __all__ = ["Rule"]
@@ -22,15 +23,18 @@ class Rule:
         confidence: Coverage of the intervals, in (0, 1); error rates are 1 less it.
         paired: Whether runs of the same seed are compared with each other; None pairs where most
             of the seeds are shared.
+        better: Whether a `lower` or a `higher` value is better, by the name of a metric; under ""
+            of the one that decides. For names that do not settle it.
 
     Raises:
-        ConfigError: The margin or the confidence is out of range.
+        ConfigError: The margin or the confidence is out of range, or a direction is none.
     """
 
     metric: str | None = None
     margin: float | None = None
     confidence: float = 0.95
     paired: bool | None = None
+    better: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         if self.margin is not None and not 0 < self.margin < math.inf:
@@ -39,6 +43,7 @@ class Rule:
             )
         if not 0 < self.confidence < 1:
             raise ConfigError(f"confidence must be between 0 and 1, got {self.confidence}")
+        check_better(self.better)
 
     @property
     def alpha(self) -> float:
@@ -46,5 +51,5 @@ class Rule:
         return 1 - self.confidence
 
     def to_json(self) -> Mapping[str, Any]:
-        """What JSON keeps of it."""
-        return asdict(self)
+        """What JSON keeps of it; directions are kept by themselves (`directions`)."""
+        return {name: value for name, value in asdict(self).items() if name != "better"}

@@ -4,11 +4,12 @@ import math
 from typing import TYPE_CHECKING
 
 from seedwise.comparison.decided import decision_promise, decision_sentence
-from seedwise.comparison.phrases import amount, metric_words, open_difference, shift
+from seedwise.comparison.phrases import amount, metric_words, open_difference, pointing, shift
 from seedwise.comparison.verdict import SOFT
 from seedwise.figures import count, figure, percent, signed
 
 if TYPE_CHECKING:
+    from seedwise.comparison.contrast import Contrast
     from seedwise.comparison.result import Comparison
     from seedwise.comparison.target import TargetComparison
 
@@ -34,12 +35,18 @@ def verdict_sentence(found: "Comparison") -> str:
     ruled = found.stopping
     if ruled is not None:
         return decision_sentence(ruled.candidate, ruled.rule, ruled.decision)
-    return _by_number(found)
+    return f"{_by_number(found)}{_pointing(found.deciding)}"
 
 
 def exploratory_sentence(found: "Comparison") -> str:
     """What the same runs would say had their number been fixed; empty without a stopping rule."""
-    return _by_number(found) if found.stopping else ""
+    return f"{_by_number(found)}{_pointing(found.deciding)}" if found.stopping else ""
+
+
+def _pointing(found: "Contrast | TargetComparison") -> str:
+    """Which way the metric of the verdict points, where that could be doubted."""
+    way = pointing(found.metric, found.higher_is_better)
+    return f" For {metric_words(found.metric)}, {way}." if way else ""
 
 
 def _by_number(found: "Comparison") -> str:
@@ -65,7 +72,7 @@ def target_sentence(found: "TargetComparison") -> str:
     if math.isfinite(difference.low):
         low, high = (found.target + end for end in (difference.low, difference.high))
         spread = f"between {figure(metric, low)} and {figure(metric, high)}"
-    return f"{head}: {mean} ({spread}; {count(found.sample.n, 'run')})."
+    return f"{head}: {mean} ({spread}; {count(found.sample.n, 'run')}).{_pointing(found)}"
 
 
 def basis(found: "Comparison") -> str:

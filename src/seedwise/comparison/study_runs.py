@@ -16,7 +16,10 @@ from seedwise.setups import Setup
 from seedwise.stats.scores import Targets
 from seedwise.store import PLAN, Store, StoredRepeat, StoredRun, StudyFacts
 
-__all__ = ["StudyRuns"]
+__all__ = ["BETTER", "StudyRuns"]
+
+BETTER = "better:"
+"""What the choices begin with under which a study keeps stated directions."""
 
 
 @final
@@ -102,6 +105,12 @@ class StudyRuns:
     def plan(self) -> Mapping[str, Any] | None:
         """What was fixed before the first run; None where nothing was."""
         return self._store.choice(PLAN)
+
+    @cached_property
+    def stated(self) -> Mapping[str, str]:
+        """The directions that the file keeps, by metric: `lower` or `higher`."""
+        found = self._store.choices(BETTER)
+        return {key.removeprefix(BETTER): value for key, value in found.items()}
 
     def logits(self, runs: Sequence[StoredRun]) -> Float16[ndarray, "runs views examples classes"]:
         """The logits of some runs, read from the file.

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from seedwise.comparison.directions import directions_note, stated_directions
 from seedwise.comparison.html import summary_html
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.study_runs import StudyRuns
@@ -54,11 +55,19 @@ class Summary:
         dataset: The dataset and split, in words; empty where the study has none.
         examples: Number of validation examples; 0 where the study has none.
         setups: The setups.
+        stated: The directions that the study states, by metric.
     """
 
     dataset: str
     examples: int
     setups: tuple[SetupSummary, ...]
+    stated: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def directions(self) -> str:
+        """Which way each metric points, where that could be doubted; empty where none could."""
+        names = dict.fromkeys(name for setup in self.setups for name in setup.metrics)
+        return directions_note(names, self.stated)
 
     def __str__(self) -> str:
         """A line for each setup."""
@@ -99,6 +108,7 @@ def summarise(study: StudyRuns) -> Summary:
             _summarise(study, name, [run for run in runs if run.setup == name])
             for name in study.setups
         ),
+        stated=stated_directions(study),
     )
 
 

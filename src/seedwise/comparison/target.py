@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 
 from seedwise.comparison.beforehand import Standing, standing
+from seedwise.comparison.directions import stated_directions
 from seedwise.comparison.measured import RunCounts, measure, results_of
-from seedwise.comparison.metrics import default_metric, find_metric
+from seedwise.comparison.metrics import deciding_metric, default_metric
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.sentences import target_sentence
 from seedwise.comparison.study_runs import StudyRuns
@@ -69,7 +70,8 @@ def compare_with_target(
     results, counts = results_of(study, setup)
     finished = [run for run in results if run.state == "finished"]
     name = rule.metric or default_metric(finished)
-    metric = find_metric("accuracy" if name == "matched_accuracy" else name, finished)
+    name = "accuracy" if name == "matched_accuracy" else name
+    metric = deciding_metric(name, finished, stated_directions(study, rule.better))
     measured = measure(study, results, counts, [metric])
     values = measured.metrics[str(metric)].values
     known = values[np.isfinite(values)]
@@ -81,7 +83,7 @@ def compare_with_target(
     return TargetComparison(
         setup=counts,
         metric=str(metric),
-        higher_is_better=metric.higher_is_better,
+        higher_is_better=bool(metric.higher_is_better),
         target=target,
         rule=rule,
         sample=Sample.of(known),

@@ -17,6 +17,7 @@ from seedwise.comparison import (
     variance,
 )
 from seedwise.comparison.beforehand import fixed_rule
+from seedwise.comparison.directions import direction_of, stated_directions
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.learning import LearningCurve, learning_curve
 from seedwise.comparison.metrics import default_metric
@@ -27,7 +28,8 @@ from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.comparison.variance import SignalTable
 from seedwise.data import class_words
-from seedwise.errors import StudyError, UnknownName
+from seedwise.errors import StudyError, UnknownName, Unsettled
+from seedwise.figures import in_points
 from seedwise.records import DatasetRecord
 from seedwise.report.papers import Sampled
 from seedwise.seeds import Seed
@@ -52,6 +54,7 @@ class Findings:
         study: The study.
         setups: Their names, the baseline first; none for all that have a result.
         metric: The metric that decides; None for the one that was fixed, else the usual one.
+        better: Which way metrics point, by name, beside what the study states.
 
     Raises:
         UnknownName: No such setup.
@@ -59,12 +62,18 @@ class Findings:
     """
 
     def __init__(
-        self, study: StudyRuns, setups: Sequence[str] = (), *, metric: str | None = None
+        self,
+        study: StudyRuns,
+        setups: Sequence[str] = (),
+        *,
+        metric: str | None = None,
+        better: Mapping[str, str] | None = None,
     ) -> None:
         self.study = study
         self.runs: Mapping[str, Sequence[StoredRun]] = study.by_setup
         self.setups = self._chosen(tuple(setups))
         self._metric = metric
+        self.stated = stated_directions(study, better)
 
     def _chosen(self, setups: tuple[str, ...]) -> tuple[str, ...]:
         for name in setups:
@@ -93,15 +102,32 @@ class Findings:
     @cached_property
     def rule(self) -> Rule:
         """How verdicts are reached."""
-        rule = fixed_rule(self.study)
+        rule = replace(fixed_rule(self.study), better=self.stated)
         return rule if self._metric is None else replace(rule, metric=self._metric)
 
-    @cached_property
+    @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Each setup against the first; empty for one setup."""
+        """Each setup against the first; empty where nothing can be compared (`unjudged`)."""
+        return self._compared_or_why[0]
+
+    @property
+    def unjudged(self) -> str:
+        """Why nothing is compared; empty where something is."""
+        return self._compared_or_why[1]
+
+    @cached_property
+    def _compared_or_why(self) -> tuple[tuple[Comparison, ...], str]:
         if len(self.setups) < 2:
-            return ()
-        return compare_several(self.study, self.setups, self.rule)
+            return (), "There is one setup, so that nothing is compared."
+        try:
+            return compare_several(self.study, self.setups, self.rule), ""
+        except Unsettled as error:
+            return (), f"No verdict: {error}."
+
+    def shown_direction(self, metric: str) -> str:
+        """Which way a metric points, in words; empty for accuracies, and where nobody knows."""
+        way = None if in_points(metric) else direction_of(metric, self.stated)
+        return f"{way} is better" if way else ""
 
     @cached_property
     def stopping(self) -> StoppingRule | None:
@@ -190,7 +216,9 @@ class Findings:
                 settled_by_rule(rule.baseline, setup, decision, name, alpha=alpha, margin=margin)
                 for name in names
             )
-        found = next(each for each in self.comparisons if each.b.name == setup)
+        found = next((each for each in self.comparisons if each.b.name == setup), None)
+        if found is None:
+            return ()
         names = dict.fromkeys((*(("accuracy",) if found.accuracy else ()), found.deciding.metric))
         return tuple(each for name in names if (each := settled(found, name)) is not None)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from seedwise.comparison import Comparison
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.decided import decision_grounds
-from seedwise.comparison.phrases import metric_words, with_interval
+from seedwise.comparison.phrases import metric_words, pointing, with_interval
 from seedwise.comparison.sentences import (
     BY_NUMBER,
     basis,
@@ -46,9 +46,9 @@ def _compared(found: Comparison) -> Iterator[str]:
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name, contrast in found.contrasts.items():
         star = r"\*" if name == found.deciding.metric else ""
-        new = contrast.new_images
+        new, way = contrast.new_images, pointing(name, contrast.higher_is_better)
         cells = (
-            f"{escaped_markdown(metric_words(name))}{star}",
+            f"{escaped_markdown(metric_words(name))}{star}{f' ({way})' if way else ''}",
             figure(name, contrast.sample_a.mean),
             figure(name, contrast.sample_b.mean),
             with_interval(name, contrast.difference),
@@ -66,11 +66,13 @@ def _compared(found: Comparison) -> Iterator[str]:
 
 
 def _alone(found: Findings) -> Iterator[str]:
-    metric = found.metric
+    metric, way = found.metric, found.shown_direction(found.metric)
     for each in found.sampled():
         sample = each.samples[metric]
         yield (
             f"**{escaped_markdown(each.setup)}: {escaped_markdown(metric_words(metric))} "
             f"{figure(metric, sample.mean)}** (sd {spread(metric, sample.sd)}, ddof 1; "
-            f"n = {sample.n})"
+            f"n = {sample.n}{way and f'; {way}'})"
         )
+    if len(found.setups) > 1:
+        yield escaped_markdown(found.unjudged)

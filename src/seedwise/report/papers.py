@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from seedwise.comparison import SetupSummary, summarise
+from seedwise.comparison.directions import directions_note
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
@@ -134,13 +135,16 @@ def _samples(
     return {name: Sample.of(np.array(found)) for name, found in values.items()}
 
 
-def paper_table(rows: Sequence[Row], *, form: str, confidence: float) -> str:
+def paper_table(
+    rows: Sequence[Row], *, form: str, confidence: float, stated: Mapping[str, str] | None = None
+) -> str:
     """The table as text, with a note on what its figures are.
 
     Args:
         rows: What `table_rows` gave.
         form: `latex` or `markdown`.
         confidence: Coverage of the intervals in the rows.
+        stated: The directions that the study states, by metric.
     """
     metrics = tuple(dict.fromkeys(metric for row in rows for metric in row.cells))
     style = _STYLES[form]
@@ -159,7 +163,8 @@ def paper_table(rows: Sequence[Row], *, form: str, confidence: float) -> str:
         f"Mean ± standard deviation (ddof 1) over runs with different seeds, and the "
         f"{100 * confidence:g} % interval of the mean (Student's t; for new seeds)."
     )
-    return style.table(head, body, note)
+    ways = directions_note(metrics, stated or {})
+    return style.table(head, body, f"{note} {ways[0].upper()}{ways[1:]}." if ways else note)
 
 
 def escaped_markdown(text: str) -> str:

@@ -123,6 +123,17 @@ class Store(Repeats):
         with self._understanding(f"the choice {key!r}"):
             return json.loads(self._intact(rows[0], f"the choice {key!r}")[1]) if rows else None
 
+    def choices(self, prefix: str) -> dict[str, Any]:
+        """What was fixed for this study under keys that begin so, by key."""
+        rows = self._rows(
+            "SELECT key, value, fixed, checksum FROM choices WHERE substr(key, 1, ?) = ?",
+            len(prefix),
+            prefix,
+        )
+        with self._understanding("a choice"):
+            found = (self._intact(row, f"the choice {row[0]!r}") for row in rows)
+            return {key: json.loads(value) for key, value, _ in found}
+
     def fix_choice(self, key: str, value: Any) -> None:
         """Fix something for the whole study, before its first run.
 

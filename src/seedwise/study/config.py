@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedwise.comparison import Rule, Stop
+from seedwise.comparison.directions import check_better
 from seedwise.data import DATASETS, Split
 from seedwise.errors import ConfigError, SeedwiseError, UnknownName
 from seedwise.executors.local import LocalExecutor
@@ -38,6 +39,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "setups": "tables [setups.NAME], at least one: what is trained",
         "baseline": "name of the setup that the others are compared with; left out, the first",
         "verdict": "table: how verdicts are reached, fixed before the first run",
+        "better": 'table: whether "lower" or "higher" values are better, by the name of a metric, '
+        "where the name does not settle it",
         "executor": 'where runs are made: "local", "ray", or a table; left out, "local"',
     }
 )
@@ -63,6 +66,7 @@ class StudyConfig:
         stop: When to stop; None where `seeds` says it.
         baseline: Name of the setup that the others are compared with; None if not said.
         rule: How verdicts are to be reached, fixed before the first run; None if not said.
+        better: Whether a `lower` or a `higher` value is better, by the name of a metric.
         executor: Where runs are made: `executor = "ray"`, or the table `[executor]`.
     """
 
@@ -75,6 +79,7 @@ class StudyConfig:
     stop: Stop | None
     baseline: str | None
     rule: Rule | None
+    better: Mapping[str, str]
     executor: LocalExecutor | RayExecutor
 
 
@@ -164,6 +169,7 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         stop=_stop(table["stop"]) if "stop" in table else None,
         baseline=baseline,
         rule=_rule(table["verdict"]) if "verdict" in table else None,
+        better=_better(table.get("better", {})),
         executor=_executor(table.get("executor", "local")),
     )
 
@@ -311,6 +317,15 @@ def _rule(table: Any) -> Rule:
         return Rule(**table)
     except SeedwiseError as error:
         raise _Bad(f"verdict: {error}") from None
+
+
+def _better(table: Any) -> Mapping[str, str]:
+    if not isinstance(table, dict):
+        raise _Bad(f'better must be a table, e.g. [better] with wer = "lower"; got {table!r}')
+    try:
+        return check_better(table)
+    except SeedwiseError as error:
+        raise _Bad(str(error)) from None
 
 
 _VERDICT_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxyType(

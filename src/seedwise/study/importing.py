@@ -14,7 +14,16 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from seedwise.errors import DataError, SeedwiseError, StudyError
+from seedwise.comparison.directions import (
+    DECIDING,
+    check_better,
+    direction_of,
+    directions_note,
+    state_directions,
+    stated_directions,
+)
+from seedwise.comparison.study_runs import StudyRuns
+from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError, UnknownName
 from seedwise.executors.outcome import as_record
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
@@ -65,7 +74,11 @@ class _Run:
 
 
 def import_runs(
-    table: str | PathLike[str], path: str | PathLike[str], mapped: Mapped | None = None
+    table: str | PathLike[str],
+    path: str | PathLike[str],
+    mapped: Mapped | None = None,
+    *,
+    better: Mapping[str, str] | None = None,
 ) -> Imported:
     """Put the runs of a CSV file into a study file, which is made if there is none.
 
@@ -76,9 +89,11 @@ def import_runs(
         table: The CSV file.
         path: The study file.
         mapped: Which column is what, as far as it is not to be guessed.
+        better: Whether a `lower` or a `higher` value is better, by the name of a metric, where the
+            name does not settle it; under "" of the only metric that needs it. Kept in the file.
 
     Raises:
-        ConfigError: A column that is needed cannot be guessed.
+        ConfigError: A column that is needed cannot be guessed, or a direction cannot be used.
         DataError: The file is no CSV, or a row cannot be used; the message names the line.
         StudyError: The study file cannot be used, trains one of the setups itself, or has other
             metrics for one of the runs.
@@ -89,19 +104,39 @@ def import_runs(
     columns = columns_of(file, rows, mapped or Mapped())
     runs = _runs(file, rows, columns)
     setups = tuple(dict.fromkeys(each.run.setup for each in runs))
+    names = tuple(dict.fromkeys(name for each in runs for name in each.record.metrics))
+    ways = check_better(_directions(better or {}, names))
     with Store.open(path, create=True) as store:
+        state_directions(store, ways)
+        stated = stated_directions(StudyRuns(store))
         fresh = _fresh(store, runs, numbered=not columns.seed)
         for name in setups:
             store.add_setup(name, Setup(train=ELSEWHERE))
         for each in fresh:
             store.add_run(each.run.setup, each.run.seed, each.record, ended_at=datetime.now(UTC))
     return Imported(
-        taken=columns.told(),
+        taken=(*columns.told(), *filter(None, [directions_note(names, stated)])),
         left_out=(*unfinished, *other_numbers(file, rows, columns)),
         setups=setups,
         stored=len(fresh),
         known=len(runs) - len(fresh),
     )
+
+
+def _directions(better: Mapping[str, str], names: Sequence[str]) -> Mapping[str, str]:
+    """The directions that were given, each of a metric of the file."""
+    for name in better:
+        if name != DECIDING and name not in names:
+            raise UnknownName("metric", name, names)
+    if DECIDING not in better:
+        return better
+    open_ = [name for name in names if direction_of(name, better) is None] or list(names)
+    if len(open_) != 1:
+        raise ConfigError(
+            f"--better {better[DECIDING]} does not say of which metric; write e.g. "
+            f"--better {open_[0]}={better[DECIDING]}; there are {', '.join(open_)}"
+        )
+    return {open_[0]: better[DECIDING], **{k: v for k, v in better.items() if k != DECIDING}}
 
 
 def _ended(file: CsvFile) -> tuple[list[Row], tuple[str, ...]]:

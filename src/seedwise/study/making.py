@@ -22,9 +22,16 @@ from seedwise.comparison.beforehand import (
     refuse_other_judges,
     with_margin,
 )
+from seedwise.comparison.directions import (
+    DECIDING,
+    direction_of,
+    state_directions,
+    stated_directions,
+    unsettled,
+)
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import keep_metric_values
-from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.errors import ConfigError, StudyError, UnknownName, Unsettled
 from seedwise.executors.base import Executor
 from seedwise.executors.functions import SetupLike, as_setups, given_functions, only_here
 from seedwise.executors.job import load_function
@@ -105,6 +112,7 @@ def make_missing(
     *,
     data: GivenData,
     rule: Rule | None,
+    better: Mapping[str, str],
     executor: Executor,
     device: str,
     tell: Watch,
@@ -117,6 +125,7 @@ def make_missing(
         until: When the study is complete.
         data: What the study is given.
         rule: How verdicts are to be reached; None takes the usual rule.
+        better: Which way metrics point whose names do not settle it, by name.
         executor: Where runs are made.
         device: `auto`, `cpu` or `cuda`.
         tell: Told of all that happens.
@@ -143,6 +152,7 @@ def make_missing(
         stopping = until.stopping
         if stopping is not None:
             stopping.check(StudyRuns(store))
+        _state_directions(store, rule, better)
         references = data.references(store, setups.values(), tell)
         for name, setup in setups.items():
             store.add_setup(name, setup)
@@ -176,6 +186,24 @@ def make_missing(
             _make(store, orders, executor, tell, looks)
         keep_metric_values(StudyRuns(store))
         return summarise(StudyRuns(store))
+
+
+def _state_directions(store: Store, rule: Rule | None, better: Mapping[str, str]) -> None:
+    """Keep which way metrics point; that of a metric that is to decide has to be known.
+
+    Raises:
+        Unsettled: Nobody said it, and the name does not settle it.
+    """
+    ways = {**(rule.better if rule else {}), **better}
+    metric = rule.metric.partition(":better=")[0] if rule and rule.metric else None
+    deciding = ways.pop(DECIDING, None)
+    if metric is not None and deciding is not None:
+        ways.setdefault(metric, deciding)
+    state_directions(store, ways)
+    if metric is None or metric != (rule and rule.metric):
+        return
+    if direction_of(metric, stated_directions(StudyRuns(store))) is None:
+        raise Unsettled(unsettled(metric))
 
 
 def _wanted_runs(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from typing import Any
 
+from seedwise.comparison.directions import state_directions
 from seedwise.errors import ConfigError
 from seedwise.executors.outcome import as_record
 from seedwise.live.events import Doubt
@@ -29,6 +30,7 @@ def record(
     metrics: Mapping[str, float] | None = None,
     seconds: float = 0.0,
     watch: Callable[[Doubt], None] | None = None,
+    better: Mapping[str, str] | None = None,
 ) -> None:
     """Put one run that was made elsewhere into a study file, which is made if there is none.
 
@@ -51,6 +53,8 @@ def record(
             decides nothing.
         seconds: Wall time of the training.
         watch: Told what a person should know of the run. Without it, that is a warning.
+        better: Whether a `lower` or a `higher` value is better, by the name of a metric, where the
+            name does not settle it; kept in the file.
 
     Raises:
         ConfigError: Neither predictions nor metrics, or a seed or name that cannot be used.
@@ -69,6 +73,7 @@ def record(
         outcome |= {"predictions": predictions, "targets": targets}
     run, of = as_record(outcome, seconds=seconds), Seed.of(seed)
     with closing(Store.open(path, create=True)) as store:
+        state_directions(store, better or {})
         store.add_setup(setup, Setup(train=ELSEWHERE))
         keep_targets(store, run, source=f"recorded for {setup}")
         doubts = doubts_about(store, setup, of, run)

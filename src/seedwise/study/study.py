@@ -25,6 +25,7 @@ from seedwise.comparison import (
     variance,
 )
 from seedwise.comparison.beforehand import fixed_rule
+from seedwise.comparison.directions import DECIDING, check_better
 from seedwise.comparison.nulls import Judge
 from seedwise.comparison.planning import Planning, plan_from_pilot
 from seedwise.comparison.question import Question
@@ -70,9 +71,11 @@ class Study:
         cache: Where downloads and decoded pixels are kept; None takes the user's cache folder.
         targets: Class of each example that the user's own functions predict, if they do not return
             it themselves; a study that exists remembers it.
+        better: Whether a `lower` or a `higher` value is better, by the name of a metric, where the
+            name does not settle it; kept in the file by `run`.
 
     Raises:
-        ConfigError: Both a dataset and targets are given.
+        ConfigError: Both a dataset and targets are given, or a direction is none.
         DataError: The targets are no class numbers.
 
     >>> study = Study("mine.db", dataset="imagenette", split="page")
@@ -87,8 +90,10 @@ class Study:
         source: str | PathLike[str] | None = None,
         cache: str | PathLike[str] | None = None,
         targets: Any = None,
+        better: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
+        self._better = check_better(better or {})
         self._data = GivenData(
             dataset=dataset,
             split=None if split is None else Split.of(split),
@@ -162,6 +167,7 @@ class Study:
             Until.of(setups, seeds, until, baseline, planned),
             data=self._data,
             rule=rule,
+            better=self._better,
             executor=as_executor(executor, jobs=jobs, pack=pack, time_limit=time_limit),
             device=device,
             tell=watch or Complain(),
@@ -187,6 +193,7 @@ class Study:
         margin: float | None = None,
         confidence: float | None = None,
         paired: bool | None = None,
+        better: str | None = None,
     ) -> Comparison:
         """Setup B against setup A, from the runs that are stored.
 
@@ -202,9 +209,15 @@ class Study:
             confidence: Coverage of the intervals, in (0, 1). Usually 0.95.
             paired: Compare runs of the same seed with each other. Usually where most seeds are
                 shared.
+            better: Whether a `lower` or a `higher` value of the deciding metric is better, where
+                neither its name nor the study says it.
+
+        Raises:
+            Unsettled: Nobody says which way the deciding metric points.
         """
         with StudyRuns.open(self.path) as study:
-            return compare(study, a, b, _rule(study, metric, margin, confidence, paired))
+            rule = self._rule(study, metric, margin, confidence, paired, better)
+            return compare(study, a, b, rule)
 
     def compare_several(
         self,
@@ -216,6 +229,7 @@ class Study:
         margin: float | None = None,
         confidence: float | None = None,
         paired: bool | None = None,
+        better: str | None = None,
     ) -> tuple[Comparison, ...]:
         """Several setups compared, with p-values corrected for their number.
 
@@ -227,9 +241,10 @@ class Study:
             margin: As in `compare`.
             confidence: As in `compare`.
             paired: As in `compare`.
+            better: As in `compare`.
         """
         with StudyRuns.open(self.path) as study:
-            rule = _rule(study, metric, margin, confidence, paired)
+            rule = self._rule(study, metric, margin, confidence, paired, better)
             names = tuple(setups) or tuple(study.setups)
             return compare_several(study, names, rule, against=against, correction=correction)
 
@@ -240,6 +255,7 @@ class Study:
         *,
         metric: str | None = None,
         confidence: float | None = None,
+        better: str | None = None,
     ) -> TargetComparison:
         """One setup against a fixed number, e.g. an accuracy of 0.835.
 
@@ -248,9 +264,10 @@ class Study:
             target: The number, in the metric's units, taken as exact.
             metric: The metric that it is of; usually accuracy.
             confidence: As in `compare`.
+            better: As in `compare`.
         """
         with StudyRuns.open(self.path) as study:
-            rule = _rule(study, metric, None, confidence, None)
+            rule = self._rule(study, metric, None, confidence, None, better)
             return compare_with_target(study, setup, target, rule)
 
     def plan(
@@ -324,7 +341,9 @@ class Study:
 
         with StudyRuns.open(self.path) as study:
             pictures = thumbnails(study, self._data.cache)
-            page = report_html(study, setups, metric=metric, thumbnails=pictures)
+            page = report_html(
+                study, setups, metric=metric, better=self._better, thumbnails=pictures
+            )
         file = Path(path)
         file.write_text(page, encoding="utf-8")
         return file
@@ -346,7 +365,7 @@ class Study:
         from seedwise.report.findings import Findings
 
         with StudyRuns.open(self.path) as study:
-            return chart(kind, Findings(study, setups, metric=metric))
+            return chart(kind, Findings(study, setups, metric=metric, better=self._better))
 
     def repeat(
         self,
@@ -438,25 +457,27 @@ class Study:
             table = run_table(study)
         return pandas.DataFrame(table.rows, columns=list(table.columns))
 
+    def _rule(
+        self,
+        study: StudyRuns,
+        metric: str | None,
+        margin: float | None,
+        confidence: float | None,
+        paired: bool | None,
+        better: str | None,
+    ) -> Rule:
+        """The rule that was fixed, with what is said instead."""
+        said = {"metric": metric, "margin": margin, "confidence": confidence, "paired": paired}
+        given = {name: value for name, value in said.items() if value is not None}
+        ways = dict(self._better) if better is None else {**self._better, DECIDING: better}
+        return replace(fixed_rule(study), **given, better=ways)
+
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r})"
 
     def _repr_html_(self) -> str | None:
         """What a notebook shows: the summary, once there is something."""
         return self.summary()._repr_html_() if self.path.exists() else None
-
-
-def _rule(
-    study: StudyRuns,
-    metric: str | None,
-    margin: float | None,
-    confidence: float | None,
-    paired: bool | None,
-) -> Rule:
-    """The rule that was fixed, with what is said instead."""
-    said = {"metric": metric, "margin": margin, "confidence": confidence, "paired": paired}
-    given = {name: value for name, value in said.items() if value is not None}
-    return replace(fixed_rule(study), **given)
 
 
 def _ignore(event: Event) -> None:

@@ -75,7 +75,13 @@ def _runs(found: Findings) -> tuple[Chart, ...]:
         metrics = [first.deciding.metric, *(["accuracy"] if first.accuracy else [])]
     confidence = found.rule.confidence
     return tuple(
-        runs_chart(values, metric, paired=paired, confidence=confidence)
+        runs_chart(
+            values,
+            metric,
+            paired=paired,
+            confidence=confidence,
+            direction=found.shown_direction(metric),
+        )
         for metric in dict.fromkeys(metrics)
         if any((values := found.values(metric)).values())
     )
@@ -83,7 +89,7 @@ def _runs(found: Findings) -> tuple[Chart, ...]:
 
 def _traces(found: Findings) -> tuple[Chart, ...]:
     return tuple(
-        trace_chart(each, role(place))
+        trace_chart(each, role(place), found.shown_direction(each.metric))
         for place, name in enumerate(found.setups[1:], start=1)
         for each in reversed(found.settlings(name))
         if len(each.steps) > 1

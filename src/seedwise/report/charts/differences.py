@@ -10,6 +10,7 @@ from seedwise.figures import in_points, percent, signed
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import IntervalRow, heading, interval_rows, reach
 from seedwise.report.charts.theme import role
+from seedwise.stats.directions import direction_words
 from seedwise.stats.intervals import Difference
 from seedwise.stats.sequential import Decision, Interval
 
@@ -49,7 +50,8 @@ def forest_chart(found: Sequence[Comparison], decisions: Sequence[tuple[str, Dec
                     rows.append(_row(label, metric, difference, scale, colour, not wider))
     first = found[0]
     margin = first.rule.margin
-    unit = ", points" if points else ""
+    way = direction_words(first.deciding.higher_is_better)
+    unit = ", points" if points else f" ({metric_words(first.deciding.metric)}: {way})"
     return Chart(
         kind="forest",
         title=f"Difference from {first.a.name}",
@@ -66,12 +68,13 @@ def forest_chart(found: Sequence[Comparison], decisions: Sequence[tuple[str, Dec
     )
 
 
-def trace_chart(found: Settling, colour: str) -> Chart:
+def trace_chart(found: Settling, colour: str, direction: str = "") -> Chart:
     """A difference as it settled, pair by pair.
 
     Args:
         found: The difference.
         colour: Name of the candidate's colour.
+        direction: Which way the metric points, in words; empty where nobody could doubt it.
     """
     scale = 100 if in_points(found.metric) else 1
     data = [_step(step, scale) for step in found.steps]
@@ -83,7 +86,8 @@ def trace_chart(found: Settling, colour: str) -> Chart:
     low, high = _window(data, lines)
     y = {
         "type": "quantitative",
-        "title": f"{words}, difference" + (" (points)" if scale == 100 else ""),
+        "title": f"{words}, difference"
+        + (" (points)" if scale == 100 else f" ({direction})" if direction else ""),
         "scale": {"domain": [low, high], "nice": False, "zero": False},
     }
     x = {

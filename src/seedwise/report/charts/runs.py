@@ -25,7 +25,12 @@ _WORDS = {"accuracy": "accuracy", "valid_loss": "validation loss", "train_loss":
 
 
 def runs_chart(
-    values: Mapping[str, Mapping[Seed, float]], metric: str, *, paired: bool, confidence: float
+    values: Mapping[str, Mapping[Seed, float]],
+    metric: str,
+    *,
+    paired: bool,
+    confidence: float,
+    direction: str = "",
 ) -> Chart:
     """Every finished run as a dot; lines join runs of the same seed in neighbouring setups.
 
@@ -34,6 +39,7 @@ def runs_chart(
         metric: Its name.
         paired: Draw the lines.
         confidence: Of the intervals of the means.
+        direction: Which way the metric points, in words; empty where nobody could doubt it.
     """
     names = list(values)
     scale = 100 if in_points(metric) else 1
@@ -45,7 +51,7 @@ def runs_chart(
     x = {
         "field": "value",
         "type": "quantitative",
-        "title": f"{metric_words(metric)}{unit}",
+        "title": f"{metric_words(metric)}{unit}{direction and f' ({direction})'}",
         "axis": {"tickCount": {"expr": "max(3, width / 90)"}, "labelOverlap": True},
         "scale": {"zero": False, "nice": False, "padding": 10},
     }

@@ -9,7 +9,7 @@ expressions are interpreted.
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -45,6 +45,7 @@ def report_html(
     setups: Sequence[str] = (),
     *,
     metric: str | None = None,
+    better: Mapping[str, str] | None = None,
     thumbnails: Thumbnails | None = None,
 ) -> str:
     """The report of a study, as one HTML page.
@@ -55,6 +56,7 @@ def report_html(
         study: The study, which is only read.
         setups: Their names, the baseline first; none for all that have a result.
         metric: The metric that decides; None for the one that was fixed, else the usual one.
+        better: Which way metrics point, by name, beside what the study states.
         thumbnails: Where pictures of images come from; None for none.
 
     Raises:
@@ -62,7 +64,7 @@ def report_html(
         StudyError: There is no result to show.
         ConfigError: The runs have several metrics, and none was chosen.
     """
-    found = Findings(study, setups, metric=metric)
+    found = Findings(study, setups, metric=metric, better=better)
     sections = _sections(found, thumbnails)
     drawn = [block.chart for part in sections for block in part.blocks if isinstance(block, Drawn)]
     scripts = (_text("vega.js"), _text("report.js"))

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from seedwise.comparison import Comparison
 from seedwise.comparison.cautions import cautions
+from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.decided import decision_grounds
-from seedwise.comparison.phrases import metric_words, with_interval
+from seedwise.comparison.phrases import metric_words, pointing, with_interval
 from seedwise.comparison.sentences import (
     BY_NUMBER,
     basis,
@@ -138,7 +139,8 @@ def _intervals(found: Comparison) -> str:
 def _reading(found: Comparison) -> str:
     sure = percent(found.rule.confidence)
     decides = metric_words(found.deciding.metric).capitalize()
-    return f"{sure} intervals. {decides} decides the sign."
+    way = pointing(found.deciding.metric, found.deciding.higher_is_better)
+    return f"{sure} intervals. {decides} decides the sign{way and f': {way}'}."
 
 
 def _figures(found: Findings) -> Table:
@@ -149,7 +151,7 @@ def _figures(found: Findings) -> Table:
             rows.append(
                 (
                     each.b.name,
-                    metric_words(name) + ("*" if name == each.deciding.metric else ""),
+                    _named(contrast) + ("*" if name == each.deciding.metric else ""),
                     figure(name, contrast.sample_a.mean),
                     figure(name, contrast.sample_b.mean),
                     with_interval(name, contrast.difference),
@@ -163,15 +165,22 @@ def _figures(found: Findings) -> Table:
     return Table.of(columns, rows)
 
 
+def _named(found: Contrast) -> str:
+    """A metric with its direction, where that could be doubted."""
+    way = pointing(found.metric, found.higher_is_better)
+    return metric_words(found.metric) + (f" ({way})" if way else "")
+
+
 def _alone(found: Findings) -> Iterator[Block]:
     """The figures of the only setup."""
     metric = found.metric
     for each in found.sampled():
         sample = each.samples[metric]
         sd = f", standard deviation {spread(metric, sample.sd)} (ddof 1)" if sample.n > 1 else ""
-        mean = f"{metric_words(metric)} {figure(metric, sample.mean)}"
+        way = found.shown_direction(metric)
+        mean = f"{metric_words(metric)} {figure(metric, sample.mean)}{way and f' ({way})'}"
         runs = count(sample.n, "run")
         yield Said(f"{each.setup}: {mean}{sd}, over {runs}.", "verdict")
     if not found.sampled():
         yield Said(f"{found.setups[0]}: every run diverged.", "verdict")
-    yield Said("There is one setup, so that nothing is compared.", "quiet")
+    yield Said(found.unjudged, "quiet")
