@@ -165,6 +165,8 @@ def import_(
     found = import_runs(runs, study, mapped, better=options.better_of(better))
     for line in found.taken:
         click.echo(line)
+    if found.directions:
+        click.echo(found.directions)
     for line in found.left_out:
         click.echo(f"left out: {line}")
     known = f", {found.known:,} were there already" if found.known else ""

@@ -66,8 +66,8 @@ class StudyConfig:
         stop: When to stop; None where `seeds` says it.
         baseline: Name of the setup that the others are compared with; None if not said.
         rule: How verdicts are to be reached, fixed before the first run; None if not said.
-        better: Whether a `lower` or a `higher` value is better, by the name of a metric.
         executor: Where runs are made: `executor = "ray"`, or the table `[executor]`.
+        better: Whether a `lower` or a `higher` value is better, by the name of a metric.
     """
 
     store: Path
@@ -79,8 +79,8 @@ class StudyConfig:
     stop: Stop | None
     baseline: str | None
     rule: Rule | None
-    better: Mapping[str, str]
     executor: LocalExecutor | RayExecutor
+    better: Mapping[str, str] = MappingProxyType({})
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:

@@ -53,6 +53,7 @@ class Imported:
 
     Attributes:
         taken: What was taken as what, in words.
+        directions: Which way the metrics point, in words; empty where nobody could doubt it.
         left_out: What was left out and why, in words.
         setups: Names of the setups.
         stored: Runs that this import stored.
@@ -60,6 +61,7 @@ class Imported:
     """
 
     taken: tuple[str, ...]
+    directions: str
     left_out: tuple[str, ...]
     setups: tuple[str, ...]
     stored: int
@@ -115,7 +117,8 @@ def import_runs(
         for each in fresh:
             store.add_run(each.run.setup, each.run.seed, each.record, ended_at=datetime.now(UTC))
     return Imported(
-        taken=(*columns.told(), *filter(None, [directions_note(names, stated)])),
+        taken=columns.told(),
+        directions=directions_note(names, stated),
         left_out=(*unfinished, *other_numbers(file, rows, columns)),
         setups=setups,
         stored=len(fresh),
