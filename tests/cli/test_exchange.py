@@ -86,6 +86,7 @@ def test_import_says_what_was_taken_as_what(here):
         "setup: column setup",
         "seed: column seed",
         "metrics: columns acc as f1",
+        "higher is better: f1",
         "left out: 1 whose status is ok?",
         "left out: columns of numbers: loss",
         "s.db: 2 runs of 2 setups stored",
