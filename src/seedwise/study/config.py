@@ -6,7 +6,8 @@ Every error names the file, the key, what was given and what is allowed.
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -80,7 +81,7 @@ class StudyConfig:
     baseline: str | None
     rule: Rule | None
     executor: LocalExecutor | RayExecutor
-    better: Mapping[str, str] = field(default_factory=dict[str, str])
+    better: Mapping[str, str] = default(default_factory=dict[str, str])
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:
