@@ -1,13 +1,17 @@
 import errno
 import json
+import os
+import platform
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from helpers.pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
-from seedwise.data import Split, cache, open_data
+from seedwise.data import Split, cache, centre_windows, open_data, resample
 from seedwise.errors import DataError
+from seedwise.locks import locked
 
 
 @pytest.fixture
@@ -156,12 +160,144 @@ def test_an_index_with_objects_is_never_unpickled(pets, tmp_path):
         opened(pets, tmp_path)
 
 
-def test_a_process_that_was_killed_while_decoding_is_made_good(pets, tmp_path):
+def test_a_process_that_was_killed_while_decoding_is_made_good_and_cleaned_up(pets, tmp_path):
     """What it leaves is a folder under another name, which nobody reads."""
-    left = tmp_path / "cache" / "pixels" / "making-left"
-    left.mkdir(parents=True)
-    (left / "pixels.u8").write_bytes(b"half")
-    assert len(opened(pets, tmp_path).names) == 8
+    kept = tmp_path / "cache" / "pixels"
+    for name, owner in (("making-old", None), ("making-dead", 2**22 + 1)):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "pixels.u8").write_bytes(b"half")
+        if owner:
+            said = {"host": platform.node(), "pid": owner, "since": "2026-11-28T10:00:00+00:00"}
+            (kept / f"{name}.lock").write_text(json.dumps(said))
+    with locked(kept / "making-now.lock", wait=False):
+        (kept / "making-now").mkdir()
+        assert len(opened(pets, tmp_path).names) == 8
+        assert [path.name for path in kept.glob("making-*[!k]")] == ["making-now"]
+
+
+def flipped(made, place):
+    """Turn one bit of the pixels."""
+    with (made / "pixels.u8").open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 4]))
+
+
+@pytest.mark.parametrize("place", [0, 5_000, 8 * 20 * 24 * 3 - 1])
+def test_a_turned_bit_is_found_when_the_cache_is_opened(pets, tmp_path, place):
+    opened(pets, tmp_path)
+    (made,) = caches(tmp_path)
+    flipped(made, place)
+    with pytest.raises(DataError, match=r"the pixels of 1 of 8 images .*; delete it"):
+        opened(pets, tmp_path)
+
+
+def many(tmp_path, count=400):
+    for i in range(count):
+        file = tmp_path / "many" / f"class{i % 2}" / f"{i:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encoded(picture(i, height=8, width=8)))
+    split = Split.of({"per_class": 5, "seed": 0})
+    return lambda: open_data(str(tmp_path / "many"), split, cache=tmp_path / "cache")
+
+
+def test_images_that_no_sample_has_are_looked_at_as_they_are_read(tmp_path):
+    again = many(tmp_path)
+    again()
+    (made,) = caches(tmp_path)
+    index = np.load(made / "index.npy")
+    flipped(made, index[7, 0] + 3)
+    data = again()
+    size = 8
+    side = np.full(2, 8, np.int32)
+    windows = centre_windows(side, side, size=size)
+
+    def read(*images):
+        return resample(data.pixels, np.array(images), windows, np.zeros(2, bool), size=size)
+
+    np.testing.assert_array_equal(read(5, 6), read(5, 6))
+    for _ in range(2):  # and not only the first time
+        with pytest.raises(DataError, match="the pixels of 1 of"):
+            read(7, 8)
+        with pytest.raises(DataError, match="delete it"):
+            data.pixels.image(7)
+        with pytest.raises(DataError, match=r"the pixels of 1 of \d+ images"):
+            data.pixels.check(np.arange(400))
+
+
+def test_an_image_is_looked_at_once(tmp_path, monkeypatch):
+    data = many(tmp_path)()
+    data.pixels.check(np.arange(400))
+    monkeypatch.setattr("seedwise.data.pixels.zlib.crc32", lambda _: pytest.fail("looked again"))
+    data.pixels.check(np.arange(400))
+    data.pixels.image(3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest["targets"].reverse(),
+        lambda manifest: manifest["shipped"].reverse(),
+        lambda manifest: manifest["classes"].reverse(),
+        lambda manifest: manifest.update(fingerprint="0" * 64),
+    ],
+)
+def test_turned_labels_are_found(pets, tmp_path, change):
+    opened(pets, tmp_path)
+    (made,) = caches(tmp_path)
+    manifest = json.loads((made / "manifest.json").read_text())
+    change(manifest)
+    (made / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"its manifest was changed\); delete it"):
+        opened(pets, tmp_path)
+
+
+def test_a_turned_index_is_found(pets, tmp_path):
+    opened(pets, tmp_path)
+    (made,) = caches(tmp_path)
+    index = np.load(made / "index.npy")
+    np.save(made / "index.npy", index[::-1])
+    with pytest.raises(DataError, match=r"its index was changed\); delete it"):
+        opened(pets, tmp_path)
+
+
+def test_files_are_on_the_disk_before_the_cache_has_its_name(pets, tmp_path, monkeypatch):
+    done = []
+    to_disk, rename = os.fsync, Path.rename
+
+    def synced(handle):
+        done.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        to_disk(handle)
+
+    def renamed(path, target):
+        done.append("renamed")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    opened(pets, tmp_path)
+    before = done[: done.index("renamed")]
+    assert {"pixels.u8", "index.npy", "manifest.new"} < set(before)
+    assert before[-1].startswith("making-")
+    assert "pixels" in done[len(before) :]
+
+
+def test_a_cache_of_before_there_were_checksums_is_made_again_and_said(pets, tmp_path):
+    before = opened(pets, tmp_path)
+    (made,) = caches(tmp_path)
+    old = made.with_name(cache._name(before.fingerprint, None, 1))
+    made.rename(old)
+    manifest = json.loads((old / "manifest.json").read_text())
+    del manifest["digest"], manifest["index"]
+    (old / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
+    np.save(old / "index.npy", np.load(old / "index.npy")[:, :3])
+    assert cache.newest_cache(old.parent) is None
+    told = []
+    again = opened(pets, tmp_path, watch=lambda *event: told.append(event))
+    assert again.fingerprint == before.fingerprint
+    assert told[-1][0].startswith("decoding images again (this cache is of before")
+    assert caches(tmp_path) == [made]
 
 
 def test_the_manifest_says_what_was_decoded(pets, tmp_path):

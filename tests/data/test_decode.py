@@ -56,6 +56,58 @@ def test_sixteen_bits_keep_their_upper_eight():
     assert decode(encoded(Image.fromarray(values)))[0, :, 0].tolist() == [0, 1, 255]
 
 
+def tiff(values, kind):
+    """A TIFF of one strip, as Pillow does not write them; 1: unsigned, 2: signed, 3: float."""
+    data, (height, width) = values.tobytes(), values.shape
+    tags = [(256, width), (257, height), (258, 8 * values.itemsize), (259, 1), (262, 1)]
+    tags += [(273, 8), (277, 1), (278, height), (279, len(data)), (339, kind)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    end = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + end
+
+
+RAMP = np.linspace(0, 65_535, 64).reshape(8, 8)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        tiff(RAMP.astype("<u2"), 1),
+        encoded(Image.fromarray(RAMP.astype(np.uint16))),
+        b"P5 8 8 65535\n" + RAMP.astype(">u2").tobytes(),
+        b"P5 8 8 4095\n" + (RAMP // 16).astype(">u2").tobytes(),
+    ],
+)
+def test_sixteen_bits_of_whatever_format_span_all_of_eight(content):
+    np.testing.assert_allclose(decode(content)[..., 0], RAMP // 256, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (tiff((RAMP / 65_535).astype("<f4"), 3), "floating-point pixels"),
+        (tiff((RAMP / 257).astype("<f4"), 3), "floating-point pixels"),
+        (b"Pf\n8 8\n-1.0\n" + (RAMP / 65_535).astype("<f4").tobytes(), "floating-point pixels"),
+        (tiff(RAMP.astype("<i4"), 2), "32-bit or signed pixels"),
+        (tiff(RAMP.astype("<u4") * 65_535, 1), "32-bit or signed pixels"),
+        (tiff((RAMP / 2).astype("<i2"), 2), "32-bit or signed pixels"),
+        (
+            tiff((RAMP // 16).astype("<u2"), 1),
+            "16-bit pixels that end at 4095 would be near",
+        ),
+        (tiff((RAMP / 65_535).astype("<f2"), 3), "not an image"),
+    ],
+)
+def test_pixels_whose_white_nobody_knows_are_refused(content, message):
+    """They came out as black, or as white wherever they were above 255."""
+    with pytest.raises(Undecodable, match=message):
+        decode(content)
+
+
+def test_black_is_black_in_sixteen_bits_too():
+    assert decode(tiff(np.zeros((8, 8), "<u2"), 1)).max() == 0
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(orientation):
     image = Image.fromarray(picture(5))

@@ -1,5 +1,8 @@
 import io
+import os
 import tarfile
+import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -146,3 +149,61 @@ def test_a_picture_survives_the_whole_way(tmp_path):
     pets = folders(tmp_path / "pets", LAYOUT)
     (item,) = [item for item in source_of(pets, tmp_path).items() if item.path == "val/dog/h.png"]
     assert item.content == encoded(picture(7))
+
+
+@pytest.mark.parametrize("target", [".", "..", "../..", "pets/train"])
+def test_a_link_to_a_folder_that_it_lies_in_is_refused(pets, tmp_path, target):
+    (pets / "train/cat/loop").symlink_to(tmp_path / target if "pets" in target else target)
+    if target == "../..":
+        (pets / "train/dog/loop").symlink_to("..")  # two never ended
+    with pytest.raises(DataError, match=r"loop leads back to a folder that it lies in; remove"):
+        source_of(pets, tmp_path).paths()
+
+
+def test_links_that_have_an_end_are_followed(pets, tmp_path):
+    (pets / "test").symlink_to("val")
+    elsewhere = folders(tmp_path / "elsewhere", {"x": 50})
+    (pets / "train/bird").symlink_to(elsewhere)
+    found = source_of(pets, tmp_path).paths()
+    assert "test/cat/g.png" in found
+    assert "train/bird/x.png" in found
+    assert found == sorted(found)
+    assert len(found) == len(LAYOUT) + 3
+
+
+def test_links_that_multiply_are_refused(tmp_path):
+    """Thirty folders with two links to the next: a billion paths without a loop."""
+    for i in range(30):
+        (tmp_path / "top" / str(i)).mkdir(parents=True)
+        for name in "ab":
+            (tmp_path / "top" / str(i) / name).symlink_to(f"../{i + 1}" if i < 29 else "/dev")
+    with pytest.raises(DataError, match="more than 8 links lead to"):
+        source_of(tmp_path / "top", tmp_path).paths()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_named(pets, tmp_path):
+    (pets / "train/cat").chmod(0)
+    with pytest.raises(DataError, match="train/cat cannot be read"):
+        source_of(pets, tmp_path).paths()
+
+
+@pytest.mark.parametrize("second", ["pets/train/cat/a.png", "./pets/train//cat/a.png"])
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_one_path_twice_in_an_archive_is_refused(pets, tmp_path, kind, second):
+    path, content = tmp_path / f"p.{kind}", encoded(picture(99))
+    if kind == "tar":
+        as_tar(pets, path)
+        with tarfile.open(path, "a") as archive:
+            member = tarfile.TarInfo(second)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    else:
+        as_zip(pets, path)
+        with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
+            warnings.simplefilter("ignore")
+            archive.writestr(second, content)
+            archive.writestr("pets/notes.txt", "one")
+            archive.writestr("pets/notes.txt", "two")  # no image: nobody reads it
+    with pytest.raises(DataError, match=r"holds '.*cat/+a\.png' twice, and nobody says which"):
+        source_of(path, tmp_path).paths()

@@ -13,11 +13,11 @@ from seedwise.errors import DataError
 
 if TYPE_CHECKING:
     from seedwise.data.augment import Windows, centre_windows, crop_windows, resample
-    from seedwise.data.cache import Pixels
     from seedwise.data.catalog import LOADERS, Loader, choose_loader
     from seedwise.data.dataset import Data, cache_folder, open_data, split_files, write_split
     from seedwise.data.draws import Draws, draw
     from seedwise.data.loader import train_batches, valid_batches
+    from seedwise.data.pixels import Pixels
 
 __all__ = [
     "DATASETS",
@@ -48,7 +48,7 @@ _PLACES = {
     "Draws": "draws",
     "LOADERS": "catalog",
     "Loader": "catalog",
-    "Pixels": "cache",
+    "Pixels": "pixels",
     "Windows": "augment",
     "cache_folder": "dataset",
     "centre_windows": "augment",

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 from numpy import ndarray
 
-from seedwise.data.cache import Pixels
+from seedwise.data.pixels import Pixels
 
 __all__ = [
     "MEAN",
@@ -122,6 +122,7 @@ def resample(
     Returns:
         (pixel - MEAN) / STD for each channel.
     """
+    pixels.check(examples)
     out = np.empty((len(examples), size, size, 3), dtype=np.float32)
     _resample(
         pixels.flat,

@@ -1,63 +1,49 @@
 """Decoded pixels on disk: made once from a source, then memory-mapped.
 
-A cache is a folder with `pixels.u8` (the images one after the other), `index.npy` (offset, height
-and width of each) and `manifest.json`. It is written under another name and then renamed: it is
-there whole or not at all. Its own name is a digest of the content of the source and of how it was
-decoded; which content a source has is remembered beside it, by a stamp that is quick to take.
+A cache is a folder with `pixels.u8` (the images one after the other), `index.npy` (offset, height,
+width and checksum of each) and `manifest.json`, which has the digests of the index and of itself.
+It is written under another name, to the disk, and then renamed: it is there whole or not at all.
+Its own name is a digest of the content of the source and of how it was decoded; which content a
+source has is remembered beside it, by a stamp that is quick to take.
 """
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
+import uuid
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Int32, Int64, UInt8
-from numpy import ndarray
 
-from seedwise.data.ahead import map_ahead
-from seedwise.data.decode import Undecodable, decode
+from seedwise.data.cache_files import (
+    FORMAT,
+    Tell,
+    digest,
+    folder_to_disk,
+    write_cache,
+    write_whole,
+)
 from seedwise.data.fetch import Watch
-from seedwise.data.layout import listing_of
-from seedwise.data.sources import Item, Source
+from seedwise.data.pixels import SAMPLE, Pixels
+from seedwise.data.sources import Source
 from seedwise.data.splits import Listing
 from seedwise.errors import DataError
-from seedwise.locks import locked
+from seedwise.locks import holder, locked
 
-__all__ = ["Cached", "Pixels", "kept_cache", "newest_cache", "open_cache"]
+__all__ = ["Cached", "kept_cache", "newest_cache", "open_cache"]
 
-_FORMAT = 1
-_BAD_FILES_NAMED = 5
+_WITHOUT_CHECKSUMS = 1
+"""A format that is made again where its source is opened, and then removed."""
+
+_AGAIN = "decoding images again (this cache is of before there were checksums)"
+_MAKING = "making-"
 _GROWTH = 12
 """Decoded pixels take about this many times the bytes of their JPEGs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pixels:
-    """The pixels of every image of a dataset, in listing order.
-
-    Attributes:
-        flat: RGB, height x width x 3, one image after the other; memory-mapped.
-        offsets: Where each image begins.
-        heights: Its height in pixels.
-        widths: Its width in pixels.
-    """
-
-    flat: UInt8[ndarray, " bytes"]
-    offsets: Int64[ndarray, " images"]
-    heights: Int32[ndarray, " images"]
-    widths: Int32[ndarray, " images"]
-
-    def image(self, i: int) -> UInt8[ndarray, "height width 3"]:
-        """A view of image `i`."""
-        start, height, width = int(self.offsets[i]), int(self.heights[i]), int(self.widths[i])
-        return self.flat[start : start + height * width * 3].reshape(height, width, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,10 +86,14 @@ def open_cache(
         with locked(remembered.with_suffix(".lock"), wait=True):  # others here want the same one
             made = _made_before(remembered, pixels)
             if made is None:
+                old = _made_before(remembered, pixels, form=_WITHOUT_CHECKSUMS)
+                _remove_leavings(folder)
                 _check_space(folder, source.size_bytes() * _GROWTH)
-                made = _make(source, folder, pixels, watch)
+                made = _make(source, folder, pixels, _telling(watch, again=old is not None))
                 manifest = json.loads((made / "manifest.json").read_text())
-                remembered.write_text(manifest["fingerprint"])
+                write_whole(remembered, manifest["fingerprint"])
+                if old is not None:
+                    shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         what = (
             "is full" if error.errno == errno.ENOSPC else f"cannot be written ({error.strerror})"
@@ -136,19 +126,27 @@ def newest_cache(folder: Path) -> Cached | None:
         folder: Where caches are kept.
     """
     made = sorted(folder.glob("*.pixels"), key=lambda cache: cache.stat().st_mtime)
-    return _read(made[-1]) if made else None
+    return next((_read(each) for each in reversed(made) if _has_checksums(each)), None)
 
 
-def _made_before(remembered: Path, pixels: int | None) -> Path | None:
+def _has_checksums(made: Path) -> bool:
+    """Whether a cache is of today's format; one that cannot be read is, and will say so."""
+    try:
+        return json.loads((made / "manifest.json").read_text())["format"] != _WITHOUT_CHECKSUMS
+    except (OSError, ValueError, LookupError, TypeError):
+        return True
+
+
+def _made_before(remembered: Path, pixels: int | None, *, form: int = FORMAT) -> Path | None:
     """The cache of a source whose content is remembered; None if it is still to be made."""
     if not remembered.exists():
         return None
-    made = remembered.parent / _name(remembered.read_text().strip(), pixels)
+    made = remembered.parent / _name(remembered.read_text().strip(), pixels, form)
     return made if made.exists() else None
 
 
-def _name(fingerprint: str, pixels: int | None) -> str:
-    settings = json.dumps({"format": _FORMAT, "fingerprint": fingerprint, "pixels": pixels})
+def _name(fingerprint: str, pixels: int | None, form: int = FORMAT) -> str:
+    settings = json.dumps({"format": form, "fingerprint": fingerprint, "pixels": pixels})
     return f"{hashlib.sha256(settings.encode()).hexdigest()[:16]}.pixels"
 
 
@@ -161,96 +159,50 @@ def _check_space(folder: Path, needed: int) -> None:
         )
 
 
-def _make(source: Source, folder: Path, pixels: int | None, watch: Watch | None) -> Path:
+def _telling(watch: Watch | None, *, again: bool) -> Tell:
+    what = _AGAIN if again else "decoding images"
+    return (lambda done, total: None) if watch is None else partial(watch, what)
+
+
+def _remove_leavings(folder: Path) -> None:
+    """Remove what processes that were killed have left: folders whose lock nobody holds.
+
+    A lock that a process of another machine took stays: whether that lives cannot be seen.
+    """
+    if os.name != "posix":  # pragma: no cover - Windows has no locks
+        return
+    for left in folder.glob(f"{_MAKING}*"):
+        lock = left.with_suffix(".lock")  # is there before the folder
+        found = holder(lock)
+        if not lock.exists() or (found is not None and found[1] is False):
+            shutil.rmtree(left.with_suffix(""), ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+def _make(source: Source, folder: Path, pixels: int | None, tell: Tell) -> Path:
     """Decode everything into a new cache, and put it in its place."""
-    work = Path(tempfile.mkdtemp(prefix="making-", dir=folder))
+    work = folder / f"{_MAKING}{uuid.uuid4().hex}"
     try:
-        with (work / "pixels.u8").open("wb") as file:
-            decoded = list(_decoded(source, file, pixels, watch))
-        fingerprint = _write_index(work, decoded, pixels)
-        place = folder / _name(fingerprint, pixels)
-        try:
-            work.rename(place)
-        except OSError:
-            if not place.exists():  # else another process has made the same one meanwhile
-                raise
-        return place
+        with locked(work.with_suffix(".lock"), wait=False):
+            work.mkdir()
+            fingerprint = write_cache(source, work, pixels, tell)
+            place = folder / _name(fingerprint, pixels)
+            try:
+                work.rename(place)
+            except OSError:
+                if not place.exists():  # else another process has made the same one meanwhile
+                    raise
+            folder_to_disk(folder)
+            return place
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decoded:
-    """An image whose pixels have been written."""
-
-    path: str
-    digest: str
-    offset: int
-    height: int
-    width: int
-
-
-def _decoded(
-    source: Source, file: BinaryIO, pixels: int | None, watch: Watch | None
-) -> Iterator[_Decoded]:
-    """Write the pixels of every item, in the order in which the source gives them."""
-
-    def work(item: Item) -> tuple[str, str, UInt8[ndarray, "height width 3"] | Undecodable]:
-        if isinstance(item.content, ndarray):
-            return item.path, hashlib.sha256(item.content.tobytes()).hexdigest(), item.content
-        digest = hashlib.sha256(item.content).hexdigest()
-        try:
-            return item.path, digest, decode(item.content, pixels=pixels)
-        except Undecodable as error:
-            return item.path, digest, error
-
-    bad: list[str] = []
-    total, offset = len(source.paths()), 0
-    results = map_ahead(work, source.items(), threads=os.cpu_count() or 1)
-    for number, (path, digest, image) in enumerate(results, start=1):
-        if watch is not None and (number % 64 == 0 or number == total):
-            watch("decoding images", number, total)
-        if isinstance(image, Undecodable):
-            bad.append(f"{path} ({image})")
-            continue
-        file.write(np.ascontiguousarray(image).data)
-        height, width = image.shape[:2]
-        yield _Decoded(path=path, digest=digest, offset=offset, height=height, width=width)
-        offset += image.size
-    if bad:
-        more = "" if len(bad) <= _BAD_FILES_NAMED else f" and {len(bad) - _BAD_FILES_NAMED} more"
-        raise DataError(
-            f"{len(bad)} of {total} images cannot be decoded: "
-            f"{'; '.join(bad[:_BAD_FILES_NAMED])}{more}; restore or remove them"
-        )
-
-
-def _write_index(work: Path, decoded: list[_Decoded], pixels: int | None) -> str:
-    """Sort the images and write index and manifest; returns the fingerprint."""
-    listing, order = listing_of([image.path for image in decoded])
-    images = [decoded[i] for i in order]
-    whole = hashlib.sha256()
-    for name, image in zip(listing.names, images, strict=True):
-        whole.update(f"{name}\n{image.digest}\n".encode())
-    fingerprint = whole.hexdigest()
-    rows = [(image.offset, image.height, image.width) for image in images]
-    np.save(work / "index.npy", np.array(rows, dtype=np.int64))
-    manifest: dict[str, Any] = {
-        "format": _FORMAT,
-        "fingerprint": fingerprint,
-        "pixels": pixels,
-        "classes": listing.classes,
-        "files": listing.files,
-        "targets": listing.targets.tolist(),
-        "shipped": listing.shipped.tolist(),
-    }
-    (work / "manifest.json").write_text(json.dumps(manifest))
-    return fingerprint
 
 
 def _read(folder: Path) -> Cached:
     try:
         return _parsed(folder)
+    except DataError:
+        raise
     except Exception as error:  # a damaged file makes numpy and json raise all sorts of things
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"the cache {folder} cannot be read ({reason}); delete it") from None
@@ -259,7 +211,13 @@ def _read(folder: Path) -> Cached:
 def _parsed(folder: Path) -> Cached:
     """What a cache holds; raises anything where it is damaged."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    index = np.load(folder / "index.npy", allow_pickle=False)
+    said = manifest.pop("digest")
+    if said != digest(json.dumps(manifest).encode()):
+        raise ValueError("its manifest was changed")
+    content = (folder / "index.npy").read_bytes()
+    if manifest["index"] != digest(content):
+        raise ValueError("its index was changed")
+    index = np.load(io.BytesIO(content), allow_pickle=False)
     # copy on write: torch takes no array that it may not write to, and nobody does
     flat = np.memmap(folder / "pixels.u8", dtype=np.uint8, mode="c")
     sizes = index[:, 1] * index[:, 2] * 3
@@ -278,5 +236,8 @@ def _parsed(folder: Path) -> Cached:
         offsets=index[:, 0].copy(),
         heights=index[:, 1].astype(np.int32),
         widths=index[:, 2].astype(np.int32),
+        checksums=index[:, 3].copy(),
+        place=folder,
     )
+    pixels.check(np.linspace(0, len(index) - 1, SAMPLE, dtype=np.int64))
     return Cached(fingerprint=manifest["fingerprint"], listing=listing, pixels=pixels)

@@ -9,9 +9,10 @@ import platformdirs
 from jaxtyping import Int64
 from numpy import ndarray
 
-from seedwise.data.cache import Pixels, open_cache
+from seedwise.data.cache import open_cache
 from seedwise.data.fetch import Watch
 from seedwise.data.layout import listing_of
+from seedwise.data.pixels import Pixels
 from seedwise.data.sources import open_source
 from seedwise.data.splits import Split
 from seedwise.errors import ConfigError, DataError

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import simplejpeg
-from jaxtyping import UInt8
+from jaxtyping import Integer, UInt8
 from numpy import ndarray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -19,6 +19,9 @@ _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What a file may be, whatever its suffix says. Pillow knows more, and hands EPS to Ghostscript,
 which is a program that runs programs."""
 
+_LEAST_WHITE = 1 << 12
+"""Cameras and scanners put 10 or 12 bits into 16."""
+
 _EXIF_REACH = 1 << 16
 """EXIF data stand in the first segments of a JPEG."""
 
@@ -32,9 +35,10 @@ def decode(content: bytes, *, pixels: int | None = None) -> UInt8[ndarray, "heig
 
     What is met in the wild, and what becomes of it: grey images get three equal channels; CMYK,
     palette and 16-bit images are converted to 8-bit RGB; transparency is laid on white; EXIF
-    orientation is applied, as DALI does; of several frames the first is taken. A truncated or
-    broken file is refused, and so is one of more than 64 Mpixel. Plain JPEGs go through
-    libjpeg-turbo at its default settings: bit for bit what DALI, Pillow and OpenCV give.
+    orientation is applied, as DALI does; of several frames the first is taken. Refused is a file
+    that is truncated or broken or has more than 64 Mpixel, and one whose white nobody knows: of
+    floats, of 32 bits, or of 12 bits in 16. Plain JPEGs go through libjpeg-turbo at its default
+    settings: bit for bit what DALI, Pillow and OpenCV give.
 
     Args:
         content: The bytes of the file.
@@ -73,13 +77,26 @@ def _decode_any(content: bytes) -> UInt8[ndarray, "height width 3"]:
         raise Undecodable("not an image") from None
     _check_size(*image.size)
     image.load()
+    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if sixteen:
+        image = Image.fromarray(_upper_half(np.asarray(image)))
+    if image.mode in ("I", "F"):
+        kind = "floating-point" if image.mode == "F" else "32-bit or signed"
+        raise Undecodable(f"{kind} pixels, of which nobody says what is white; save it as 8-bit")
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB"))
+
+
+def _upper_half(wide: Integer[ndarray, "height width"]) -> UInt8[ndarray, "height width"]:
+    """16-bit grey levels as 8-bit ones; Pillow itself would clip them at 255."""
+    if 0 < wide.max() < _LEAST_WHITE:
+        raise Undecodable(
+            f"16-bit pixels that end at {wide.max()} would be nearly black; save it as 8-bit"
+        )
+    return (wide >> 8).astype(np.uint8)
 
 
 def _check_size(width: int, height: int) -> None:

@@ -11,9 +11,10 @@ import torch
 
 from seedwise.data import Data, Split, draw, train_batches
 from seedwise.data.ahead import map_ahead
-from seedwise.data.cache import Pixels, newest_cache
+from seedwise.data.cache import newest_cache
 from seedwise.data.dataset import cache_folder
 from seedwise.data.decode import decode
+from seedwise.data.pixels import Pixels
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup

@@ -3,10 +3,9 @@
 import numpy as np
 import torch
 
-from seedwise.data import centre_windows, crop_windows
+from seedwise.data import Pixels, centre_windows, crop_windows
 from seedwise.data.augment import STD
 from seedwise.data.augment import resample as on_cpu
-from seedwise.data.cache import Pixels
 from seedwise.train.gpu.batches import resample
 
 SIZES = np.array([(40, 50), (17, 16), (64, 90)], dtype=np.int32)

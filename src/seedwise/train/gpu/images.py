@@ -246,6 +246,7 @@ class _Identity:
 @lru_cache(maxsize=1)
 def _device_pixels(key: _Identity, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     pixels = key.data.pixels
+    pixels.check(np.arange(len(pixels.offsets)))
     return (
         torch.from_numpy(np.asarray(pixels.flat)).to(device),
         torch.from_numpy(pixels.offsets).to(device),
