@@ -89,7 +89,9 @@ class Pixels:
 
     def _are_good(self, images: Int[ndarray, " some"]) -> Bool[ndarray, " some"]:
         assert self.checksums is not None, "there is something to check"
-        return np.array([zlib.crc32(self._bytes(i)) == self.checksums[i] for i in images], bool)
+        return np.array(
+            [zlib.crc32(self._bytes(i).data) == self.checksums[i] for i in images], bool
+        )
 
     def _bytes(self, i: int) -> UInt8[ndarray, " bytes"]:
         start = int(self.offsets[i])
