@@ -10,7 +10,7 @@ from rich.console import Console
 from helpers.snapshots import difference, interim, setup, snapshot, under_way
 from seedwise.cli.interims import interim_line
 from seedwise.cli.picture import picture
-from seedwise.live.interim import InterimDifference
+from seedwise.live.snapshot import InterimDifference
 
 
 def shown(now, width=80, height=24, **settings):

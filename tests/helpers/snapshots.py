@@ -1,7 +1,13 @@
 """Studies at one moment, made up."""
 
-from seedwise.live.interim import Interim, InterimDifference
-from seedwise.live.snapshot import RunNow, SampleNow, SetupNow, Snapshot
+from seedwise.live.snapshot import (
+    Interim,
+    InterimDifference,
+    RunNow,
+    SampleNow,
+    SetupNow,
+    Snapshot,
+)
 from seedwise.records import EpochRecord
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import random
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -37,6 +38,10 @@ def number(seed):
 
 def pid(seed):
     return os.getpid()
+
+
+def modules_loaded(seed):
+    return dict.fromkeys(sys.modules, 1.0)
 
 
 def diverges(seed):

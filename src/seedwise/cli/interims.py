@@ -10,7 +10,7 @@ from rich.text import Text
 
 from seedwise.cli.words import printable
 from seedwise.figures import in_points, interval, percent, signed, spread
-from seedwise.live.interim import Interim, InterimDifference
+from seedwise.live.snapshot import Interim, InterimDifference
 
 __all__ = ["difference_table", "interim_line", "lines_of"]
 

@@ -1,7 +1,8 @@
 """What every executor is: something that makes the runs that it is given, wherever that is."""
 
-from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Protocol, Self
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from seedwise.errors import ConfigError
 from seedwise.executors.job import Job, ran_out_of_memory
@@ -10,10 +11,18 @@ from seedwise.records import RunRecord
 from seedwise.setups import Setup
 
 if TYPE_CHECKING:
-    from seedwise.study.orders import Place
     from seedwise.train.machine import Machine
 
-__all__ = ["Executor", "Outcomes", "Take", "Width", "check_limits", "narrower", "too_long"]
+__all__ = [
+    "Executor",
+    "Outcomes",
+    "Place",
+    "Take",
+    "Width",
+    "check_limits",
+    "narrower",
+    "too_long",
+]
 
 Take = Callable[[], Job | None]
 """Gives the next job, or None when there is nothing to do now. It is asked only when a worker is
@@ -21,6 +30,21 @@ free, so that it may look at the runs that have ended before it decides; None is
 is under way."""
 
 Outcomes = Generator[tuple[Job, RunRecord]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a study's runs are made, and what `auto` means in it.
+
+    Runs that `share` a device may go side by side in threads: all are made by captured steps.
+    Other runs set torch's global switches, and functions of users' may use global generators.
+    """
+
+    device: str
+    workers: int
+    threads: int
+    share: bool
+    choices: Mapping[str, Any]
 
 
 class Executor(Protocol):
@@ -42,7 +66,7 @@ class Executor(Protocol):
         """What so many runs of these setups use on the machines where this executor makes them."""
         ...
 
-    def placed(self, place: "Place") -> Self:
+    def placed(self, place: Place) -> Self:
         """This executor with what it left open settled for a study."""
         ...
 

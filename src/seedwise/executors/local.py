@@ -16,14 +16,13 @@ from threading import Thread
 from typing import TYPE_CHECKING, Literal, Self
 
 from seedwise.errors import ConfigError
-from seedwise.executors.base import Outcomes, Take, Width, check_limits, narrower, too_long
+from seedwise.executors.base import Outcomes, Place, Take, Width, check_limits, narrower, too_long
 from seedwise.executors.job import Job, load_function, perform
 from seedwise.live.events import Event, Watch
 from seedwise.records import RunRecord
 from seedwise.setups import Setup
 
 if TYPE_CHECKING:
-    from seedwise.study.orders import Place
     from seedwise.train.machine import Machine
 
 __all__ = ["LocalExecutor", "in_threads"]
@@ -73,7 +72,7 @@ class LocalExecutor:
         # With a limit they would be processes, each with the data set and a capture of its own.
         return "auto" if self.time_limit is None else 1
 
-    def placed(self, place: "Place") -> Self:
+    def placed(self, place: Place) -> Self:
         """This executor with as many workers as the place has, which share a GPU if they may."""
         return replace(self, workers=place.workers, share=place.share)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.executors.base import (
     Outcomes,
+    Place,
     Take,
     Width,
     check_limits,
@@ -33,7 +34,6 @@ from seedwise.records import RunRecord
 from seedwise.setups import BUILT_IN, Setup
 
 if TYPE_CHECKING:
-    from seedwise.study.orders import Place
     from seedwise.train.machine import Machine
 
 __all__ = ["RayExecutor"]
@@ -105,7 +105,7 @@ class RayExecutor:
             except ray.exceptions.RayTaskError as error:
                 raise ConfigError(f"no machine of the cluster can train: {error.cause}") from None
 
-    def placed(self, place: "Place") -> Self:
+    def placed(self, place: Place) -> Self:
         """This executor with what a task reserves settled for a study."""
         cuda = place.device == "cuda"
         cpus = (1 if cuda else place.threads) if self.cpus is None else self.cpus

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from seedwise.live.interim import Interim
+from seedwise.live.snapshot import Interim
 from seedwise.records import EpochRecord, RunRecord, State
 from seedwise.seeds import Seed
-from seedwise.stats.sequential import Decision
+from seedwise.stats.decision import Decision
 
 if TYPE_CHECKING:
     from seedwise.store import StoredRun

@@ -6,14 +6,13 @@ before the end: the interval that `compare` would give now, which nobody may sto
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from seedwise.comparison import Rule, StoppingRule
 from seedwise.comparison.metrics import OwnMetric, ReturnedMetric, default_metric, find_metric
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.errors import SeedwiseError
+from seedwise.live.snapshot import Interim, InterimDifference
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric
@@ -24,49 +23,7 @@ from seedwise.stats.scores import Logits, Targets
 from seedwise.stats.sequential import Decision, Look
 from seedwise.store import Store, StoredRun
 
-__all__ = ["Interim", "InterimDifference", "PairedSoFar", "interim_of"]
-
-State = Literal["early", "running", "decided", "futile", "withheld", "cap"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterimDifference:
-    """Candidate less baseline under one metric; its interval is infinite where none is known."""
-
-    metric: str
-    estimate: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interim:
-    """A candidate against the baseline, as far as it is.
-
-    Attributes:
-        setup: The candidate.
-        baseline: What it is compared with.
-        pairs: Pairs of runs of one seed that went into it.
-        most: The most that will: the rule's cap, or the seeds; None without an end.
-        state: `early` with fixed seeds; else why the rule stopped, or `running`.
-        verdict: What the rule says; `undecided` with fixed seeds.
-        confidence: Of the intervals.
-        margin: What counts as equivalent, a fraction of accuracy; None for no such claim.
-        more: Pairs after which the rule would decide if means and spreads stayed as they are;
-            None where it would not, and with fixed seeds.
-        differences: Of one metric or two: the one that judges the sign comes first.
-    """
-
-    setup: str
-    baseline: str
-    pairs: int
-    most: int | None
-    state: State
-    verdict: str
-    confidence: float
-    margin: float | None
-    more: int | None
-    differences: tuple[InterimDifference, ...]
+__all__ = ["PairedSoFar", "interim_of"]
 
 
 def interim_of(rule: StoppingRule, setup: str, decision: Decision) -> Interim:

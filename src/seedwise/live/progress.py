@@ -16,8 +16,7 @@ from seedwise.live.events import (
     StepsDone,
     live_figures,
 )
-from seedwise.live.interim import Interim
-from seedwise.live.snapshot import EPOCHS_SHOWN, RunNow, SampleNow, SetupNow, Snapshot
+from seedwise.live.snapshot import EPOCHS_SHOWN, Interim, RunNow, SampleNow, SetupNow, Snapshot
 from seedwise.records import EpochRecord, State
 from seedwise.seeds import Seed
 from seedwise.stats.moments import Moments

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from seedwise.live.interim import Interim
 from seedwise.records import EpochRecord
 
-__all__ = ["RunNow", "SampleNow", "SetupNow", "Snapshot"]
+__all__ = ["Interim", "InterimDifference", "RunNow", "SampleNow", "SetupNow", "Snapshot"]
+
+InterimState = Literal["early", "running", "decided", "futile", "withheld", "cap"]
 
 EPOCHS_SHOWN = 50
 """Epochs of a run under way that are kept for whoever looks: more than a terminal has lines."""
@@ -82,6 +84,46 @@ class RunNow:
     def share(self) -> float:
         """Share of the run that is done; 0 where nobody can say."""
         return self.done_steps / self.all_steps if self.all_steps else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterimDifference:
+    """Candidate less baseline under one metric; its interval is infinite where none is known."""
+
+    metric: str
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interim:
+    """A candidate against the baseline, as far as it is.
+
+    Attributes:
+        setup: The candidate.
+        baseline: What it is compared with.
+        pairs: Pairs of runs of one seed that went into it.
+        most: The most that will: the rule's cap, or the seeds; None without an end.
+        state: `early` with fixed seeds; else why the rule stopped, or `running`.
+        verdict: What the rule says; `undecided` with fixed seeds.
+        confidence: Of the intervals.
+        margin: What counts as equivalent, a fraction of accuracy; None for no such claim.
+        more: Pairs after which the rule would decide if means and spreads stayed as they are;
+            None where it would not, and with fixed seeds.
+        differences: Of one metric or two: the one that judges the sign comes first.
+    """
+
+    setup: str
+    baseline: str
+    pairs: int
+    most: int | None
+    state: InterimState
+    verdict: str
+    confidence: float
+    margin: float | None
+    more: int | None
+    differences: tuple[InterimDifference, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import PLAN, Store, StoredRun
 from seedwise.study.given import GivenData
 from seedwise.study.keeping import doubts_about
-from seedwise.study.orders import ListedOrders, Orders, Place, as_job
+from seedwise.study.orders import ListedOrders, Orders, as_job, place_of
 from seedwise.study.plan import Plan, SeedsLike, as_seeds
 from seedwise.study.stopping import StoppingOrders, most_runs
 from seedwise.study.targets import keep_targets
@@ -162,7 +162,7 @@ def make_missing(
         planned = plan.as_event() if stopping is None else most_runs(StudyRuns(store), stopping)
         tell(planned)
         if planned.missing:
-            place = Place.of(store, tuple(setups.values()), device, executor, runs=planned.missing)
+            place = place_of(store, tuple(setups.values()), device, executor, runs=planned.missing)
             executor = executor.placed(place)
             job = partial(
                 as_job,

@@ -2,10 +2,9 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from seedwise.executors.base import Executor
+from seedwise.executors.base import Executor, Place
 from seedwise.executors.functions import TrainingFunction
 from seedwise.executors.job import DataReference, Job
 from seedwise.records import State
@@ -13,60 +12,39 @@ from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
 from seedwise.study.plan import Wanted
 
-__all__ = ["ListedOrders", "Orders", "Place", "as_job"]
+__all__ = ["ListedOrders", "Orders", "as_job", "place_of"]
 
 _TRIES = 2
 """How often one call tries a run that fails; the next call tries again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where this study's runs are made, and what `auto` means in it.
-
-    Runs that `share` a device may go side by side in threads: all are made by captured steps.
-    Other runs set torch's global switches, and functions of users' may use global generators.
-    """
-
-    device: str
-    workers: int
-    threads: int
-    share: bool
-    choices: Mapping[str, Any]
-
-    @classmethod
-    def of(
-        cls,
-        store: Store,
-        setups: Sequence[Setup],
-        device: str,
-        executor: Executor,
-        *,
-        runs: int,
-    ) -> "Place":
-        """What the executor's machines offer, kept to what the study began with."""
-        jobs, built_in = executor.workers, [setup.train == BUILT_IN for setup in setups]
-        if not any(built_in):
-            return cls(device="cpu", workers=jobs or 1, threads=1, share=False, choices={})
-        machine = executor.choose(device=device, setups=setups, runs=runs)
-        choices = store.choice("auto")
-        if choices is None:
-            choices = {name: getattr(machine, name) for name in AUTO}
-            store.fix_choice("auto", choices)
-        threads, workers = machine.threads, machine.workers
-        if machine.device == "cpu":
-            # Paired runs must round alike, and the number of threads decides the order of sums.
-            kept = store.choice("cpu_threads")
-            if kept is None:
-                store.fix_choice("cpu_threads", threads)
-            elif kept != threads:
-                threads, workers = kept, jobs or max(1, workers * threads // kept)
-        return cls(
-            device=machine.device,
-            workers=workers,
-            threads=threads,
-            share=machine.share,
-            choices=choices,
-        )
+def place_of(
+    store: Store, setups: Sequence[Setup], device: str, executor: Executor, *, runs: int
+) -> Place:
+    """What the executor's machines offer, kept to what the study began with."""
+    jobs, built_in = executor.workers, [setup.train == BUILT_IN for setup in setups]
+    if not any(built_in):
+        return Place(device="cpu", workers=jobs or 1, threads=1, share=False, choices={})
+    machine = executor.choose(device=device, setups=setups, runs=runs)
+    choices = store.choice("auto")
+    if choices is None:
+        choices = {name: getattr(machine, name) for name in AUTO}
+        store.fix_choice("auto", choices)
+    threads, workers = machine.threads, machine.workers
+    if machine.device == "cpu":
+        # Paired runs must round alike, and the number of threads decides the order of sums.
+        kept = store.choice("cpu_threads")
+        if kept is None:
+            store.fix_choice("cpu_threads", threads)
+        elif kept != threads:
+            threads, workers = kept, jobs or max(1, workers * threads // kept)
+    return Place(
+        device=machine.device,
+        workers=workers,
+        threads=threads,
+        share=machine.share,
+        choices=choices,
+    )
 
 
 class Orders(Protocol):

@@ -13,7 +13,7 @@ from seedwise.live.events import Finished, Planned, RunStored, Watch
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store, StoredRun
-from seedwise.study.orders import Place, as_job
+from seedwise.study.orders import as_job, place_of
 from seedwise.study.plan import Wanted
 from seedwise.study.targets import keep_targets
 
@@ -62,7 +62,7 @@ def repeat_run(
     load_function(setup.train)
     if device == "auto" and setup.train == BUILT_IN:
         device = str(run.made_by.get("device", device))
-    place = Place.of(store, [setup], device, LocalExecutor(workers=1), runs=1)
+    place = place_of(store, [setup], device, LocalExecutor(workers=1), runs=1)
     job = as_job(
         Wanted(setup=run.setup, seed=run.seed),
         setups={run.setup: setup},
