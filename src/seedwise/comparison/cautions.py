@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from seedwise.comparison.collapse import collapse_note, lost_words
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.independent import sharing_note
 from seedwise.comparison.phrases import amount, metric_words
@@ -23,6 +24,7 @@ def cautions(found: Comparison) -> tuple[str, ...]:
         *_standing(found),
         *_disputed(found),
         *_diverged(found),
+        *_lost(found),
         *_too_few(found),
         *_disagreement(found),
         *_sharpness(found),
@@ -56,16 +58,24 @@ def _diverged(found: Comparison) -> Iterator[str]:
         f"Diverged: {a.diverged} of {a.results} runs of {a.name}, {b.diverged} of {b.results} of "
         f"{b.name} (same rate: p = {found.divergence_p:.2g}, Fisher)."
     )
-    main, without = found.deciding, found.verdict_without_diverged
+    main = found.deciding
     if len(main.values_a) + len(main.values_b) < a.results + b.results:
         yield f"What a diverged run would get of {metric_words(main.metric)} nobody can say."
     else:
         yield "Diverged runs count as what chance would score."
+
+
+def _lost(found: Comparison) -> Iterator[str]:
+    """What diverged and collapsed runs do to the verdict, or how many of them may be unseen."""
+    without, lost = found.verdict_without_diverged, lost_words(found)
     if found.verdict.withheld:
         rest = f"it would be {without.outcome}" if without else "nothing is left to compare"
-        yield f"Better is withheld: without the diverged runs {rest}."
+        yield f"{found.verdict.withheld.capitalize()} is withheld: without the {lost} {rest}."
     elif without is not None and without.outcome != found.verdict.outcome:
-        yield f"Without the diverged runs the verdict would be {without.outcome}."
+        yield f"Without the {lost} the verdict would be {without.outcome}."
+    note = collapse_note(found)
+    if note:
+        yield note
 
 
 def _too_few(found: Comparison) -> Iterator[str]:

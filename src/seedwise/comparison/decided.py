@@ -23,8 +23,10 @@ def decision_sentence(name: str, rule: StoppingRule, found: Decision) -> str:
             most = f"{rule.stop.max_runs} pairs would hardly decide it"
             return f"Undecided: {both}, {pairs}, and {most}; {size}."
         case _, "withheld":
-            rests = f"that {name} is better than {rule.baseline} rests on diverged runs"
-            return f"Undecided, {pairs}: {rests}; {size}."
+            claim = f"{name} is better than {rule.baseline}"
+            if found.withheld == "equivalent":
+                claim = f"{name} and {rule.baseline} are equivalent"
+            return f"Undecided, {pairs}: that {claim} rests on diverged or collapsed runs; {size}."
         case _, "cap":
             return f"Undecided: {both}, {pairs}, which is the most allowed; {size}."
         case _:
@@ -42,7 +44,8 @@ def decision_grounds(found: Decision) -> str:
     ]
     sure = f"{percent(found.confidence)} interval"
     text = "; ".join([f"accuracy {with_interval('accuracy', _accuracy(found))} points", *others])
-    held = " Better is withheld so far." if found.withheld and found.reason != "withheld" else ""
+    withheld = found.withheld if found.reason != "withheld" else ""
+    held = f" {withheld.capitalize()} is withheld so far." if withheld else ""
     return f"{text} ({sure}, new seeds on these images).{held}"
 
 
@@ -51,8 +54,9 @@ def decision_promise(rule: StoppingRule) -> str:
     candidates = count(len(rule.candidates), "candidate")
     return (
         f"The rule was fixed before the first run: {percent(rule.stop.alpha)} false alarms "
-        f"over {candidates} where differences are about normal (two to six times as many where "
-        "they are strongly skewed and accuracy decides alone); equivalent is within "
+        f"over {candidates} among runs that do not collapse, where differences are about normal "
+        "(two to six times as many where they are strongly skewed and accuracy decides alone); "
+        "equivalent is within "
         f"{amount('accuracy', rule.stop.difference)}. The intervals hold after stopping; the "
         "estimates lean outward. All of it speaks of new seeds on these images, not of new images."
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from seedwise.comparison.beforehand import Standing
 from seedwise.comparison.beside import chance, churn, runs_for_seen, sign_flip
+from seedwise.comparison.collapse import FarRuns, far_runs, without_lost
 from seedwise.comparison.contrast import Contrast, contrast, shared_seeds
 from seedwise.comparison.measured import Measurements
 from seedwise.comparison.metrics import Metric
@@ -61,17 +62,19 @@ def judged(
     pairs = [*((each.a, each.b) for each in settings), *beside]
     counted = [_tested(each.a, each.b, metrics, rule, diverged=True) for each in settings]
     counted += [_tested_if_possible(pair, metrics, rule) for pair in beside]
+    lost = [pair and _Lost.of(pair[0], pair[1], metrics, rule) for pair in pairs]
     without = [
-        _tested(pair[0], pair[1], metrics, rule, diverged=False)
-        if pair and tested and _others_remain(pair[0], pair[1], rule)
+        _tested(each.a, each.b, metrics, rule, diverged=False)
+        if each and tested and each.others_remain
         else tested
-        for pair, tested in zip(pairs, counted, strict=True)
+        for each, tested in zip(lost, counted, strict=True)
     ]
     family = Family(size=len(pairs), correction=correction or "holm", shown=len(settings))
     return tuple(
-        _comparison(setting, judged, judged_without, rule, family if family.size > 1 else None)
-        for setting, judged, judged_without in zip(
+        _comparison(*each, rule, family if family.size > 1 else None)
+        for each in zip(
             settings,
+            lost[: len(settings)],
             _judged(counted, rule, family),
             _judged(without, rule, family),
             strict=True,
@@ -109,6 +112,35 @@ class _Judged:
     tested: _Tested
     verdict: Verdict
     level: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lost:
+    """The runs of a pair of setups that no verdict but *worse* may rest on.
+
+    Attributes:
+        a: Setup A, its far runs marked as diverged.
+        b: Setup B likewise.
+        far: The far runs of each.
+        others_remain: Whether there are such runs, and there is something to compare without them.
+    """
+
+    a: Measurements
+    b: Measurements
+    far: tuple[FarRuns, FarRuns]
+    others_remain: bool
+
+    @classmethod
+    def of(
+        cls, a: Measurements, b: Measurements, metrics: Mapping[str, Metric], rule: Rule
+    ) -> "_Lost":
+        far = far_runs(a, b, metrics, rule.confidence)
+        a, b = without_lost(a, far[0]), without_lost(b, far[1])
+        return cls(a=a, b=b, far=far, others_remain=_others_remain(a, b, rule))
+
+    @property
+    def any(self) -> bool:
+        return _some_diverged(self.a, self.b)
 
 
 def _some_diverged(a: Measurements, b: Measurements) -> bool:
@@ -212,8 +244,25 @@ def _against_margin(tests: Equivalence | None) -> tuple[float, float]:
     return (tests.p_value, tests.p_not_worse) if tests else (1.0, 1.0)
 
 
+def _founded(setting: Setting, lost: _Lost, judged: _Judged, without: _Judged) -> Verdict:
+    """The verdict, withheld where it rests on runs that diverged or collapsed."""
+    verdict = judged.verdict
+    if not lost.any:
+        return verdict
+    name = judged.tested.main.metric
+    counted = all(
+        np.isfinite(each.metrics[name].values[each.diverged]).all()
+        for each in (setting.a, setting.b)
+    )
+    if verdict.outcome != "worse":
+        return verdict.founded_on(without.verdict if counted and lost.others_remain else None)
+    share_a, share_b = (np.mean(each.diverged) for each in (setting.a, setting.b))
+    return verdict if counted or share_b >= share_a else verdict.founded_on(None)
+
+
 def _comparison(
     setting: Setting,
+    lost: _Lost,
     judged: _Judged,
     without: _Judged,
     rule: Rule,
@@ -221,32 +270,31 @@ def _comparison(
 ) -> Comparison:
     a, b = setting.a, setting.b
     tested, main = judged.tested, judged.tested.main
-    remain = _others_remain(a, b, rule)
-    verdict = judged.verdict
-    if _some_diverged(a, b):
-        counted = all(np.isfinite(each.metrics[main.metric].values).all() for each in (a, b))
-        stays = counted and remain and without.verdict.outcome == "better"
-        verdict = verdict if stays else verdict.without_better()
+    remain = lost.others_remain
     return Comparison(
         a=a.counts,
         b=b.counts,
         rule=rule,
         paired=main.difference.paired,
         shared=shared_seeds(a, b),
-        verdict=verdict,
+        verdict=_founded(setting, lost, judged, without),
         deciding=main,
         contrasts=tested.contrasts,
         without_diverged=without.tested.main if remain else None,
         verdict_without_diverged=without.verdict if remain else None,
         equivalence=tested.equivalence,
         margin_metric=margin_metric(tested.contrasts),
+        far_a=lost.far[0],
+        far_b=lost.far[1],
         divergence_p=fisher_exact(
             a.counts.diverged, a.counts.results, b.counts.diverged, b.counts.results
         ),
         chance=chance(main),
         sign_flip=sign_flip(main),
         churn=churn(a, b),
-        runs_for_seen=runs_for_seen(
+        runs_for_seen=None
+        if lost.any
+        else runs_for_seen(
             [tested.contrasts[name] for name in tested.test.shown_by], judged.level
         ),
         family=family,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seedwise.comparison.beforehand import Standing
+from seedwise.comparison.collapse import FarRuns
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.html import comparison_html
 from seedwise.comparison.measured import RunCounts
@@ -62,9 +63,11 @@ class Comparison:
         verdict: What can be claimed.
         deciding: B against A under the metric that decides the sign.
         contrasts: B against A under each metric, by name; accuracy among them where it is known.
-        without_diverged: The contrast that decides when diverged runs are left out; None where
-            none diverged, and where nothing is left without them.
+        without_diverged: The contrast that decides when the runs that diverged, and those far from
+            the rest, are left out; None where there are none, and where nothing is left.
         verdict_without_diverged: The verdict then; None likewise.
+        far_a: The runs of A that lie far from its others: collapsed, for the most part.
+        far_b: The runs of B likewise.
         equivalence: The tests against the margin; None without one.
         margin_metric: The metric that the margin is of: accuracy, where it is known.
         divergence_p: p-value of Fisher's exact test for the same rate of diverged runs.
@@ -92,6 +95,8 @@ class Comparison:
     verdict_without_diverged: Verdict | None
     equivalence: Equivalence | None
     margin_metric: str
+    far_a: FarRuns
+    far_b: FarRuns
     divergence_p: float
     chance: ChanceOfBetter
     sign_flip: float | None

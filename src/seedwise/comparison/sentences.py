@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
+from seedwise.comparison.collapse import collapse_sentence, lost_words, without_sentence
 from seedwise.comparison.decided import decision_promise, decision_sentence
 from seedwise.comparison.phrases import amount, metric_words, open_difference, pointing, shift
 from seedwise.comparison.verdict import SOFT
@@ -30,12 +31,15 @@ BY_NUMBER = "The same runs as if their number had been fixed beforehand, which i
 def verdict_sentence(found: "Comparison") -> str:
     """Better, worse, equivalent or undecided, and by how much: what stands.
 
-    Where a stopping rule decides, this is the rule's verdict.
+    Where a stopping rule decides, this is the rule's verdict. Runs that collapsed come first.
     """
     ruled = found.stopping
-    if ruled is not None:
-        return decision_sentence(ruled.candidate, ruled.rule, ruled.decision)
-    return f"{_by_number(found)}{_pointing(found.deciding)}"
+    verdict = (
+        f"{_by_number(found)}{_pointing(found.deciding)}"
+        if ruled is None
+        else decision_sentence(ruled.candidate, ruled.rule, ruled.decision)
+    )
+    return " ".join(filter(None, (collapse_sentence(found), verdict, without_sentence(found))))
 
 
 def exploratory_sentence(found: "Comparison") -> str:
@@ -114,8 +118,8 @@ def _error_rate(found: "Comparison") -> str:
         return f" Of all verdicts better or worse, about {rate} are wrong: a screening."
     every = f" in any of the {found.family.size} comparisons" if found.family else ""
     return (
-        f" Where there is no difference, such a study comes out better or worse{every} about "
-        f"{rate} of the time."
+        f" Where there is no difference between runs that do not collapse, such a study comes out "
+        f"better or worse{every} about {rate} of the time."
     )
 
 
@@ -152,11 +156,15 @@ def _equivalent(found: "Comparison") -> str:
 def _undecided(found: "Comparison") -> str:
     size = found.accuracy or found.deciding
     text = f"Undecided: these runs can't tell {found.b.name} from {found.a.name}"
-    if found.verdict.withheld:
-        text = f"Undecided: that {found.b.name} is {found.verdict.withheld} rests on diverged runs"
+    withheld = found.verdict.withheld
+    if withheld:
+        claim = f"{found.b.name} is {withheld}"
+        if withheld == "equivalent":
+            claim = f"{found.b.name} and {found.a.name} are equivalent"
+        text = f"Undecided: that {claim} rests on {lost_words(found)}"
     text = f"{text}; {open_difference(size.metric, size.difference)}."
     tests = found.equivalence
-    if tests is not None and found.verdict.not_worse and not found.verdict.withheld:
+    if tests is not None and found.verdict.not_worse and not withheld:
         text += (
             f" {found.b.name} is not worse than {found.a.name} by "
             f"{amount(found.margin_metric, tests.margin)} or more."

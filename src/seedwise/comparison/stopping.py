@@ -194,8 +194,9 @@ def decisions(study: StudyRuns, rule: StoppingRule) -> Mapping[str, Decision]:
 
     A look takes the pairs of seeds 0 to k - 1, each complete: in which order machines finish does
     not matter, and runs beyond the stop are not looked at. A diverged run counts as accuracy by
-    chance, and better is withheld where the verdict would be another without its pair. A pair with
-    a run that is `left_out` is skipped.
+    chance; better and equivalent are withheld where the verdict would be another without the pairs
+    of diverged runs and of runs far from the rest. A pair with a run that is `left_out` is
+    skipped.
 
     Args:
         study: The open study.
@@ -282,10 +283,12 @@ def differences(study: StudyRuns, pairs: Sequence[tuple[StoredRun, StoredRun]]) 
         )
 
     def under(metric: str) -> Float64[ndarray, " pairs"]:
-        return _of_pairs(study, metric, pairs, finished)
+        baseline, candidate = _of_pairs(study, metric, pairs, finished)
+        return candidate - baseline
 
+    baseline, _ = _of_pairs(study, "accuracy", pairs, finished)
     if not predicted:
-        return Pairs(accuracy=under("accuracy"))
+        return Pairs(accuracy=under("accuracy"), baseline=baseline)
     dataset = study.dataset
     views = max((len(run.views) for run in finished), default=0)
     return Pairs(
@@ -293,6 +296,7 @@ def differences(study: StudyRuns, pairs: Sequence[tuple[StoredRun, StoredRun]]) 
         matched=under("matched_accuracy"),
         ranked=under("ranked_accuracy"),
         resolution=1 / (views * len(dataset.targets)) if views and dataset else 0.0,
+        baseline=baseline,
     )
 
 
@@ -301,13 +305,12 @@ def _of_pairs(
     metric: str,
     pairs: Sequence[tuple[StoredRun, StoredRun]],
     finished: Sequence[StoredRun],
-) -> Float64[ndarray, " pairs"]:
+) -> Float64[ndarray, "2 pairs"]:
     known = metric_values(study, metric, finished) if finished else {}
     dataset = study.dataset
     chance = 1 / len(dataset.classes) if dataset else 0.0
     values = [[known.get(run.id, chance) for run in pair] for pair in pairs]
-    baseline, candidate = np.array(values, dtype=np.float64).reshape(-1, 2).T
-    return candidate - baseline
+    return np.array(values, dtype=np.float64).reshape(-1, 2).T
 
 
 def _is_number(value: object) -> bool:

@@ -56,8 +56,8 @@ class Verdict:
         direction: The sign that is shown, 1 or -1, also where the outcome is `equivalent`; 0 where
             none is.
         instead_of: As in `Deciding`.
-        withheld: What the verdict would be but for its resting on the diverged runs; empty where
-            nothing is withheld.
+        withheld: What the verdict would be but for its resting on runs that diverged or collapsed;
+            empty where nothing is withheld.
     """
 
     outcome: Outcome
@@ -70,15 +70,22 @@ class Verdict:
     instead_of: str = ""
     withheld: str = ""
 
-    def without_better(self) -> "Verdict":
-        """The verdict, `better` withheld: it would be another without the diverged runs.
+    def founded_on(self, without: "Verdict | None") -> "Verdict":
+        """The verdict as far as it is the same without the runs that diverged or collapsed.
 
         To drop a seed because it diverged selects on the outcome, and to call a setup better
         because the other one diverged is to say something else than one would be understood to.
+
+        Args:
+            without: The verdict without them; None where nothing is left to compare, or where
+                nobody can say what such a run would get.
         """
-        if self.outcome != "better":
-            return self
-        return replace(self, outcome="undecided", direction=0, withheld=self.outcome)
+        not_worse = self.not_worse and without is not None and without.not_worse
+        if self.outcome == "undecided" or (without and without.outcome == self.outcome):
+            return replace(self, not_worse=not_worse)
+        return replace(
+            self, outcome="undecided", direction=0, not_worse=not_worse, withheld=self.outcome
+        )
 
 
 def deciding(contrasts: Mapping[str, Contrast], metric: str) -> Deciding:

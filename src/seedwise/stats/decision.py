@@ -52,8 +52,9 @@ class Decision:
     Attributes:
         verdict: `better`, `worse`, `equivalent` or `undecided`.
         reason: `decided`; or why there is no verdict: `futile` (none was likely by the cap), `cap`
-            (all pairs are used up), `withheld` (it would be better, but another verdict without
-            the diverged runs), `running` (more pairs may decide it).
+            (all pairs are used up), `withheld` (it would be better or equivalent, but another
+            verdict without the runs that diverged or collapsed), `running` (more pairs may decide
+            it).
         n: Pairs that went into it; pairs after the stop are not looked at.
         metric: `matched_accuracy` or `accuracy`, whichever judged the verdict.
         direction: The sign that is shown, 1 or -1, also where the verdict is `equivalent`; 0 where
@@ -63,8 +64,8 @@ class Decision:
         high: Upper end.
         confidence: 1 - alpha; 1 - 2 alpha for `equivalent`, whose two sides have alpha each.
         trace: What was known after each pair, the last included.
-        withheld: What the verdict would be but for its resting on diverged runs; empty where
-            nothing is withheld.
+        withheld: What the verdict would be but for its resting on runs that diverged or collapsed;
+            empty where nothing is withheld.
     """
 
     verdict: Verdict

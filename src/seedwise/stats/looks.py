@@ -82,17 +82,19 @@ class Pairs:
         matched: Of matched accuracy, for the same pairs; None where there are no predictions.
         ranked: Of ranked accuracy; None likewise.
         resolution: What one prediction in one run is worth to accuracy; 0 where it is not known.
+        baseline: Accuracy of A's runs; None where no run is to be taken for a collapsed one.
     """
 
     accuracy: Differences
     matched: Differences | None = None
     ranked: Differences | None = None
     resolution: float = 0.0
+    baseline: Differences | None = None
 
     def __post_init__(self) -> None:
         if (self.matched is None) != (self.ranked is None):
             raise DataError("matched and ranked come from the same predictions: give both or none")
-        for name in ("accuracy", "matched", "ranked"):
+        for name in ("accuracy", "matched", "ranked", "baseline"):
             values = getattr(self, name)
             if values is None:
                 continue
@@ -117,6 +119,7 @@ class Pairs:
             matched=taken(self.matched),
             ranked=taken(self.ranked),
             resolution=self.resolution,
+            baseline=taken(self.baseline),
         )
 
 

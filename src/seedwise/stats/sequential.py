@@ -18,6 +18,7 @@ from jaxtyping import Bool, Int8, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.stats.collapse import far_from_rest
 from seedwise.stats.decision import Decision, Interval, Look, Reason, Verdict
 from seedwise.stats.looks import (
     BETTER,
@@ -41,6 +42,9 @@ __all__ = [
     "decide",
     "outcomes",
 ]
+
+_FOUNDED = (BETTER, EQUIVALENT)
+"""Verdicts that must not rest on diverged or collapsed runs. Who diverges is worse in any case."""
 
 _VERDICTS: tuple[Verdict, ...] = ("undecided", "better", "worse", "equivalent")
 
@@ -69,9 +73,10 @@ def decide(
         rule: The rule.
         pairs: The differences of one study.
         diverged: In which pairs a run diverged (and counts as what chance scores); None for none.
-            *Better* is said by no look from whose pairs, less these, the rule would not say it
-            too. If it has not decided on those yet, the comparison goes on; if it has decided
-            otherwise, or none is left, it ends as `withheld`.
+            *Better* and *equivalent* are said by no look from whose pairs, less these and those
+            with a run far from the rest, the rule would not say it too. If it has not decided on
+            those yet, the comparison goes on; if it has decided otherwise, or none is left, it
+            ends as `withheld`.
 
     Returns:
         The decision at the first look that stops, whatever pairs come after it. Below three pairs,
@@ -90,9 +95,8 @@ def decide(
         raise DataError(f"one comparison is one row of differences, got {pairs.accuracy.shape}")
     pairs = pairs[: rule.max_pairs]
     looks = Looks.of(rule, pairs)
-    codes = looks.codes
-    if diverged is not None:
-        codes = _without_unfounded(rule, pairs, codes, diverged[: rule.max_pairs])
+    bad = np.zeros(len(pairs.accuracy), np.bool_) if diverged is None else diverged
+    codes = _without_unfounded(rule, pairs, looks.codes, bad[: rule.max_pairs])
     n = _stop(codes)
     code, shown = (int(codes[n - 1]), int(looks.codes[n - 1])) if n else (0, 0)
     verdict = _VERDICTS[code] if code <= EQUIVALENT else "undecided"
@@ -111,12 +115,15 @@ def decide(
         high=last.high,
         confidence=1 - sides * rule.alpha,
         trace=_trace(rule, seen),
-        withheld="better" if shown == BETTER and code != BETTER else "",
+        withheld=_VERDICTS[shown] if shown in _FOUNDED and code != shown else "",
     )
 
 
 def outcomes(rule: Rule, pairs: Pairs) -> Outcomes:
-    """Where each of many studies stops: `decide` for all of them at once, without the traces."""
+    """Where each of many studies stops: `decide` for all of them at once, without the traces.
+
+    No run is taken for a diverged or a collapsed one.
+    """
     codes = Looks.of(rule, pairs[: rule.max_pairs]).codes
     stopped = codes.any(axis=-1)
     first = np.where(stopped, (codes != 0).argmax(axis=-1), codes.shape[-1] - 1)
@@ -128,16 +135,29 @@ def outcomes(rule: Rule, pairs: Pairs) -> Outcomes:
 def _without_unfounded(
     rule: Rule, pairs: Pairs, codes: Int8[ndarray, " pairs"], diverged: Bool[ndarray, " pairs"]
 ) -> Int8[ndarray, " pairs"]:
-    """The codes of one study, better only where the rule says so without the diverged runs too."""
-    left = np.cumsum(~diverged)
-    without = Looks.of(rule, pairs[~diverged]).codes
+    """The codes of one study; better and equivalent only where they don't rest on lost runs."""
     found = codes.copy()
-    for look in np.flatnonzero(codes == BETTER):
-        others = without[: left[look]]
-        n = _stop(others)
-        said = int(others[n - 1]) if n else WITHHELD
-        if said != BETTER:
-            found[look] = WITHHELD if said else 0
+    for look in np.flatnonzero(np.isin(codes, _FOUNDED)):
+        seen = pairs[: look + 1]
+        lost = diverged[: look + 1] | _far(seen, diverged[: look + 1])
+        if lost.any():
+            others = Looks.of(rule, seen[~lost]).codes
+            n = _stop(others)
+            said = int(others[n - 1]) if n else WITHHELD
+            if said != codes[look]:
+                found[look] = WITHHELD if said else 0
+        if found[look]:
+            break  # the comparison stops here
+    return found
+
+
+def _far(pairs: Pairs, diverged: Bool[ndarray, " pairs"]) -> Bool[ndarray, " pairs"]:
+    """The pairs of which a run lies far from the rest of its setup, diverged ones aside."""
+    found = np.zeros(len(diverged), np.bool_)
+    if pairs.baseline is not None:
+        kept = pairs.baseline[~diverged]
+        candidate = kept + pairs.accuracy[~diverged]
+        found[~diverged] = np.logical_or(*far_from_rest(kept, candidate, grain=pairs.resolution))
     return found
 
 
