@@ -161,7 +161,7 @@ def churn(a: Runs, b: Runs) -> tuple[float, float]:
     """Share of predictions that differ between runs of one seed, and between seeds of a."""
     n = min(len(a.classes), len(b.classes))
     flat = a.classes.reshape(len(a.classes), -1)
-    return churn_between(flat[:n], b.classes[:n].reshape(n, -1)), churn_within(flat, 10)
+    return churn_between(flat[:n], b.classes[:n].reshape(n, -1)), churn_within(flat)
 
 
 def runs_for_half_a_point(noise: Noise) -> int | None:

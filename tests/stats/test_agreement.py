@@ -86,8 +86,8 @@ def test_swapping_the_setups_turns_the_chance_round(seed, paired):
 def test_churn_within_counts_every_pair_of_runs():
     predicted = RNG.integers(0, 3, (6, 50))
     pairs = [(predicted[i] != predicted[j]).mean() for i, j in combinations(range(6), 2)]
-    assert churn_within(predicted, 3) == pytest.approx(np.mean(pairs))
-    assert math.isnan(churn_within(predicted[:1], 3))
+    assert churn_within(predicted) == pytest.approx(np.mean(pairs))
+    assert math.isnan(churn_within(predicted[:1]))
 
 
 def test_churn_between_compares_runs_of_one_seed():

@@ -14,6 +14,7 @@ from seedwise.errors import SeedwiseError, UnknownName
 
 __all__ = ["Command", "Group", "print_help"]
 
+_FREE = "what is stored is kept; free some, or compare fewer runs at a time"
 _STOPPED = "stopped; stored runs are kept, and the same command goes on"
 
 
@@ -78,6 +79,8 @@ class Group(click.Group):
         except BrokenPipeError:  # e.g. `seedwise export study.db | head`
             sys.stdout = None
             code = 0
+        except MemoryError as error:
+            code = _say(f"not enough memory{f': {error}' if str(error) else ''}; {_FREE}", 2)
         except OSError as error:
             code = _say(f"{error.filename or 'reading or writing'}: {error.strerror}", 2)
         sys.exit(code if isinstance(code, int) else 0)

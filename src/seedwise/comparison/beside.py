@@ -48,8 +48,8 @@ def churn(a: Measurements, b: Measurements) -> Churn | None:
             a.predicted[[rows_a[seed] for seed in both]],
             b.predicted[[rows_b[seed] for seed in both]],
         ),
-        within_a=churn_within(a.predicted, a.classes),
-        within_b=churn_within(b.predicted, b.classes),
+        within_a=churn_within(a.predicted),
+        within_b=churn_within(b.predicted),
     )
 
 

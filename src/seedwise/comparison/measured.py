@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int16
+from jaxtyping import Bool, Float32, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.claims import Dispute, disputes
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.metrics import Metric
+from seedwise.comparison.scored import score
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import logits_in_chunks, metric_values
+from seedwise.comparison.values import metric_values
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric
@@ -72,15 +73,13 @@ class Measurements:
         diverged: Which of them diverged.
         metrics: The metrics by name, each in the order of the seeds.
         predicted: The class of each prediction of each finished run; None without logits.
-        classes: Number of classes; 0 where nobody knows.
     """
 
     counts: RunCounts
     seeds: tuple[Seed, ...]
     diverged: Bool[ndarray, " runs"]
     metrics: Mapping[str, Measured]
-    predicted: Int16[ndarray, "finished predictions"] | None
-    classes: int
+    predicted: Integer[ndarray, "finished predictions"] | None
 
     @property
     def finished_seeds(self) -> list[Seed]:
@@ -129,7 +128,10 @@ def measure(
     diverged = np.array([run.state == "diverged" for run in results])
     dataset = study.dataset
     classes = len(dataset.classes) if dataset else 0
-    scores, predicted = _from_logits(study, finished, metrics)
+    built_in = [str(metric) for metric in metrics if isinstance(metric, BuiltInMetric)]
+    predicted = bool(finished) and all(run.has_logits for run in finished)
+    found = score(study, finished, built_in) if predicted else None
+    scores = found.scores if found else {}
     measured = dict[str, Measured]()
     for metric in metrics:
         chance = metric.chance(classes)
@@ -149,24 +151,5 @@ def measure(
         seeds=tuple(run.seed for run in results),
         diverged=diverged,
         metrics=measured,
-        predicted=predicted,
-        classes=classes,
+        predicted=found.predicted.reshape(len(finished), -1) if found else None,
     )
-
-
-def _from_logits(
-    study: StudyRuns, finished: Sequence[StoredRun], metrics: Sequence[Metric]
-) -> tuple[Mapping[str, Float32[ndarray, "runs images"]], Int16[ndarray, "runs _"] | None]:
-    """The score of each image under each built-in metric, and the predicted classes."""
-    if not finished or not all(run.has_logits for run in finished):
-        return {}, None
-    built_in = [metric for metric in metrics if isinstance(metric, BuiltInMetric)]
-    targets = study.targets
-    scores: dict[str, list[Float32[ndarray, "runs images"]]] = {str(m): [] for m in built_in}
-    predicted = list[Int16[ndarray, "runs predictions"]]()
-    for some, logits in logits_in_chunks(study, finished):
-        for metric in built_in:
-            scores[str(metric)].append(metric.image_scores(logits, targets))
-        predicted.append(logits.argmax(axis=-1).reshape(len(some), -1).astype(np.int16))
-    joined = {name: np.concatenate(parts) for name, parts in scores.items()}
-    return joined, np.concatenate(predicted)

@@ -11,6 +11,7 @@ from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.scored import score
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.seeds import Seed
+from seedwise.stats.images import usual_class
 from seedwise.stats.intervals import Difference, paired_difference, unpaired_difference
 from seedwise.store import StoredRun
 
@@ -26,24 +27,19 @@ class Predicted:
         seeds: The seeds of the runs, ascending.
         scores: Share of each image's views that each run got right, ties counted as shares.
         flips: Chance that two runs predict different classes for an image; NaN for one run.
-        counts: How many predictions of an image, over runs and views, were for each class.
+        usual: The class that most predictions of an image, over runs and views, are for.
     """
 
     setup: str
     seeds: tuple[Seed, ...]
     scores: Float32[ndarray, "runs images"]
     flips: Float64[ndarray, " images"]
-    counts: Int64[ndarray, "images classes"]
+    usual: Int64[ndarray, " images"]
 
     @property
     def right(self) -> Float64[ndarray, " images"]:
         """P(correct) of each image over runs and views."""
         return self.scores.mean(axis=0, dtype=np.float64)
-
-    @property
-    def usual(self) -> Int64[ndarray, " images"]:
-        """The class that most predictions of an image are for."""
-        return self.counts.argmax(axis=1)
 
 
 def predicted(study: StudyRuns, setup: str, runs: Sequence[StoredRun]) -> Predicted | None:
@@ -66,7 +62,7 @@ def predicted(study: StudyRuns, setup: str, runs: Sequence[StoredRun]) -> Predic
         seeds=tuple(run.seed for run in chosen),
         scores=found.scores["accuracy"],
         flips=found.flips,
-        counts=found.counts.sum(axis=0),
+        usual=usual_class(found.predicted.reshape(-1, found.predicted.shape[-1])),
     )
 
 

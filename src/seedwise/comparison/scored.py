@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float16, Float32, Float64, Int64
+from jaxtyping import Float16, Float32, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import logits_in_chunks
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.images import flip_rates
 from seedwise.store import StoredRepeat, StoredRun
 
-__all__ = ["NOISE_METRICS", "Scored", "metric_names", "repeat_values", "score"]
+__all__ = ["KEPT_METRICS", "NOISE_METRICS", "Scored", "metric_names", "repeat_values", "score"]
 
 NOISE_METRICS = (
     "accuracy",
@@ -32,6 +31,14 @@ NOISE_METRICS = (
 """The metrics whose noise is looked at where there are predictions: which one, and at which
 setting, needs the fewest runs?"""
 
+_PREDICTED = "predicted class"
+"""Under what name the file keeps the classes that a run predicts."""
+
+KEPT_METRICS = ("accuracy", "smoothed_accuracy", "matched_accuracy", "ranked_accuracy")
+"""The metrics whose scores are kept of runs with large logits: those that verdicts ask for."""
+
+_KEPT = (*KEPT_METRICS, _PREDICTED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scored:
@@ -43,14 +50,14 @@ class Scored:
         scores: Each metric's score of each image in each run; empty without predictions.
         flips: Chance that two of the runs predict different classes for an image; empty without
             predictions.
-        counts: How many of the runs predict each class; empty without predictions.
+        predicted: The class that each run predicts; empty without predictions.
     """
 
     runs: tuple[StoredRun, ...]
     values: Mapping[str, Float64[ndarray, " runs"]]
     scores: Mapping[str, Float32[ndarray, "runs images"]]
     flips: Float64[ndarray, " images"]
-    counts: Int64[ndarray, "views images classes"]
+    predicted: Integer[ndarray, "runs views images"]
 
 
 def metric_names(runs: Sequence[StoredRun]) -> tuple[str, ...]:
@@ -74,23 +81,49 @@ def score(study: StudyRuns, runs: Sequence[StoredRun], metrics: Sequence[str]) -
             values=values,
             scores={},
             flips=np.empty(0),
-            counts=np.empty((0, 0, 0), np.int64),
+            predicted=np.empty((0, 0, 0), np.int16),
         )
-    targets = study.targets
-    parts: dict[str, list[Float32[ndarray, "some images"]]] = {name: [] for name in metrics}
-    counts = np.zeros((1, len(targets), 1), np.int64)
-    for _, logits in logits_in_chunks(study, runs):
-        for name, found in parts.items():
-            found.append(BuiltInMetric.parse(name).image_scores(logits, targets))
-        counts = counts + _predicted(logits)
-    scores = {name: np.concatenate(found) for name, found in parts.items()}
+    parts = [_of_some(study, some, metrics) for some in study.chunks(runs)]
+    scores = {name: np.concatenate([part[name] for part in parts]) for name in metrics}
+    predicted = np.concatenate([part[_PREDICTED] for part in parts])
     return Scored(
         runs=tuple(runs),
         values={name: found.mean(axis=1, dtype=np.float64) for name, found in scores.items()},
         scores=scores,
-        flips=flip_rates(counts, len(runs)),
-        counts=counts,
+        flips=flip_rates(predicted),
+        predicted=predicted,
     )
+
+
+def _of_some(
+    study: StudyRuns, runs: Sequence[StoredRun], metrics: Sequence[str]
+) -> Mapping[str, ndarray]:
+    """The scores of some runs, and the classes they predict: as kept, or from their logits."""
+    known = [_kept(study, run, (*metrics, _PREDICTED)) for run in runs]
+    missing = [name for name in (*metrics, _PREDICTED) if any(name not in each for each in known)]
+    found = {
+        name: np.stack([each[name] for each in known])
+        for name in (*metrics, _PREDICTED)
+        if name not in missing
+    }
+    if not missing:
+        return found
+    logits = study.logits(runs)
+    for name in missing:
+        if name == _PREDICTED:
+            found[name] = _classes(logits)
+        else:
+            found[name] = BuiltInMetric.parse(name).image_scores(logits, study.targets)
+    for place, run in enumerate(runs):
+        fresh = {name: found[name][place] for name in missing if name in _KEPT}
+        if fresh:
+            study.keep_scores(run, fresh)
+    return found
+
+
+def _kept(study: StudyRuns, run: StoredRun, names: Sequence[str]) -> Mapping[str, ndarray]:
+    found = {name: study.kept_scores(name, run) for name in names if name in _KEPT}
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def repeat_values(
@@ -109,12 +142,12 @@ def repeat_values(
     return {name: found.mean(axis=1, dtype=np.float64) for name, found in scores.items()}
 
 
-def _predicted(
+def _classes(
     logits: Float16[ndarray, "runs views examples classes"],
-) -> Int64[ndarray, "views examples classes"]:
-    """How many of the runs predict each class."""
-    _, *images, classes = logits.shape
-    predicted = logits.astype(np.float32).argmax(axis=3)  # of float16 it takes 1.5 times as long
-    place = np.arange(0, predicted[0].size * classes, classes).reshape(images)
-    counts = np.bincount((predicted + place).ravel(), minlength=predicted[0].size * classes)
-    return counts.reshape(*images, classes)
+) -> Integer[ndarray, "runs views examples"]:
+    """The class that each run predicts; of several with the same logit, the first."""
+    kind = np.int16 if logits.shape[-1] <= np.iinfo(np.int16).max else np.int32
+    found = np.empty(logits.shape[:-1], kind)
+    for place, run in enumerate(logits):  # one by one, as float32 takes twice the memory
+        found[place] = run.astype(np.float32).argmax(axis=-1)  # of float16 it takes 1.5 times
+    return found

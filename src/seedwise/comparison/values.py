@@ -1,29 +1,20 @@
 """Metric values of stored runs: computed from the logits once, then kept in the study."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-
-import numpy as np
-from jaxtyping import Float16
-from numpy import ndarray
+from collections.abc import Mapping, Sequence
 
 from seedwise.comparison.metrics import BuiltInMetric, OwnMetric, ReturnedMetric, find_metric
+from seedwise.comparison.scored import KEPT_METRICS, score
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
-from seedwise.stats.scores import Logits, Targets
+from seedwise.stats import METRICS
 from seedwise.store import StoredRun
 
 __all__ = [
+    "keep_large",
     "keep_metric_values",
-    "logits_in_chunks",
     "metric_values",
 ]
-
-_AT_ONCE = 64
-"""Runs whose logits are in memory together: 64 of 5,000 predictions are 6 MB."""
-
-_KEPT = ("accuracy", "matched_accuracy", "ranked_accuracy", "smoothed_accuracy")
-"""What summaries and verdicts ask for."""
 
 
 def metric_values(study: StudyRuns, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:
@@ -39,43 +30,44 @@ def metric_values(study: StudyRuns, metric: str, runs: Sequence[StoredRun]) -> M
     if isinstance(found, ReturnedMetric):
         return _returned(found, finished)
     key = found.key if isinstance(found, OwnMetric) else str(found)
-    known = dict(study.kept_values(key, [run.id for run in finished]))
+    known = study.kept_values(key)
     unknown = [run for run in finished if run.id not in known]
-    targets = study.targets if unknown else np.empty(0, np.int64)
-    for some, logits in logits_in_chunks(study, unknown):
-        fresh = _computed(found, some, logits, targets)
-        study.keep_values(key, fresh)
-        known |= fresh
-    return known
+    for some in study.chunks(unknown):
+        study.keep_values(key, _computed(study, found, some))
+    return {run.id: known[run.id] for run in finished}
 
 
 def keep_metric_values(study: StudyRuns) -> None:
     """Keep, in a study that may be written, what later summaries and verdicts will ask for."""
-    finished = [run for run in study.all if run.state == "finished"]
-    with_logits = [run for run in finished if run.has_logits]
-    for metric in _KEPT if with_logits else ():
+    with_logits = [run for run in study.all if run.state == "finished" and run.has_logits]
+    for run in with_logits:
+        keep_large(study, run)
+    for metric in KEPT_METRICS if with_logits else ():
         metric_values(study, metric, with_logits)
 
 
-def logits_in_chunks(
-    study: StudyRuns, runs: Sequence[StoredRun]
-) -> Iterator[tuple[Sequence[StoredRun], Float16[ndarray, "runs views examples classes"]]]:
-    """Runs with their logits, some at a time."""
-    for start in range(0, len(runs), _AT_ONCE):
-        some = runs[start : start + _AT_ONCE]
-        yield some, study.logits(some)
+def keep_large(study: StudyRuns, run: StoredRun) -> None:
+    """Keep what a finished run scores under every metric, if its logits are large.
+
+    They are read once for all metrics: to compare, export and report 40 runs of 50,000
+    predictions of 1,000 classes took minutes and gigabytes each time.
+    """
+    if study.large(run) and any(run.id not in study.kept_values(name) for name in METRICS):
+        for name, values in score(study, [run], tuple(METRICS)).values.items():
+            study.keep_values(name, {run.id: float(values[0])})
 
 
 def _computed(
-    metric: BuiltInMetric | OwnMetric,
-    runs: Sequence[StoredRun],
-    logits: Logits,
-    targets: Targets,
+    study: StudyRuns, metric: BuiltInMetric | OwnMetric, runs: Sequence[StoredRun]
 ) -> dict[int, float]:
+    if isinstance(metric, BuiltInMetric) and any(study.large(run) for run in runs):
+        fresh = score(study, runs, [str(metric)]).values[str(metric)]
+        return dict(zip((run.id for run in runs), fresh.tolist(), strict=True))
+    logits = study.logits(runs)
     if isinstance(metric, OwnMetric):
         pairs = zip(runs, logits, strict=True)
-        return {run.id: metric.value(each, targets, run) for run, each in pairs}
-    fresh = metric.values(logits, targets)
+        return {run.id: metric.value(each, study.targets, run) for run, each in pairs}
+    fresh = metric.values(logits, study.targets)
     return dict(zip((run.id for run in runs), map(float, fresh), strict=True))  # type: ignore[arg-type]
 
 

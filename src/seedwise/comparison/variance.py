@@ -122,6 +122,7 @@ def variance(
     setup: str,
     *,
     most: int | None = None,
+    metrics: Sequence[str] | None = None,
     others: Sequence[str] | None = None,
 ) -> Variance:
     """Take the noise of a setup apart.
@@ -131,6 +132,7 @@ def variance(
         setup: Name of the setup.
         most: Take the first so many of the runs that share no seed; None for all of them. Each
             run is scored under a dozen metrics, which takes longest.
+        metrics: Those to look at; None for all that the runs have.
         others: The setups whose difference is looked at; None for all others.
 
     Raises:
@@ -141,7 +143,7 @@ def variance(
     finished = [run for run in runs if run.state == "finished"]
     if not finished:
         raise StudyError(f"setup {setup!r} of {study.path} has no finished run; run it first")
-    metrics = metric_names(finished)
+    metrics = metric_names(finished) if metrics is None else metrics
     chosen = independent_runs(finished)
     ids = {run.id for run in chosen}
     sample = score(study, chosen[:most], metrics)

@@ -22,7 +22,7 @@ from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.learning import LearningCurve, learning_curve
 from seedwise.comparison.metrics import default_metric
 from seedwise.comparison.predicted import ClassDifference, Predicted, class_differences, predicted
-from seedwise.comparison.scored import metric_names
+from seedwise.comparison.scored import KEPT_METRICS, metric_names
 from seedwise.comparison.settling import Settling, settled, settled_by_rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
@@ -153,6 +153,11 @@ class Findings:
             return "accuracy"
         return default_metric(finished)
 
+    @cached_property
+    def large(self) -> bool:
+        """Whether runs have logits so large that only what is kept of them is looked at."""
+        return any(self.study.large(run) for name in self.setups for run in self.finished(name))
+
     def finished(self, setup: str) -> list[StoredRun]:
         """The finished runs of a setup that share no seed with one another, by seed."""
         results = independent_runs(run for run in self.runs[setup] if run.state != "failed")
@@ -232,7 +237,13 @@ class Findings:
         """Where the noise of each setup with a finished run comes from, in the first runs."""
         first, *others = self.setups
         return tuple(
-            variance(self.study, name, most=NOISE_RUNS, others=others if name == first else ())
+            variance(
+                self.study,
+                name,
+                most=NOISE_RUNS,
+                metrics=KEPT_METRICS if self.large else None,
+                others=others if name == first else (),
+            )
             for name in self.setups
             if self.finished(name)
         )

@@ -4,13 +4,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64, Int64, Integer
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.stats.agreement import groups, pairs_alike
 from seedwise.stats.variance import image_variances
 
-__all__ = ["ImageNoise", "flip_rates", "image_noise"]
+__all__ = ["ImageNoise", "flip_rates", "image_noise", "usual_class"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,19 +83,30 @@ def image_noise(
     )
 
 
-def flip_rates(
-    counts: Int64[ndarray, "views images classes"], runs: int
-) -> Float64[ndarray, " images"]:
+def flip_rates(predicted: Integer[ndarray, "runs views images"]) -> Float64[ndarray, " images"]:
     """Chance that two different runs predict different classes, the mean over an image's views.
 
     Args:
-        counts: How many of the runs predicted each class.
-        runs: How many runs there were.
+        predicted: The class that each run predicts.
 
-    >>> flip_rates(np.array([[[2, 2], [4, 0]]]), runs=4)
+    Returns:
+        One for each image, in [0, 1]; NaN below two runs.
+
+    >>> flip_rates(np.array([[[0, 1]], [[0, 1]], [[2, 1]], [[2, 1]]]))
     array([0.66666667, 0.        ])
     """
-    if runs < 2:
-        return np.full(counts.shape[1], math.nan)
-    same = (counts * (counts - 1)).sum(axis=2) / (runs * (runs - 1))
-    return 1 - same.mean(axis=0)
+    runs, views, images = predicted.shape
+    alike = pairs_alike(predicted.reshape(runs, -1)).reshape(views, images)
+    return 1 - alike.mean(axis=0)
+
+
+def usual_class(predicted: Integer[ndarray, "runs images"]) -> Int64[ndarray, " images"]:
+    """The class that is predicted most often for each image; of several, the first.
+
+    >>> usual_class(np.array([[0, 1, 2], [0, 2, 1]])).tolist()
+    [0, 1, 1]
+    """
+    image, label, votes = groups(predicted)
+    order = np.lexsort((label, -votes, image))
+    _, first = np.unique(image[order], return_index=True)
+    return label[order[first]].astype(np.int64)

@@ -8,7 +8,7 @@ and on foreign keys saying what belongs to what.
 
 import zlib
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "PAGE_BYTES", "checksum"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "PAGE_BYTES", "READABLE", "checksum"]
 
 APPLICATION_ID = int.from_bytes(b"SEED", "big")
 """Stands in the header of every study file, so that another program's file is known as such."""
@@ -136,9 +136,36 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE run_scores (        -- a cache: what large logits say of each example
+            score TEXT NOT NULL,         -- a metric, or the class that is predicted
+            run INTEGER NOT NULL REFERENCES runs,
+            shape TEXT NOT NULL,         -- JSON
+            kind TEXT NOT NULL,          -- numpy's, little-endian: <f4, <i2
+            checksum INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            PRIMARY KEY (score, run)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE more_logits (       -- of a run whose logits are too large for one row
+            id INTEGER PRIMARY KEY,
+            run INTEGER NOT NULL REFERENCES runs,
+            part INTEGER NOT NULL,       -- from 1; what stands in logits comes before
+            checksum INTEGER NOT NULL,
+            data BLOB NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX more_of_run ON more_logits (run, part)",
+    ),
 )
 """The statements of each step. A file whose `user_version` is n has had the first n of them; a
 step that was released is never edited."""
+
+
+READABLE = 2
+"""The first format that is read as it is: what later ones add is missing from it."""
 
 
 def checksum(*values: str | float | bytes | None) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, final
@@ -32,6 +33,9 @@ from seedwise.store.schema import checksum
 from seedwise.store.stored import StoredRun, StudyFacts
 
 __all__ = ["Store"]
+
+_PART = 512_000_000
+"""Bytes of logits in one row at most; SQLite holds 1,000,000,000."""
 
 
 @final
@@ -216,7 +220,11 @@ class Store(Repeats):
             run = self._insert("runs", (None, *values, checksum(*values)))
             if logits is not None:
                 *shape, data = logits
-                self._insert("logits", (run, *shape, checksum(run, *logits), data))
+                first, *more = (data[at : at + _PART] for at in range(0, max(1, len(data)), _PART))
+                self._insert("logits", (run, *shape, checksum(run, *shape, first), first))
+                for part, piece in enumerate(more, start=1):
+                    total = checksum(run, part, piece)
+                    self._insert("more_logits", (None, run, part, total, piece))
         return run
 
     def runs(self, setup: str | None = None) -> list[StoredRun]:
@@ -267,7 +275,8 @@ class Store(Repeats):
             if not rows:
                 raise StudyError(f"run {run} of {self.path} has no logits")
             with self._understanding(f"the logits of run {run}"):
-                logits = logits_from_row(self._intact(rows[0], f"the logits of run {run}", run))
+                *shape, data = self._intact(rows[0], f"the logits of run {run}", run)
+                logits = logits_from_row((*shape, self._whole(run, data)))
             if place == 0:
                 found = np.empty((len(run_ids), *logits.shape), np.float16)
             if logits.shape != found.shape[1:]:
@@ -323,6 +332,67 @@ class Store(Repeats):
                 "INSERT OR REPLACE INTO metric_values VALUES (?, ?, ?, ?)",
                 [(*row, checksum(*row)) for row in rows],
             )
+
+    def _whole(self, run: int, first: bytes) -> bytes:
+        """The logits of a run, put together where they take several rows."""
+        if len(first) < _PART:
+            return first
+        rows = self._rows(
+            "SELECT run, part, data, checksum FROM more_logits WHERE run = ? ORDER BY part", run
+        )
+        more = (self._intact(row, f"the logits of run {run}")[2] for row in rows)
+        return b"".join((first, *more))
+
+    def run_scores(self, score: str, run_id: int) -> ndarray | None:
+        """What `put_run_scores` kept of a run; None for nothing.
+
+        Args:
+            score: As in `put_run_scores`.
+            run_id: `StoredRun.id`.
+
+        Returns:
+            The array, read-only.
+        """
+        if not self._keeps_scores:
+            return None
+        rows = self._rows(
+            "SELECT score, run, shape, kind, data, checksum FROM run_scores "
+            "WHERE score = ? AND run = ?",
+            score,
+            run_id,
+        )
+        if not rows:
+            return None
+        what = f"{score} of run {run_id}"
+        with self._understanding(what):
+            _, _, shape, kind, data = self._intact(rows[0], what)
+            return np.frombuffer(data, kind).reshape(json.loads(shape))
+
+    def put_run_scores(self, run_id: int, scores: Mapping[str, ndarray]) -> None:
+        """Keep an array of one value for each example of a run, so that it is not computed again.
+
+        A cache, as `put_metric_values` keeps one.
+
+        Args:
+            run_id: `StoredRun.id`.
+            scores: By name; float32, or a whole number of 16 or 32 bits.
+        """
+        if self.readonly:
+            return
+        with self._writing():
+            for name, found in scores.items():
+                kind = found.dtype.newbyteorder("<")
+                row = (name, run_id, as_json(found.shape), kind.str, found.astype(kind).tobytes())
+                *head, data = row
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO run_scores VALUES (?, ?, ?, ?, ?, ?)",
+                    (*head, checksum(*row), data),
+                )
+
+    @cached_property
+    def _keeps_scores(self) -> bool:
+        """False in a file of an older format that is only read."""
+        return bool(self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'run_scores'"))
 
     def _setup_id(self, name: str) -> int:
         rows = self._rows("SELECT id FROM setups WHERE name = ?", name)

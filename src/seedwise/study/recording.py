@@ -1,13 +1,15 @@
 """Runs that were made elsewhere, put into a study file."""
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from os import PathLike
 from typing import Any
 
 from seedwise.comparison.directions import state_directions
-from seedwise.errors import ConfigError
+from seedwise.comparison.study_runs import LARGE, StudyRuns
+from seedwise.comparison.values import keep_large
+from seedwise.errors import ConfigError, StudyError
 from seedwise.executors.outcome import as_record
 from seedwise.live.events import Doubt
 from seedwise.seeds import Seed
@@ -77,6 +79,10 @@ def record(
         store.add_setup(setup, Setup(train=ELSEWHERE))
         keep_targets(store, run, source=f"recorded for {setup}")
         doubts = doubts_about(store, setup, of, run)
-        store.add_run(setup, of, run, ended_at=datetime.now(UTC))
+        stored = store.add_run(setup, of, run, ended_at=datetime.now(UTC))
+        if run.state == "finished" and run.logits is not None and run.logits.nbytes > LARGE:
+            with suppress(StudyError):  # the run is stored; what it scores is found out later
+                study = StudyRuns(store)
+                keep_large(study, next(one for one in study.of(setup) if one.id == stored))
         for doubt in doubts:
             (watch or Complain())(doubt)

@@ -84,6 +84,9 @@ def noise_section(found: Findings) -> Section | None:
     if any(len(found.finished(name)) > NOISE_RUNS for name in found.setups):
         first = f"From the first {NOISE_RUNS} runs of each setup; seedwise variance takes all."
         blocks.append(Said(first, "quiet"))
+    if found.large:
+        few = "Predictions are many: four metrics are shown; seedwise variance takes a dozen."
+        blocks.append(Said(few, "quiet"))
     return Section("noise", "Where the noise comes from", tuple(blocks))
 
 

@@ -1,0 +1,89 @@
+"""Runs with large logits: what they say of each example is worked out once, and kept."""
+
+import numpy as np
+import pytest
+
+from helpers.studies import TARGETS, Studies, runs_of
+from seedwise import Study, record
+from seedwise.comparison import study_runs, values
+from seedwise.comparison.study_runs import StudyRuns
+from seedwise.stats import METRICS, scores
+from seedwise.stats.catalog import BuiltInMetric
+from seedwise.store import Store
+
+SETUPS = {"base": runs_of(1.0), "one": runs_of(1.6)}
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """All logits count as large."""
+    monkeypatch.setattr(study_runs, "LARGE", 0)
+    monkeypatch.setattr("seedwise.study.recording.LARGE", 0)
+
+
+def recorded(path):
+    for name, runs in SETUPS.items():
+        for seed, logits in enumerate(runs):
+            record(path, setup=name, seed=seed, predictions=logits, targets=TARGETS)
+    return Study(path)
+
+
+def asked_of(study):
+    """All that reads predictions, but what takes noise apart."""
+    found = study.compare("base", "one")
+    study.report(study.path.with_suffix(".html"))
+    with StudyRuns.open(study.path) as runs:
+        exported = {name: values.metric_values(runs, name, runs.all) for name in METRICS}
+    return str(found), study.summary(), exported
+
+
+def test_predictions_that_were_recorded_are_not_read_again(large, tmp_path, monkeypatch):
+    study = recorded(tmp_path / "study.db")
+    monkeypatch.delattr(Store, "logits")
+    said, summary, exported = asked_of(study)
+    assert said.startswith("one is better than base")
+    assert summary.setups[0].metrics["accuracy"].n == 6
+    assert all(len(each) == 12 for each in exported.values())
+
+
+def test_what_is_kept_says_what_the_predictions_say(tmp_path, monkeypatch):
+    fresh = asked_of(recorded(tmp_path / "fresh.db"))
+    monkeypatch.setattr(study_runs, "LARGE", 0)
+    monkeypatch.setattr("seedwise.study.recording.LARGE", 0)
+    kept = asked_of(recorded(tmp_path / "kept.db"))
+    assert kept[0] == fresh[0]
+    for name, by_run in fresh[2].items():
+        assert kept[2][name] == pytest.approx(by_run, rel=1e-6)
+
+
+def test_a_study_of_the_format_before_is_read_as_it_is(large, tmp_path):
+    from seedwise.store.files import connect
+
+    path = tmp_path / "old.db"
+    connect(path, create=True, readonly=False, steps=2).close()
+    with Store.open(path, readonly=True) as store:
+        assert store.run_scores("accuracy", 1) is None
+        assert store.runs() == []
+
+
+@pytest.mark.parametrize("text", [*METRICS, "top_accuracy:k=2", "accuracy:views=averaged"])
+def test_a_run_in_blocks_scores_as_the_whole(text, monkeypatch):
+    metric, logits = BuiltInMetric.parse(text), runs_of(1.0, 2)
+    whole = metric.image_scores(logits, TARGETS)
+    monkeypatch.setattr(scores, "_BLOCK", 7 * 2 * 5)
+    assert np.abs(metric.image_scores(logits, TARGETS) - whole).max() < 2e-6
+
+
+def test_logits_too_large_for_a_row_come_back_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("seedwise.store.store._PART", 1000)
+    with Studies(tmp_path).make(SETUPS) as store:
+        back = store.logits([run.id for run in store.runs("one")])
+    assert back.tobytes() == SETUPS["one"].tobytes()
+
+
+def test_few_large_runs_are_in_memory_together(tmp_path, monkeypatch):
+    with Studies(tmp_path).make(SETUPS) as store:
+        study = StudyRuns(store)
+        assert [len(some) for some in study.chunks(study.all)] == [12]
+        monkeypatch.setattr(study_runs, "LARGE", SETUPS["one"][0].nbytes // 3)
+        assert [len(some) for some in study.chunks(study.all)] == [2] * 6
