@@ -39,7 +39,6 @@ def measured(name: str, values: np.ndarray, first: int = 0) -> Measurements:
         diverged=np.zeros(n, bool),
         metrics={"accuracy": Measured(values=values, images=None)},
         predicted=None,
-        classes=0,
     )
 
 

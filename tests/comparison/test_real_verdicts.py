@@ -49,7 +49,6 @@ def measurements(setup, runs):
             name: Measured(values=of_setup(name, setup)[:runs], images=None) for name in METRICS
         },
         predicted=None,
-        classes=10,
     )
 
 

@@ -319,8 +319,9 @@ def test_a_migration_is_whole_or_not_at_all(filled, monkeypatch):
 
 def test_a_study_of_an_older_seedwise_is_brought_up_to_date_when_written(filled, monkeypatch):
     step = ("ALTER TABLE runs ADD COLUMN note TEXT",)
-    monkeypatch.setattr(files, "MIGRATIONS", (*schema.MIGRATIONS, step))
     ours = len(schema.MIGRATIONS)
+    monkeypatch.setattr(files, "MIGRATIONS", (*schema.MIGRATIONS, step))
+    monkeypatch.setattr(files, "READABLE", ours + 1)
     assert f"older format {ours}, and reading leaves it so" in refusal(filled, readonly=True)
     Store.open(filled).close()
     assert len(read_all(filled)[0]) == 3
