@@ -7,6 +7,7 @@ Batches are those of the built-in training, crop for crop: runs of a Learner and
 the same seed make a pair.
 """
 
+import inspect
 from collections.abc import Generator
 from dataclasses import dataclass
 from os import PathLike
@@ -29,6 +30,8 @@ from seedwise.setups import Setup
 
 try:
     from fastai.callback.core import Callback
+    from fastai.callback.schedule import Learner
+    from fastai.callback.tracker import SaveModelCallback
     from fastai.data.core import DataLoaders
     from fastai.data.load import DataLoader
     from fastai.torch_core import default_device
@@ -106,10 +109,15 @@ class _Loader(DataLoader):
 
 
 class RecordRun(Callback):
-    """Records the last validation of a fit as a run of a study, when the fit ends.
+    """Records a fit as a run of a study when the fit ends: the model that fastai keeps.
 
-    With loaders of `data_loaders` both views are recorded; with a Learner's own loaders the one
-    that they show.
+    That is the best one with a `SaveModelCallback`, which loads it again at the end; else the
+    last. With loaders of `data_loaders` both views are recorded; with a Learner's own loaders the
+    one that they show. Where the predictions are no class scores, the metrics are recorded alone.
+
+    Searches for a learning rate, `validate` and `get_preds` are no runs, and both fits of
+    `fine_tune` are one. A Learner's fits after the recorded one are not recorded; to say which
+    fit is the run, give this to the fit: `learner.fit(5, cbs=RecordRun(...))`.
 
     Args:
         path: The study file; made if there is none.
@@ -117,31 +125,69 @@ class RecordRun(Callback):
         seed: The run's seed; give the one that the loaders and the weights were made from.
 
     Raises:
-        ConfigError: At the end of the fit: nothing was validated.
-        RunExists: At the end of the fit: the study has a run of this setup and seed.
+        RunExists: When the fit begins: the study has a run of this setup and seed.
+        StudyError: When the fit begins: the file is no study, or seedwise trains this setup.
     """
 
-    order = 70  # after the Recorder and what turns half precision back
+    order = 70  # after the Recorder, the SaveModelCallback and what turns half precision back
 
     def __init__(
         self, path: str | PathLike[str], *, setup: str, seed: int | tuple[int, int, int] | Seed
     ) -> None:
         self._recording = Recording(path, setup=setup, seed=seed)
+        self._tuning = 0  # which call of fine_tune its first fit was of
 
     def before_fit(self) -> None:
         """Start the clock; a search for a learning rate is no run."""
         self.run = not hasattr(self.learn, "lr_finder")
-        self._recording.begin()
+        call = _call_of(Learner.fine_tune)  # pyright: ignore[reportAttributeAccessIssue]
+        second = call != 0 and call == self._tuning
+        self._recording.begin(goes_on=second)
+        self._tuning = 0 if second else call
+
+    def before_train(self) -> None:
+        """An epoch of training begins."""
+        self._recording.train()
 
     def before_validate(self) -> None:
         """Forget the validation before."""
-        self._recording.forget()
+        self._recording.validate()
 
     def after_batch(self) -> None:
         """Keep what the model said of a validation batch."""
-        if not self.training:
+        if not self.training and self.yb:
             self._recording.add(self.pred, self.yb[0])
+
+    def after_validate(self) -> None:
+        """Keep the epoch's validation."""
+        self._recording.validated(epoch=self.epoch)
+
+    def after_epoch(self) -> None:
+        """Keep the figures of the epoch, and note whether its model is kept."""
+        names, values = self.recorder.metric_names[1:], self.recorder.values
+        metrics = dict(zip(names, values[-1], strict=False)) if values else {}
+        if not self._recording.ended(metrics):
+            return
+        for saver in self.learn.cbs:  # pyright: ignore[reportAttributeAccessIssue]
+            if _keeps(saver) and saver.new_best:
+                self._recording.keep(saver.monitor)
 
     def after_fit(self) -> None:
         """Record the run."""
-        self._recording.store(getattr(self.dls.valid, "views", 1))
+        self.after_epoch()  # a callback that ends the fit in its own after_epoch goes before
+        if not self._tuning:
+            self._recording.store(getattr(self.dls.valid, "views", 1))
+
+
+def _keeps(callback: Callback) -> bool:
+    """Whether a callback loads the best model again when the fit has ended."""
+    is_saver = isinstance(callback, SaveModelCallback)
+    return is_saver and not (callback.every_epoch or callback.at_end)
+
+
+def _call_of(function: Any) -> int:
+    """A number for the call of a function that runs just now; 0 where it does not run."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not function.__code__:
+        frame = frame.f_back
+    return 0 if frame is None else id(frame)

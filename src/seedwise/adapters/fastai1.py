@@ -116,8 +116,9 @@ def fit_flat_cos(
 
 
 class RecordRun(LearnerCallback):
-    """Records the last validation of a fit as a run of a study, when the fit ends.
+    """Records a fit as a run of a study when the fit ends: the model that fastai keeps.
 
+    As of `adapters.fastai.RecordRun`; `SaveModelCallback` keeps the best by `every="improvement"`.
     It is given to a Learner by `callback_fns=partial(RecordRun, path=..., setup=..., seed=...)`.
 
     Args:
@@ -127,8 +128,8 @@ class RecordRun(LearnerCallback):
         seed: The run's seed; give the one that the batches and the weights were made from.
 
     Raises:
-        ConfigError: At the end of the fit: nothing was validated.
-        RunExists: At the end of the fit: the study has a run of this setup and seed.
+        RunExists: When the fit begins: the study has a run of this setup and seed.
+        StudyError: When the fit begins: the file is no study, or seedwise trains this setup.
     """
 
     def __init__(
@@ -141,21 +142,52 @@ class RecordRun(LearnerCallback):
     ) -> None:
         super().__init__(learner)
         self._recording = Recording(path, setup=setup, seed=seed)
+        self._best: Any = None
 
     def on_train_begin(self, **_: Any) -> None:
-        """Start the clock."""
+        """Start the clock, if this is a fit."""
         self._recording.begin()
 
-    def on_epoch_begin(self, **_: Any) -> None:
-        """Forget the validation before."""
-        self._recording.forget()
+    def on_batch_begin(self, train: bool, **_: Any) -> None:
+        """A batch of training or of validation."""
+        if train:
+            if not self._recording.trains:
+                self._best = self._best_so_far()
+            self._recording.train()
+        elif not self._recording.validates:
+            self._recording.validate()
 
     def on_batch_end(self, last_output: Any, last_target: Any, train: bool, **_: Any) -> None:
         """Keep what the model said of a validation batch."""
         if not train:
             self._recording.add(last_output, last_target)
 
+    def on_epoch_end(self, epoch: int, smooth_loss: Any, last_metrics: Any, **_: Any) -> None:
+        """Keep the epoch's validation and its figures."""
+        self._settle()
+        self._recording.validated(epoch=epoch)
+        names = ["valid_loss", *(_name(metric) for metric in self.learn.metrics)]
+        figures = dict(zip(names, last_metrics or (), strict=False))
+        self._recording.ended({"train_loss": smooth_loss, **figures})
+
     def on_train_end(self, exception: Any = False, skip_validate: bool = False, **_: Any) -> None:
         """Record the run. A search for a learning rate validates nothing and is no run."""
+        self._settle()
         if not (exception or skip_validate):
             self._recording.store(getattr(self.learn.data.valid_ds, "views", 1))
+
+    def _settle(self) -> None:
+        """Note whether the model of the epoch before is kept: the saver may come after this."""
+        best = self._best_so_far()
+        if best is not None and best != self._best:
+            self._best = best
+            self._recording.keep(self.learn.save_model_callback.monitor)
+
+    def _best_so_far(self) -> Any:
+        saver = getattr(self.learn, "save_model_callback", None)
+        return saver.best if saver is not None and saver.every == "improvement" else None
+
+
+def _name(metric: Any) -> str:
+    """The name by which fastai shows a metric."""
+    return getattr(metric, "name", None) or getattr(metric, "__name__", type(metric).__name__)

@@ -1,22 +1,22 @@
 """What the adapters of both fastai releases share: batches as tensors, the metric, recording."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from os import PathLike
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
+from seedwise.adapters.evaluations import LOG, Evaluation, Evaluations, StudyRun
 from seedwise.data import Data, Loader, choose_loader, draw
 from seedwise.errors import ConfigError
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.study import record
 from seedwise.train import choose
 
 __all__ = [
@@ -149,60 +149,145 @@ def smoothed_accuracy(
 
 
 class Recording:
-    """A fit that becomes a run of a study: its clock, and what was said of the validation images.
+    """A fit of a Learner that becomes a run of a study.
+
+    Only the validation that follows an epoch of training is one of the run: a Learner also
+    validates by itself, predicts, and looks for a learning rate.
 
     Args:
         path: The study file; made if there is none.
         setup: Name of the setup in the study.
         seed: The run's seed.
+
+    Attributes:
+        trains: Whether the fit has trained anything yet.
+        validates: Whether the validation of an epoch is under way.
     """
 
     def __init__(
         self, path: str | PathLike[str], *, setup: str, seed: int | tuple[int, int, int] | Seed
     ) -> None:
-        self._path, self._setup, self._seed = path, setup, Seed.of(seed)
-        self._started = time.perf_counter()
-        self._logits: list[Tensor] = []
-        self._targets: list[Tensor] = []
+        self._run = StudyRun(path, setup=setup, seed=seed)
+        self._evaluations = Evaluations()
+        self._forget()
+        self.begin()
 
-    def begin(self) -> None:
-        """The fit begins."""
-        self._started = time.perf_counter()
-        self.forget()
+    def begin(self, *, goes_on: bool = False) -> None:
+        """A fit may begin; `goes_on` where it and the fit before are one training."""
+        if not goes_on:
+            self._evaluations.begin()
+        self.trains = self._due = self.validates = False
+        self._pending: Evaluation | None = None
 
-    def forget(self) -> None:
-        """Another validation begins: the last one is the run's."""
-        self._logits, self._targets = [], []
-
-    def add(self, logits: Tensor, targets: Tensor) -> None:
-        """Keep a batch. Copies leave the device at the end, so that it need not wait."""
-        self._logits.append(logits.detach().float())
-        self._targets.append(targets)
-
-    def store(self, views: int) -> None:
-        """Put the run into the study, where all images came once for each view, in one order.
+    def train(self) -> None:
+        """A step or an epoch of training begins.
 
         Raises:
-            ConfigError: Nothing was validated, or the views are not of the same images.
             RunExists: The study has a run of this setup and seed.
+            StudyError: The file is no study, or seedwise trains this setup.
         """
-        if not self._logits:
-            raise ConfigError("no validation to record; give the Learner a validation loader")
-        logits = np.asarray(torch.cat(self._logits).cpu())
-        targets = np.asarray(torch.cat(self._targets).cpu()).reshape(views, -1)
-        if not (targets == targets[0]).all():
-            raise ConfigError(
-                f"the {views} views do not show the same images in the same order; "
-                "leave the validation loader as it was made"
-            )
-        record(
-            self._path,
-            setup=self._setup,
-            seed=self._seed,
-            predictions=logits.reshape(views, -1, logits.shape[-1]),
-            targets=targets[0].astype(np.int64),
-            seconds=time.perf_counter() - self._started,
+        if not self.trains:
+            self._run.check()
+        self.trains = self._due = True
+
+    def validate(self) -> None:
+        """A validation begins, perhaps the epoch's."""
+        self.validates, self._due = self._due, False
+        if self.validates:
+            self._forget()
+
+    def add(self, logits: Any, targets: Any) -> None:
+        """Keep a batch of the epoch's validation.
+
+        Copies leave the device at the end, so that it need not wait. What is no class scores of
+        examples, say of pixels, is not kept: a validation of it may not fit the device.
+        """
+        if not self.validates:
+            return
+        self._batches += 1
+        if not _may_be_classes(logits, targets):
+            self._of_classes = False
+        elif self._of_classes:
+            self._logits.append(logits.detach().float())
+            self._targets.append(targets)
+
+    def validated(self, *, epoch: int) -> None:
+        """The epoch's validation has ended, if it is that which did; `epoch` counts from 0."""
+        if not self.validates:
+            return
+        self.validates = False
+        if not self._batches:  # an empty validation loader
+            return
+        holds = self._of_classes and bool(self._logits)
+        self._pending = Evaluation(
+            step=epoch,
+            when=f"epoch {epoch + 1}",
+            predictions=torch.cat(self._logits) if holds else None,
+            targets=torch.cat(self._targets) if holds else None,
         )
+        self._forget()
+
+    def ended(self, metrics: Mapping[str, Any]) -> bool:
+        """The epoch has ended, with these figures; False where that was told or none was one."""
+        if self._pending is None:
+            return False
+        known = {name: float(value) for name, value in metrics.items() if value is not None}
+        self._evaluations.add(replace(self._pending, metrics=known))
+        self._pending = None
+        return True
+
+    def keep(self, monitor: str) -> None:
+        """A SaveModelCallback keeps the model that was validated last, for this figure."""
+        self._evaluations.keep(f"kept by SaveModelCallback for its {monitor}")
+
+    def store(self, views: int) -> None:
+        """Put the run into the study, where all images came once for each view, in one order."""
+        if not self.trains:
+            return
+        chosen = self._evaluations.chosen
+        if chosen is not None:
+            self._evaluations.tell_choice(str(self._run))
+            chosen = _in_views(chosen, views)
+        self._run.store(chosen, seconds=self._evaluations.seconds, rule=self._evaluations.rule)
+
+    def _forget(self) -> None:
+        self._logits: list[Tensor] = []
+        self._targets: list[Tensor] = []
+        self._of_classes, self._batches = True, 0
+
+
+def _may_be_classes(logits: Any, targets: Any) -> bool:
+    return (
+        isinstance(logits, Tensor)
+        and isinstance(targets, Tensor)
+        and logits.ndim == 2
+        and targets.ndim == 1
+        and not targets.is_floating_point()
+    )
+
+
+def _in_views(evaluation: Evaluation, views: int) -> Evaluation:
+    """The evaluation with its predictions as (views, examples, classes), on the host."""
+    logits, targets = evaluation.predictions, evaluation.targets
+    if logits is None:
+        return evaluation
+    targets = np.asarray(targets.cpu())
+    if (
+        len(targets) % views
+        or not (targets.reshape(views, -1) == targets[: len(targets) // views]).all()
+    ):
+        LOG.warning(
+            "the %s views do not show the same images in the same order, so the predictions are "
+            "left out; leave the validation loader as it was made",
+            views,
+        )
+        return replace(evaluation, predictions=None, targets=None)
+    logits = np.asarray(logits.cpu()).reshape(views, -1, logits.shape[-1])
+    return replace(
+        evaluation,
+        predictions=logits if views > 1 else logits[0],
+        targets=targets[: len(targets) // views],
+    )
 
 
 def _loader(setup: Setup, device: str) -> Loader:

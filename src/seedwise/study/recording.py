@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from seedwise.comparison.directions import state_directions
 from seedwise.comparison.study_runs import LARGE, StudyRuns
 from seedwise.comparison.values import keep_large
-from seedwise.errors import ConfigError, StudyError
+from seedwise.errors import ConfigError, RunExists, StudyError
 from seedwise.executors.outcome import as_record
 from seedwise.live.events import Doubt
 from seedwise.seeds import Seed
@@ -19,7 +21,7 @@ from seedwise.study.keeping import doubts_about
 from seedwise.study.making import Complain
 from seedwise.study.targets import keep_targets
 
-__all__ = ["record"]
+__all__ = ["check_free", "record"]
 
 
 def record(
@@ -31,6 +33,7 @@ def record(
     targets: Any = None,
     metrics: Mapping[str, float] | None = None,
     seconds: float = 0.0,
+    made_by: Mapping[str, Any] | None = None,
     watch: Callable[[Doubt], None] | None = None,
     better: Mapping[str, str] | None = None,
 ) -> None:
@@ -54,6 +57,8 @@ def record(
             computed from the predictions are: one that they do not bear out is kept, said and
             decides nothing.
         seconds: Wall time of the training.
+        made_by: What else is to be known of how the run was made, e.g. the machine or the model
+            that was kept; any names.
         watch: Told what a person should know of the run. Without it, that is a warning.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric, where the
             name does not settle it; kept in the file.
@@ -68,12 +73,12 @@ def record(
         raise ConfigError("a run is recorded with predictions, metrics or both; got neither")
     if predictions is None and targets is not None:
         raise ConfigError("targets belong to predictions, and there are none; leave them out")
-    if not setup.strip() or not setup.isprintable():
-        raise ConfigError(f"a setup needs a printable name, got {setup!r}")
+    _check_name(setup)
     outcome = dict(metrics or {})
     if predictions is not None:
         outcome |= {"predictions": predictions, "targets": targets}
     run, of = as_record(outcome, seconds=seconds), Seed.of(seed)
+    run = replace(run, made_by={**run.made_by, **(made_by or {})})
     with closing(Store.open(path, create=True)) as store:
         state_directions(store, better or {})
         store.add_setup(setup, Setup(train=ELSEWHERE))
@@ -86,3 +91,34 @@ def record(
                 keep_large(study, next(one for one in study.of(setup) if one.id == stored))
         for doubt in doubts:
             (watch or Complain())(doubt)
+
+
+def check_free(path: str | PathLike[str], *, setup: str, seed: Seed) -> None:
+    """Refuse, before a run is made, what `record` would refuse when it has been.
+
+    Raises:
+        ConfigError: The name cannot be one of a setup.
+        RunExists: The study has a run of this setup and seed.
+        StudyError: The file is no study, or seedwise trains this setup.
+    """
+    _check_name(setup)
+    if not Path(path).exists():
+        return
+    with Store.open(path, readonly=True) as store:
+        known = store.setups().get(setup)
+        if known is None:
+            return
+        if known != Setup(train=ELSEWHERE):
+            raise StudyError(
+                f"seedwise itself trains setup {setup!r} of {path}; record under another name"
+            )
+        if any(run.seed == seed and run.state != "failed" for run in store.runs(setup)):
+            raise RunExists(
+                f"{path} has a run of setup {setup!r} with seed {seed} already, and runs never "
+                "change; take another seed, or another name for another training"
+            )
+
+
+def _check_name(setup: str) -> None:
+    if not setup.strip() or not setup.isprintable():
+        raise ConfigError(f"a setup needs a printable name, got {setup!r}")
