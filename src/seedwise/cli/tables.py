@@ -7,7 +7,7 @@ from rich.text import Text
 
 from seedwise.cli.console import Console
 from seedwise.comparison import SetupSummary, Summary
-from seedwise.comparison.independent import sharing_note
+from seedwise.comparison.independent import identical_note, sharing_note
 from seedwise.figures import count, figure, in_points, spread
 
 __all__ = ["named_table", "plain_table", "print_summary", "print_table", "say", "sentence"]
@@ -69,6 +69,9 @@ def print_summary(console: Console, summary: Summary) -> None:
     for setup in summary.setups:
         if setup.sharing:
             sentence(console, sharing_note(setup.name, setup.sharing))
+        if setup.identical:
+            runs = setup.finished - setup.sharing
+            sentence(console, identical_note(setup.name, runs, setup.identical))
     if summary.directions:
         sentence(console, f"{summary.directions[0].upper()}{summary.directions[1:]}.")
     if any(in_points(metric) for setup in summary.setups for metric in setup.metrics):

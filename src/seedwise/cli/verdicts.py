@@ -12,7 +12,7 @@ from seedwise.comparison import Comparison, TargetComparison
 from seedwise.comparison.cautions import cautions
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.decided import decision_grounds
-from seedwise.comparison.independent import sharing_note
+from seedwise.comparison.independent import identical_note, sharing_note
 from seedwise.comparison.phrases import metric_words, pointing
 from seedwise.comparison.sentences import (
     BY_NUMBER,
@@ -79,6 +79,10 @@ def print_target(console: Console, found: TargetComparison) -> None:
     )
     if found.setup.sharing:
         sentence(console, f"Note: {sharing_note(found.setup.name, found.setup.sharing)}")
+    if found.setup.identical:
+        setup = found.setup
+        note = identical_note(setup.name, setup.results + setup.identical, setup.identical)
+        sentence(console, f"Note: {note}")
     if found.setup.diverged:
         sentence(
             console,

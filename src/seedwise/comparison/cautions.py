@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from seedwise.comparison.collapse import collapse_note, lost_words
 from seedwise.comparison.contrast import Contrast
-from seedwise.comparison.independent import sharing_note
+from seedwise.comparison.independent import identical_note, sharing_note
 from seedwise.comparison.phrases import amount, metric_words
 from seedwise.comparison.result import Comparison
 from seedwise.stats.intervals import sign_flip_floor
@@ -22,6 +22,7 @@ def cautions(found: Comparison) -> tuple[str, ...]:
     """One sentence for each thing to know, the weightiest first."""
     return (
         *_standing(found),
+        *_identical(found),
         *_disputed(found),
         *_diverged(found),
         *_lost(found),
@@ -36,6 +37,12 @@ def cautions(found: Comparison) -> tuple[str, ...]:
 def _standing(found: Comparison) -> Iterator[str]:
     if not found.standing.confirmatory:
         yield f"Exploratory, error rates are not kept: {'; '.join(found.standing.reasons)}."
+
+
+def _identical(found: Comparison) -> Iterator[str]:
+    for setup in (found.a, found.b):
+        if setup.identical:
+            yield identical_note(setup.name, setup.results + setup.identical, setup.identical)
 
 
 def _disputed(found: Comparison) -> Iterator[str]:

@@ -1,14 +1,59 @@
-"""Runs that are a random sample: no two of them share a seed of any stream."""
+"""Runs that are a random sample: no two share a seed of any stream, or their predictions."""
 
 from collections.abc import Iterable
 
 from seedwise.seeds import STREAMS
 from seedwise.store import StoredRun
 
-__all__ = ["independent_runs", "sharing_note"]
+__all__ = ["copies", "identical_note", "independent_runs", "sharing_note", "with_own_seeds"]
 
 
 def independent_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
+    """As many of some runs as share no seed and no predictions with one another.
+
+    Two trainings that differ by a seed do not end in the same bits: where they do, the seed was
+    not used, or one run was recorded twice. Such runs count once.
+    """
+    found = with_own_seeds(runs)
+    again = copies(found)
+    return [run for run in found if run.id not in again]
+
+
+def copies(runs: Iterable[StoredRun]) -> frozenset[int]:
+    """The ids of runs whose predictions are, bit for bit, those of an earlier one of the setup."""
+    seen, found = set[tuple[object, ...]](), set[int]()
+    for run in sorted(runs, key=lambda run: run.id):
+        if run.digest is not None:
+            key = (run.setup, run.digest)
+            found |= {run.id} if key in seen else set()
+            seen.add(key)
+    return frozenset(found)
+
+
+def identical_note(setup: str, runs: int, identical: int) -> str:
+    """Why runs with the predictions of another one are missing from a figure.
+
+    >>> identical_note("mine", 10, 9)[:61]
+    'The seed has no effect on mine: its 10 identical runs are one'
+
+    Args:
+        setup: Name of the setup.
+        runs: Its runs, those that are left out included.
+        identical: Those that are left out.
+    """
+    if identical == runs - 1:
+        return (
+            f"The seed has no effect on {setup}: its {runs:,} identical runs are one run. Pass "
+            "the seed on, or compare the others with its value by --target."
+        )
+    have = "has" if identical == 1 else "have"
+    return (
+        f"{identical:,} of the {runs:,} runs of {setup} {have} the predictions of another one, "
+        "bit for bit, and count once: their seeds were not used, or they were recorded twice."
+    )
+
+
+def with_own_seeds(runs: Iterable[StoredRun]) -> list[StoredRun]:
     """As many of some runs as share no seed of any stream with one another.
 
     Runs with crossed seeds (`seedwise run --sources`) share initial weights, order or
@@ -18,7 +63,7 @@ def independent_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
     >>> from types import SimpleNamespace
     >>> from seedwise.seeds import Seed
     >>> runs = [SimpleNamespace(seed=Seed.of(s)) for s in ((0, 0, 1), 1, 0, (2, 3, 4))]
-    >>> [str(run.seed) for run in independent_runs(runs)]
+    >>> [str(run.seed) for run in with_own_seeds(runs)]
     ['0', '1', '2/3/4']
     """
 

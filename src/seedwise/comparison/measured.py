@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.claims import Dispute, disputes
-from seedwise.comparison.independent import independent_runs
+from seedwise.comparison.independent import copies, independent_runs, with_own_seeds
 from seedwise.comparison.metrics import Metric
 from seedwise.comparison.scored import score
 from seedwise.comparison.study_runs import StudyRuns
@@ -33,6 +33,7 @@ class RunCounts:
         failed: Seeds of which every try failed so far: the machine's fault, no result.
         seconds: Mean wall time of a finished run; 0 for none.
         sharing: Results that are left out, as they share a seed of some stream with another.
+        identical: Results that are left out, as they have the predictions of another.
         disputes: Metrics that came beside a run's predictions and that these do not bear out.
     """
 
@@ -42,6 +43,7 @@ class RunCounts:
     failed: int
     seconds: float
     sharing: int = 0
+    identical: int = 0
     disputes: tuple[Dispute, ...] = ()
 
     @property
@@ -109,7 +111,8 @@ def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts
         diverged=len(results) - len(finished),
         failed=len(failed),
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
-        sharing=len(stored) - len(results),
+        sharing=len(stored) - len(with_own_seeds(stored)),
+        identical=len(copies(with_own_seeds(stored))),
         disputes=tuple(each for run in finished for each in _disputes(study, run)),
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from seedwise.comparison.independent import copies
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.errors import ConfigError, StudyError
@@ -225,7 +226,8 @@ def left_out(runs: Sequence[StoredRun]) -> frozenset[tuple[str, Seed]]:
 
     They have failed `TRIES` times, and their setup was trained with success after that: what is
     wrong is wrong with them. This is read from what is stored, so that it is the same after a
-    restart, and never taken back.
+    restart, and never taken back. Neither do runs count that have the predictions of an earlier
+    one of their setup.
     """
     failed = Counter[tuple[str, Seed]]()
     out = set[tuple[str, Seed]]()
@@ -236,7 +238,8 @@ def left_out(runs: Sequence[StoredRun]) -> frozenset[tuple[str, Seed]]:
         else:
             del failed[key]
             out |= {bad for bad, times in failed.items() if bad[0] == run.setup and times >= TRIES}
-    return frozenset(out)
+    again = copies(run for run in runs if run.state != "failed")
+    return frozenset(out | {(run.setup, run.seed) for run in runs if run.id in again})
 
 
 def _decision(

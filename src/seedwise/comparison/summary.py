@@ -8,7 +8,7 @@ import numpy as np
 
 from seedwise.comparison.directions import directions_note, stated_directions
 from seedwise.comparison.html import summary_html
-from seedwise.comparison.independent import independent_runs
+from seedwise.comparison.independent import copies, independent_runs, with_own_seeds
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.data import Split
@@ -36,6 +36,7 @@ class SetupSummary:
         seconds: Mean wall time of a finished run; 0 for none.
         sharing: Finished runs that are left out of the metrics, as they share a seed of some
             stream with another: of crossed seeds only those count that share none.
+        identical: Finished runs that are left out, as they have the predictions of another.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SetupSummary:
     metrics: Mapping[str, Sample]
     seconds: float
     sharing: int = 0
+    identical: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,5 +131,6 @@ def _summarise(study: StudyRuns, name: str, runs: list[StoredRun]) -> SetupSumma
             for metric in metrics
         },
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
-        sharing=len(finished) - len(sample),
+        sharing=len(finished) - len(with_own_seeds(finished)),
+        identical=len(copies(with_own_seeds(finished))),
     )

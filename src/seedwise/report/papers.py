@@ -117,7 +117,7 @@ def table_rows(study: StudyRuns, metrics: Sequence[str], *, confidence: float) -
     return tuple(
         Sampled(
             setup=setup.name,
-            finished=setup.finished - setup.sharing,
+            finished=setup.finished - setup.sharing - setup.identical,
             diverged=setup.diverged,
             samples=_samples(study, setup, metrics),
         ).row(confidence)

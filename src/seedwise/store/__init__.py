@@ -4,6 +4,7 @@ from seedwise.store.check import Health, check_study
 from seedwise.store.merge import Conflicts, merge_studies
 from seedwise.store.plans import PLAN
 from seedwise.store.repair import Repaired, repair_study
+from seedwise.store.rows import logits_digest
 from seedwise.store.store import Store
 from seedwise.store.stored import StoredRepeat, StoredRun, StudyFacts
 
@@ -17,6 +18,7 @@ __all__ = [
     "StoredRun",
     "StudyFacts",
     "check_study",
+    "logits_digest",
     "merge_studies",
     "repair_study",
 ]

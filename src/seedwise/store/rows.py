@@ -14,6 +14,7 @@ from numpy import ndarray
 from seedwise.errors import StudyError
 from seedwise.records import DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
+from seedwise.store.schema import checksum
 from seedwise.store.stored import StoredRepeat, StoredRun
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "epochs_json",
     "head_columns",
     "kept",
+    "logits_digest",
     "logits_from_row",
     "logits_row",
     "repeat_from_row",
@@ -119,9 +121,13 @@ def dataset_from_row(row: tuple[Any, ...]) -> DatasetRecord:
 
 
 def run_from_row(
-    run: int, row: Sequence[Any], setup: str, made_by: Mapping[str, Any]
+    run: int,
+    row: Sequence[Any],
+    setup: str,
+    made_by: Mapping[str, Any],
+    digest: tuple[int, ...] | None,
 ) -> StoredRun:
-    """A run from its columns `init` to `views`."""
+    """A run from its columns `init` to `views`, and the digest of its logits."""
     init, order, augment, state, seconds, ended, _, error, metrics, epochs, views = row
     return StoredRun(
         id=run,
@@ -135,6 +141,7 @@ def run_from_row(
         made_by=made_by,
         error=error,
         ended_at=datetime.fromisoformat(ended),
+        digest=digest,
     )
 
 
@@ -161,6 +168,12 @@ def logits_row(
     """The columns of a run's logits: their shape and their bytes."""
     views, examples, classes = logits.shape
     return views, examples, classes, logits.astype("<f2").tobytes()
+
+
+def logits_digest(logits: Float16[ndarray, "views examples classes"]) -> tuple[int, ...]:
+    """What `StoredRun.digest` is for these logits."""
+    *shape, data = logits_row(logits)
+    return *shape, checksum(data)
 
 
 def logits_from_row(row: tuple[Any, ...]) -> Float16[ndarray, "views examples classes"]:

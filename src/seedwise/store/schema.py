@@ -7,8 +7,9 @@ and on foreign keys saying what belongs to what.
 """
 
 import zlib
+from collections.abc import Sequence
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "PAGE_BYTES", "READABLE", "checksum"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "PAGE_BYTES", "READABLE", "checksum", "sum_without"]
 
 APPLICATION_ID = int.from_bytes(b"SEED", "big")
 """Stands in the header of every study file, so that another program's file is known as such."""
@@ -178,3 +179,42 @@ def checksum(*values: str | float | bytes | None) -> int:
     for value in values:
         total = zlib.crc32(value if isinstance(value, bytes) else repr(value).encode(), total)
     return total
+
+
+def sum_without(total: int, head: Sequence[int], length: int) -> int:
+    """The CRC-32 of some bytes, from the checksum of a row that ends with them.
+
+    CRC-32 is linear: what the values before the bytes have left in the sum is that sum, shifted by
+    as many zero bytes as there are bytes, and comes off by exclusive or.
+
+    >>> sum_without(checksum(7, 2, b"some"), (7, 2), 4) == checksum(b"some")
+    True
+
+    Args:
+        total: `checksum(*head, data)`.
+        head: The values before the bytes.
+        length: Number of the bytes.
+    """
+    return total ^ _shifted(checksum(*head), length)
+
+
+def _shifted(total: int, length: int) -> int:
+    """A CRC-32 remainder times x^(8 length), by squaring."""
+    power, factor = 0x80000000, 0x00800000  # 1 and x^8, the lowest power in the highest bit
+    while length:
+        if length & 1:
+            power = _times(power, factor)
+        factor = _times(factor, factor)
+        length >>= 1
+    return _times(total, power)
+
+
+def _times(a: int, b: int) -> int:
+    """The product of two polynomials over GF(2), modulo CRC-32's, bits reversed."""
+    product = 0
+    while a:
+        if a & 0x80000000:
+            product ^= b
+        a = (a << 1) & 0xFFFFFFFF
+        b = (b >> 1) ^ (0xEDB88320 if b & 1 else 0)
+    return product

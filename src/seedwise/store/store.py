@@ -1,6 +1,7 @@
 """The study file: what it keeps, as values. Numbers go in and come out bit for bit."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -29,7 +30,7 @@ from seedwise.store.rows import (
     logits_row,
     run_from_row,
 )
-from seedwise.store.schema import checksum
+from seedwise.store.schema import checksum, sum_without
 from seedwise.store.stored import StoredRun, StudyFacts
 
 __all__ = ["Store"]
@@ -248,12 +249,26 @@ class Store(Repeats):
             f"metrics, epochs, views, checksum FROM runs {where} ORDER BY id",
             *values,
         )
+        digests = self._digests(where, *values)
         found = list[StoredRun]()
         for run, *rest in rows:
             with self._understanding(f"run {run}"):
                 number, *columns = self._intact(rest, f"run {run}")
-                found.append(run_from_row(run, columns, names[number], machines[columns[6]]))
+                name, made_by = names[number], machines[columns[6]]
+                found.append(run_from_row(run, columns, name, made_by, digests.get(run)))
         return found
+
+    def _digests(self, where: str, *values: int) -> dict[int, tuple[int, ...]]:
+        """A digest of each run's logits, from their checksums: the logits are not read."""
+        rows = self._rows(
+            "SELECT run, views, examples, classes, checksum FROM logits "
+            f"WHERE run IN (SELECT id FROM runs {where})",
+            *values,
+        )
+        return {
+            run: (*shape, sum_without(total, (run, *shape), 2 * math.prod(shape)))
+            for run, *shape, total in rows
+        }
 
     def logits(self, run_ids: Sequence[int]) -> Float16[ndarray, "runs views examples classes"]:
         """The logits of some runs.

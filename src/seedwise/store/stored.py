@@ -40,6 +40,7 @@ class StoredRun:
         made_by: How it was made: machine, device, versions, threads, kernels.
         error: What went wrong in a diverged or failed run.
         ended_at: When it ended, in UTC.
+        digest: Of its logits: equal for equal ones; None for a run without.
     """
 
     id: int
@@ -53,6 +54,7 @@ class StoredRun:
     made_by: Mapping[str, Any]
     error: str | None
     ended_at: datetime
+    digest: tuple[int, ...] | None = None
 
     @property
     def has_logits(self) -> bool:

@@ -1,12 +1,14 @@
 """What a person should know of the predictions of a run that is to be stored."""
 
 from seedwise.comparison.claims import computed_from, disputes
+from seedwise.comparison.independent import with_own_seeds
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.executors.predictions import KINDS
 from seedwise.live.events import Doubt
 from seedwise.records import RunRecord
-from seedwise.seeds import Seed
-from seedwise.store import Store
+from seedwise.seeds import STREAMS, Seed
+from seedwise.stats.scores import Logits
+from seedwise.store import Store, logits_digest
 
 __all__ = ["doubts_about"]
 
@@ -14,7 +16,8 @@ __all__ = ["doubts_about"]
 def doubts_about(store: Store, setup: str, seed: Seed, record: RunRecord) -> list[Doubt]:
     """What a person should know of a run's predictions.
 
-    That is what kind they are, once a setup, and which of the metrics beside them they deny.
+    That is what kind they are and whether they are another run's, each once a setup, and which
+    of the metrics beside them they deny.
 
     Args:
         store: The study, which has the run's targets and not yet the run.
@@ -28,6 +31,7 @@ def doubts_about(store: Store, setup: str, seed: Seed, record: RunRecord) -> lis
     kind = record.made_by.get("predictions")
     if kind and all(run.made_by.get("predictions") != kind for run in store.runs(setup)):
         doubts.append(Doubt(text=f"{setup}: {KINDS[kind]}"))
+    doubts += _copied(store, setup, seed, record.logits)
     if record.metrics:
         computed = computed_from(record.logits, StudyRuns(store).targets)
         doubts += [
@@ -38,3 +42,17 @@ def doubts_about(store: Store, setup: str, seed: Seed, record: RunRecord) -> lis
             for dispute in disputes(seed, record.metrics, computed)
         ]
     return doubts
+
+
+def _copied(store: Store, setup: str, seed: Seed, logits: Logits) -> list[Doubt]:
+    """The first time that a run has the predictions of another of its setup."""
+    known = with_own_seeds(run for run in store.runs(setup) if run.state == "finished")
+    same = [run for run in known if run.digest == logits_digest(logits)]
+    if len(same) != 1 or any(getattr(seed, s) == getattr(same[0].seed, s) for s in STREAMS):
+        return []
+    return [
+        Doubt(
+            text=f"{setup}, seed {seed}: bit for bit the predictions of seed {same[0].seed}; such "
+            "runs count once. Does the training use its seed?"
+        )
+    ]

@@ -69,8 +69,9 @@ class StoppingOrders:
             self._tries[key] += 1
             self._failing[job.name] += self._tries[key] == TRIES
             return
-        self._failing[job.name] = 0
         self._look()
+        copied = key in self._out
+        self._failing[job.name] = self._failing[job.name] + 1 if copied else 0
 
     def _look(self) -> None:
         runs = self._store.runs()

@@ -1,0 +1,111 @@
+import zlib
+
+import numpy as np
+import pytest
+
+from seedwise.comparison import Stop
+from seedwise.comparison.cautions import cautions
+from seedwise.store import Store, logits_digest
+from seedwise.store.schema import checksum, sum_without
+from seedwise.study import Study, record
+
+TARGETS = np.arange(200) % 4
+
+
+def logits(seed, lift=0.0):
+    rows = np.random.default_rng(seed).normal(size=(200, 4))
+    rows[np.arange(200), TARGETS] += 1 + lift
+    return rows
+
+
+def recorded(path, setup, seeds, predictions):
+    said = []
+    for seed in seeds:
+        made = {"predictions": predictions(seed), "targets": TARGETS}
+        record(path, setup=setup, seed=seed, **made, watch=said.append)
+    return [each.text for each in said]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 255, 256, 40_003])
+def test_the_sum_of_the_data_comes_out_of_the_sum_of_the_row(length):
+    data = np.random.default_rng(length).bytes(length)
+    head = (7, 2, length, 10)
+    assert sum_without(checksum(*head, data), head, length) == zlib.crc32(data)
+
+
+def test_stored_runs_have_the_digest_of_their_logits(tmp_path):
+    recorded(tmp_path / "s.db", "a", range(3), lambda seed: logits(seed % 2))
+    with Store.open(tmp_path / "s.db", readonly=True) as store:
+        first, second, third = store.runs("a")
+        assert first.digest == third.digest != second.digest
+        assert second.digest == logits_digest(store.logits([second.id])[0])
+
+
+def test_copies_under_other_seeds_count_once_and_are_said(tmp_path):
+    """24 copies of 6 runs were "better", p = .0008."""
+    path = tmp_path / "s.db"
+    said = recorded(path, "a", range(24), lambda seed: logits(seed % 6))
+    recorded(path, "b", range(24), lambda seed: logits(100 + seed % 6, 0.1))
+    assert len(said) == 6
+    assert said[0].startswith("a, seed 6: bit for bit the predictions of seed 0;")
+    found = Study(path).compare("a", "b")
+    assert (found.a.results, found.a.identical) == (6, 18)
+    assert found.deciding.difference.n_a == 6
+    alone = tmp_path / "six.db"
+    recorded(alone, "a", range(6), logits)
+    recorded(alone, "b", range(6), lambda seed: logits(100 + seed, 0.1))
+    assert Study(alone).compare("a", "b").verdict.p_value == found.verdict.p_value
+    assert any(
+        "18 of the 24 runs of a have the predictions of another" in c for c in cautions(found)
+    )
+    summary = Study(path).summary().setups[0]
+    assert (summary.identical, summary.metrics["accuracy"].n) == (18, 6)
+
+
+def test_a_seed_without_effect_is_said_in_one_line(tmp_path):
+    path = tmp_path / "s.db"
+    recorded(path, "a", range(10), lambda seed: logits(0))
+    recorded(path, "b", range(10), logits)
+    found = Study(path).compare("a", "b")
+    assert found.a.results == 1
+    assert found.verdict.outcome == "undecided"
+    assert "The seed has no effect on a: its 10 identical runs are one run." in cautions(found)[1]
+
+
+def test_setups_that_agree_are_no_copies(tmp_path):
+    path = tmp_path / "s.db"
+    for setup in "ab":
+        assert recorded(path, setup, range(4), logits) == []
+    found = Study(path).compare("a", "b")
+    assert (found.a.results, found.b.results) == (4, 4)
+
+
+def test_crossed_seeds_of_a_stream_that_nothing_uses_are_no_copies(tmp_path):
+    path = tmp_path / "s.db"
+    seeds = [(init, init, augment) for init in range(3) for augment in range(3)]
+    assert recorded(path, "a", seeds, lambda seed: logits(seed[0])) == []
+    summary = Study(path).summary().setups[0]
+    assert (summary.sharing, summary.identical) == (6, 0)
+
+
+def test_a_stopping_rule_counts_no_copies_and_ends(tmp_path):
+    """A pair of copies was a look like any other: 40 runs of one number each were a verdict."""
+
+    def ignores(seed):
+        return {"predictions": logits(0), "targets": TARGETS}
+
+    def uses(seed):
+        return {"predictions": logits(int(seed), 0.5), "targets": TARGETS}
+
+    study, said = Study(tmp_path / "s.db"), []
+    study.run(
+        {"a": ignores, "b": uses},
+        until=Stop(difference=0.05, max_runs=30),
+        watch=lambda event: said.append(getattr(event, "text", "")),
+    )
+    (decision,) = study.decisions().values()
+    assert decision.n <= 1
+    assert decision.verdict not in ("better", "worse", "equivalent")
+    assert len(study.summary().setups) == 2
+    assert study.summary().setups[0].finished <= 5
+    assert sum("bit for bit" in text for text in said) == 1
