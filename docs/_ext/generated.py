@@ -25,7 +25,7 @@ from seedwise.comparison import Rule, Stop
 from seedwise.executors import registry
 from seedwise.setups import ALLOWED, FIELDS, Setup
 from seedwise.store.schema import MIGRATIONS
-from seedwise.study import LocalExecutor, RayExecutor, config
+from seedwise.study import config
 
 __all__ = ["setup"]
 
@@ -258,8 +258,9 @@ def verdict_keys() -> Iterator[str]:
 
 def executor_keys(kind: str) -> Iterator[str]:
     """Every key of the table [executor] beside its kind."""
-    executor = LocalExecutor if kind == "local" else RayExecutor
-    yield from _keys_of(executor, registry.KEYS[kind], written={"jobs": "workers"})
+    settings = registry.settings_of(kind)
+    written = {key: field for key, (field, _) in settings.items()}
+    yield from _keys_of(registry.EXECUTORS[kind], settings, written)
 
 
 def _keys_of(

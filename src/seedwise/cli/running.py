@@ -17,8 +17,7 @@ from seedwise.figures import count
 if TYPE_CHECKING:
     from seedwise.cli.console import Console
     from seedwise.comparison import Summary
-    from seedwise.executors.local import LocalExecutor
-    from seedwise.executors.ray import RayExecutor
+    from seedwise.executors.base import Executor
     from seedwise.seeds import Seed
     from seedwise.store import StoredRun
     from seedwise.study import Study
@@ -181,14 +180,13 @@ def _run(
         _end_with_failures(f"{count(missing, 'run')} failed", path)
 
 
-def _chosen_executor(
-    config: "StudyConfig", name: str | None, **said: Any
-) -> "LocalExecutor | RayExecutor":
+def _chosen_executor(config: "StudyConfig", name: str | None, **said: Any) -> "Executor":
     """The executor of the file, with what the command line says instead."""
     from seedwise.executors.registry import executor_from
 
     executor = config.executor if name is None else executor_from(name)
-    return replace(executor, **{key: value for key, value in said.items() if value is not None})
+    given = {key: value for key, value in said.items() if value is not None}
+    return replace(executor, **given)  # type: ignore[type-var]
 
 
 def _seeds(

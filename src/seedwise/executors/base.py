@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from seedwise.train.machine import Machine
 
 __all__ = [
+    "JOBS",
+    "PACK",
+    "TIME_LIMIT",
     "Executor",
     "Outcomes",
     "Place",
+    "Setting",
     "Take",
     "Width",
     "check_limits",
@@ -77,6 +81,34 @@ class Executor(Protocol):
         under way, in seconds.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What study.toml may say of an executor: a key of its table [executor].
+
+    It stands in the metadata of an executor's field, which it sets.
+
+    Attributes:
+        key: Its name in the table.
+        kinds: The types that its value may have.
+        allowed: Its values, in words.
+    """
+
+    key: str
+    kinds: tuple[type, ...]
+    allowed: str
+
+
+JOBS = {"setting": Setting(key="jobs", kinds=(int,), allowed="a whole number, 1 or more")}
+PACK = {
+    "setting": Setting(
+        key="pack", kinds=(int, str), allowed='"auto", or a whole number, 1 or more'
+    )
+}
+TIME_LIMIT = {
+    "setting": Setting(key="time_limit", kinds=(int, float), allowed="a number of seconds above 0")
+}
 
 
 class Width:

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from threading import Event as Flag
@@ -16,7 +16,18 @@ from threading import Thread
 from typing import TYPE_CHECKING, Literal, Self
 
 from seedwise.errors import ConfigError
-from seedwise.executors.base import Outcomes, Place, Take, Width, check_limits, narrower, too_long
+from seedwise.executors.base import (
+    JOBS,
+    PACK,
+    TIME_LIMIT,
+    Outcomes,
+    Place,
+    Take,
+    Width,
+    check_limits,
+    narrower,
+    too_long,
+)
 from seedwise.executors.job import Job, load_function, perform
 from seedwise.live.events import Event, Watch
 from seedwise.records import RunRecord
@@ -47,10 +58,10 @@ class LocalExecutor:
         ConfigError: Fewer than 1 worker or run, or a limit of 0 seconds or less.
     """
 
-    workers: int | None = None
-    pack: int | Literal["auto"] = "auto"
+    workers: int | None = field(default=None, metadata=JOBS)
+    pack: int | Literal["auto"] = field(default="auto", metadata=PACK)
     share: bool = False
-    time_limit: float | None = None
+    time_limit: float | None = field(default=None, metadata=TIME_LIMIT)
 
     def __post_init__(self) -> None:
         check_limits(self.workers, self.time_limit)

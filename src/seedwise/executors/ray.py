@@ -14,13 +14,17 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.executors.base import (
+    JOBS,
+    PACK,
+    TIME_LIMIT,
     Outcomes,
     Place,
+    Setting,
     Take,
     Width,
     check_limits,
@@ -47,8 +51,17 @@ _STORE_BYTES = 256 * 2**20
 _SECONDS_BETWEEN_LOOKS = 1.0
 """How long the size of the cluster is taken to be what it was: asking takes a millisecond."""
 
-
 _SECONDS_TO_REACH = 10.0
+
+_ADDRESS = {"setting": Setting(key="address", kinds=(str,), allowed='text in quotes, e.g. "auto"')}
+_CPUS = {
+    "setting": Setting(key="cpus", kinds=(int, float), allowed="a number of cores, 0 or more")
+}
+_GPUS = {
+    "setting": Setting(
+        key="gpus", kinds=(int, float), allowed="a number of GPUs, 0 or more, e.g. 0.5"
+    )
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +83,12 @@ class RayExecutor:
             stream results.
     """
 
-    address: str | None = None
-    workers: int | None = None
-    cpus: float | None = None
-    gpus: float | None = None
-    pack: int = 1
-    time_limit: float | None = None
+    address: str | None = field(default=None, metadata=_ADDRESS)
+    workers: int | None = field(default=None, metadata=JOBS)
+    cpus: float | None = field(default=None, metadata=_CPUS)
+    gpus: float | None = field(default=None, metadata=_GPUS)
+    pack: int = field(default=1, metadata=PACK)
+    time_limit: float | None = field(default=None, metadata=TIME_LIMIT)
 
     def __post_init__(self) -> None:
         check_limits(self.workers, self.time_limit)

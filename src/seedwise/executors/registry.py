@@ -1,33 +1,33 @@
 """Executors by their names, and as study.toml describes them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from seedwise.errors import ConfigError, UnknownName
-from seedwise.executors.base import Executor
+from seedwise.executors.base import Executor, Setting
 from seedwise.executors.local import LocalExecutor
 from seedwise.executors.ray import RayExecutor
 
-__all__ = ["EXECUTORS", "KEYS", "as_executor", "executor_from", "kept_here"]
+__all__ = ["EXECUTORS", "as_executor", "executor_from", "kept_here", "settings_of"]
 
-EXECUTORS = ("local", "ray")
+EXECUTORS: Mapping[str, type[Any]] = MappingProxyType({"local": LocalExecutor, "ray": RayExecutor})
+"""The executors by name. A new one is a module of its own and its name here."""
 
-KEYS = {
-    "local": ("jobs", "pack", "time_limit"),
-    "ray": ("address", "cpus", "gpus", "jobs", "pack", "time_limit"),
-}
-"""The keys of a table `[executor]` beside `kind`, by kind: fields of the executor, of which
-`workers` is written `jobs`."""
 
-_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    "address": (str, 'text in quotes, e.g. "auto"'),
-    "cpus": ((int, float), "a number of cores, 0 or more"),
-    "gpus": ((int, float), "a number of GPUs, 0 or more, e.g. 0.5"),
-    "jobs": (int, "a whole number, 1 or more"),
-    "pack": ((int, str), '"auto", or a whole number, 1 or more'),
-    "time_limit": ((int, float), "a number of seconds above 0"),
-}
+def settings_of(kind: str) -> Mapping[str, tuple[str, Setting]]:
+    """The keys of a table `[executor]` beside `kind`: the field that each sets, and its values.
+
+    >>> list(settings_of("local"))
+    ['jobs', 'pack', 'time_limit']
+    """
+    found = [
+        (setting.key, (field.name, setting))
+        for field in fields(EXECUTORS[kind])
+        if (setting := field.metadata.get("setting")) is not None
+    ]
+    return dict(sorted(found))
 
 
 def as_executor(
@@ -52,9 +52,7 @@ def as_executor(
         return executor
     if executor not in EXECUTORS:
         raise UnknownName("executor", executor, EXECUTORS)
-    made = (LocalExecutor if executor == "local" else RayExecutor)(
-        workers=jobs, time_limit=time_limit
-    )
+    made = EXECUTORS[executor](workers=jobs, time_limit=time_limit)
     return made if pack is None else replace(made, pack=pack)
 
 
@@ -75,7 +73,7 @@ def kept_here(executor: Executor, setup: str) -> Executor:
     )
 
 
-def executor_from(value: Any) -> LocalExecutor | RayExecutor:
+def executor_from(value: Any) -> Executor:
     """The executor that `executor = "ray"` or a table `[executor]` of study.toml means.
 
     Raises:
@@ -90,13 +88,14 @@ def executor_from(value: Any) -> LocalExecutor | RayExecutor:
     kind = table["kind"]
     if kind not in EXECUTORS:
         raise UnknownName("executor", kind, EXECUTORS)
+    settings, said = settings_of(kind), dict[str, Any]()
     for key, given in table.items():
-        if key != "kind" and key not in KEYS[kind]:
-            raise UnknownName(f"key of executor {kind}", key, ("kind", *KEYS[kind]))
-        fits, allowed = _TYPES.get(key, (str, "a name"))
-        if isinstance(given, bool) or not isinstance(given, fits):
-            raise ConfigError(f"{key} must be {allowed}, got {given!r}")
-    fields: dict[str, Any] = {
-        "workers" if key == "jobs" else key: table[key] for key in table if key != "kind"
-    }
-    return (LocalExecutor if kind == "local" else RayExecutor)(**fields)
+        if key == "kind":
+            continue
+        if key not in settings:
+            raise UnknownName(f"key of executor {kind}", key, ("kind", *settings))
+        name, setting = settings[key]
+        if isinstance(given, bool) or not isinstance(given, setting.kinds):
+            raise ConfigError(f"{key} must be {setting.allowed}, got {given!r}")
+        said[name] = given
+    return EXECUTORS[kind](**said)

@@ -17,8 +17,7 @@ from seedwise.comparison import Rule, Stop
 from seedwise.comparison.directions import check_better
 from seedwise.data import DATASETS, Split
 from seedwise.errors import ConfigError, SeedwiseError, UnknownName
-from seedwise.executors.local import LocalExecutor
-from seedwise.executors.ray import RayExecutor
+from seedwise.executors.base import Executor
 from seedwise.executors.registry import executor_from
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
@@ -80,7 +79,7 @@ class StudyConfig:
     stop: Stop | None
     baseline: str | None
     rule: Rule | None
-    executor: LocalExecutor | RayExecutor
+    executor: Executor
     better: Mapping[str, str] = default(default_factory=dict[str, str])
 
 
@@ -207,7 +206,7 @@ def _dataset(table: Mapping[str, Any], setups: Mapping[str, Setup], folder: Path
     return str(place)
 
 
-def _executor(value: Any) -> LocalExecutor | RayExecutor:
+def _executor(value: Any) -> Executor:
     try:
         return executor_from(value)
     except SeedwiseError as error:
