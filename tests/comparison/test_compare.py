@@ -410,6 +410,67 @@ def test_runs_that_would_do_are_for_the_corrected_level(studies):
     assert 1.45 < ratio < 2
 
 
+def of_differences(studies, differences, **rule):
+    a = [0.8 + 0.01 * seed for seed in range(len(differences))]
+    runs = {
+        "a": [measured(accuracy=x) for x in a],
+        "b": [measured(accuracy=x + d) for x, d in zip(a, differences, strict=True)],
+    }
+    with studies.make(runs, rule=Rule(**rule)) as store:
+        return compare(StudyRuns(store), "a", "b", Rule(**rule))
+
+
+def test_the_caution_about_skewness_names_that_of_these_differences(studies):
+    even = 0.01 * np.array([-2, -1, -0.5, 0, 0, 0.5, 1, 2, 0.2, -0.2])
+    skew = scipy_stats.skew(
+        skewed := 0.001 * np.array([1, 1, 2, 2, 3, 3, 4, 5, 9, 30]), bias=False
+    )
+    usual, odd, few = (of_differences(studies, each) for each in (even, skewed, even[:4]))
+    assert "The 10 differences have a skewness of +0.0 (normal ones rarely pass ±1.4). If" in said(
+        usual
+    )
+    assert f"a skewness of {skew:+.1f} (normal ones rarely pass ±1.4). Since" in said(odd)
+    assert "4 pairs are too few to tell how skewed their differences are. If" in said(few)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"),
+    [
+        (0.95, "a 95 % interval from 10 pairs holds about 90 % of the time"),
+        (0.9, "a 90 % interval from 10 pairs holds about 85 % of the time"),
+        (0.99, "a 99 % interval from 10 pairs holds about 96 % of the time"),
+    ],
+)
+def test_the_confidence_that_was_asked_for_is_the_one_that_is_named(studies, confidence, words):
+    found = of_differences(studies, 0.01 * np.arange(10) ** 1.5, confidence=confidence)
+    assert words in said(found)
+    assert ("95 %" in said(found)) == (confidence == 0.95)
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        ((10, 2), "2 runs beside 10: the interval counts one degree of freedom"),
+        ((3, 12), "3 runs beside 12: with so few of one setup the interval misses up to one and"),
+        ((3, 3), "3 runs of a setup tell little of how much they vary"),
+    ],
+)
+def test_few_and_unequal_unpaired_runs_get_a_caution(studies, runs, words):
+    rng = np.random.default_rng(0)
+    made = {
+        name: {start + i: measured(accuracy=0.8 + 0.01 * rng.normal()) for i in range(n)}
+        for name, n, start in zip("ab", runs, (0, 100), strict=True)
+    }
+    with studies.make(made) as store:
+        assert words in said(compare(StudyRuns(store), "a", "b", Rule()))
+    enough = {
+        n: {i + s: measured(accuracy=0.8 + i / 100) for i in range(5)}
+        for n, s in (("a", 0), ("b", 9))
+    }
+    with studies.make(enough) as store:
+        assert "beside" not in said(compare(StudyRuns(store), "a", "b", Rule()))
+
+
 def test_several_setups_must_be_two_and_different(studies):
     with studies.make({"a": runs_of(POOR, 2)}) as store:
         for names in ([], ["a"], ["a", "a"]):

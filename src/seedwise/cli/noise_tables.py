@@ -16,7 +16,7 @@ from seedwise.comparison.estimates import (
 )
 from seedwise.comparison.phrases import metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
-from seedwise.figures import count, in_points, spread
+from seedwise.figures import count, in_points, percent, spread
 from seedwise.stats.variance import ENOUGH_RUNS, Estimate
 
 __all__ = ["print_variance"]
@@ -47,7 +47,8 @@ def print_variance(console: Console, found: Variance) -> None:
 def _print_split(console: Console, found: Variance) -> None:
     split = any(noise.split for noise in found.metrics)
     title = "Training noise against test-set noise" if split else "How much runs differ"
-    _head(console, f"{title}; 95 % intervals; accuracies in points and points²")
+    sure = percent(found.confidence)
+    _head(console, f"{title}; {sure} intervals; accuracies in points and points²")
     columns = ("training variance", "test-set share") if split else ("",)
     table = named_table("metric", "sd", *columns)
     for noise in found.metrics:
@@ -168,7 +169,8 @@ def _print_signals(console: Console, setup: str, found: SignalTable) -> None:
             "1" if name == "accuracy" else factor(signal.saved_unpaired),
         )
     print_table(console, table)
-    sentence(console, "  times fewer runs than unpaired accuracy needs; 95 % intervals, new seeds")
+    sure = f"{percent(found.confidence)} intervals, new seeds"
+    sentence(console, f"  times fewer runs than unpaired accuracy needs; {sure}")
     if other:
         sentence(
             console,

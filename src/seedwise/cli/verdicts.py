@@ -204,12 +204,12 @@ def _chance(found: Comparison) -> str:
         f"A run of {found.b.name} beats an unrelated run of {found.a.name} in about "
         f"{percent(chance.estimate)} of cases"
     )
+    ends = f"[{percent(chance.low)}, {percent(chance.high)}]"
     if chance.apart:
-        which = ("Every", "every") if chance.estimate else ("No", "any")
-        return f"{which[0]} run of {found.b.name} so far beats {which[1]} run of {found.a.name}"
-    if math.isnan(chance.low):
-        return f"{text} (an estimate; below 20 runs no interval of it holds)"
-    return f"{text} [{percent(chance.low)}, {percent(chance.high)}]"
+        every, any_ = ("Every", "every") if chance.estimate else ("No", "any")
+        seen = f"{every} run of {found.b.name} so far beats {any_} run of {found.a.name}"
+        return f"{seen}; of all such runs {ends} would"
+    return f"{text} {ends}"
 
 
 def _interval(metric: str, found: Difference) -> str:

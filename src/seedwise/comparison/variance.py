@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.scored import Scored, metric_names, repeat_values, score
 from seedwise.comparison.study_runs import StudyRuns
@@ -72,11 +73,13 @@ class SignalTable:
     Attributes:
         other: Name of the other setup.
         pairs: Seeds that both ran, sharing none.
+        confidence: Coverage of the intervals.
         metrics: The signal under each metric.
     """
 
     other: str
     pairs: int
+    confidence: float
     metrics: Mapping[str, Signal]
 
     def elsewhere(self, metric: str) -> bool:
@@ -95,6 +98,7 @@ class Variance:
 
     Attributes:
         setup: Name of the setup.
+        confidence: Coverage of the intervals.
         runs: Finished runs that share no seed: the sample.
         sharing: Finished runs beside them that share a seed with another: only the sources of
             variance use them.
@@ -107,6 +111,7 @@ class Variance:
     """
 
     setup: str
+    confidence: float
     runs: int
     sharing: int
     diverged: int
@@ -124,6 +129,7 @@ def variance(
     most: int | None = None,
     metrics: Sequence[str] | None = None,
     others: Sequence[str] | None = None,
+    confidence: float | None = None,
 ) -> Variance:
     """Take the noise of a setup apart.
 
@@ -134,6 +140,7 @@ def variance(
             run is scored under a dozen metrics, which takes longest.
         metrics: Those to look at; None for all that the runs have.
         others: The setups whose difference is looked at; None for all others.
+        confidence: Coverage of the intervals; None for the one that the study fixed.
 
     Raises:
         UnknownName: No such setup.
@@ -143,6 +150,7 @@ def variance(
     finished = [run for run in runs if run.state == "finished"]
     if not finished:
         raise StudyError(f"setup {setup!r} of {study.path} has no finished run; run it first")
+    sure = fixed_rule(study).confidence if confidence is None else confidence
     metrics = metric_names(finished) if metrics is None else metrics
     chosen = independent_runs(finished)
     ids = {run.id for run in chosen}
@@ -159,16 +167,20 @@ def variance(
     design = _Design.of(whole)
     return Variance(
         setup=setup,
+        confidence=sure,
         runs=len(sample.runs),
         sharing=len(sharing.runs),
         diverged=sum(run.state == "diverged" for run in runs),
         repeats=len(repeats),
         metrics=tuple(
-            _metric_noise(name, sample, design, values[name], noise[name]) for name in metrics
+            _metric_noise(name, sample, design, values[name], noise[name], sure)
+            for name in metrics
         ),
         images=image_noise(sample.scores["accuracy"], sample.flips) if sample.scores else None,
         names=dataset.names if dataset else (),
-        signals=tuple(_signals(study, setup, sample, study.setups if others is None else others)),
+        signals=tuple(
+            _signals(study, setup, sample, study.setups if others is None else others, sure)
+        ),
     )
 
 
@@ -211,7 +223,7 @@ class _Design:
         return cls(seeds=seeds, grid=complete_grid(seeds))
 
     def crossed(
-        self, values: Float64[ndarray, " runs"], noise: Replicates
+        self, values: Float64[ndarray, " runs"], noise: Replicates, confidence: float
     ) -> CrossedVariance | None:
         """Components of variance over the grid; None where it crosses no two streams."""
         varied = [axis for axis, levels in enumerate(self.grid) if len(levels) > 1]
@@ -222,9 +234,10 @@ class _Design:
         places = [np.searchsorted(self.grid[axis], self.seeds[inside, axis]) for axis in axes]
         table = np.full([len(levels) for levels in self.grid], np.nan)
         table[tuple(places)] = values[inside]
-        return crossed_variance(table.squeeze(), [STREAMS[axis] for axis in varied], noise)
+        streams = [STREAMS[axis] for axis in varied]
+        return crossed_variance(table.squeeze(), streams, noise, confidence=confidence)
 
-    def alone(self, values: Float64[ndarray, " runs"]) -> Mapping[str, Alone]:
+    def alone(self, values: Float64[ndarray, " runs"], confidence: float) -> Mapping[str, Alone]:
         """By stream, the largest set of runs that share the seeds of the other streams.
 
         Left out where it is small, or where the grid has as many seeds and says more.
@@ -237,7 +250,8 @@ class _Design:
             least = max(_FEWEST_ALONE, len(self.grid[axis]) + 1 if crossed else 0)
             if sizes.max() >= least:
                 chosen = values[group.reshape(-1) == sizes.argmax()]
-                found[stream] = Alone(runs=len(chosen), variance=variance_of(chosen))
+                spread = variance_of(chosen, confidence=confidence)
+                found[stream] = Alone(runs=len(chosen), variance=spread)
         return found
 
 
@@ -247,19 +261,21 @@ def _metric_noise(
     design: _Design,
     values: Float64[ndarray, " runs"],
     noise: Replicates,
+    confidence: float,
 ) -> MetricNoise:
+    scores = sample.scores[name] if sample.scores else None
     return MetricNoise(
         name=name,
         sample=Sample.of(sample.values[name]),
-        variance=variance_of(sample.values[name]),
-        split=split_variance(sample.scores[name]) if sample.scores else None,
-        alone=design.alone(values),
-        crossed=design.crossed(values, noise),
+        variance=variance_of(sample.values[name], confidence=confidence),
+        split=None if scores is None else split_variance(scores, confidence=confidence),
+        alone=design.alone(values, confidence),
+        crossed=design.crossed(values, noise, confidence),
     )
 
 
 def _signals(
-    study: StudyRuns, setup: str, sample: Scored, others: Iterable[str]
+    study: StudyRuns, setup: str, sample: Scored, others: Iterable[str], confidence: float
 ) -> Iterator[SignalTable]:
     """Each other setup that shares enough seeds and a metric with this one."""
     for other in others:
@@ -274,12 +290,14 @@ def _signals(
         yield SignalTable(
             other=other,
             pairs=len(places),
+            confidence=confidence,
             metrics={
                 name: signal(
                     mine[name],
                     theirs[name],
                     accuracy_a=mine["accuracy"],
                     accuracy_b=theirs["accuracy"],
+                    confidence=confidence,
                 )
                 for name in metrics
             },

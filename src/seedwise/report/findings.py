@@ -243,6 +243,7 @@ class Findings:
                 most=NOISE_RUNS,
                 metrics=KEPT_METRICS if self.large else None,
                 others=others if name == first else (),
+                confidence=self.rule.confidence,
             )
             for name in self.setups
             if self.finished(name)

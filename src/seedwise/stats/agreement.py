@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64, Int64, Integer
 from numpy import ndarray
-from scipy.special import gammaln, ndtri, stdtrit
+from scipy.special import betaincinv, gammaln, ndtri, stdtrit
 
 __all__ = [
     "ChanceOfBetter",
@@ -21,7 +21,9 @@ __all__ = [
 ]
 
 _ENOUGH_RUNS = 20
-"""Below this, a 95 % Brunner-Munzel interval covers 62 to 93 % (n = 5): none is given."""
+_MIDDLE = (0.1, 0.9)
+"""From so many runs on, and where it lies in here, Brunner and Munzel's interval covers 94 to 96 %
+of a stated 95; at 20 runs and a true chance of .97 it covers 52 to 80 %, at 5 runs 16 to 90 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +51,9 @@ class ChanceOfBetter:
 
     Attributes:
         estimate: The share of all pairs of a run of A and a run of B that B wins.
-        low: Lower end of its interval; NaN where none is given.
-        high: Upper end; NaN likewise.
-        apart: Whether every run of one setup beats every run of the other: the interval's formula
-            has no answer then.
+        low: Lower end of its interval.
+        high: Upper end.
+        apart: Whether every run of one setup beats every run of the other.
         confidence: Coverage of the interval.
     """
 
@@ -105,28 +106,57 @@ def chance_of_better(
         confidence: Coverage, in (0, 1).
 
     Returns:
-        The estimate; its interval from 20 runs of each setup on, cut off at 0 and 1.
+        The estimate with Clopper and Pearson's interval for as many independent duels as the
+        smaller setup has runs: the share of all duels varies no more than that of so many,
+        whatever the runs' distributions (van Dantzig, 1951). It is on the safe side, and covered
+        97 to 100 % of a stated 95 in simulation. From 20 runs of each on, Brunner and Munzel's,
+        which is shorter, where it lies within 0.1 and 0.9.
 
     Source: Brunner & Munzel (2000); paired: Munzel (1999), the variance of the differences of
-    placements.
+    placements. Clopper & Pearson (1934); van Dantzig (1951), "On the consistency and the power of
+    Wilcoxon's two sample test": var <= p (1 - p) / min(m, n).
     """
     wins = (b[:, None] > a).astype(np.float64) + 0.5 * (b[:, None] == a)
     estimate = float(wins.mean())
-    below_b, above_a = wins.mean(axis=1), wins.mean(axis=0)
-    low = high = math.nan
-    apart = estimate in (0.0, 1.0)
-    if min(len(a), len(b)) >= _ENOUGH_RUNS and not apart:
-        if paired:
-            parts = np.array([(below_b + above_a).var(ddof=1) / len(a)])
-            freedom = len(a) - 1.0
-        else:
-            parts = np.array([above_a.var(ddof=1) / len(a), below_b.var(ddof=1) / len(b)])
-            freedom = float(parts.sum() ** 2 / (parts**2 / [len(a) - 1, len(b) - 1]).sum())
-        half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(parts.sum())
-        low, high = max(0.0, estimate - half), min(1.0, estimate + half)
+    fewer = min(len(a), len(b))
+    ends = _of_duels(estimate * fewer, fewer, confidence)
+    if fewer >= _ENOUGH_RUNS:
+        wanted = _brunner_munzel(wins, paired=paired, confidence=confidence)
+        if _MIDDLE[0] <= wanted[0] < wanted[1] <= _MIDDLE[1]:
+            ends = wanted
     return ChanceOfBetter(
-        estimate=estimate, low=low, high=high, apart=apart, confidence=confidence
+        estimate=estimate,
+        low=ends[0],
+        high=ends[1],
+        apart=estimate in (0.0, 1.0),
+        confidence=confidence,
     )
+
+
+def _of_duels(won: float, duels: int, confidence: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval for a share; half a duel may be won."""
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(won, duels - won + 1, tail)) if won > 0 else 0.0
+    high = float(betaincinv(won + 1, duels - won, 1 - tail)) if won < duels else 1.0
+    return low, high
+
+
+def _brunner_munzel(
+    wins: Float64[ndarray, "runs_b runs_a"], *, paired: bool, confidence: float
+) -> tuple[float, float]:
+    """The t interval of the mean of all duels, from the placements of the runs of each setup."""
+    below_b, above_a = wins.mean(axis=1), wins.mean(axis=0)
+    if paired:
+        parts = np.array([(below_b + above_a).var(ddof=1) / len(above_a)])
+        freedoms = np.array([len(above_a) - 1.0])
+    else:
+        parts = np.array([each.var(ddof=1) / len(each) for each in (above_a, below_b)])
+        freedoms = np.array([len(above_a) - 1.0, len(below_b) - 1.0])
+    if parts.sum() == 0:
+        return 0.0, 0.0
+    freedom = float(parts.sum() ** 2 / (parts**2 / freedoms).sum())
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(parts.sum())
+    return float(wins.mean()) - half, float(wins.mean()) + half
 
 
 def churn_between(

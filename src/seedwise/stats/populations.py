@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seedwise.errors import DataError
-from seedwise.stats.intervals import Difference, student_difference
+from seedwise.stats.intervals import Difference, student_difference, welch_freedom
 
 __all__ = ["paired_on_new_images", "unpaired_on_new_images"]
 
@@ -154,21 +154,24 @@ def _interval(
     have, and its interval could leave out 0 where that of a part of it does not.
     """
 
-    def student(parts: list[_Part]) -> Difference:
+    def student(parts: list[_Part], *, most: float = math.inf) -> Difference:
         total = sum(part.variance for part in parts)
         known = math.isfinite(total) and total > 1e-24
         freedom = total**2 / sum(part.variance**2 / part.freedom for part in parts) if known else 0
         return student_difference(
             estimate,
             error=math.sqrt(total) if known else 0.0,
-            freedom=freedom,
+            freedom=min(freedom, most),
             confidence=confidence,
             runs=(runs_a, runs_b),
             paired=paired,
             population="new images",
         )
 
-    both, runs_alone = student(from_runs + from_images), student(from_runs)
+    most = math.inf
+    if not paired:
+        most = welch_freedom(np.array([part.variance for part in from_runs]), (runs_a, runs_b))
+    both, runs_alone = student(from_runs + from_images), student(from_runs, most=most)
     if math.isinf(runs_alone.error):
         return both
     return replace(

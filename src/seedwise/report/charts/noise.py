@@ -12,7 +12,7 @@ from seedwise.comparison.estimates import (
 )
 from seedwise.comparison.phrases import metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
-from seedwise.figures import in_points, signed, spread
+from seedwise.figures import in_points, percent, signed, spread
 from seedwise.report.charts.chart import Chart, Table
 from seedwise.report.charts.rows import IntervalRow, interval_rows
 from seedwise.report.charts.theme import role
@@ -110,7 +110,7 @@ def variance_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Char
                 "setup",
                 "metric",
                 "sd",
-                "95 % interval",
+                f"{percent(found[0].confidence)} interval",
                 "test-set share",
                 "if images were independent",
             ),
@@ -149,7 +149,7 @@ def sources_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Chart
         title=f"By source of randomness: {metric_words(metric)}",
         says=" ".join(f"{row.label}: standard deviation {row.figures}." for row in rows),
         table=Table.of(
-            ("setup", "what varies", "sd", "95 % interval"),
+            ("setup", "what varies", "sd", f"{percent(found[0].confidence)} interval"),
             [
                 (setup, what, spread(metric, each.value), deviation_interval(metric, each))
                 for setup, what, each in lines

@@ -32,7 +32,7 @@ _FIXED = (
 )
 _SAVED = (
     "How many times fewer runs a metric needs to show the same difference, against accuracy of "
-    "unrelated runs; 95 % intervals. It speaks of the difference that was seen: one that is "
+    "unrelated runs; {} intervals. It speaks of the difference that was seen: one that is "
     "mostly luck flatters a metric."
 )
 _ELSEWHERE = (
@@ -75,7 +75,9 @@ def trace_section(found: Findings) -> Section | None:
 def noise_section(found: Findings) -> Section | None:
     """Which metric needs the fewest runs, and where the variance comes from."""
     metrics = charts("metrics", found)
-    blocks: list[Block] = [Said(_SAVED), *map(Drawn, metrics)] if metrics else []
+    blocks: list[Block] = []
+    if metrics:
+        blocks += [Said(_SAVED.format(percent(found.rule.confidence))), *map(Drawn, metrics)]
     if any(table.elsewhere(name) for table in found.signals for name in table.metrics):
         blocks.append(Said(_ELSEWHERE, "quiet"))
     blocks += map(Drawn, (*charts("variance", found), *charts("sources", found)))
