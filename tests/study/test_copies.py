@@ -41,6 +41,16 @@ def test_stored_runs_have_the_digest_of_their_logits(tmp_path):
         assert second.digest == logits_digest(store.logits([second.id])[0])
 
 
+def test_copies_in_several_parts_are_found_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("seedwise.store.store._PART", 300)
+    said = recorded(tmp_path / "s.db", "a", range(3), lambda seed: logits(seed % 2))
+    assert ["seed 2: bit for bit the predictions of seed 0" in text for text in said] == [True]
+    with Store.open(tmp_path / "s.db", readonly=True) as store:
+        first, second, third = store.runs("a")
+        assert first.digest == third.digest == logits_digest(store.logits([first.id])[0])
+        assert second.digest != first.digest
+
+
 def test_copies_under_other_seeds_count_once_and_are_said(tmp_path):
     """24 copies of 6 runs were "better", p = .0008."""
     path = tmp_path / "s.db"

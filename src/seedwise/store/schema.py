@@ -9,7 +9,15 @@ and on foreign keys saying what belongs to what.
 import zlib
 from collections.abc import Sequence
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "PAGE_BYTES", "READABLE", "checksum", "sum_without"]
+__all__ = [
+    "APPLICATION_ID",
+    "MIGRATIONS",
+    "PAGE_BYTES",
+    "READABLE",
+    "checksum",
+    "sum_joined",
+    "sum_without",
+]
 
 APPLICATION_ID = int.from_bytes(b"SEED", "big")
 """Stands in the header of every study file, so that another program's file is known as such."""
@@ -196,6 +204,15 @@ def sum_without(total: int, head: Sequence[int], length: int) -> int:
         length: Number of the bytes.
     """
     return total ^ _shifted(checksum(*head), length)
+
+
+def sum_joined(first: int, second: int, length: int) -> int:
+    """The CRC-32 of two strings of bytes in one, the second of which has this length.
+
+    >>> sum_joined(checksum(b"so"), checksum(b"me"), 2) == checksum(b"some")
+    True
+    """
+    return _shifted(first, length) ^ second
 
 
 def _shifted(total: int, length: int) -> int:

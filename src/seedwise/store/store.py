@@ -1,7 +1,6 @@
 """The study file: what it keeps, as values. Numbers go in and come out bit for bit."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -30,7 +29,7 @@ from seedwise.store.rows import (
     logits_row,
     run_from_row,
 )
-from seedwise.store.schema import checksum, sum_without
+from seedwise.store.schema import checksum, sum_joined, sum_without
 from seedwise.store.stored import StoredRun, StudyFacts
 
 __all__ = ["Store"]
@@ -260,15 +259,26 @@ class Store(Repeats):
 
     def _digests(self, where: str, *values: int) -> dict[int, tuple[int, ...]]:
         """A digest of each run's logits, from their checksums: the logits are not read."""
+        of_runs = f"WHERE run IN (SELECT id FROM runs {where})"
         rows = self._rows(
-            "SELECT run, views, examples, classes, checksum FROM logits "
-            f"WHERE run IN (SELECT id FROM runs {where})",
+            "SELECT run, views, examples, classes, length(data), checksum FROM logits " + of_runs,
             *values,
         )
-        return {
-            run: (*shape, sum_without(total, (run, *shape), 2 * math.prod(shape)))
-            for run, *shape, total in rows
+        found = {
+            run: (*shape, sum_without(total, (run, *shape), length))
+            for run, *shape, length, total in rows
         }
+        if self._keeps_scores:  # then there may be parts too
+            rows = self._rows(
+                f"SELECT run, part, length(data), checksum FROM more_logits {of_runs} "
+                "ORDER BY run, part",
+                *values,
+            )
+            for run, part, length, total in rows:
+                *shape, before = found[run]
+                piece = sum_without(total, (run, part), length)
+                found[run] = (*shape, sum_joined(before, piece, length))
+        return found
 
     def logits(self, run_ids: Sequence[int]) -> Float16[ndarray, "runs views examples classes"]:
         """The logits of some runs.
