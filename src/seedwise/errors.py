@@ -4,6 +4,7 @@
     - InvalidSetup (also ValueError)
     - UnknownName (also KeyError)
     - ConfigError (also ValueError)
+        + CodeNotRun
         + Unsettled
     - DataError (also ValueError)
     - MissingPackage (also ImportError)
@@ -18,6 +19,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "CodeNotRun",
     "ConfigError",
     "DataError",
     "InvalidSetup",
@@ -41,6 +43,10 @@ class InvalidSetup(SeedwiseError, ValueError):
 
 class ConfigError(SeedwiseError, ValueError):
     """A study.toml, or what was typed on the command line, cannot be used."""
+
+
+class CodeNotRun(ConfigError):
+    """A study file names a function that judges, and code is not run because a file names it."""
 
 
 class Unsettled(ConfigError):

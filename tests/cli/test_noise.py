@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from seedwise.cli import cli
+from seedwise.store import Store
 
 FUNCTIONS = """
 from itertools import count
@@ -39,6 +40,12 @@ def sharpens(seed):
 
 def call(*words):
     return CliRunner().invoke(cli, [str(word) for word in words])
+
+
+def train(study, setup):
+    """What lets a function of one's own be trained: naming it here."""
+    with Store.open(study, readonly=True) as store:
+        return "--train", store.setups()[setup].train
 
 
 def words_of(result):
@@ -97,13 +104,13 @@ def test_run_sources_trains_the_crossing_and_prints_where_the_noise_comes_from(t
 
 
 def test_a_repeat_that_is_identical_says_so(study):
-    text = words_of(call("repeat", study, "good", "--seed", "3"))
+    text = words_of(call("repeat", study, "good", "--seed", "3", *train(study, "good")))
     assert "good seed 3: run 10 and its repeat 1 are identical, bit for bit." in text
     assert "what two setups share, they share exactly" in text
 
 
 def test_a_repeat_that_differs_says_how_and_what_it_costs(study):
-    text = words_of(call("repeat", study, "drifts", "--seed", "3"))
+    text = words_of(call("repeat", study, "drifts", "--seed", "3", *train(study, "drifts")))
     assert "and its repeat 1 differ." in text
     assert "of the predictions are of another class" in text
     assert "The floor under a paired difference of accuracy" in text
@@ -113,7 +120,8 @@ def test_a_repeat_that_differs_says_how_and_what_it_costs(study):
 def test_a_repeat_that_differs_without_another_accuracy_is_not_said_to_be_exact(toml):
     toml.write_text(toml.read_text().replace("drifts", "sharpens"))
     assert call("run", toml).exit_code == 0
-    text = words_of(call("repeat", toml.with_suffix(".db"), "sharpens", "--seed", "3"))
+    study = toml.with_suffix(".db")
+    text = words_of(call("repeat", study, "sharpens", "--seed", "3", *train(study, "sharpens")))
     assert "and its repeat 1 differ." in text
     assert "0.00 % of the predictions are of another class" in text
     assert "of accuracy is too little to be seen so far (1 repeat)" in text
@@ -121,16 +129,18 @@ def test_a_repeat_that_differs_without_another_accuracy_is_not_said_to_be_exact(
 
 
 def test_aa_counts_false_alarms_and_says_what_they_prove(study):
-    text = words_of(call("aa", study, "good", "--comparisons", 4, "--runs", 3))
+    words = ("--comparisons", 4, "--runs", 3, *train(study, "good"))
+    text = words_of(call("aa", study, "good", *words))
     assert "good against itself, 3 runs a side" in text
     assert "of 2 called different" in text
     assert "no twins" in text
-    again = words_of(call("aa", study, "good", "--comparisons", 4, "--runs", 3))
+    again = words_of(call("aa", study, "good", *words))
     assert "12 runs: 12 stored, 0 to make" in again
 
 
 def test_aa_judges_with_the_usual_stopping_rule_where_the_study_has_none(study):
-    text = words_of(call("aa", study, "good", "--stop", "--comparisons", 4, "--runs", 3))
+    words = ("--stop", "--comparisons", 4, "--runs", 3, *train(study, "good"))
+    text = words_of(call("aa", study, "good", *words))
     assert "the stopping rule, which looks after every pair, states 5 % false alarms" in text
     assert "other seeds, paired by chance: 0 of 2 called different" in text
 
@@ -139,7 +149,9 @@ def test_aa_judges_with_the_stopping_rule_of_the_study(toml):
     lines = toml.read_text().replace("seeds = 6\n", "")
     toml.write_text(f"{lines}\n[stop]\ndifference = 0.02\nalpha = 0.01\nmax_runs = 6\n")
     assert call("run", toml).exit_code == 0
-    text = words_of(call("aa", toml.with_suffix(".db"), "good", "--stop", "--comparisons", 4))
+    study = toml.with_suffix(".db")
+    words = ("--stop", "--comparisons", 4, *train(study, "good"))
+    text = words_of(call("aa", study, "good", *words))
     assert "states 1 % false alarms" in text
 
 
@@ -151,6 +163,9 @@ def test_aa_judges_with_the_stopping_rule_of_the_study(toml):
         (["repeat", "study.db", "good"], "Missing option '--seed'"),
         (["repeat", "study.db", "good", "--seed", "x"], "a seed is written 3 or 3/3/4, got 'x'"),
         (["repeat", "study.db", "good", "--seed", "77"], "setup 'good' of study.db has no run"),
+        (["repeat", "study.db", "good", "--seed", "3"], "setup 'good' is trained by noisy_"),
+        (["aa", "study.db", "good"], "setup 'good' is trained by noisy_"),
+        (["aa", "study.db", "good", "--train", "x:y"], "setup 'good' is trained by noisy_"),
         (["aa", "study.db", "god"], "unknown setup 'god'"),
         (["aa", "study.db", "good", "--runs", "1"], "Invalid value for '--runs'"),
         (["aa", "study.db", "good", "--stop", "--alpha", "0.1"], "--alpha is of the t test; the"),

@@ -1,11 +1,14 @@
 """What metric names mean for stored runs; functions of the user's own."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from helpers.studies import TARGETS, measured, runs_of
 from seedwise import stats
 from seedwise.comparison import Rule, compare
+from seedwise.comparison.metrics import find_metric
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import keep_metric_values, metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName, Unsettled
@@ -35,6 +38,7 @@ def own(tmp_path, monkeypatch):
     """A module of the user's; gives its file."""
     file = tmp_path / "my_metrics.py"
     file.write_text(OWN)
+    (tmp_path / "my_faults.py").write_text("raise ValueError('no idea')\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(__import__("sys").modules, "my_metrics", raising=False)
     return file
@@ -44,11 +48,17 @@ def test_a_function_of_ones_own_decides(studies, own):
     a, b = runs_of(1.0), runs_of(1.3)
     with studies.make({"a": a, "b": b}) as store:
         with pytest.raises(Unsettled, match="a lower or a higher my_metrics:share is better"):
-            compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share"))
+            compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share"), code=True)
         found = compare(
-            StudyRuns(store), "a", "b", Rule(metric="my_metrics:share", better={"": "higher"})
+            StudyRuns(store),
+            "a",
+            "b",
+            Rule(metric="my_metrics:share", better={"": "higher"}),
+            code=True,
         )
-        lower = compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share:better=lower"))
+        lower = compare(
+            StudyRuns(store), "a", "b", Rule(metric="my_metrics:share:better=lower"), code=True
+        )
     assert (found.outcome, lower.outcome) == ("better", "worse")
     assert found.verdict.decided_by == "my_metrics:share"
     np.testing.assert_allclose(
@@ -58,12 +68,47 @@ def test_a_function_of_ones_own_decides(studies, own):
 
 def test_values_of_ones_own_function_are_kept_until_its_file_changes(studies, own, monkeypatch):
     with studies.make({"a": runs_of(1.0, 3)}) as store:
-        first = metric_values(StudyRuns(store), "my_metrics:share", store.runs())
-        assert metric_values(StudyRuns(store), "my_metrics:share", store.runs()) == first
+        first = own_values(store, "my_metrics:share")
+        assert own_values(store, "my_metrics:share") == first
         monkeypatch.delitem(__import__("sys").modules, "my_metrics")
         own.write_text(OWN.replace(".mean()", ".mean() / 2"))
-        changed = metric_values(StudyRuns(store), "my_metrics:share", store.runs())
+        changed = own_values(store, "my_metrics:share")
     assert [changed[run] for run in first] == [value / 2 for value in first.values()]
+
+
+def own_values(store, metric):
+    """The values of a function that the call names."""
+    runs = store.runs()
+    return metric_values(StudyRuns(store), find_metric(metric, runs, code=True), runs)
+
+
+def test_a_function_is_not_loaded_because_a_text_names_it(studies, own):
+    """Names of metrics come from study files too: from the plan, and from what runs returned."""
+    with studies.make({"a": runs_of(1.0, 3), "b": runs_of(1.0, 3)}) as store:
+        with pytest.raises(ConfigError, match="give --metric my_metrics:share to run it, or"):
+            metric_values(StudyRuns(store), "my_metrics:share", store.runs())
+        with pytest.raises(ConfigError, match="is not run because a file names it"):
+            compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share"))
+    assert "my_metrics" not in sys.modules
+
+
+def test_a_module_in_this_folder_is_found_and_hides_nothing_that_is_installed(
+    studies, own, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each != str(tmp_path)])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "json.py").write_text("raise RuntimeError\n")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("")
+    (tmp_path / "pack" / "inner.py").write_text(OWN)
+    before = list(sys.path)
+    with studies.make({"a": runs_of(1.0, 3)}) as store:
+        assert own_values(store, "pack.inner:share") == own_values(store, "my_metrics:share")
+        with pytest.raises(ConfigError, match="module 'json' has no 'share'"):
+            own_values(store, "json:share")
+    assert sys.path == before
+    for name in ("pack", "pack.inner"):
+        monkeypatch.delitem(sys.modules, name)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +119,8 @@ def test_values_of_ones_own_function_are_kept_until_its_file_changes(studies, ow
         ("my_metrics:infinite", "it must be finite"),
         ("my_metrics:number", "is no function but 3"),
         ("my_metrics:absent", "module 'my_metrics' has no 'absent'"),
-        ("absent_module:share", "no module 'absent_module'; put it on PYTHONPATH"),
+        ("absent_module:share", "no module 'absent_module'; put it into this folder, or on PYTH"),
+        ("my_faults:share", "cannot be loaded: ValueError: no idea"),
     ],
 )
 def test_a_function_that_cannot_be_used_is_said(studies, own, metric, message):
@@ -82,7 +128,7 @@ def test_a_function_that_cannot_be_used_is_said(studies, own, metric, message):
         studies.make({"a": runs_of(1.0, 2)}) as store,
         pytest.raises(ConfigError, match=message),
     ):
-        metric_values(StudyRuns(store), metric, store.runs())
+        own_values(store, metric)
 
 
 def test_what_verdicts_ask_for_is_kept_in_the_study(studies):

@@ -1,7 +1,6 @@
 """`seedwise compare`: the verdict."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,8 +85,9 @@ def compare(study: Path, fail_if: str | None, as_json: bool, **options: Any) -> 
     study's first. Metric, margin, confidence and pairing are as fixed before the first run, unless
     they are given here; a verdict on others is exploratory. Of a study that stops by a rule, the
     rule's own verdict is what is printed first, gated and in the JSON: options change only the
-    exploratory figures beside it, and undecided is not better. Modules of metrics are looked for
-    beside STUDY.DB too. Reads the study and writes nothing.
+    exploratory figures beside it, and undecided is not better. A metric that is a function is run
+    only where --metric names it, whatever was fixed; its module is looked for in this folder too.
+    Reads the study and writes nothing.
     """
     found = _compared(study, **options)
     if as_json:
@@ -116,8 +116,6 @@ def _compared(
     ways = options.better_of(better)
     deciding = ways.pop("", None)
     study = Study(path, better=ways)
-    if metric and ":" in metric:  # a function of the user's, perhaps beside the study file
-        sys.path.append(str(path.resolve().parent))
     if target is not None:
         if len(setups) != 1 or margin is not None or paired is not None:
             raise ConfigError(

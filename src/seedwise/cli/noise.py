@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["aa", "repeat", "variance"]
 
 _setup = click.argument("setup")
+_train = click.option(
+    "--train",
+    metavar="MODULE:FUNCTION",
+    help="The function that trains SETUP, if it is one of your own: none is run because STUDY.DB "
+    "names it. Its module is looked for beside STUDY.DB too.",
+)
 
 
 @click.command(
@@ -77,6 +83,7 @@ def variance(study: Path, setup: str) -> None:
     help="Judge by the stopping rule of STUDY.DB, as far as the seeds of a set go; without one "
     "by difference = 0.005, alpha = 0.05, and max_runs as --runs.",
 )
+@_train
 @click.option(
     "--store",
     type=click.Path(path_type=Path),
@@ -94,6 +101,7 @@ def aa(
     runs: int,
     alpha: float | None,
     stop: bool,
+    train: str | None,
     store: Path | None,
     jobs: int | None,
     pack: int | Literal["auto"] | None,
@@ -119,12 +127,13 @@ def aa(
     stated = rule.alpha if rule else alpha or 0.05
     console = Console()
     with watching(console) as watch:
-        found = _opened(study, source, cache).null_comparisons(
+        found = _opened(study, train, source, cache).null_comparisons(
             setup,
             comparisons=comparisons,
             runs=runs,
             alpha=stated,
             judge=stop_judge(rule) if rule else None,
+            train=train,
             store=store,
             jobs=jobs,
             pack=pack,
@@ -146,6 +155,7 @@ def aa(
 @options.study
 @_setup
 @click.option("--seed", required=True, help="Seed of the run: 3, or 3/3/4.")
+@_train
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -159,6 +169,7 @@ def repeat(
     study: Path,
     setup: str,
     seed: str,
+    train: str | None,
     device: str,
     source: Path | None,
     cache: Path | None,
@@ -176,7 +187,9 @@ def repeat(
     console = Console()
     wanted = Seed.parse(seed)
     with watching(console) as watch:
-        found = _opened(study, source, cache).repeat(setup, wanted, device=device, watch=watch)
+        found = _opened(study, train, source, cache).repeat(
+            setup, wanted, train=train, device=device, watch=watch
+        )
     print_repeat(console, found)
 
 
@@ -199,11 +212,12 @@ def _rule_of_one(study: Path, runs: int) -> "Rule":
     )
 
 
-def _opened(study: Path, source: Path | None, cache: Path | None) -> "Study":
-    """The study; modules that train are looked for beside it too."""
+def _opened(study: Path, train: str | None, source: Path | None, cache: Path | None) -> "Study":
+    """The study; a module that is named as the one that trains is looked for beside it too."""
     import sys
 
     from seedwise.study import Study
 
-    sys.path.append(str(study.resolve().parent))
+    if train is not None:  # last, so that a module there hides none that is installed
+        sys.path.append(str(study.resolve().parent))
     return Study(study, source=source, cache=cache)

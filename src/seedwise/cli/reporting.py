@@ -1,6 +1,5 @@
 """`seedwise report` and `seedwise plot`: what a study shows, to look at."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -54,7 +53,6 @@ def report(
     """
     from seedwise.study import Study
 
-    _look_beside(study, metric)
     file = Study(study, cache=cache, better=options.better_of(better)).report(
         output or study.with_suffix(".html"), setups=setups, metric=metric
     )
@@ -109,12 +107,5 @@ def plot(
     """
     from seedwise.study import Study
 
-    _look_beside(study, metric)
     chart = Study(study, better=options.better_of(better)).chart(kind, *setups, metric=metric)
     click.echo(chart.save(output, theme="dark" if dark else "light"))
-
-
-def _look_beside(study: Path, metric: str | None) -> None:
-    """Let a metric be a function in a module beside the study file, as in `seedwise compare`."""
-    if metric and ":" in metric:
-        sys.path.append(str(study.resolve().parent))

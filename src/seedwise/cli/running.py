@@ -11,7 +11,7 @@ import click
 
 from seedwise.cli import options
 from seedwise.cli.base import Command
-from seedwise.errors import ConfigError, Unsettled
+from seedwise.errors import CodeNotRun, ConfigError, Unsettled
 from seedwise.figures import count
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def _run(
     config = load_study(file)
     wanted = _seeds(config, seeds, sources)
     path = store or config.store
-    # Last, so that a module there hides none that is installed.
-    sys.path.append(str(file.resolve().parent))
+    if _names_code(config):  # last, so that a module there hides none that is installed
+        sys.path.append(str(file.resolve().parent))
     study = Study(
         path,
         dataset=config.dataset,
@@ -178,6 +178,16 @@ def _run(
     missing = len(config.setups) * len(wanted) - results
     if missing:
         _end_with_failures(f"{count(missing, 'run')} failed", path)
+
+
+def _names_code(config: "StudyConfig") -> bool:
+    """Whether a study.toml names functions that train or judge."""
+    from seedwise.comparison.metrics import names_code
+    from seedwise.setups import BUILT_IN
+
+    metric = config.rule.metric if config.rule else None
+    trained = any(setup.train != BUILT_IN for setup in config.setups.values())
+    return trained or (metric is not None and names_code(metric, ()))
 
 
 def _chosen_executor(config: "StudyConfig", name: str | None, **said: Any) -> "Executor":
@@ -259,9 +269,14 @@ def _compare_with_baseline(
     there = [name for name in others if name in have_runs]
     if baseline in have_runs and there:
         console.print()
+        # The one that was fixed; named by study.toml, it may be a function.
+        metric = config.rule.metric if config.rule else None
         try:
-            print_comparisons(console, study.compare_several([baseline, *there]))
-        except Unsettled as error:  # the runs are made, and their figures are printed
+            print_comparisons(console, study.compare_several([baseline, *there], metric=metric))
+        except (
+            CodeNotRun,
+            Unsettled,
+        ) as error:  # the runs are made, and their figures are printed
             sentence(console, f"No verdict: {error}.")
 
 

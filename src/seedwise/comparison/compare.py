@@ -22,7 +22,7 @@ from seedwise.store import StoredRun
 __all__ = ["compare", "compare_several"]
 
 
-def compare(study: StudyRuns, a: str, b: str, rule: Rule) -> Comparison:
+def compare(study: StudyRuns, a: str, b: str, rule: Rule, *, code: bool = False) -> Comparison:
     """Compare two setups of a study.
 
     Where it is one of several comparisons that were planned, its p-values are corrected for all
@@ -33,13 +33,14 @@ def compare(study: StudyRuns, a: str, b: str, rule: Rule) -> Comparison:
         a: Name of the setup to compare with.
         b: Name of the setup that is compared.
         rule: How the verdict is reached.
+        code: Whether the rule's metric may be a function: as in `find_metric`.
 
     Raises:
         UnknownName: No such setup, or no such metric.
         StudyError: A setup has no result, or nothing that could be compared.
         ConfigError: The metric cannot be computed as named.
     """
-    (comparison,) = _compared(study, [(a, b)], rule, correction="holm")
+    (comparison,) = _compared(study, [(a, b)], rule, correction="holm", code=code)
     return comparison
 
 
@@ -50,6 +51,7 @@ def compare_several(
     *,
     against: Literal["first", "all"] = "first",
     correction: Correction = "holm",
+    code: bool = False,
 ) -> tuple[Comparison, ...]:
     """Compare several setups of a study, with p-values corrected for their number.
 
@@ -59,6 +61,7 @@ def compare_several(
         rule: How verdicts are reached.
         against: Each with the first, or every pair.
         correction: `holm` for verdicts, `bh` for a screening.
+        code: As in `compare`.
 
     Raises:
         ConfigError: Fewer than two setups, or one of them twice; or as in `compare`.
@@ -70,7 +73,7 @@ def compare_several(
     pairs = list(combinations(setups, 2))
     if against == "first":
         pairs = pairs[: len(setups) - 1]
-    return _compared(study, pairs, rule, correction=correction)
+    return _compared(study, pairs, rule, correction=correction, code=code)
 
 
 def _compared(
@@ -79,11 +82,13 @@ def _compared(
     rule: Rule,
     *,
     correction: Correction,
+    code: bool,
 ) -> tuple[Comparison, ...]:
     """The comparisons asked for, corrected with those planned beside them; setups read once."""
     found = {name: results_of(study, name) for name in dict.fromkeys(sum(pairs, ()))}
     stated = stated_directions(study, rule.better)
-    metrics = _metrics([run for results, _ in found.values() for run in results], rule, stated)
+    runs = [run for results, _ in found.values() for run in results]
+    metrics = _metrics(runs, rule, stated, code=code)
     _check_margin(rule, metrics)
     measured = {
         name: measure(study, results, counts, list(metrics.values()))
@@ -127,11 +132,12 @@ def _others(
 
 
 def _metrics(
-    results: Sequence[StoredRun], rule: Rule, stated: Mapping[str, str]
+    results: Sequence[StoredRun], rule: Rule, stated: Mapping[str, str], *, code: bool
 ) -> Mapping[str, Metric]:
     """The metrics to compare under, by name: the one that decides first."""
     finished = [run for run in results if run.state == "finished"]
-    main = deciding_metric(rule.metric or default_metric(finished), finished, stated)
+    name = rule.metric or default_metric(finished)
+    main = deciding_metric(name, finished, stated, code=code)
     names = [*(("accuracy", *SOFT) if all(run.has_logits for run in finished) else ())]
     if not names and all("accuracy" in run.metrics for run in finished):
         names = ["accuracy"]

@@ -146,7 +146,7 @@ def measure(
             images[~diverged] = scores[str(metric)]
             values[~diverged] = images[~diverged].mean(axis=1, dtype=np.float64)
         elif finished:
-            known = metric_values(study, str(metric), finished)
+            known = metric_values(study, metric, finished)
             values[~diverged] = [known[run.id] for run in finished]
         measured[str(metric)] = Measured(values=values, images=images)
     return Measurements(

@@ -1,6 +1,5 @@
 """What a metric's name means for the runs of a study: built in, returned by the runs, or own."""
 
-import importlib
 import math
 import re
 import zlib
@@ -14,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from seedwise.comparison.directions import DECIDING, check_better, direction_of, unsettled
-from seedwise.errors import ConfigError, UnknownName, Unsettled
+from seedwise.errors import CodeNotRun, ConfigError, UnknownName, Unsettled
+from seedwise.named import load
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
 from seedwise.stats.scores import Logits, Targets
 from seedwise.store import StoredRun
@@ -26,6 +26,7 @@ __all__ = [
     "deciding_metric",
     "default_metric",
     "find_metric",
+    "names_code",
 ]
 
 _BETTER = re.compile(r"(.+):better=(lower|higher)$")
@@ -101,7 +102,11 @@ Metric = BuiltInMetric | OwnMetric | ReturnedMetric
 
 
 def find_metric(
-    text: str, finished: Sequence[StoredRun], stated: Mapping[str, str] | None = None
+    text: str,
+    finished: Sequence[StoredRun],
+    stated: Mapping[str, str] | None = None,
+    *,
+    code: bool = False,
 ) -> Metric:
     """The metric that a text names, for some finished runs.
 
@@ -113,9 +118,12 @@ def find_metric(
         text: What names it.
         finished: The runs.
         stated: The directions that the study states, by metric.
+        code: Whether a function that the text names may be loaded, which runs its module: only
+            where the text is this command line's or this call's, never where a file says it.
 
     Raises:
         UnknownName: No such metric, or no such setting of it.
+        CodeNotRun: It is a function, and `code` is false.
         ConfigError: A setting is out of range, a function cannot be loaded, or some of the runs
             lack what it takes; or a direction is another than the study states.
     """
@@ -135,8 +143,22 @@ def find_metric(
     if _FUNCTION.match(bare):
         if not predictions:
             raise ConfigError(f"{text} needs the predictions of every run; some have metrics only")
+        if not code:
+            raise CodeNotRun(
+                f"the study file names the metric {text!r}, which is code of somebody's own, and "
+                f"code is not run because a file names it; give --metric {text} to run it, or "
+                "another metric, such as --metric accuracy"
+            )
         return _own(bare, higher)
     raise UnknownName("metric", text, {*CATALOG, *returned})
+
+
+def names_code(text: str, finished: Sequence[StoredRun]) -> bool:
+    """Whether a text names a function, and not a metric that is built in or that runs returned."""
+    said = _BETTER.match(text)
+    bare = said[1] if said else text
+    known = bare.partition(":")[0] in CATALOG or any(bare in run.metrics for run in finished)
+    return not known and _FUNCTION.match(bare) is not None
 
 
 def _higher(name: str, said: str | None, stated: Mapping[str, str]) -> bool | None:
@@ -149,19 +171,22 @@ def _higher(name: str, said: str | None, stated: Mapping[str, str]) -> bool | No
     return None if way is None else way == "higher"
 
 
-def deciding_metric(text: str, finished: Sequence[StoredRun], stated: Mapping[str, str]) -> Metric:
+def deciding_metric(
+    text: str, finished: Sequence[StoredRun], stated: Mapping[str, str], *, code: bool = False
+) -> Metric:
     """The metric that a text names, to reach a verdict by: its direction is known.
 
     Args:
         text: As in `find_metric`.
         finished: As in `find_metric`.
         stated: As in `find_metric`; under "" for this metric, whatever its name.
+        code: As in `find_metric`.
 
     Raises:
         Unsettled: Nobody said which way is up, and the name does not settle it.
-        UnknownName, ConfigError: As in `find_metric`.
+        UnknownName, CodeNotRun, ConfigError: As in `find_metric`.
     """
-    metric = find_metric(text, finished, stated)
+    metric = find_metric(text, finished, stated, code=code)
     way = stated.get(DECIDING)
     if way is not None:
         check_better({metric.name: way})
@@ -194,17 +219,8 @@ def default_metric(finished: Sequence[StoredRun]) -> str:
 
 
 def _own(name: str, higher: bool | None) -> OwnMetric:
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"metric {name!r} cannot be loaded: no module {error.name!r}; put it on PYTHONPATH"
-        ) from None
-    except AttributeError:
-        raise ConfigError(f"metric {name!r}: module {module!r} has no {function!r}") from None
-    if not callable(found):
-        raise ConfigError(f"metric {name!r} is no function but {found!r}")
+    hint = "put it into this folder, or on PYTHONPATH"
+    found = load(name, role="metric", hint=hint, here=True)
     return OwnMetric(
         name=name,
         key=f"{name}#{_checksum(found):08x}",

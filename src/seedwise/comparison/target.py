@@ -50,7 +50,7 @@ class TargetComparison:
 
 
 def compare_with_target(
-    study: StudyRuns, setup: str, target: float, rule: Rule
+    study: StudyRuns, setup: str, target: float, rule: Rule, *, code: bool = False
 ) -> TargetComparison:
     """Compare a setup with a fixed number.
 
@@ -59,6 +59,7 @@ def compare_with_target(
         setup: Name of the setup.
         target: The number, in the metric's units; an accuracy as a fraction.
         rule: Its metric decides, accuracy where it names none; its margin is not looked at.
+        code: Whether that metric may be a function: as in `find_metric`.
 
     Raises:
         ConfigError: The metric cannot be computed as named, or the target is no number.
@@ -71,7 +72,8 @@ def compare_with_target(
     finished = [run for run in results if run.state == "finished"]
     name = rule.metric or default_metric(finished)
     name = "accuracy" if name == "matched_accuracy" else name
-    metric = deciding_metric(name, finished, stated_directions(study, rule.better))
+    stated = stated_directions(study, rule.better)
+    metric = deciding_metric(name, finished, stated, code=code)
     measured = measure(study, results, counts, [metric])
     values = measured.metrics[str(metric)].values
     known = values[np.isfinite(values)]

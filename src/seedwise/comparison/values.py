@@ -3,7 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from seedwise.comparison.metrics import BuiltInMetric, OwnMetric, ReturnedMetric, find_metric
+from seedwise.comparison.metrics import (
+    BuiltInMetric,
+    Metric,
+    OwnMetric,
+    ReturnedMetric,
+    find_metric,
+)
 from seedwise.comparison.scored import KEPT_METRICS, score
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
@@ -17,8 +23,12 @@ __all__ = [
 ]
 
 
-def metric_values(study: StudyRuns, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:
+def metric_values(
+    study: StudyRuns, metric: str | Metric, runs: Sequence[StoredRun]
+) -> Mapping[int, float]:
     """The value of a metric for each finished run, by run id.
+
+    A text may come from the study file, so it never loads a function; a `Metric` may be one.
 
     Raises:
         UnknownName: No run has such a metric, nor the logits to compute it from.
@@ -26,7 +36,7 @@ def metric_values(study: StudyRuns, metric: str, runs: Sequence[StoredRun]) -> M
         StudyError: Some runs have it and some do not.
     """
     finished = [run for run in runs if run.state == "finished"]
-    found = find_metric(metric, finished)
+    found = find_metric(metric, finished) if isinstance(metric, str) else metric
     if isinstance(found, ReturnedMetric):
         return _returned(found, finished)
     key = found.key if isinstance(found, OwnMetric) else str(found)

@@ -1,6 +1,5 @@
 """One run, from its order to its record, in whatever process it is made."""
 
-import importlib
 import platform
 import time
 import traceback
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from seedwise import data as images
 from seedwise.data import Split
-from seedwise.errors import ConfigError, DataError, SeedwiseError
+from seedwise.errors import DataError, SeedwiseError
 from seedwise.executors.functions import TrainingFunction
 from seedwise.executors.outcome import as_record
 from seedwise.live.events import EpochDone, RunStarted, StepsDone, Watch
+from seedwise.named import load
 from seedwise.records import EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
@@ -126,18 +126,10 @@ def load_function(name: str) -> Callable[..., Any]:
     """The function that "module:function" names.
 
     Raises:
-        ConfigError: There is no such module, or no such function in it.
+        ConfigError: There is no such module, no such function in it, or it cannot be imported.
     """
-    module, _, function = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except ModuleNotFoundError as error:
-        hint = "pip install 'seedwise[train]'" if name == BUILT_IN else "put it on PYTHONPATH"
-        raise ConfigError(
-            f"train = {name!r} cannot be loaded: no module {error.name!r}; {hint}"
-        ) from None
-    except AttributeError:
-        raise ConfigError(f"train = {name!r}: module {module!r} has no {function!r}") from None
+    hint = "pip install 'seedwise[train]'" if name == BUILT_IN else "put it on PYTHONPATH"
+    return load(name, role="train =", hint=hint)
 
 
 def _train(function: Callable[..., Any], job: Job, watch: Watch) -> RunRecord:

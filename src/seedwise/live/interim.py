@@ -8,7 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from seedwise.comparison import Rule, StoppingRule
-from seedwise.comparison.metrics import OwnMetric, ReturnedMetric, default_metric, find_metric
+from seedwise.comparison.metrics import (
+    OwnMetric,
+    ReturnedMetric,
+    default_metric,
+    find_metric,
+    names_code,
+)
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.errors import SeedwiseError
@@ -175,12 +181,12 @@ def _metrics(
     finished: Sequence[StoredRun], rule: Rule
 ) -> tuple[BuiltInMetric | ReturnedMetric, ...]:
     """The metric that decides, and accuracy where that is another; no function of the user's."""
-    main = find_metric(rule.metric or default_metric(finished), finished)
+    main = rule.metric or default_metric(finished)
+    names = [] if names_code(main, finished) else [main]
     if all(run.has_logits or "accuracy" in run.metrics for run in finished):
-        found = {str(each): each for each in (main, find_metric("accuracy", finished))}
-    else:
-        found = {str(main): main}
-    return tuple(each for each in found.values() if not isinstance(each, OwnMetric))
+        names.append("accuracy")
+    found = [find_metric(name, finished) for name in names]
+    return tuple({str(each): each for each in found if not isinstance(each, OwnMetric)}.values())
 
 
 def _value(metric: BuiltInMetric, logits: Logits, targets: Targets) -> float | None:

@@ -20,7 +20,7 @@ from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.directions import direction_of, stated_directions
 from seedwise.comparison.independent import independent_runs
 from seedwise.comparison.learning import LearningCurve, learning_curve
-from seedwise.comparison.metrics import default_metric
+from seedwise.comparison.metrics import default_metric, find_metric, names_code
 from seedwise.comparison.predicted import ClassDifference, Predicted, class_differences, predicted
 from seedwise.comparison.scored import KEPT_METRICS, metric_names
 from seedwise.comparison.settling import Settling, settled, settled_by_rule
@@ -28,7 +28,7 @@ from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.comparison.variance import SignalTable
 from seedwise.data import class_words
-from seedwise.errors import StudyError, UnknownName, Unsettled
+from seedwise.errors import CodeNotRun, StudyError, UnknownName, Unsettled
 from seedwise.figures import in_points
 from seedwise.records import DatasetRecord
 from seedwise.report.papers import Sampled
@@ -120,8 +120,9 @@ class Findings:
         if len(self.setups) < 2:
             return (), "There is one setup, so that nothing is compared."
         try:
-            return compare_several(self.study, self.setups, self.rule), ""
-        except Unsettled as error:
+            code = self._metric is not None
+            return compare_several(self.study, self.setups, self.rule, code=code), ""
+        except (CodeNotRun, Unsettled) as error:
             return (), f"No verdict: {error}."
 
     def shown_direction(self, metric: str) -> str:
@@ -147,8 +148,9 @@ class Findings:
     def metric(self) -> str:
         """The metric that runs are shown under where nothing is compared."""
         finished = [run for name in self.setups for run in self.finished(name)]
-        if self.rule.metric:
-            return self.rule.metric
+        metric = self.rule.metric
+        if metric and (metric == self._metric or not names_code(metric, finished)):
+            return metric
         if all(run.has_logits for run in finished):
             return "accuracy"
         return default_metric(finished)
@@ -171,10 +173,15 @@ class Findings:
             runs = self.finished(name)
             known = self._compared(name, metric)
             if known is None:
-                by_id = metric_values(self.study, metric, runs) if runs else {}
+                by_id = self._values(metric, runs) if runs else {}
                 known = {run.seed: by_id[run.id] for run in runs}
             found[name] = {run.seed: known[run.seed] for run in runs}
         return found
+
+    def _values(self, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:
+        """A metric of some runs; it may be a function where whoever made this named it."""
+        found = find_metric(metric, runs, code=metric == self._metric)
+        return metric_values(self.study, found, runs)
 
     def _compared(self, setup: str, metric: str) -> Mapping[Seed, float] | None:
         """The values that a comparison has read already."""

@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 from seedwise.comparison import SetupSummary, summarise
 from seedwise.comparison.directions import directions_note
 from seedwise.comparison.independent import independent_runs
+from seedwise.comparison.metrics import find_metric
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.errors import DataError
@@ -101,7 +102,8 @@ def table_rows(study: StudyRuns, metrics: Sequence[str], *, confidence: float) -
 
     Args:
         study: The study.
-        metrics: Names of the metrics; none for those of the study's summary.
+        metrics: Names of the metrics; none for those of the study's summary. A function is
+            loaded, so that no name from a study file belongs here.
         confidence: Coverage of the intervals, in (0, 1).
 
     Raises:
@@ -131,8 +133,10 @@ def _samples(
     if not metrics:
         return setup.metrics
     runs = independent_runs(run for run in study.of(setup.name) if run.state == "finished")
-    values = {name: list(metric_values(study, name, runs).values()) for name in metrics}
-    return {name: Sample.of(np.array(found)) for name, found in values.items()}
+    values = {
+        name: metric_values(study, find_metric(name, runs, code=True), runs) for name in metrics
+    }
+    return {name: Sample.of(np.array(list(each.values()))) for name, each in values.items()}
 
 
 def paper_table(

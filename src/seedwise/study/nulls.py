@@ -16,6 +16,7 @@ from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
+from seedwise.study.repeat import check_training
 
 __all__ = ["Nulls", "twin_of"]
 
@@ -60,12 +61,14 @@ class Nulls:
         *,
         comparisons: int,
         runs: int,
+        train: str | None,
         store: str | PathLike[str] | None,
     ) -> Self:
         """Plan null comparisons of a setup of a study, and fix for them what the study fixed.
 
         Raises:
-            ConfigError: Too few comparisons or runs, or the study's own file for them.
+            ConfigError: Too few comparisons or runs, the study's own file for them, or a function
+                of the setup's that `train` does not name.
             UnknownName: The study has no such setup.
         """
         if comparisons < 2 or runs < 2:
@@ -80,6 +83,7 @@ class Nulls:
             setups = source.setups()
             if setup not in setups:
                 raise UnknownName("setup", setup, setups)
+            check_training(setup, setups[setup], train)
             known = source.dataset()
             choices = {key: source.choice(key) for key in _KEPT_CHOICES}
         built_in = setups[setup].train == BUILT_IN

@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from seedwise.comparison import RepeatComparison
 from seedwise.comparison.repeat import compare_repeat
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.errors import StudyError
+from seedwise.errors import ConfigError, StudyError
 from seedwise.executors.job import DataReference, load_function, perform
 from seedwise.executors.local import LocalExecutor
 from seedwise.live.events import Finished, Planned, RunStored, Watch
 from seedwise.seeds import Seed
-from seedwise.setups import BUILT_IN, Setup
+from seedwise.setups import BUILT_IN, ELSEWHERE, Setup
 from seedwise.store import Store, StoredRun
 from seedwise.study.orders import as_job, place_of
 from seedwise.study.plan import Wanted
 from seedwise.study.targets import keep_targets
 
-__all__ = ["repeat_run", "stored_result"]
+__all__ = ["check_training", "repeat_run", "stored_result"]
 
 
 def stored_result(store: Store, setup: str, seed: Seed) -> StoredRun:
@@ -35,6 +35,29 @@ def stored_result(store: Store, setup: str, seed: Seed) -> StoredRun:
             f"it has seeds: {seeds}"
         )
     return results[seed]
+
+
+def check_training(name: str, setup: Setup, train: str | None) -> None:
+    """Refuse to train a stored setup whose function only the study file names.
+
+    Args:
+        name: Name of the setup.
+        setup: The setup.
+        train: The function that whoever asks has named.
+
+    Raises:
+        ConfigError: It is another one, or none, and the setup is not of the built-in training.
+    """
+    if setup.train == (train or BUILT_IN):
+        return
+    if train is not None:
+        raise ConfigError(f"setup {name!r} is trained by {setup.train}, not by {train}")
+    if setup.train == ELSEWHERE:
+        raise ConfigError(f"setup {name!r} was trained elsewhere, so it cannot be trained here")
+    raise ConfigError(
+        f"setup {name!r} is trained by {setup.train}, which is code of somebody's own, and code "
+        f"is not run because a study file names it; give --train {setup.train} to run it"
+    )
 
 
 def repeat_run(

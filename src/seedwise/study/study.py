@@ -44,7 +44,7 @@ from seedwise.study.given import GivenData
 from seedwise.study.making import Complain, Until, make_missing
 from seedwise.study.nulls import Nulls
 from seedwise.study.plan import SeedsLike
-from seedwise.study.repeat import repeat_run, stored_result
+from seedwise.study.repeat import check_training, repeat_run, stored_result
 from seedwise.study.targets import as_targets
 
 if TYPE_CHECKING:
@@ -203,8 +203,8 @@ class Study:
             a: Name of the setup to compare with.
             b: Name of the setup that is compared.
             metric: The metric that decides, e.g. `accuracy`, `smoothed_accuracy:beta=10`, one that
-                the runs returned, or `module:function`. Usually matched accuracy, for the sign
-                only, with accuracy agreeing.
+                the runs returned, or `module:function`, which is loaded only where it is named
+                here. Usually matched accuracy, for the sign only, with accuracy agreeing.
             margin: The largest difference of accuracy, as a fraction, that does not matter.
             confidence: Coverage of the intervals, in (0, 1). Usually 0.95.
             paired: Compare runs of the same seed with each other. Usually where most seeds are
@@ -217,7 +217,7 @@ class Study:
         """
         with StudyRuns.open(self.path) as study:
             rule = self._rule(study, metric, margin, confidence, paired, better)
-            return compare(study, a, b, rule)
+            return compare(study, a, b, rule, code=metric is not None)
 
     def compare_several(
         self,
@@ -246,7 +246,14 @@ class Study:
         with StudyRuns.open(self.path) as study:
             rule = self._rule(study, metric, margin, confidence, paired, better)
             names = tuple(setups) or tuple(study.setups)
-            return compare_several(study, names, rule, against=against, correction=correction)
+            return compare_several(
+                study,
+                names,
+                rule,
+                against=against,
+                correction=correction,
+                code=metric is not None,
+            )
 
     def compare_with_target(
         self,
@@ -268,7 +275,7 @@ class Study:
         """
         with StudyRuns.open(self.path) as study:
             rule = self._rule(study, metric, None, confidence, None, better)
-            return compare_with_target(study, setup, target, rule)
+            return compare_with_target(study, setup, target, rule, code=metric is not None)
 
     def plan(
         self,
@@ -372,6 +379,7 @@ class Study:
         setup: str,
         seed: int | tuple[int, int, int] | Seed,
         *,
+        train: str | None = None,
         device: str = "auto",
         watch: Watch | None = None,
     ) -> RepeatComparison:
@@ -380,11 +388,14 @@ class Study:
         Args:
             setup: Name of the setup.
             seed: Seed of the run.
+            train: The function that trains the setup, "module:function", if that is not the
+                built-in training: no code is run because a study file names it.
             device: `auto`, `cpu` or `cuda`; auto takes what the run was made on.
             watch: Told of all that happens, in this thread.
 
         Raises:
             UnknownName: The study has no such setup.
+            ConfigError: Its function is not the one named here, or cannot be loaded.
             StudyError: It has no finished or diverged run with this seed, the data are others
                 than the run's, or the repeat failed.
         """
@@ -392,6 +403,7 @@ class Study:
         with Store.open(self.path) as store:
             run = stored_result(store, setup, Seed.of(seed))
             trained = store.setups()[setup]
+            check_training(setup, trained, train)
             references = self._data.references(store, [trained], tell)
             return repeat_run(store, run, trained, references, device=device, watch=tell)
 
@@ -403,6 +415,7 @@ class Study:
         runs: int = 5,
         alpha: float = 0.05,
         judge: Judge | None = None,
+        train: str | None = None,
         store: str | PathLike[str] | None = None,
         jobs: int | None = None,
         pack: int | Literal["auto"] | None = None,
@@ -421,13 +434,16 @@ class Study:
             alpha: Rate of false alarms of the usual judge.
             judge: Says whether two sets of runs differ; None takes the t test of accuracy (or
                 of the first metric that the training returns).
+            train: As in `repeat`.
             store: The study file for these runs; None puts it beside this one, as STUDY-aa.db.
             jobs: As in `run`.
             pack: As in `run`.
             device: As in `run`.
             watch: As in `run`.
         """
-        nulls = Nulls.of(self.path, setup, comparisons=comparisons, runs=runs, store=store)
+        nulls = Nulls.of(
+            self.path, setup, comparisons=comparisons, runs=runs, train=train, store=store
+        )
         study = Study(
             nulls.path,
             dataset=nulls.dataset,

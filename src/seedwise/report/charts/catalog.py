@@ -52,7 +52,9 @@ def chart(kind: str, found: Findings) -> Chart:
     """
     drawn = charts(kind, found)
     if not drawn:
-        raise StudyError(f"{found.study.path} has no chart of {kind!r}: {KINDS[kind].needs}")
+        unjudged = found.unjudged if len(found.setups) > 1 else ""
+        why = unjudged.rstrip(".") or KINDS[kind].needs
+        raise StudyError(f"{found.study.path} has no chart of {kind!r}: {why}")
     return drawn[0]
 
 
