@@ -15,7 +15,7 @@ from seedwise.cli.running import DEMO
 from seedwise.cli.tables import say
 from seedwise.cli.verdicts import print_comparisons
 from seedwise.live.events import Event
-from seedwise.live.progress import Progress
+from seedwise.live.progress import StudyProgress
 from seedwise.live.snapshot import Snapshot
 from seedwise.study import Study
 from seedwise.study.config import load_study
@@ -29,7 +29,7 @@ class Watch:
     """Keeps the study as it was halfway through a run, when so many were stored."""
 
     def __init__(self) -> None:
-        self._progress = Progress()
+        self._progress = StudyProgress()
         self.kept: Snapshot | None = None
 
     def __call__(self, event: Event) -> None:

@@ -16,7 +16,7 @@ from seedwise.live.events import (
     RunStored,
     StepsDone,
 )
-from seedwise.live.progress import Progress
+from seedwise.live.progress import StudyProgress
 from seedwise.records import STATES, EpochRecord, RunRecord, State
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
@@ -69,7 +69,7 @@ def stored(setup, seed, accuracy=0.8352, state: State = "finished", error=None):
 def picture(events, width=80, height=24, before=()):
     """What a terminal of this size shows after the events."""
     console = Console(file=io.StringIO(), force_terminal=True, width=width, height=height)
-    shown = _Picture(console, Progress(lambda: before))
+    shown = _Picture(console, StudyProgress(lambda: before))
     for event in events:
         shown.watch(event)
     out = io.StringIO()
@@ -218,7 +218,7 @@ def test_a_terminal_keeps_a_line_for_each_stored_run():
 
 def test_time_left_follows_the_pace_of_this_call():
     """Two of six runs were there; one run takes 100 s, and half of the second is done."""
-    progress = Progress()
+    progress = StudyProgress()
     progress.take(planned(setups=("mish",), wanted=6, stored=2), 1000.0)
     assert progress.snapshot(1005.0).left is None
     progress.take(started("mish", 2), 1010.0)
@@ -232,7 +232,7 @@ def test_time_left_follows_the_pace_of_this_call():
 
 
 def test_a_late_word_of_a_run_that_was_lost_is_let_go():
-    progress = Progress()
+    progress = StudyProgress()
     for event in (planned(wanted=2), started("mish", 0), stored("mish", 0, state="failed")):
         progress.take(event, 0.0)
     for event in (stepped("mish", 0, 0, 3), epoch_done("mish", 0, 0)):
@@ -241,7 +241,7 @@ def test_a_late_word_of_a_run_that_was_lost_is_let_go():
 
 
 def test_diverged_figures_are_in_no_mean():
-    progress = Progress()
+    progress = StudyProgress()
     bad = RunStored(
         setup="mish",
         seed=Seed.of(1),
@@ -257,7 +257,7 @@ def test_diverged_figures_are_in_no_mean():
 
 
 def test_a_try_that_failed_is_still_to_be_done():
-    progress = Progress()
+    progress = StudyProgress()
     for event in (planned(wanted=2), started("mish", 0), stored("mish", 0, state="failed")):
         progress.take(event, 0.0)
     now = progress.snapshot(0.0)
@@ -267,7 +267,7 @@ def test_a_try_that_failed_is_still_to_be_done():
 
 
 def test_a_run_whose_steps_nobody_knows_counts_when_it_is_stored():
-    progress = Progress()
+    progress = StudyProgress()
     progress.take(planned(wanted=2), 0.0)
     progress.take(started("mish", 0, epochs=0, steps=0), 0.0)
     assert progress.snapshot(0.0).share_done == 0

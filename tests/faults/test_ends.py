@@ -269,6 +269,6 @@ def test_the_fake_training_is_a_function_of_its_seed():
 
 
 def _seeds():
-    from seedwise.study.plan import as_seeds
+    from seedwise.study.seeding import as_seeds
 
     return as_seeds([0, 1, (0, 0, 1)])

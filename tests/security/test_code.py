@@ -21,7 +21,7 @@ from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import PLAN, Store
 from seedwise.study import Study
-from seedwise.study.plan import as_seeds
+from seedwise.study.seeding import as_seeds
 
 HERE = Path(__file__).parent
 SHADOWS = (

@@ -29,7 +29,7 @@ from seedwise.study import record
 from seedwise.study.arrays import read_arrays
 from seedwise.study.config import load_study
 from seedwise.study.importing import import_runs
-from seedwise.study.plan import as_seeds
+from seedwise.study.seeding import as_seeds
 
 MANY = int(os.environ.get("SEEDWISE_FUZZ", "5000"))
 COUNTS = [300, pytest.param(MANY, marks=pytest.mark.slow)]

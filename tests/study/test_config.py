@@ -15,7 +15,8 @@ from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import FIELDS, RECIPES, Setup
 from seedwise.study import LocalExecutor, RayExecutor
-from seedwise.study.config import StudyConfig, load_study, parse_seeds
+from seedwise.study.config import StudyConfig, load_study
+from seedwise.study.seeding import parse_seeds
 
 WHOLE = """
 dataset = "imagenette"

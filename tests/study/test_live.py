@@ -306,7 +306,7 @@ def test_who_looks_does_not_keep_a_study_from_beginning(path):
         timer = Timer(0.01, fcntl.flock, (looking, fcntl.LOCK_UN))
         timer.start()
         with locked(lock, wait=False):
-            assert claim.worker(path).alive is True
+            assert claim.runner_of(path).alive is True
         timer.join()
 
 

@@ -17,7 +17,7 @@ from seedwise.stats.catalog import BuiltInMetric
 from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.nulls import twin_of
-from seedwise.study.sources import crossed_seeds, parse_sources
+from seedwise.study.seeding import crossed_seeds, parse_sources
 
 
 def setups(*names):

@@ -27,7 +27,7 @@ from seedwise.live.events import (
     RunStored,
     Watch,
 )
-from seedwise.live.progress import Progress
+from seedwise.live.progress import StudyProgress
 from seedwise.records import EpochRecord
 from seedwise.store import StoredRun
 
@@ -46,7 +46,7 @@ def watching(
         console: A terminal gets a live picture, anything else plain lines.
         stored: Gives the wanted runs that are in the study file; asked once it is open.
     """
-    progress = Progress(stored)
+    progress = StudyProgress(stored)
     if not console.is_terminal:
         yield _Lines(console, progress).watch
         return
@@ -63,7 +63,7 @@ def watching(
 class _Lines:
     """One line for each epoch, for each stored run, and for each pair."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
+    def __init__(self, console: Console, progress: StudyProgress) -> None:
         self._console, self._progress = console, progress
         self._data = ""
 
@@ -96,7 +96,7 @@ class _Lines:
 class _Picture:
     """What a terminal shows: the study as it is, below a line for each run that was stored."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
+    def __init__(self, console: Console, progress: StudyProgress) -> None:
         self._console, self._progress = console, progress
         self._lock = threading.Lock()  # the picture is drawn by a thread of its own
 

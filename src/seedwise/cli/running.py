@@ -203,8 +203,7 @@ def _seeds(
     config: "StudyConfig", seeds: str | None, sources: str | None
 ) -> "tuple[Seed, ...] | None":
     """The seeds that are wanted; None where neither options nor file name any."""
-    from seedwise.study.config import parse_seeds
-    from seedwise.study.sources import parse_sources
+    from seedwise.study.seeding import parse_seeds, parse_sources
 
     if seeds is not None and sources is not None:
         raise ConfigError("--seeds and --sources both name the seeds; give one of them")

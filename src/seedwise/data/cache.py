@@ -28,7 +28,7 @@ from seedwise.data.cache_files import (
     write_cache,
     write_whole,
 )
-from seedwise.data.fetch import Watch
+from seedwise.data.fetch import DataWatch
 from seedwise.data.pixels import SAMPLE, Pixels
 from seedwise.data.sources import Source
 from seedwise.data.splits import Listing
@@ -63,7 +63,7 @@ class Cached:
 
 
 def open_cache(
-    source: Source, folder: Path, *, pixels: int | None = None, watch: Watch | None = None
+    source: Source, folder: Path, *, pixels: int | None = None, watch: DataWatch | None = None
 ) -> Cached:
     """The decoded pixels of a source; decoded now, on all cores, if they are not there.
 
@@ -159,7 +159,7 @@ def _check_space(folder: Path, needed: int) -> None:
         )
 
 
-def _telling(watch: Watch | None, *, again: bool) -> Tell:
+def _telling(watch: DataWatch | None, *, again: bool) -> Tell:
     what = _AGAIN if again else "decoding images"
     return (lambda done, total: None) if watch is None else partial(watch, what)
 

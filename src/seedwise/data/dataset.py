@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 
 from seedwise.data.cache import open_cache
-from seedwise.data.fetch import Watch
+from seedwise.data.fetch import DataWatch
 from seedwise.data.layout import listing_of
 from seedwise.data.pixels import Pixels
 from seedwise.data.sources import open_source
@@ -77,7 +77,7 @@ def open_data(
     source: Path | None = None,
     pixels: int | None = None,
     cache: Path | None = None,
-    watch: Watch | None = None,
+    watch: DataWatch | None = None,
 ) -> Data:
     """Open a dataset; fetch and decode it first, if that has not been done.
 

@@ -11,15 +11,15 @@ import requests
 from seedwise.data.known import Archive
 from seedwise.errors import DataError
 
-__all__ = ["Watch", "fetch"]
+__all__ = ["DataWatch", "fetch"]
 
-Watch = Callable[[str, int, int], None]
+DataWatch = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
 
 _MIB = 1 << 20
 
 
-def fetch(archive: Archive, folder: Path, *, watch: Watch | None = None) -> Path:
+def fetch(archive: Archive, folder: Path, *, watch: DataWatch | None = None) -> Path:
     """The local copy of an archive, downloaded if it is not there.
 
     A download is written beside its place and moved there once its size and checksum are right; a
@@ -93,7 +93,7 @@ def _in_short(error: Exception) -> str:
 class _Bar:
     """What pooch takes for a progress bar."""
 
-    def __init__(self, name: str, total: int, watch: Watch | None) -> None:
+    def __init__(self, name: str, total: int, watch: DataWatch | None) -> None:
         self.total = total
         self._name, self._watch, self._done = name, watch, 0
 

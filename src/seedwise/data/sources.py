@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from seedwise.data.fetch import Watch, fetch
+from seedwise.data.fetch import DataWatch, fetch
 from seedwise.data.known import DATASETS
 from seedwise.errors import DataError, UnknownName
 
@@ -67,7 +67,7 @@ class Source(Protocol):
 
 
 def open_source(
-    dataset: str, *, place: Path | None, downloads: Path, watch: Watch | None = None
+    dataset: str, *, place: Path | None, downloads: Path, watch: DataWatch | None = None
 ) -> Source:
     """The source of a dataset, fetched if it must be.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from seedwise.errors import StudyError
 from seedwise.locks import Held, Holder, holder, locked
 
-__all__ = ["Worker", "beside", "claimed", "network_file_system", "worker"]
+__all__ = ["StudyRunner", "beside", "claimed", "network_file_system", "runner_of"]
 
 _NETWORK = frozenset(
     ("9p", "afs", "beegfs", "ceph", "cifs", "fuse.sshfs", "gpfs", "lustre", "nfs", "nfs4", "smb3")
@@ -41,7 +41,7 @@ def claimed(study: Path) -> Generator[None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
+class StudyRunner:
     """The program that makes the runs of a study, or did when it was killed.
 
     Attributes:
@@ -53,10 +53,10 @@ class Worker:
     alive: bool | None
 
 
-def worker(study: Path) -> Worker | None:
+def runner_of(study: Path) -> StudyRunner | None:
     """Who makes the runs of a study; None where nobody does and nobody was killed."""
     found = holder(beside(study, ".lock"))
-    return None if found is None else Worker(holder=found[0], alive=found[1])
+    return None if found is None else StudyRunner(holder=found[0], alive=found[1])
 
 
 def beside(study: Path, suffix: str) -> Path:

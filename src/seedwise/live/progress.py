@@ -22,7 +22,7 @@ from seedwise.seeds import Seed
 from seedwise.stats.moments import Moments
 from seedwise.store import StoredRun
 
-__all__ = ["Progress"]
+__all__ = ["StudyProgress"]
 
 _A_PACE = 0.02
 """Share of a run that has to be done before a pace can be told."""
@@ -87,7 +87,7 @@ class _Run:
         )
 
 
-class Progress:
+class StudyProgress:
     """What the events so far add up to. Times are given, so that a test can give its own.
 
     Args:

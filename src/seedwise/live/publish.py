@@ -29,7 +29,7 @@ from seedwise.live.events import (
     StepsDone,
     Watch,
 )
-from seedwise.live.progress import Progress
+from seedwise.live.progress import StudyProgress
 from seedwise.live.snapshot import Snapshot
 from seedwise.locks import Holder
 from seedwise.store import StoredRun
@@ -101,7 +101,7 @@ def publishing(
 class _Publisher:
     def __init__(self, study: Path, stored: Callable[[], Sequence[StoredRun]]) -> None:
         self._file, self._draft = beside(study, ".live"), beside(study, ".live.tmp")
-        self._holder, self._progress = Holder.this(), Progress(stored)
+        self._holder, self._progress = Holder.this(), StudyProgress(stored)
         self._written = 0.0
 
     def take(self, event: Event) -> None:

@@ -3,7 +3,6 @@
 Every error names the file, the key, what was given and what is allowed.
 """
 
-import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,9 +21,9 @@ from seedwise.executors.registry import executor_from
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
-from seedwise.study.plan import as_seeds
+from seedwise.study.seeding import as_seeds, parse_seeds
 
-__all__ = ["KEYS", "StudyConfig", "load_study", "parse_seeds"]
+__all__ = ["KEYS", "StudyConfig", "load_study"]
 
 KEYS: Mapping[str, str] = MappingProxyType(
     {
@@ -48,7 +47,6 @@ KEYS: Mapping[str, str] = MappingProxyType(
 
 _SETUP_KEYS = ("extends", *(field for field in FIELDS if field != "code"))
 _DEFAULT = "page-v1"
-_MOST_SEEDS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,41 +106,6 @@ def load_study(path: str | PathLike[str]) -> StudyConfig:
         raise ConfigError(f"{file}: {error}") from None
     except RecursionError:
         raise ConfigError(f"{file}: setups extend one another too deeply") from None
-
-
-def parse_seeds(text: str) -> tuple[Seed, ...]:
-    """The seeds that a text means.
-
-    A number n alone means seeds 0 to n - 1, as it does everywhere; `4:8` means 4 to 7; a list has
-    commas (`7,` is a list of one), and a seed whose streams differ is init/order/augment.
-
-    Raises:
-        ConfigError: It means no seeds, too many, or one of them twice.
-
-    >>> [str(seed) for seed in parse_seeds("3")]
-    ['0', '1', '2']
-    >>> [str(seed) for seed in parse_seeds("0:2,7,1/2/3")]
-    ['0', '1', '7', '1/2/3']
-    """
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) == 1 and parts[0].isdecimal():
-        parts = [f"0:{parts[0]}"]
-    elif len(parts) > 1 and not parts[-1]:
-        del parts[-1]
-    return as_seeds([seed for part in parts for seed in _range(part, text)])
-
-
-def _range(part: str, text: str) -> list[Seed]:
-    """The seeds of one part of a list."""
-    if ":" not in part:
-        return [Seed.parse(part)]
-    match = re.fullmatch(r"(\d{1,19}):(\d{1,19})", part)
-    low, high = map(int, match.groups()) if match else (0, 0)
-    if not 0 < high - low <= _MOST_SEEDS:
-        raise ConfigError(
-            f"seeds are written 10, 0:10 or 1,2,7, at most {_MOST_SEEDS:,} of them; got {text!r}"
-        )
-    return [Seed.of(number) for number in range(low, high)]
 
 
 class _Bad(Exception):

@@ -39,7 +39,7 @@ from seedwise.study.columns import (
     other_numbers,
 )
 from seedwise.study.csvfile import CsvFile, Row, read_csv
-from seedwise.study.plan import Wanted
+from seedwise.study.orders import Wanted
 
 __all__ = ["Imported", "import_runs"]
 

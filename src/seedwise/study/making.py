@@ -37,18 +37,26 @@ from seedwise.executors.functions import SetupLike, as_setups, given_functions, 
 from seedwise.executors.job import load_function
 from seedwise.executors.registry import kept_here
 from seedwise.live.claim import claimed, network_file_system
-from seedwise.live.events import Compared, Doubt, Event, Finished, Notice, RunStored, Watch
+from seedwise.live.events import (
+    Compared,
+    Doubt,
+    Event,
+    Finished,
+    Notice,
+    Planned,
+    RunStored,
+    Watch,
+)
 from seedwise.live.interim import PairedSoFar
 from seedwise.live.publish import publishing
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import PLAN, Store, StoredRun
-from seedwise.study.given import GivenData
 from seedwise.study.keeping import doubts_about
-from seedwise.study.orders import ListedOrders, Orders, as_job, place_of
-from seedwise.study.plan import Plan, SeedsLike, as_seeds
+from seedwise.study.orders import ListedOrders, Orders, as_job, missing_runs, place_of
+from seedwise.study.seeding import SeedsLike, as_seeds
 from seedwise.study.stopping import StoppingOrders, most_runs
-from seedwise.study.targets import keep_targets
+from seedwise.study.targets import StudyData, keep_targets
 
 __all__ = ["Complain", "Until", "make_missing"]
 
@@ -110,7 +118,7 @@ def make_missing(
     given: Mapping[str, SetupLike],
     until: Until,
     *,
-    data: GivenData,
+    data: StudyData,
     rule: Rule | None,
     better: Mapping[str, str],
     executor: Executor,
@@ -158,8 +166,12 @@ def make_missing(
             store.add_setup(name, setup)
         _fix_plan(store, tuple(setups), until, rule)
         results = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
-        plan = Plan.of(tuple(setups), until.seeds, stored=results)
-        planned = plan.as_event() if stopping is None else most_runs(StudyRuns(store), stopping)
+        missing = missing_runs(tuple(setups), until.seeds, stored=results)
+        if stopping is None:
+            wanted = len(setups) * len(until.seeds)
+            planned = Planned(setups=tuple(setups), wanted=wanted, stored=wanted - len(missing))
+        else:
+            planned = most_runs(StudyRuns(store), stopping)
         tell(planned)
         if planned.missing:
             place = place_of(store, tuple(setups.values()), device, executor, runs=planned.missing)
@@ -173,16 +185,14 @@ def make_missing(
                 # name would run the script again.
                 functions=functions if executor.here else {},
             )
-            orders: Orders = (
-                ListedOrders(map(job, plan.missing))
-                if stopping is None
-                else StoppingOrders(store, stopping, job, tell, workers=place.workers)
-            )
-            looks = None
+            orders: Orders
             if stopping is None:
-                looks = PairedSoFar(
-                    store, fixed_rule(StudyRuns(store)), tuple(setups), until.seeds, until.baseline
-                )
+                fixed = fixed_rule(StudyRuns(store))
+                looks = PairedSoFar(store, fixed, tuple(setups), until.seeds, until.baseline)
+                orders = ListedOrders(map(job, missing))
+            else:
+                looks = None
+                orders = StoppingOrders(store, stopping, job, tell, workers=place.workers)
             _make(store, orders, executor, tell, looks)
         keep_metric_values(StudyRuns(store))
         return summarise(StudyRuns(store))

@@ -1,21 +1,50 @@
 """What is handed to an executor: the missing runs as jobs, and where they are made."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from seedwise.executors.base import Executor, Place
 from seedwise.executors.functions import TrainingFunction
 from seedwise.executors.job import DataReference, Job
 from seedwise.records import State
+from seedwise.seeds import Seed
 from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
-from seedwise.study.plan import Wanted
 
-__all__ = ["ListedOrders", "Orders", "as_job", "place_of"]
+__all__ = ["ListedOrders", "Orders", "Wanted", "as_job", "missing_runs", "place_of"]
 
 _TRIES = 2
 """How often one call tries a run that fails; the next call tries again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A run that is asked for, by the name of its setup."""
+
+    setup: str
+    seed: Seed
+
+
+def missing_runs(
+    setups: Sequence[str], seeds: Sequence[Seed], *, stored: Collection[tuple[str, Seed]]
+) -> tuple[Wanted, ...]:
+    """Each setup with each seed, less those that are `stored`, in the order in which to make them.
+
+    The order goes seed by seed through all setups, so that a study that is stopped early holds
+    complete pairs.
+
+    >>> runs = missing_runs(["a", "b"], [Seed.of(0), Seed.of(1)], stored={("a", Seed.of(0))})
+    >>> [f"{run.setup}{run.seed}" for run in runs]
+    ['b0', 'a1', 'b1']
+    """
+    return tuple(
+        Wanted(setup=setup, seed=seed)
+        for seed in seeds
+        for setup in setups
+        if (setup, seed) not in stored
+    )
 
 
 def place_of(

@@ -13,8 +13,7 @@ from seedwise.live.events import Finished, Planned, RunStored, Watch
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, ELSEWHERE, Setup
 from seedwise.store import Store, StoredRun
-from seedwise.study.orders import as_job, place_of
-from seedwise.study.plan import Wanted
+from seedwise.study.orders import Wanted, as_job, place_of
 from seedwise.study.targets import keep_targets
 
 __all__ = ["check_training", "repeat_run", "stored_result"]

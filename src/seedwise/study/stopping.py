@@ -14,7 +14,7 @@ from seedwise.records import State
 from seedwise.seeds import Seed
 from seedwise.stats.sequential import Decision
 from seedwise.store import Store
-from seedwise.study.plan import Wanted
+from seedwise.study.orders import Wanted
 
 __all__ = ["StoppingOrders", "most_runs"]
 

@@ -40,12 +40,11 @@ from seedwise.seeds import Seed
 from seedwise.stats.multiplicity import Correction
 from seedwise.stats.sequential import Decision
 from seedwise.store import Store
-from seedwise.study.given import GivenData
 from seedwise.study.making import Complain, Until, make_missing
 from seedwise.study.nulls import Nulls
-from seedwise.study.plan import SeedsLike
 from seedwise.study.repeat import check_training, repeat_run, stored_result
-from seedwise.study.targets import as_targets
+from seedwise.study.seeding import SeedsLike
+from seedwise.study.targets import StudyData, as_targets
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -94,7 +93,7 @@ class Study:
     ) -> None:
         self.path = Path(path)
         self._better = check_better(better or {})
-        self._data = GivenData(
+        self._data = StudyData(
             dataset=dataset,
             split=None if split is None else Split.of(split),
             source=None if source is None else Path(source),

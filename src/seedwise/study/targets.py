@@ -1,18 +1,84 @@
-"""The targets of a study that has no dataset of seedwise's: what is kept of them, and checks."""
+"""What the predictions of a study are held against: a dataset with its split, or targets alone."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 
-from seedwise.data import Split
-from seedwise.errors import DataError, StudyError
+from seedwise.data import Split, default_split
+from seedwise.errors import ConfigError, DataError, StudyError
+from seedwise.executors.job import DataReference
+from seedwise.live.events import DataProgress, Watch
 from seedwise.records import DatasetRecord, RunRecord
+from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
 
-__all__ = ["as_targets", "dataset_of", "keep_targets"]
+__all__ = ["StudyData", "as_targets", "keep_targets"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudyData:
+    """What is said of a study's data; what is None is as the study file remembers it, or usual.
+
+    Attributes:
+        dataset: Name of a known dataset, or a path.
+        split: Which images validate.
+        source: Where the dataset's folder or archive lies, if not in the cache.
+        cache: Where downloads and decoded pixels are kept.
+        targets: Class of each example that the user's own functions predict.
+    """
+
+    dataset: str | None
+    split: Split | None
+    source: Path | None
+    cache: Path | None
+    targets: Int64[ndarray, " examples"] | None
+
+    def __post_init__(self) -> None:
+        if self.dataset is not None and self.targets is not None:
+            raise ConfigError("give a study a dataset or targets, not both; a dataset has its own")
+
+    def references(
+        self, store: Store, setups: Iterable[Setup], tell: Watch
+    ) -> Mapping[int | None, DataReference]:
+        """A reference for each size of cached pixels, opened once so that the cache is there.
+
+        The study file takes the dataset, or the targets, as its own.
+
+        Raises:
+            ConfigError: The built-in training has no dataset.
+            StudyError: The study was made with other data.
+        """
+        if self.targets is not None:
+            store.set_dataset(_dataset_of(self.targets, source="given to the study"))
+        sizes = {setup.pixels for setup in setups if setup.train == BUILT_IN}
+        return {pixels: self._opened(store, pixels, tell) for pixels in sizes}
+
+    def _opened(self, store: Store, pixels: int | None, tell: Watch) -> DataReference:
+        known = store.dataset()
+        dataset = self.dataset or (known.name if known else None)
+        if dataset is None:
+            raise ConfigError(
+                "the built-in training needs a dataset; give one, e.g. dataset='imagenette'"
+            )
+        reference = DataReference(
+            dataset=dataset,
+            split=self.split
+            or (Split.from_json(known.split) if known else default_split(dataset)),
+            source=self.source,
+            cache=self.cache,
+            pixels=pixels,
+        )
+        data = reference.open(
+            lambda what, done, total: tell(DataProgress(what=what, done=done, total=total))
+        )
+        store.set_dataset(data.record())
+        return replace(reference, fingerprint=data.fingerprint)
 
 
 def as_targets(targets: Any) -> Int64[ndarray, " examples"]:
@@ -51,7 +117,7 @@ def keep_targets(store: Store, record: RunRecord, *, source: str) -> None:
     """
     if record.targets is not None:
         _check_targets(store, record.targets, source)
-        store.set_dataset(dataset_of(record.targets, source=source))
+        store.set_dataset(_dataset_of(record.targets, source=source))
     elif record.logits is not None and store.dataset() is None:
         raise StudyError(
             f"there are predictions for {store.path}, but no targets: return or record them with "
@@ -78,7 +144,7 @@ def _fingerprint(targets: Int64[ndarray, " examples"]) -> str:
     return hashlib.sha256(targets.astype("<i8").tobytes()).hexdigest()
 
 
-def dataset_of(targets: Int64[ndarray, " examples"], *, source: str) -> DatasetRecord:
+def _dataset_of(targets: Int64[ndarray, " examples"], *, source: str) -> DatasetRecord:
     """What can be said of a dataset of which only the targets are known."""
     return DatasetRecord(
         name=source,

@@ -10,10 +10,10 @@ from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.beforehand import fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
-from seedwise.live.claim import beside, network_file_system, worker
+from seedwise.live.claim import beside, network_file_system, runner_of
 from seedwise.live.events import Compared, Looked, Planned
 from seedwise.live.interim import PairedSoFar, interim_of
-from seedwise.live.progress import Progress
+from seedwise.live.progress import StudyProgress
 from seedwise.live.publish import told
 from seedwise.live.snapshot import Snapshot
 from seedwise.locks import Holder
@@ -72,7 +72,7 @@ class Lookout:
         """
         if not self._path.exists():
             return self._read()  # says what is wrong
-        found, said = worker(self._path), told(self._path)
+        found, said = runner_of(self._path), told(self._path)
         holder = found.holder if found else None
         work: Work = "nobody"
         if found is not None:
@@ -103,7 +103,7 @@ def refuse_foreign(path: Path) -> None:
     Raises:
         StudyError: It is one.
     """
-    found, kind = worker(path), network_file_system(path)
+    found, kind = runner_of(path), network_file_system(path)
     if found is not None and found.alive is None and kind is not None:
         raise StudyError(
             f"{path} lies on a network file system ({kind}) and is being run by {found.holder}: "
@@ -154,7 +154,7 @@ def as_stored(path: Path) -> Sight:
                 seeds |= {seed for _, seed in results}
                 looks = PairedSoFar(store, fixed_rule(study), names, seeds, names[0])
                 events += [Compared(interim=interim) for interim in looks.now()]
-    progress = Progress(lambda: [run for run in runs if run.setup in planned.setups])
+    progress = StudyProgress(lambda: [run for run in runs if run.setup in planned.setups])
     for event in (planned, *events):
         progress.take(event, 0.0)
     snapshot = progress.snapshot(0.0)

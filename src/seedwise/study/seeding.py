@@ -1,14 +1,70 @@
-"""Crossed seeds: every combination of a few seeds of each random stream."""
+"""The seeds that a number, a list or a text means."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from itertools import product
 
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.seeds import STREAMS, Seed
 
-__all__ = ["crossed_seeds", "parse_sources"]
+__all__ = ["SeedsLike", "as_seeds", "crossed_seeds", "parse_seeds", "parse_sources"]
 
-_MOST_RUNS = 100_000
+SeedsLike = int | Iterable[int | tuple[int, int, int] | Seed]
+
+_MOST_SEEDS = _MOST_RUNS = 100_000
+
+
+def as_seeds(seeds: SeedsLike) -> tuple[Seed, ...]:
+    """Seeds 0 to n - 1 for a number n, or the seeds that are listed.
+
+    Raises:
+        ConfigError: There is none, one comes twice, or one is not a seed.
+
+    >>> [str(seed) for seed in as_seeds([4, (1, 2, 3)])]
+    ['4', '1/2/3']
+    """
+    listed = tuple(Seed.of(seed) for seed in (range(seeds) if isinstance(seeds, int) else seeds))
+    if not listed:
+        raise ConfigError(f"at least one seed is needed, got {seeds!r}")
+    if len(set(listed)) < len(listed):
+        twice = next(seed for seed in listed if listed.count(seed) > 1)
+        raise ConfigError(f"seed {twice} is listed twice; name each seed once")
+    return listed
+
+
+def parse_seeds(text: str) -> tuple[Seed, ...]:
+    """The seeds that a text means.
+
+    A number n alone means seeds 0 to n - 1, as it does everywhere; `4:8` means 4 to 7; a list has
+    commas (`7,` is a list of one), and a seed whose streams differ is init/order/augment.
+
+    Raises:
+        ConfigError: It means no seeds, too many, or one of them twice.
+
+    >>> [str(seed) for seed in parse_seeds("3")]
+    ['0', '1', '2']
+    >>> [str(seed) for seed in parse_seeds("0:2,7,1/2/3")]
+    ['0', '1', '7', '1/2/3']
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) == 1 and parts[0].isdecimal():
+        parts = [f"0:{parts[0]}"]
+    elif len(parts) > 1 and not parts[-1]:
+        del parts[-1]
+    return as_seeds([seed for part in parts for seed in _range(part, text)])
+
+
+def _range(part: str, text: str) -> list[Seed]:
+    """The seeds of one part of a list."""
+    if ":" not in part:
+        return [Seed.parse(part)]
+    match = re.fullmatch(r"(\d{1,19}):(\d{1,19})", part)
+    low, high = map(int, match.groups()) if match else (0, 0)
+    if not 0 < high - low <= _MOST_SEEDS:
+        raise ConfigError(
+            f"seeds are written 10, 0:10 or 1,2,7, at most {_MOST_SEEDS:,} of them; got {text!r}"
+        )
+    return [Seed.of(number) for number in range(low, high)]
 
 
 def crossed_seeds(levels: Mapping[str, int]) -> tuple[Seed, ...]:

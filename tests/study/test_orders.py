@@ -4,32 +4,29 @@ from hypothesis import strategies as st
 
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
-from seedwise.study.plan import Plan, as_seeds
+from seedwise.study.orders import missing_runs
+from seedwise.study.seeding import as_seeds
 
 names = st.lists(st.sampled_from("abcde"), min_size=1, unique=True)
 numbers = st.lists(st.integers(0, 9), min_size=1, unique=True)
 
 
 @given(names, numbers, st.data())
-def test_missing_and_stored_make_up_the_plan(setups, seeds, data):
+def test_missing_and_stored_are_every_setup_with_every_seed(setups, seeds, data):
     seeds = as_seeds(seeds)
-    everything = [(name, seed) for name in setups for seed in seeds]
+    everything = [(name, seed) for seed in seeds for name in setups]
     stored = data.draw(st.sets(st.sampled_from(everything)))
-    plan = Plan.of(setups, seeds, stored=stored)
-    missing = {(run.setup, run.seed) for run in plan.missing}
-    assert missing == set(everything) - stored
-    assert plan.stored == len(stored)
-    assert len(plan.runs) == len(everything)
+    missing = [(run.setup, run.seed) for run in missing_runs(setups, seeds, stored=stored)]
+    assert missing == [key for key in everything if key not in stored]
 
 
 def test_pairs_are_completed_before_the_next_seed_begins():
-    plan = Plan.of(["a", "b"], as_seeds(3), stored=())
-    assert [str(run.seed) for run in plan.missing] == ["0", "0", "1", "1", "2", "2"]
+    missing = missing_runs(["a", "b"], as_seeds(3), stored=())
+    assert [str(run.seed) for run in missing] == ["0", "0", "1", "1", "2", "2"]
 
 
 def test_a_stored_seed_of_another_stream_is_another_run():
-    plan = Plan.of(["a"], as_seeds([(1, 1, 2)]), stored={("a", Seed.of(1))})
-    assert len(plan.missing) == 1
+    assert len(missing_runs(["a"], as_seeds([(1, 1, 2)]), stored={("a", Seed.of(1))})) == 1
 
 
 @pytest.mark.parametrize(
