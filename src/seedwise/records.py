@@ -73,7 +73,7 @@ class RunRecord:
         logits: float16, one row of class scores for each view of each validation example, in the
             order of the study's examples; None for a run without predictions.
         views: What each view shows, e.g. `original`, `mirrored`; empty without logits.
-        metrics: Plain metric values of a run that has no logits.
+        metrics: Plain metric values of a run that has no logits; all finite.
         epochs: The figures after each epoch, in order.
         seconds: Wall time of the whole run.
         made_by: How the run was made: machine, device, versions, threads, kernels; and how many
@@ -81,6 +81,7 @@ class RunRecord:
         error: What went wrong in a diverged or failed run.
         targets: Targets that came with the predictions of somebody's own function; None where the
             study has them from its dataset. They are kept once a study, not with the run.
+        not_finite: Names of the metrics whose value was infinite or NaN: under these it diverged.
     """
 
     state: State
@@ -92,6 +93,7 @@ class RunRecord:
     made_by: Mapping[str, Any] = field(default_factory=dict[str, Any])
     error: str | None = None
     targets: Int64[ndarray, " examples"] | None = None
+    not_finite: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.state not in STATES:

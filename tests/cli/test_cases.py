@@ -149,3 +149,278 @@ def test_a_study_file_states_directions():
     assert seedwise("compare", "study.db", "a", "b").startswith("b is worse than a by score")
     Path("bad.toml").write_text(study + '[better]\nscore = "down"\n')
     assert "must be lower or higher, got 'down'" in seedwise("run", "bad.toml", code=2)
+
+
+def verdict(*words, code=0):
+    return seedwise("compare", "s.db", *words, code=code)
+
+
+def test_e01b_a_missing_cell_belongs_to_its_run():
+    said = seedwise("import", case("e01b"), "s.db")
+    assert "accuracy is missing in line 5" in said
+    said = verdict("a", "b")
+    assert said.startswith("b is better than a: accuracy is")
+    assert "From 3 pairs of runs" in said
+    assert "accuracy is missing in 1 of 4 runs of a (seed 3): left out" in said
+    assert "not missing alike" in said
+
+
+def test_holes_in_both_setups_alike_are_named_without_a_warning():
+    seedwise(
+        "import",
+        table("setup,seed,f1,loss a,0,.1,1 a,1,,2 a,2,.2,3 b,0,.5,1 b,1,,2 b,2,.7,3"),
+        "s.db",
+    )
+    said = verdict("a", "b", "--metric", "f1")
+    assert "1 of 3 runs of a (seed 1) and 1 of 3 runs of b (seed 1)" in said
+    assert "not missing alike" not in said
+
+
+def test_d01_a_side_metric_that_is_not_finite_changes_nothing():
+    seedwise("import", case("d01"), "s.db")
+    said = verdict("base", "new")
+    assert said.startswith("new is better than base: accuracy is 2.15 points higher")
+    assert "iverged" not in said
+    rows = seedwise("export", "s.db")
+    assert "0.866,nan" in rows
+    said = verdict("base", "new", "--metric", "val_cls_loss")
+    assert "Diverged: 0 of 4 runs of base, 2 of 4 of new" in said
+    assert not said.startswith("new is better")
+
+
+def test_c07_text_in_a_cell_is_a_missing_value():
+    said = seedwise("import", case("c07"), "s.db")
+    assert "acc is missing in line 4 ('OOM')" in said
+    assert "higher is better: acc" in said
+    assert "acc is missing in 1 of 3 runs of a (seed 2)" in verdict("a", "b", "--metric", "acc")
+    assert "n = 2" in seedwise("table", "s.db")
+    assert "acc 2 " in seedwise("status", "s.db")
+
+
+@pytest.mark.parametrize("cell", ["N/A", "failed", "-", "null", ""])
+def test_what_is_no_number_is_missing(cell):
+    text = f"setup,seed,f1,loss a,0,.1,1 a,1,{cell},2 a,2,.2,3 b,0,.5,1 b,1,.6,2 b,2,.7,3"
+    assert "f1 is missing in line 3" in seedwise("import", table(text), "s.db")
+    assert Study("s.db").compare("a", "b", metric="f1").a.missing[0].init == 1
+
+
+@pytest.mark.parametrize("flags", [["--unpaired"], []])
+def test_h01_the_same_rows_are_known(flags):
+    rows = case("h01") if flags else table("setup,seed,f1 a,0,.1 a,1,.2 b,0,.3 b,1,.4")
+    seedwise("import", rows, "s.db", *flags)
+    said = seedwise("import", rows, "s.db", *flags)
+    assert "0 runs" in said
+    assert "were there already" in said
+
+
+def test_h01_shuffled_renamed_and_rewritten_rows_are_known():
+    seedwise("import", case("h01"), "s.db", "--unpaired")
+    head, *rows = Path(case("h01")).read_text().split()
+    again = table(" ".join([head, *(row + "0" for row in reversed(rows))]), "copy.csv")
+    assert "8 were there already" in seedwise("import", again, "s.db", "--unpaired")
+    longer = table(" ".join([head, *rows, "new,0.83"]), "longer.csv")
+    assert "1 run of 2 setups stored, 8 were there" in seedwise(
+        "import", longer, "s.db", "--unpaired"
+    )
+    mixed = table(" ".join([head, *rows[:3], "base,0.7"]), "part.csv")
+    said = seedwise("import", mixed, "s.db", "--unpaired", code=2)
+    assert "3 of 4 rows are in the study already" in said
+    assert "--rows-are-runs" in said
+    assert "4 runs" in seedwise("import", mixed, "s.db", "--unpaired", "--rows-are-runs")
+
+
+def test_a_file_that_holds_its_rows_twice_is_refused():
+    head, *rows = Path(case("h01")).read_text().split()
+    said = seedwise("import", table(" ".join([head, *rows, *rows])), "s.db", "--unpaired", code=2)
+    assert "rows are there twice" in said
+
+
+@pytest.mark.parametrize("flags", [["--unpaired"], []])
+def test_c02_epochs_are_no_runs(flags):
+    said = seedwise("import", case("c02"), "s.db", *flags, code=2)
+    assert "--last, or --best METRIC" in said
+    said = seedwise("import", case("c02"), "s.db", *flags, "--last")
+    assert "metrics: columns val_acc" in said
+    found = Study("s.db").compare("a", "b", metric="val_acc")
+    assert found.deciding.values_a[0] == 0.8147  # the last row of a's seed 0
+    assert found.a.results == found.b.results == 3
+
+
+def test_epochs_by_other_names_in_other_order_and_the_best():
+    text = (
+        "setup,run,global_step,wer a,x,200,.3 a,x,100,.2 a,y,100,.4 a,y,200,.5 "
+        "b,z,100,.1 b,z,200,.15 b,u,100,.3 b,u,200,.1"
+    )
+    assert "global_step counts" in seedwise("import", table(text), "s.db", "--unpaired", code=2)
+    seedwise("import", table(text), "s.db", "--unpaired", "--last")
+    assert sorted(Study("s.db").compare("a", "b").deciding.values_a) == [0.3, 0.5]
+    seedwise("import", table(text), "best.db", "--unpaired", "--best", "wer")
+    assert sorted(Study("best.db").compare("a", "b").deciding.values_a) == [0.2, 0.4]
+
+
+def test_epochs_without_a_run_are_seen_by_their_count():
+    text = "setup,epoch,f1 a,1,.1 a,2,.2 a,3,.3 a,1,.2 a,2,.3 a,3,.4 b,1,.1 b,2,.2 b,3,.5"
+    assert "epoch counts" in seedwise("import", table(text), "s.db", "--unpaired", code=2)
+    assert "3 runs" in seedwise("import", table(text), "s.db", "--unpaired", "--last")
+    stopped = "setup,seed,epoch,f1 a,0,12,.1 a,1,9,.2 b,0,14,.3 b,1,10,.4"
+    assert "4 runs" in seedwise("import", table(stopped), "ends.db")
+
+
+def test_h03_datasets_are_tasks_and_never_pooled():
+    said = seedwise("import", case("h03"), "s.db", "--setup", "method", code=2)
+    assert "the column dataset tells tasks (easy, hard)" in said
+    assert "--task dataset" in said
+    assert "tasks" in seedwise(
+        "import", case("h03"), "s.db", "--setup", "method", "--unpaired", code=2
+    )
+    said = seedwise("import", case("h03"), "s.db", "--setup", "method", "--task", "dataset")
+    assert "higher is better: easy/acc, hard/acc" in said
+    assert "choose one" in verdict("old", "new", code=2)
+    for task in ("easy", "hard"):
+        found = Study("s.db").compare("old", "new", metric=f"{task}/acc", paired=False)
+        assert found.deciding.advantage > 0
+
+
+def test_rows_that_differ_in_something_else_are_asked_about():
+    text = "setup,seed,lr,f1 a,0,.1,.1 a,0,.2,.2 b,0,.1,.3 b,0,.2,.4"
+    said = seedwise("import", table(text), "s.db", code=2)
+    assert "seed 0 is in line 2 already and differ in lr" in said
+
+
+def test_c03_complete_is_finished():
+    said = seedwise("import", case("c03"), "s.db", "--setup", "params_optimizer")
+    assert "1 whose state is PRUNED" in said
+    assert "metrics: columns value" in said
+    assert verdict("adam", "sgd", code=2).count("--better")
+    assert "sgd" in verdict("adam", "sgd", "--better", "higher")
+
+
+@pytest.mark.parametrize("flags", [["--seed", "fold"], ["--unpaired"], []])
+def test_e05_folds_are_no_seeds(flags):
+    said = seedwise("import", case("e05"), "s.db", "--setup", "model", *flags, code=2)
+    assert "give --fold fold" in said
+
+
+def test_e05_folds_get_the_corrected_test():
+    seedwise("import", case("e05"), "s.db", "--setup", "model", "--fold", "fold")
+    found = Study("s.db").compare("ridge", "gbm", metric="r2")
+    assert round(found.deciding.difference.p_value, 3) == 0.037
+    said = verdict("ridge", "gbm")
+    assert "From 5 folds of cross-validation" in said
+    assert "Nadeau & Bengio" in said
+    assert "Sign-flip" not in said
+    assert "fold by fold" in verdict("ridge", "gbm", "--unpaired", code=2)
+
+
+def test_repeated_folds_and_a_stated_ratio():
+    rows = [
+        f"{m},{r},{f},{0.8 + 0.01 * (m == 'b') * (1 + f % 3) + 0.002 * f + 0.001 * r}"
+        for m in "ab"
+        for r in range(2)
+        for f in range(1, 6)
+    ]
+    file = table("model,seed,fold,f1 " + " ".join(rows))
+    seedwise("import", file, "s.db", "--setup", "model", "--fold", "fold")
+    seedwise("import", file, "t.db", "--setup", "model", "--fold", "fold", "--test-ratio", ".1")
+    found, other = (Study(p).compare("a", "b") for p in ("s.db", "t.db"))
+    assert found.deciding.difference.n_a == 10
+    assert (found.test_to_train, other.test_to_train) == (0.25, 0.1)
+    ratio = found.deciding.difference.error / other.deciding.difference.error
+    assert ratio == pytest.approx(((1 / 10 + 0.25) / (1 / 10 + 0.1)) ** 0.5)
+
+
+def test_d03_per_cent_is_read():
+    assert "acc: per cent" in seedwise("import", case("d03_percent"), "s.db")
+    assert Study("s.db").compare("a", "b").deciding.values_a == (0.912, 0.915)
+    points = table("setup,seed,accuracy a,0,91.2 a,1,91.5 b,0,92 b,1,93", "p.csv")
+    assert "accuracy: per cent" in seedwise("import", points, "p.db")
+    assert Study("p.db").compare("a", "b").deciding.values_a == (0.912, 0.915)
+
+
+def test_d03c_two_units_are_refused_with_both_rows():
+    said = seedwise("import", case("d03c"), "s.db", code=2)
+    assert "0.925 (line 6) looks like a fraction" in said
+    assert "91.1 (line 4) like per cent" in said
+    signs = table("setup,seed,f1 a,0,91% a,1,0.92 b,0,.9 b,1,.8")
+    assert "without a per cent sign" in seedwise("import", signs, "s.db", code=2)
+    assert not Path("s.db").exists()
+
+
+def test_two_units_in_two_files_or_records_are_refused():
+    seedwise("import", table("setup,seed,val_acc a,0,.91 a,1,.92"), "s.db")
+    more = table("setup,seed,val_acc b,0,91 b,1,92", "more.csv")
+    assert "two units" in seedwise("import", more, "s.db", code=2)
+    for seed in (0, 1):
+        record("r.db", setup="a", seed=seed, metrics={"f1": 0.91 + 0.01 * seed})
+        record("r.db", setup="b", seed=seed, metrics={"f1": 91.5 + seed})
+    said = seedwise("compare", "r.db", "a", "b", code=2)
+    assert "f1 is in two units" in said
+    errors = table("setup,seed,top1_err a,0,.8 a,1,1.7 b,0,.9 b,1,1.6", "e.csv")
+    assert "4 runs" in seedwise("import", errors, "e.db")
+
+
+def test_d03d_rounding_above_one_is_one():
+    seedwise("import", case("d03d"), "s.db")
+    assert Study("s.db").compare("a", "b").deciding.values_a == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["c08", None])
+def test_c08_decimal_commas(name):
+    file = (
+        case(name)
+        if name
+        else table(
+            'setup;seed;acc;loss a;0;"0,91";0,30 a;1;0,92;0,29 b;0;0,93;0,28 b;1;0,94;1,125'
+        )
+    )
+    seedwise("import", file, "s.db")
+    found = Study("s.db").compare("a", "b", metric="acc")
+    assert (found.deciding.values_a, found.deciding.values_b) == ((0.91, 0.92), (0.93, 0.94))
+
+
+def test_d04_a_metric_that_never_varies_is_one():
+    assert "metrics: columns acc" in seedwise("import", case("d04"), "s.db")
+    said = verdict("a", "b")
+    assert said.startswith("Undecided")
+    assert "All runs are equal" in said
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("flags", [[], ["--unpaired"]])
+def test_d05b_huge_values_have_true_lines(flags):
+    seedwise("import", case("d05b"), "s.db", "--better", "higher")
+    said = verdict("a", "b", *flags)
+    assert "equal" not in said
+    assert "nan" not in said.lower()
+    assert "1.2e+300" in said or "e+299" in said or "e+300" in said
+
+
+def test_d06_any_name_works():
+    seedwise("import", case("d06"), "s.db", "--better", "brier:test=lower")
+    for name in ("recall@k=5", "map(0.5,0.95)", "mAP@0.5:0.95", "accuracy:top1"):
+        assert verdict("a", "b", "--metric", name).startswith("b is better than a"), name
+    assert "recall@k=5" in seedwise("table", "s.db")
+    seedwise("report", "s.db", "--metric", "accuracy:top1", "-o", "r.html")
+    seedwise("import", case("d06"), "one.db", "--metric", "recall@k=5", "--metric", "brier:test=b")
+    assert verdict("a", "b", "--metric", "recall@k=5")
+    seedwise("record", "one.db", "--setup", "c", "--seed", 0, "--metrics", "recall@k=5=.3,b=.1")
+
+
+def test_d09_cells_hold_what_pythons_csv_lets_them():
+    seedwise("import", case("d09"), "s.db")
+    Path("ff.csv").write_text("setup,seed,notes,f1\na,0,x\fy,.9\na,1,p\u2029q,.91\n")
+    assert "2 runs" in seedwise("import", "ff.csv", "s2.db")
+
+
+def test_d13_a_name_of_two_columns_is_left_out_if_nothing_needs_it():
+    said = seedwise("import", case("d13"), "s.db", "--setup", "method")
+    assert "left out: columns named lr, of which there are two" in said
+    assert "metrics: columns val/acc" in said
+    said = seedwise("import", case("d13"), "t.db", "--setup", "method", "--metric", "lr", code=2)
+    assert "two columns named 'lr'" in said
+
+
+def test_d14_a_run_without_its_metric_is_named():
+    said = seedwise("import", case("d14"), "s.db", "--setup", "method")
+    assert "3 runs of 2 setups stored" in said
+    assert "left out: line 3: sgd with seed 2 has no metric" in said

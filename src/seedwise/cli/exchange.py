@@ -140,6 +140,18 @@ def _parse_metrics(text: str) -> dict[str, float]:
     help="Column of a metric; give it again for more.",
 )
 @options.better
+@click.option("--last", is_flag=True, help="Of the rows of a run (epochs, steps) take the last.")
+@click.option("--best", metavar="METRIC", help="Of the rows of a run take the best by a metric.")
+@click.option("--task", metavar="COLUMN", help="Column of the dataset or task: a metric for each.")
+@click.option("--fold", metavar="COLUMN", help="Column of the fold of a cross-validation.")
+@click.option(
+    "--test-ratio",
+    type=click.FloatRange(0, min_open=True),
+    help="Test examples of a fold for each training example.  [default: 1 / (folds - 1)]",
+)
+@click.option(
+    "--rows-are-runs", is_flag=True, help="Each row is a run, also where equal ones are there."
+)
 def import_(
     runs: Path,
     study: Path,
@@ -148,6 +160,12 @@ def import_(
     unpaired: bool,
     metrics: tuple[str, ...],
     better: tuple[tuple[str, str], ...],
+    last: bool,
+    best: str | None,
+    task: str | None,
+    fold: str | None,
+    test_ratio: float | None,
+    rows_are_runs: bool,
 ) -> None:
     """Store runs that a CSV file lists, e.g. from a tracker.
 
@@ -161,12 +179,29 @@ def import_(
 
     if unpaired and seed is not None:
         raise ConfigError("give --seed COLUMN or --unpaired, not both")
-    mapped = Mapped(setup=setup, seed=seed, metrics=_named(metrics), unpaired=unpaired)
+    if last and best:
+        raise ConfigError("give --last or --best METRIC, not both")
+    if test_ratio is not None and fold is None:
+        raise ConfigError("--test-ratio belongs to folds; give --fold COLUMN too")
+    mapped = Mapped(
+        setup=setup,
+        seed=seed,
+        metrics=_named(metrics),
+        unpaired=unpaired,
+        fold=fold,
+        task=task,
+        last=last,
+        best=best,
+        rows_are_runs=rows_are_runs,
+        test_ratio=test_ratio,
+    )
     found = import_runs(runs, study, mapped, better=options.better_of(better))
     for line in found.taken:
         click.echo(line)
     if found.directions:
         click.echo(found.directions)
+    for line in found.notes:
+        click.echo(f"note: {line}")
     for line in found.left_out:
         click.echo(f"left out: {line}")
     known = f", {found.known:,} were there already" if found.known else ""

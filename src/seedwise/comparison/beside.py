@@ -13,7 +13,7 @@ from seedwise.stats.agreement import (
     churn_between,
     churn_within,
 )
-from seedwise.stats.intervals import MOST_FLIPPED, sign_flip_p
+from seedwise.stats.intervals import LARGE, MOST_FLIPPED, sign_flip_p
 from seedwise.stats.power import Pilot, runs_to_show
 
 __all__ = ["chance", "churn", "runs_for_seen", "sign_flip"]
@@ -65,7 +65,8 @@ def runs_for_seen(shown_by: Sequence[Contrast], level: float) -> int | None:
     """
     found = list[int]()
     for each in shown_by:
-        if each.difference.freedom == 0 or each.difference.estimate == 0:
+        size = abs(each.difference.estimate)
+        if each.difference.freedom == 0 or not 0 < size < LARGE:  # beyond it squares overflow
             return None
         runs = runs_to_show(each.difference.estimate, _pilot(each), alpha=level)
         if runs is None:

@@ -39,6 +39,8 @@ def cautions(found: Comparison) -> tuple[str, ...]:
         *_standing(found),
         *_identical(found),
         *_disputed(found),
+        *_missing(found),
+        *_folds(found),
         *_diverged(found),
         *_lost(found),
         *_too_few(found),
@@ -72,6 +74,36 @@ def _disputed(found: Comparison) -> Iterator[str]:
             )
 
 
+def _missing(found: Comparison) -> Iterator[str]:
+    """Runs that lack what decides: a bias where they lack it because of what they were."""
+    a, b = found.a, found.b
+    if not (a.missing or b.missing):
+        return
+    lacks = " and ".join(
+        f"{len(each.missing)} of {each.results} runs of {each.name} "
+        f"({'seed' if len(each.missing) == 1 else 'seeds'} {', '.join(map(str, each.missing))})"
+        for each in (a, b)
+        if each.missing
+    )
+    pairs = ", and so are the runs of the same seed" if found.paired else ""
+    words = metric_words(found.verdict.instead_of or found.deciding.metric)
+    yield f"{words} is missing in {lacks}: left out{pairs}."
+    if len(a.missing) * b.results != len(b.missing) * a.results:
+        yield (
+            "It is not missing alike in both setups: if runs lack it because of how they went, "
+            "the verdict is biased. Find out why before it is believed."
+        )
+
+
+def _folds(found: Comparison) -> Iterator[str]:
+    if found.test_to_train:
+        yield (
+            "Folds share training data and are no independent runs: the interval and p are "
+            "corrected for it (Nadeau & Bengio 2003, test to train "
+            f"{found.test_to_train:.3g}), and more folds of the same data narrow them little."
+        )
+
+
 def _diverged(found: Comparison) -> Iterator[str]:
     a, b = found.a, found.b
     if not (a.diverged or b.diverged):
@@ -81,7 +113,8 @@ def _diverged(found: Comparison) -> Iterator[str]:
         f"{b.name} (same rate: p = {found.divergence_p:.2g}, Fisher)."
     )
     main = found.deciding
-    if len(main.values_a) + len(main.values_b) < a.results + b.results:
+    has = [setup.results - len(setup.missing) for setup in (a, b)]
+    if len(main.values_a) + len(main.values_b) < sum(has):
         yield f"What a diverged run would get of {metric_words(main.metric)} nobody can say."
     else:
         yield "Diverged runs count as what chance would score."
@@ -107,7 +140,8 @@ def _too_few(found: Comparison) -> Iterator[str]:
     if runs == 1:
         yield f"One {what} tells nothing of how much runs vary: the interval has no end."
     elif difference.freedom == 0:
-        yield "All differences are equal: that tells nothing of how much they vary."
+        alike = "All runs are equal" if not difference.estimate else "All differences are equal"
+        yield f"{alike}: that tells nothing of how much they vary."
     if difference.freedom == 0:
         return
     if difference.paired:

@@ -8,14 +8,21 @@ from seedwise.comparison.beforehand import Planned, standing
 from seedwise.comparison.directions import stated_directions
 from seedwise.comparison.judging import Setting, as_by_seeds, judged, margin_metric
 from seedwise.comparison.measured import Measurements, measure, results_of
-from seedwise.comparison.metrics import Metric, deciding_metric, default_metric, find_metric
+from seedwise.comparison.metrics import (
+    Metric,
+    ReturnedMetric,
+    deciding_metric,
+    default_metric,
+    find_metric,
+)
 from seedwise.comparison.result import Comparison
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stopping import stopped
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.verdict import SOFT
-from seedwise.errors import ConfigError, SeedwiseError
+from seedwise.errors import ConfigError, DataError, SeedwiseError
 from seedwise.figures import in_points
+from seedwise.stats.directions import is_share, mixed_units
 from seedwise.stats.multiplicity import Correction
 from seedwise.store import StoredRun
 
@@ -94,6 +101,7 @@ def _compared(
         name: measure(study, results, counts, list(metrics.values()))
         for name, (results, counts) in found.items()
     }
+    _check_units(measured, metrics)
     by_rule, planned = stopped(study, pairs), Planned.of(study)
     settings = [
         Setting(
@@ -139,9 +147,29 @@ def _metrics(
     name = rule.metric or default_metric(finished)
     main = deciding_metric(name, finished, stated, code=code)
     names = [*(("accuracy", *SOFT) if all(run.has_logits for run in finished) else ())]
-    if not names and all("accuracy" in run.metrics for run in finished):
+    setups = {run.setup for run in results}
+    if not names and setups == {run.setup for run in finished if "accuracy" in run.metrics}:
         names = ["accuracy"]
     return {str(metric): metric for metric in (main, *(find_metric(n, finished) for n in names))}
+
+
+def _check_units(measured: Mapping[str, Measurements], metrics: Mapping[str, Metric]) -> None:
+    """Refuse a share that some runs came with as a fraction and others in per cent."""
+    for name, metric in metrics.items():
+        if not (isinstance(metric, ReturnedMetric) and is_share(name)):
+            continue
+        runs = [
+            (f"{setup} seed {seed}", float(value))
+            for setup, each in measured.items()
+            for seed, value in zip(each.seeds, each.metrics[name].values, strict=True)
+        ]
+        apart = mixed_units([value for _, value in runs])
+        if apart:
+            (small, low), (large, high) = (runs[place] for place in apart)
+            raise DataError(
+                f"{name} is in two units: {low:g} ({small}) looks like a fraction, {high:g} "
+                f"({large}) like per cent; record or import them again in one unit"
+            )
 
 
 def _check_margin(rule: Rule, metrics: Mapping[str, Metric]) -> None:

@@ -11,7 +11,13 @@ from seedwise.comparison.metrics import Metric
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.agreement import Correlation, correlation
-from seedwise.stats.intervals import Difference, Sample, paired_difference, unpaired_difference
+from seedwise.stats.intervals import (
+    Difference,
+    Sample,
+    corrected_for_folds,
+    paired_difference,
+    unpaired_difference,
+)
 from seedwise.stats.populations import paired_on_new_images, unpaired_on_new_images
 
 __all__ = ["Contrast", "contrast", "shared_seeds"]
@@ -89,11 +95,17 @@ def contrast(
     if not (use_a.any() and use_b.any()):
         missing = b if use_a.any() else a
         raise StudyError(
-            f"setup {missing.counts.name!r} has no run that {name} can be told of; all diverged"
+            f"setup {missing.counts.name!r} has no run that {name} can be told of: it is missing "
+            "or not finite in all"
         )
     rows_a, rows_b = np.flatnonzero(use_a), np.flatnonzero(use_b)
     values_a, values_b = a.metrics[name].values[rows_a], b.metrics[name].values[rows_b]
     pairs_a, pairs_b = _pairs(a, b, use_a, use_b) if paired else (rows_a, rows_b)
+    if a.test_to_train and not paired:
+        raise StudyError(
+            f"{a.counts.name!r} and {b.counts.name!r} are folds of cross-validations: they are "
+            "compared fold by fold, and these share too few; run both on the same folds"
+        )
     between = paired_difference if paired else unpaired_difference
     matched_a, matched_b = a.metrics[name].values[pairs_a], b.metrics[name].values[pairs_b]
     images_a, images_b = a.metrics[name].images, b.metrics[name].images
@@ -101,6 +113,9 @@ def contrast(
     if images_a is not None and images_b is not None:
         widened = paired_on_new_images if paired else unpaired_on_new_images
         wider = widened(images_a[pairs_a], images_b[pairs_b], confidence=confidence)
+    difference = between(matched_a, matched_b, confidence=confidence)
+    if a.test_to_train:
+        difference = corrected_for_folds(difference, a.test_to_train)
     return Contrast(
         metric=name,
         # Plans reach no verdict: they take metrics of which nobody knows which way is up.
@@ -111,7 +126,7 @@ def contrast(
         values_b=tuple(values_b.tolist()),
         sample_a=Sample.of(values_a),
         sample_b=Sample.of(values_b),
-        difference=between(matched_a, matched_b, confidence=confidence),
+        difference=difference,
         new_images=wider,
         correlation=correlation(matched_a, matched_b, confidence=confidence) if paired else None,
         resolution=0.0 if a.predicted is None else 1 / a.predicted.shape[1],

@@ -290,7 +290,8 @@ def _comparison(
             a.counts.diverged, a.counts.results, b.counts.diverged, b.counts.results
         ),
         chance=chance(main),
-        sign_flip=sign_flip(main),
+        sign_flip=None if a.test_to_train else sign_flip(main),
+        test_to_train=a.test_to_train,
         churn=churn(a, b),
         runs_for_seen=None
         if lost.any

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Integer
@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from seedwise.comparison.claims import Dispute, disputes
 from seedwise.comparison.independent import copies, independent_runs, with_own_seeds
-from seedwise.comparison.metrics import Metric
+from seedwise.comparison.metrics import Metric, ReturnedMetric
 from seedwise.comparison.scored import score
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
@@ -32,6 +32,7 @@ class RunCounts:
         diverged: Number of diverged runs likewise: results too.
         failed: Seeds of which every try failed so far: the machine's fault, no result.
         seconds: Mean wall time of a finished run; 0 for none.
+        missing: Seeds of finished runs that lack the metric that decides.
         sharing: Results that are left out, as they share a seed of some stream with another.
         identical: Results that are left out, as they have the predictions of another.
         disputes: Metrics that came beside a run's predictions and that these do not bear out.
@@ -44,6 +45,7 @@ class RunCounts:
     seconds: float
     sharing: int = 0
     identical: int = 0
+    missing: tuple[Seed, ...] = ()
     disputes: tuple[Dispute, ...] = ()
 
     @property
@@ -75,6 +77,7 @@ class Measurements:
         diverged: Which of them diverged.
         metrics: The metrics by name, each in the order of the seeds.
         predicted: The class of each prediction of each finished run; None without logits.
+        test_to_train: Of folds, test examples for each training example; 0 for other runs.
     """
 
     counts: RunCounts
@@ -82,6 +85,7 @@ class Measurements:
     diverged: Bool[ndarray, " runs"]
     metrics: Mapping[str, Measured]
     predicted: Integer[ndarray, "finished predictions"] | None
+    test_to_train: float = 0.0
 
     @property
     def finished_seeds(self) -> list[Seed]:
@@ -126,9 +130,13 @@ def _disputes(study: StudyRuns, run: StoredRun) -> tuple[Dispute, ...]:
 def measure(
     study: StudyRuns, results: Sequence[StoredRun], counts: RunCounts, metrics: Sequence[Metric]
 ) -> Measurements:
-    """The results of one setup under some metrics."""
-    finished = [run for run in results if run.state == "finished"]
-    diverged = np.array([run.state == "diverged" for run in results])
+    """The results of one setup under some metrics, of which the first is to decide.
+
+    A run diverged where it says so, and where the deciding metric was not finite: what became of
+    the other metrics is not asked.
+    """
+    rows = [row for row, run in enumerate(results) if run.state == "finished"]
+    finished = [results[row] for row in rows]
     dataset = study.dataset
     classes = len(dataset.classes) if dataset else 0
     built_in = [str(metric) for metric in metrics if isinstance(metric, BuiltInMetric)]
@@ -143,16 +151,34 @@ def measure(
         images = None
         if str(metric) in scores:
             images = np.full((len(results), scores[str(metric)].shape[1]), fill, np.float32)
-            images[~diverged] = scores[str(metric)]
-            values[~diverged] = images[~diverged].mean(axis=1, dtype=np.float64)
+            images[rows] = scores[str(metric)]
+            values[rows] = images[rows].mean(axis=1, dtype=np.float64)
         elif finished:
             known = metric_values(study, metric, finished)
-            values[~diverged] = [known[run.id] for run in finished]
+            values[rows] = [
+                known.get(run.id, fill if _lost(metric, run) else math.nan) for run in finished
+            ]
         measured[str(metric)] = Measured(values=values, images=images)
+    main = metrics[0]
+    diverged = np.array([run.state == "diverged" or _lost(main, run) for run in results])
+    shown = found.predicted.reshape(len(finished), -1)[~diverged[rows]] if found else None
+    missing = ~diverged & np.isnan(measured[str(main)].values)
+    counts = replace(
+        counts,
+        finished=int((~diverged).sum()),
+        diverged=int(diverged.sum()),
+        missing=tuple(run.seed for run, lacks in zip(results, missing, strict=True) if lacks),
+    )
     return Measurements(
         counts=counts,
         seeds=tuple(run.seed for run in results),
         diverged=diverged,
         metrics=measured,
-        predicted=found.predicted.reshape(len(finished), -1) if found else None,
+        predicted=shown,
+        test_to_train=study.test_to_train,
     )
+
+
+def _lost(metric: Metric, run: StoredRun) -> bool:
+    """Whether the run came with the metric, but with no finite value of it."""
+    return isinstance(metric, ReturnedMetric) and metric.name in run.not_finite

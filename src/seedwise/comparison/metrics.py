@@ -129,7 +129,7 @@ def find_metric(
     """
     name = text.partition(":")[0]
     predictions = all(run.has_logits for run in finished)
-    returned = {key for run in finished for key in run.metrics}
+    returned = {key for run in finished for key in (*run.metrics, *run.not_finite)}
     if name in CATALOG and (predictions or ":" in text) and (text == name or text not in returned):
         metric = BuiltInMetric.parse(text)
         if not predictions:
@@ -157,7 +157,9 @@ def names_code(text: str, finished: Sequence[StoredRun]) -> bool:
     """Whether a text names a function, and not a metric that is built in or that runs returned."""
     said = _BETTER.match(text)
     bare = said[1] if said else text
-    known = bare.partition(":")[0] in CATALOG or any(bare in run.metrics for run in finished)
+    known = bare.partition(":")[0] in CATALOG or any(
+        bare in (*run.metrics, *run.not_finite) for run in finished
+    )
     return not known and _FUNCTION.match(bare) is not None
 
 
@@ -209,12 +211,13 @@ def default_metric(finished: Sequence[StoredRun]) -> str:
     """
     if all(run.has_logits for run in finished):
         return "matched_accuracy"
-    common = set.intersection(*(set(run.metrics) for run in finished))
-    if "accuracy" in common:
+    # All that any run has: a hole in one run must not change what decides.
+    known = {name for run in finished for name in (*run.metrics, *run.not_finite)}
+    if "accuracy" in known:
         return "accuracy"
-    if len(common) == 1:
-        return common.pop()
-    names = ", ".join(sorted(common)) or "none that all have"
+    if len(known) == 1:
+        return known.pop()
+    names = ", ".join(sorted(known)) or "none"
     raise ConfigError(f"the runs have the metrics {names}; choose one with metric / --metric")
 
 

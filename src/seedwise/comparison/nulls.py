@@ -13,6 +13,7 @@ from scipy.special import betaincinv
 from seedwise.comparison.stopping import differences
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
+from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.sequential import Rule, decide
@@ -86,7 +87,7 @@ def t_judge(*, metric: str = "accuracy", alpha: float) -> Judge:
     def judge(
         study: StudyRuns, a: Sequence[StoredRun], b: Sequence[StoredRun], paired: bool
     ) -> bool:
-        values = metric_values(study, metric, [*a, *b])
+        values = _values(study, metric, [*a, *b])
         one, other = (np.array([values[run.id] for run in runs]) for runs in (a, b))
         difference = paired_difference if paired else unpaired_difference
         return difference(one, other).p_value <= alpha
@@ -134,7 +135,7 @@ def judge_nulls(
     twins = {} if twin is None else _by_seed(study, twin)
     shared = [seed for seeds in sets for seed in seeds if seed in mine and seed in twins]
     all_mine = [mine[seed] for seeds in sets for seed in seeds if seed in mine]
-    values = metric_values(study, metric, [*all_mine, *(twins[seed] for seed in shared)])
+    values = _values(study, metric, [*all_mine, *(twins[seed] for seed in shared)])
     of_twins = np.array([values[twins[s].id] - values[mine[s].id] for s in shared])
     return NullComparisons(
         setup=setup,
@@ -185,3 +186,19 @@ def _rate(verdicts: Iterable[bool | None]) -> NullRate:
 
 def _sd(values: Float64[ndarray, " runs"]) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
+
+def _values(study: StudyRuns, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:
+    """The metric of every run.
+
+    Raises:
+        StudyError: A run lacks it.
+    """
+    values = metric_values(study, metric, runs)
+    lacking = next((run for run in runs if run.id not in values), None)
+    if lacking is not None:
+        raise StudyError(
+            f"run {lacking.id} ({lacking.setup}, seed {lacking.seed}) has no {metric}; choose a "
+            "metric that every run has"
+        )
+    return values

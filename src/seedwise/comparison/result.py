@@ -81,6 +81,8 @@ class Comparison:
         standing: Whether all was fixed before the first run that a verdict on these figures needs.
         stopping: What the study's stopping rule says of the two; None where it is not about them.
             It stands then, and the figures beside it are exploratory.
+        test_to_train: Of folds of cross-validations, test examples for each training example; 0
+            where the runs are no folds.
     """
 
     a: RunCounts
@@ -105,6 +107,7 @@ class Comparison:
     family: Family | None
     standing: Standing
     stopping: Stopped | None = None
+    test_to_train: float = 0.0
 
     @property
     def outcome(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 from seedwise.comparison.study_runs import StudyRuns
@@ -60,6 +61,6 @@ def _all_metrics(study: StudyRuns, runs: Sequence[StoredRun]) -> Mapping[str, Ma
     for metric in METRICS if with_logits else ():
         found[metric] = dict(metric_values(study, metric, with_logits))
     for run in finished:
-        for name, value in run.metrics.items():
+        for name, value in (*run.metrics.items(), *dict.fromkeys(run.not_finite, nan).items()):
             found.setdefault(name, {}).setdefault(run.id, value)
     return found

@@ -84,7 +84,9 @@ def basis(found: "Comparison") -> str:
     if found.stopping is not None:
         return decision_promise(found.stopping.rule)
     difference = found.deciding.difference
-    if difference.paired:
+    if found.test_to_train:
+        runs = f"{count(difference.n_a, 'fold')} of cross-validation, the same in both setups"
+    elif difference.paired:
         runs = f"{count(difference.n_a, 'pair')} of runs with the same seeds"
     else:
         runs = f"{count(difference.n_a, 'run')} of {found.a.name} and "
@@ -95,7 +97,7 @@ def basis(found: "Comparison") -> str:
 def more_runs(found: "Comparison") -> str:
     """How many runs would do, for an undecided comparison; empty where no number can be said."""
     runs, seen = found.runs_for_seen, found.deciding.difference
-    said = found.stopping is not None or bool(found.verdict.withheld)
+    said = found.stopping is not None or bool(found.verdict.withheld or found.test_to_train)
     if said or found.outcome != "undecided" or runs is None:
         return ""
     now = min(seen.n_a, seen.n_b)

@@ -310,6 +310,12 @@ def _of_pairs(
     finished: Sequence[StoredRun],
 ) -> Float64[ndarray, "2 pairs"]:
     known = metric_values(study, metric, finished) if finished else {}
+    lacking = next((run for run in finished if run.id not in known), None)
+    if lacking is not None:
+        raise StudyError(
+            f"run {lacking.id} ({lacking.setup}, seed {lacking.seed}) has no {metric}, which the "
+            "stopping rule judges"
+        )
     dataset = study.dataset
     chance = 1 / len(dataset.classes) if dataset else 0.0
     values = [[known.get(run.id, chance) for run in pair] for pair in pairs]

@@ -16,7 +16,10 @@ from seedwise.setups import Setup
 from seedwise.stats.scores import Targets
 from seedwise.store import PLAN, Store, StoredRepeat, StoredRun, StudyFacts
 
-__all__ = ["BETTER", "LARGE", "StudyRuns"]
+__all__ = ["BETTER", "FOLDS_KEPT", "LARGE", "StudyRuns"]
+
+FOLDS_KEPT = "folds"
+"""The choice under which a study keeps that its runs are folds of cross-validations."""
 
 BETTER = "better:"
 """What the choices begin with under which a study keeps stated directions."""
@@ -112,6 +115,12 @@ class StudyRuns:
     def plan(self) -> Mapping[str, Any] | None:
         """What was fixed before the first run; None where nothing was."""
         return self._store.choice(PLAN)
+
+    @cached_property
+    def test_to_train(self) -> float:
+        """Of folds of cross-validations, test examples for each training example; 0 for others."""
+        folds = self._store.choice(FOLDS_KEPT)
+        return float(folds["test_to_train"]) if folds else 0.0
 
     @cached_property
     def stated(self) -> Mapping[str, str]:

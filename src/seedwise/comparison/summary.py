@@ -31,8 +31,8 @@ class SetupSummary:
         finished: Number of finished runs.
         diverged: Number of diverged runs: results too, counted and never dropped.
         failed: Number of failed tries.
-        metrics: Finished runs under each metric: accuracy and smoothed accuracy where there are
-            logits, else what the training function returned.
+        metrics: The finished runs that have it, under each metric: accuracy and smoothed accuracy
+            where there are logits, else what the training function returned.
         seconds: Mean wall time of a finished run; 0 for none.
         sharing: Finished runs that are left out of the metrics, as they share a seed of some
             stream with another: of crossed seeds only those count that share none.
@@ -89,7 +89,8 @@ def summary_line(setup: SetupSummary) -> str:
     """
     counts = f"{setup.finished} finished, {setup.diverged} diverged, {setup.failed} failed"
     figures = (
-        f"; {metric} {figure(metric, sample.mean)} (sd {spread(metric, sample.sd)})"
+        f"; {metric} {figure(metric, sample.mean)} (sd {spread(metric, sample.sd)}"
+        f"{f', n = {sample.n}' if sample.n != setup.finished - setup.sharing else ''})"
         for metric, sample in setup.metrics.items()
     )
     return f"{setup.name}: {counts}{''.join(figures)}"
@@ -119,8 +120,7 @@ def _summarise(study: StudyRuns, name: str, runs: list[StoredRun]) -> SetupSumma
     finished = [run for run in runs if run.state == "finished"]
     sample = independent_runs(finished)
     logits = bool(finished) and all(run.has_logits for run in finished)
-    returned = [set(run.metrics) for run in finished]
-    metrics = _METRICS if logits else sorted(set.intersection(*returned)) if finished else ()
+    metrics = _METRICS if logits else sorted({name for run in sample for name in run.metrics})
     return SetupSummary(
         name=name,
         finished=states["finished"],

@@ -13,7 +13,12 @@ from seedwise.comparison.rule import Rule
 from seedwise.comparison.sentences import target_sentence
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError
-from seedwise.stats.intervals import Difference, Sample, difference_from_target
+from seedwise.stats.intervals import (
+    Difference,
+    Sample,
+    corrected_for_folds,
+    difference_from_target,
+)
 
 __all__ = ["TargetComparison", "compare_with_target"]
 
@@ -78,8 +83,13 @@ def compare_with_target(
     values = measured.metrics[str(metric)].values
     known = values[np.isfinite(values)]
     if not len(known):
-        raise StudyError(f"setup {setup!r} has no run that {metric} can be told of; all diverged")
+        raise StudyError(
+            f"setup {setup!r} has no run that {metric} can be told of: it is missing or not "
+            "finite in all"
+        )
     difference = difference_from_target(known, target, confidence=rule.confidence)
+    if study.test_to_train:
+        difference = corrected_for_folds(difference, study.test_to_train)
     up = (difference.estimate > 0) == metric.higher_is_better
     outcome = ("better" if up else "worse") if difference.clear_of_zero else "undecided"
     return TargetComparison(

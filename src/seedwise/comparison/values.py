@@ -1,6 +1,5 @@
 """Metric values of stored runs: computed from the logits once, then kept in the study."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from seedwise.comparison.metrics import (
@@ -12,8 +11,8 @@ from seedwise.comparison.metrics import (
 )
 from seedwise.comparison.scored import KEPT_METRICS, score
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.errors import StudyError
 from seedwise.stats import METRICS
+from seedwise.stats.catalog import CATALOG
 from seedwise.store import StoredRun
 
 __all__ = [
@@ -26,19 +25,19 @@ __all__ = [
 def metric_values(
     study: StudyRuns, metric: str | Metric, runs: Sequence[StoredRun]
 ) -> Mapping[int, float]:
-    """The value of a metric for each finished run, by run id.
+    """The value of a metric for each finished run that has it, by run id.
 
     A text may come from the study file, so it never loads a function; a `Metric` may be one.
 
     Raises:
         UnknownName: No run has such a metric, nor the logits to compute it from.
         ConfigError: The metric cannot be computed as named.
-        StudyError: Some runs have it and some do not.
+        StudyError: What it is computed from cannot be read.
     """
     finished = [run for run in runs if run.state == "finished"]
     found = find_metric(metric, finished) if isinstance(metric, str) else metric
     if isinstance(found, ReturnedMetric):
-        return _returned(found, finished)
+        return _returned(study, found, finished)
     key = found.key if isinstance(found, OwnMetric) else str(found)
     known = study.kept_values(key)
     unknown = [run for run in finished if run.id not in known]
@@ -81,12 +80,12 @@ def _computed(
     return dict(zip((run.id for run in runs), map(float, fresh), strict=True))  # type: ignore[arg-type]
 
 
-def _returned(metric: ReturnedMetric, finished: Sequence[StoredRun]) -> Mapping[int, float]:
-    values = {run.id: run.metrics.get(metric.name, math.nan) for run in finished}
-    missing = [run for run in finished if math.isnan(values[run.id])]
-    if missing:
-        raise StudyError(
-            f"run {missing[0].id} ({missing[0].setup}, seed {missing[0].seed}) has no {metric}; "
-            "choose a metric that every run has"
-        )
+def _returned(
+    study: StudyRuns, metric: ReturnedMetric, finished: Sequence[StoredRun]
+) -> Mapping[int, float]:
+    """What the runs came with, and of a built-in metric what the others' predictions give."""
+    values = {run.id: run.metrics[metric.name] for run in finished if metric.name in run.metrics}
+    others = [run for run in finished if run.id not in values and run.has_logits]
+    if others and metric.name in CATALOG:
+        return {**values, **metric_values(study, metric.name, others)}
     return values

@@ -33,7 +33,8 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
         seconds: Wall time of the run.
 
     Returns:
-        A finished run; a diverged one where a prediction or a metric is not finite.
+        A finished run; a diverged one where a prediction is not finite, or no metric is. A metric
+        that is not finite beside others that are belongs to that metric alone.
 
     Raises:
         DataError: The outcome is none of these.
@@ -42,7 +43,9 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
     returned = {name: _on_host(value) for name, value in returned.items()}
     predictions, targets = returned.pop("predictions", None), returned.pop("targets", None)
     metrics = _as_metrics(returned, outcome, needed=predictions is None)
-    bad = [f"{name} was {value}" for name, value in metrics.items() if not math.isfinite(value)]
+    finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    lost = [name for name in metrics if name not in finite]
+    bad = [] if finite or predictions is not None else [f"{n} was {metrics[n]}" for n in lost]
     logits, kind = (None, None) if predictions is None else as_logits(predictions)
     if logits is not None:
         targets = _as_targets(targets, logits)
@@ -53,11 +56,12 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
         state="diverged" if bad else "finished",
         logits=kept,
         views=() if kept is None else _views(len(kept)),
-        metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
+        metrics=finite,
         seconds=seconds,
         made_by=_made_by() | ({} if kind is None else {"predictions": kind}),
         error=bad[0] if bad else None,
         targets=None if logits is None else targets,
+        not_finite=tuple(lost),
     )
 
 

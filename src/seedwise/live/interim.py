@@ -120,7 +120,7 @@ class PairedSoFar:
             self._metrics, known = (), []
         chance = self._by_chance()
         for run in runs:
-            values = [each[run.id] for each in known] if run.state == "finished" else chance
+            values = [each.get(run.id) for each in known] if run.state == "finished" else chance
             self._take(run.setup, run.seed, values)
 
     def _of_record(self, record: RunRecord) -> Sequence[float | None]:
@@ -183,7 +183,7 @@ def _metrics(
     """The metric that decides, and accuracy where that is another; no function of the user's."""
     main = rule.metric or default_metric(finished)
     names = [] if names_code(main, finished) else [main]
-    if all(run.has_logits or "accuracy" in run.metrics for run in finished):
+    if any(run.has_logits or "accuracy" in run.metrics for run in finished):
         names.append("accuracy")
     found = [find_metric(name, finished) for name in names]
     return tuple({str(each): each for each in found if not isinstance(each, OwnMetric)}.values())

@@ -174,8 +174,8 @@ class Findings:
             known = self._compared(name, metric)
             if known is None:
                 by_id = self._values(metric, runs) if runs else {}
-                known = {run.seed: by_id[run.id] for run in runs}
-            found[name] = {run.seed: known[run.seed] for run in runs}
+                known = {run.seed: by_id[run.id] for run in runs if run.id in by_id}
+            found[name] = {run.seed: known[run.seed] for run in runs if run.seed in known}
         return found
 
     def _values(self, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:

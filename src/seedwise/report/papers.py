@@ -159,7 +159,7 @@ def paper_table(
             row.setup,
             str(row.finished),
             *((str(row.diverged),) if lost else ()),
-            *(_figures(metric, row.cells.get(metric), style) for metric in metrics),
+            *(_figures(metric, row.cells.get(metric), row.finished, style) for metric in metrics),
         )
         for row in rows
     ]
@@ -185,15 +185,16 @@ def _title(metric: str) -> str:
     return f"{metric} (%)" if in_points(metric) else metric
 
 
-def _figures(metric: str, cell: Cell | None, style: "_Style") -> str:
-    if cell is None:
+def _figures(metric: str, cell: Cell | None, runs: int, style: "_Style") -> str:
+    if cell is None or not cell.sample.n:
         return "-"
+    some = f" (n = {cell.sample.n})" if cell.sample.n != runs else ""
     mean = spread(metric, cell.sample.mean)
     if cell.sample.n < 2:
-        return mean
+        return mean + some
     sd = spread(metric, cell.sample.sd)
     interval = f"[{spread(metric, cell.low)}, {spread(metric, cell.high)}]"
-    return f"{mean} {style.plus_minus} {sd} {interval}"
+    return f"{mean} {style.plus_minus} {sd} {interval}{some}"
 
 
 class _Markdown:

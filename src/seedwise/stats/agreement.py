@@ -8,6 +8,8 @@ from jaxtyping import Float, Float64, Int64, Integer
 from numpy import ndarray
 from scipy.special import betaincinv, gammaln, ndtri, stdtrit
 
+from seedwise.stats.intervals import LARGE
+
 __all__ = [
     "ChanceOfBetter",
     "Correlation",
@@ -77,6 +79,9 @@ def correlation(
     Source: Fisher (1921): artanh(r) has standard error 1/sqrt(n - 3).
     """
     n = len(a)
+    largest = max(1.0, float(np.abs(a).max(initial=0)), float(np.abs(b).max(initial=0)))
+    if largest > LARGE:
+        a, b = a / largest, b / largest
     if n < 3 or min(a.std(), b.std()) <= 1e-12:
         return Correlation(estimate=math.nan, low=-1.0, high=1.0, pairs=n, confidence=confidence)
     r = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))

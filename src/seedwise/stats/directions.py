@@ -6,11 +6,18 @@ changes nothing (`val`, `epoch`, `macro`, a number). So `val_loss_epoch` is sett
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["TERMS", "Better", "direction_words", "known_direction"]
+__all__ = [
+    "TERMS",
+    "Better",
+    "direction_words",
+    "is_share",
+    "known_direction",
+    "mixed_units",
+]
 
 Better = Literal["lower", "higher"]
 
@@ -92,6 +99,14 @@ _TURNS = _words_of(
 )
 """Words that make another quantity of what follows, also from a folder of a name's path."""
 
+_SHARES = _words_of(
+    """
+    acc accuracies accuracy ap auc auroc auprc cer dice em f1 f1score iou jaccard map miou ndcg
+    precision prec recall sensitivity specificity wer
+    """
+)
+_APART = 20
+
 _VOCABULARY = frozenset(word for term in TERMS for word in term) | _NEUTRAL | _LOSS_OF | _NEGATED
 
 
@@ -112,6 +127,34 @@ def known_direction(name: str) -> Better | None:
         elif _TURNS & set(words) or _NEGATED & set(words) or here not in (None, "", found):
             return None
     return found or None  # type: ignore[return-value]
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric is a share of something, which people write as a fraction or in per cent.
+
+    >>> is_share("val_acc"), is_share("Top-1 error (%)"), is_share("loss")
+    (True, True, False)
+    """
+    words = set(_words(name))
+    rate = {"err", "error"} & words and {"top", "rate"} & words
+    return bool(_SHARES & words or rate) and "loss" not in words
+
+
+def mixed_units(values: Sequence[float]) -> tuple[int, int] | None:
+    """The places of a fraction and of a per cent among the values of a share.
+
+    Shares below and above 1 may all be in per cent, as the errors of 0.8 and 1.2 % on MNIST are;
+    20 times apart they are not.
+
+    >>> mixed_units([0.921, 91.2]), mixed_units([0.8, 1.2])
+    ((0, 1), None)
+    """
+    small = [place for place, value in enumerate(values) if 0 < value <= 1 + 1e-6]
+    large = [place for place, value in enumerate(values) if 1.5 < value <= 100]
+    if not (small and large):
+        return None
+    low, high = max(small, key=values.__getitem__), min(large, key=values.__getitem__)
+    return (low, high) if values[high] >= _APART * values[low] else None
 
 
 def direction_words(higher: bool) -> str:

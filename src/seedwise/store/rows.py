@@ -88,7 +88,7 @@ def body_columns(record: RunRecord) -> tuple[str | None, str, str, str]:
     """The columns from `error` to `views` of a run or of a repeat."""
     return (
         None if record.error is None else as_text(record.error),
-        as_json(dict(record.metrics)),
+        as_json({**record.metrics, **dict.fromkeys(record.not_finite)}),
         epochs_json(record.epochs),
         as_json(record.views),
     )
@@ -129,6 +129,7 @@ def run_from_row(
 ) -> StoredRun:
     """A run from its columns `init` to `views`, and the digest of its logits."""
     init, order, augment, state, seconds, ended, _, error, metrics, epochs, views = row
+    values: dict[str, float | None] = json.loads(metrics)  # null: it was not finite
     return StoredRun(
         id=run,
         setup=setup,
@@ -136,12 +137,13 @@ def run_from_row(
         state=state,
         seconds=seconds,
         epochs=epochs_from_json(epochs),
-        metrics=json.loads(metrics),
+        metrics={name: value for name, value in values.items() if value is not None},
         views=tuple(json.loads(views)),
         made_by=made_by,
         error=error,
         ended_at=datetime.fromisoformat(ended),
         digest=digest,
+        not_finite=tuple(name for name, value in values.items() if value is None),
     )
 
 
@@ -154,7 +156,7 @@ def repeat_from_row(repeat: int, row: Sequence[Any], made_by: Mapping[str, Any])
         state=state,
         seconds=seconds,
         epochs=epochs_from_json(epochs),
-        metrics=json.loads(metrics),
+        metrics={name: value for name, value in json.loads(metrics).items() if value is not None},
         views=tuple(json.loads(views)),
         made_by=made_by,
         error=error,

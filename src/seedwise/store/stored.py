@@ -35,12 +35,13 @@ class StoredRun:
         state: `finished`, `diverged` or `failed`.
         seconds: Wall time of the run.
         epochs: The figures after each epoch, in order.
-        metrics: Plain metric values of a run that came without logits.
+        metrics: Plain metric values of a run that came without logits; all finite.
         views: What each view of its logits shows; empty for a run without logits.
         made_by: How it was made: machine, device, versions, threads, kernels.
         error: What went wrong in a diverged or failed run.
         ended_at: When it ended, in UTC.
         digest: Of its logits: equal for equal ones; None for a run without.
+        not_finite: Names of the metrics whose value was infinite or NaN: under these it diverged.
     """
 
     id: int
@@ -55,6 +56,7 @@ class StoredRun:
     error: str | None
     ended_at: datetime
     digest: tuple[int, ...] | None = None
+    not_finite: tuple[str, ...] = ()
 
     @property
     def has_logits(self) -> bool:

@@ -5,24 +5,71 @@ from dataclasses import dataclass, field, replace
 
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.seeds import STREAMS
+from seedwise.stats.directions import known_direction
+from seedwise.study.cells import number_in
 from seedwise.study.csvfile import CsvFile, Row
 
-__all__ = ["STATES", "Columns", "Mapped", "column_of", "columns_of", "number_in", "other_numbers"]
+__all__ = [
+    "FOLDS",
+    "PROGRESS",
+    "STATES",
+    "TASKS",
+    "Columns",
+    "Mapped",
+    "column_of",
+    "columns_of",
+    "listed",
+    "other_numbers",
+]
 
 STATES = ("state", "status")
 _SETUPS = ("setup", "group", "name", "run name", "mlflow.runname")
 _SEEDS = ("seed", "random_seed", "random_state", "run_seed")
 _SECONDS = ("seconds", "runtime")
-_PREFIXES = ("metrics.", "params.", "tags.", "config.", "parameters.", "summary.")
-_SETTINGS = ("params.", "tags.", "config.", "parameters.")
+_PREFIXES = (
+    *("metrics.", "params.", "tags.", "config.", "parameters.", "summary."),
+    *("params_", "user_attrs_"),
+)
+_SETTINGS = (
+    "params.",
+    "tags.",
+    "config.",
+    "parameters.",
+    "params_",
+    "user_attrs_",
+    "system_attrs_",
+)
+PROGRESS = (
+    *("epoch", "epochs", "step", "steps", "global_step", "iteration", "iter", "iterations"),
+    *("training_iteration", "timestep", "timesteps", "total_timesteps", "env_steps", "round"),
+    *("_step", "update", "num_updates", "checkpoint", "ckpt"),
+)
+"""Columns that count within a run, the slowest first: a row each is an epoch or a step."""
+FOLDS = ("fold", "cv_fold", "fold_id", "fold_idx", "folds", "kfold", "outer_fold", "split_id")
+TASKS = (
+    *(
+        "dataset",
+        "datasets",
+        "dataset_name",
+        "data_set",
+        "task",
+        "task_name",
+        "tasks",
+        "benchmark",
+    ),
+    *("env", "env_id", "env_name", "environment", "game", "domain", "corpus", "language", "lang"),
+    *("subset", "problem"),
+)
+_REPEATS = ("repeat", "repeats", "repetition", "rep", "cv_repeat", "replicate")
+_RUNS = ("run_id", "run", "run_name", "run name", "id", "trial", "trial_id", "name", "experiment")
 _NO_METRICS = frozenset(
     (
         *("agent", "artifact_uri", "commit", "created", "description", "duration", "end_time"),
         *("ended_at", "error", "experiment_id", "github", "gpu", "gpu_count", "heartbeat", "host"),
         *("hostname", "id", "index", "job", "name", "notes", "relative_time", "rownum", "run_id"),
         *("runtime", "seconds", "source_name", "source_type", "start_time", "state", "status"),
-        *("step", "sweep", "tags", "timestamp", "updated", "user"),
-        *("_runtime", "_step", "_timestamp"),
+        *("number", "sweep", "tags", "timestamp", "updated", "user"),
+        *("_runtime", "_timestamp", *_SEEDS, *PROGRESS, *FOLDS, *TASKS, *_REPEATS, *_RUNS),
     )
 )
 """Columns that the exports of W&B, MLflow, pandas and seedwise have of their own."""
@@ -39,12 +86,24 @@ class Mapped:
         seed: Column of the seed.
         metrics: Columns of metrics, with the names that these are to have.
         unpaired: Number the runs instead of reading seeds, so that no two setups share one.
+        fold: Column of the fold of a cross-validation.
+        task: Column of the dataset or task, each of which is a metric of its own.
+        last: Of the rows of a run take the last.
+        best: Of the rows of a run take the best by this metric.
+        rows_are_runs: Each row is a run, whatever it looks like.
+        test_ratio: Of folds, test examples for each training example; None for 1 / (folds - 1).
     """
 
     setup: str | None = None
     seed: str | None = None
     metrics: Mapping[str, str] = field(default_factory=dict[str, str])
     unpaired: bool = False
+    fold: str | None = None
+    task: str | None = None
+    last: bool = False
+    best: str | None = None
+    rows_are_runs: bool = False
+    test_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +117,10 @@ class Columns:
         seconds: Column of the wall time, if there is one.
         metrics: Columns of metrics with the metrics' names; of a wide file.
         long: Columns of a metric's name and value; of a long file.
+        fold: Column of the fold of a cross-validation.
+        task: Column of the task.
+        progress: Column that counts epochs or steps, if there is one.
+        run: Columns that tell runs apart where seeds are not read.
     """
 
     setup: str
@@ -66,22 +129,31 @@ class Columns:
     seconds: str | None
     metrics: Mapping[str, str]
     long: tuple[str, str] | None = None
+    fold: str | None = None
+    task: str | None = None
+    progress: str | None = None
+    run: tuple[str, ...] = ()
 
     def told(self) -> tuple[str, ...]:
         """What was taken as what, in words."""
         seed = f"column {', '.join(self.seed)}" if self.seed else "numbered, so that none pair"
+        if self.fold:
+            seed = f"fold of column {', '.join((*self.seed, self.fold))}, the same in all setups"
         if self.long:
             metrics = f"named in column {self.long[0]}, values in {self.long[1]}"
         else:
             pairs = self.metrics.items()
             names = [column if column == name else f"{column} as {name}" for column, name in pairs]
-            metrics = f"columns {_listed(names)}"
+            metrics = f"columns {listed(names)}"
+        if self.task:
+            metrics += f", for each {self.task}"
         return f"setup: column {self.setup}", f"seed: {seed}", f"metrics: {metrics}"
 
     @property
     def used(self) -> set[str | None]:
         """The columns that mean something."""
-        return {self.setup, *self.seed, *self.metrics, *(self.long or ())}
+        named = (self.setup, self.fold, self.task, *self.seed, *self.metrics)
+        return {*named, *(self.long or ())}
 
 
 def columns_of(file: CsvFile, rows: Sequence[Row], mapped: Mapped) -> Columns:
@@ -91,7 +163,10 @@ def columns_of(file: CsvFile, rows: Sequence[Row], mapped: Mapped) -> Columns:
         ConfigError: What is needed was not said, and cannot be guessed.
         UnknownName: There is no such column.
     """
-    for name in (mapped.setup, mapped.seed, *mapped.metrics):
+    metrics = _as_named(file, mapped.metrics)
+    for name in (mapped.setup, mapped.seed, mapped.fold, mapped.task, *metrics):
+        if name in file.twice:
+            raise ConfigError(f"{file.path} has two columns named {name!r}; rename one of them")
         if name is not None and name not in file.columns:
             raise UnknownName("column", name, file.columns)
     metric, value = (column_of(file.columns, (name,)) for name in ("metric", "value"))
@@ -102,13 +177,17 @@ def columns_of(file: CsvFile, rows: Sequence[Row], mapped: Mapped) -> Columns:
         )
     columns = Columns(
         setup=mapped.setup or _setup_column(file, rows),
-        seed=() if mapped.unpaired else _seed_columns(file, mapped.seed),
+        seed=_seeds(file, mapped),
         state=column_of(file.columns, STATES),
         seconds=column_of(file.columns, _SECONDS),
-        metrics=mapped.metrics,
+        metrics=metrics,
+        fold=mapped.fold,
+        task=mapped.task,
+        progress=column_of(file.columns, PROGRESS),
+        run=_run_columns(file, rows),
         long=(metric, value) if metric and value else None,
     )
-    if columns.long or mapped.metrics:
+    if columns.long or metrics:
         return columns
     metrics = _guessed_metrics(file, rows, columns)
     if not metrics:
@@ -122,7 +201,7 @@ def columns_of(file: CsvFile, rows: Sequence[Row], mapped: Mapped) -> Columns:
 def other_numbers(file: CsvFile, rows: Sequence[Row], columns: Columns) -> tuple[str, ...]:
     """What is said of columns of numbers that were not taken as metrics."""
     names = [c for c in _numeric(file, rows) if c not in columns.used and not _is_own(c)]
-    return (f"columns of numbers: {_listed(names)}",) if names else ()
+    return (f"columns of numbers: {listed(names)}",) if names else ()
 
 
 def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:
@@ -133,12 +212,36 @@ def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:
     return next((by_name[name] for name in names if name in by_name), None)
 
 
-def number_in(cell: str) -> float | None:
-    """The number that a cell holds, NaN and Infinity among them; None if it is none."""
-    try:
-        return float(cell)
-    except ValueError:
-        return None
+def listed(names: Sequence[str], most: int = _MOST_NAMED) -> str:
+    """Some names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _as_named(file: CsvFile, metrics: Mapping[str, str]) -> Mapping[str, str]:
+    """The columns of metrics with their names; `recall@k=5` is a column where there is such."""
+    return {
+        whole if (whole := f"{column}={name}") in file.columns else column: (
+            whole if whole in file.columns else name
+        )
+        for column, name in metrics.items()
+    }
+
+
+def _seeds(file: CsvFile, mapped: Mapped) -> tuple[str, ...]:
+    if mapped.unpaired:
+        return ()
+    if mapped.fold is None:
+        return _seed_columns(file, mapped.seed)
+    found = mapped.seed or column_of(file.columns, (*_SEEDS, *_REPEATS))
+    return () if found in (None, mapped.fold) else (found,)
+
+
+def _run_columns(file: CsvFile, rows: Sequence[Row]) -> tuple[str, ...]:
+    """Columns that tell which run a row is of, where seeds are not read."""
+    seed = column_of(file.columns, _SEEDS)
+    run = column_of(file.columns, _RUNS)
+    return tuple(c for c in (seed, run) if c is not None and any(row[c] for row in rows))
 
 
 def _short(column: str) -> str:
@@ -162,6 +265,12 @@ def _seed_columns(file: CsvFile, given: str | None) -> tuple[str, ...]:
     if set(STREAMS) <= set(file.columns):
         return STREAMS
     found = column_of(file.columns, _SEEDS)
+    fold = column_of(file.columns, FOLDS)
+    if found is None and fold:
+        raise ConfigError(
+            f"{file.path}: no column names the seed, and {fold} tells the folds of a "
+            f"cross-validation; give --fold {fold}, or --seed COLUMN"
+        )
     if found is None:
         raise ConfigError(
             f"{file.path}: no column names the seed; give --seed COLUMN, or --unpaired to number "
@@ -183,7 +292,8 @@ def _guessed_metrics(file: CsvFile, rows: Sequence[Row], columns: Columns) -> Ma
     return {
         name: name
         for name in names
-        if not _is_own(name) and not (repeated and _is_setting(name, setups, rows))
+        if not _is_own(name)
+        and (known_direction(name) or not (repeated and _is_setting(name, setups, rows)))
     }
 
 
@@ -198,20 +308,16 @@ def _is_setting(name: str, setups: Sequence[str], rows: Sequence[Row]) -> bool:
 
 
 def _numeric(file: CsvFile, rows: Sequence[Row]) -> list[str]:
-    """The columns in which every cell is a number or empty, and one at least is a number."""
+    """The columns in which most cells that are not empty are numbers."""
     found = list[str]()
     for column in file.columns:
         cells = [row[column] for row in rows if row[column]]
-        if cells and all(number_in(cell) is not None for cell in cells):
+        numbers = [cell for cell in cells if number_in(cell, commas=file.commas)]
+        if numbers and 2 * len(numbers) > len(cells):
             found.append(column)
     return found
 
 
-def _listed(names: Sequence[str], most: int = _MOST_NAMED) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
 def _has(file: CsvFile) -> str:
     """What there is to choose from, the columns of people's own first."""
-    return f"it has {_listed(sorted(file.columns, key=_is_own), 3 * _MOST_NAMED)}"
+    return f"it has {listed(sorted(file.columns, key=_is_own), 3 * _MOST_NAMED)}"

@@ -1,11 +1,13 @@
 """A CSV file as rows of named cells, with the line of each."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from seedwise.errors import DataError
+from seedwise.study.cells import decimal_commas
 
 __all__ = ["CsvFile", "Row", "read_csv"]
 
@@ -31,11 +33,15 @@ class CsvFile:
         path: Where it lies.
         columns: Its columns, in order; each name once.
         rows: Its rows that hold anything.
+        twice: Names that several columns have, which differ: they are left out.
+        commas: Whether its numbers have a decimal comma.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    twice: tuple[str, ...] = ()
+    commas: bool = False
 
 
 def read_csv(path: Path) -> CsvFile:
@@ -59,8 +65,25 @@ def read_csv(path: Path) -> CsvFile:
     if len(lines) < 2:
         raise DataError(f"{path} has no rows; it needs a line of names and one for each run")
     names = _checked(path, lines[0][1])
-    rows = (_row(path, names, line, cells) for line, cells in lines[1:])
-    return CsvFile(path=path, columns=tuple(names), rows=tuple(rows))
+    rows = [_row(path, names, line, cells) for line, cells in lines[1:]]
+    twice = _twice(names, [cells for _, cells in lines[1:]])
+    return CsvFile(
+        path=path,
+        columns=tuple(name for name in dict.fromkeys(names) if name not in twice),
+        rows=tuple(rows),
+        twice=twice,
+        commas=decimal_commas(cell for row in rows for cell in row.cells.values()),
+    )
+
+
+def _twice(names: list[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Names of several columns that differ: nobody can say which is meant."""
+    found = list[str]()
+    for name in dict.fromkeys(names):
+        places = [place for place, each in enumerate(names) if each == name]
+        if any(row[place] != row[places[0]] for row in rows for place in places):
+            found.append(name)
+    return tuple(found)
 
 
 def _row(path: Path, names: list[str], line: int, cells: list[str]) -> Row:
@@ -72,7 +95,8 @@ def _row(path: Path, names: list[str], line: int, cells: list[str]) -> Row:
 
 
 def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    # Only \n and \r end a line, as Python's csv has it: a cell may hold U+2028 or a form feed.
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     for cells in reader:
         if any(cell.strip() for cell in cells):
             yield reader.line_num, [cell.strip() for cell in cells]
@@ -81,9 +105,6 @@ def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _checked(path: Path, names: list[str]) -> list[str]:
     # pandas writes its index under no name
     named = [name or "index" for name in names]
-    twice = next((name for name in named if named.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{path} has two columns named {twice!r}; give each a name of its own")
     chart = next((name for name in named if name.endswith("__MIN")), None)
     if chart is not None:
         raise DataError(

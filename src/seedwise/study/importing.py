@@ -8,7 +8,7 @@ its page; `run_id`, `metrics.*`, `params.*` from `mlflow experiments csv`), and 
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -22,29 +22,37 @@ from seedwise.comparison.directions import (
     state_directions,
     stated_directions,
 )
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import FOLDS_KEPT, StudyRuns
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError, UnknownName
 from seedwise.executors.outcome import as_record
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
-from seedwise.store import Store
+from seedwise.store import Store, StoredRun
+from seedwise.study.cells import Number, in_one_unit, number_in
 from seedwise.study.columns import (
     STATES,
     Columns,
     Mapped,
     column_of,
     columns_of,
-    number_in,
     other_numbers,
 )
 from seedwise.study.csvfile import CsvFile, Row, read_csv
+from seedwise.study.grouping import RunRows, rows_of_runs
+from seedwise.study.known import already_there, result_of
 from seedwise.study.orders import Wanted
+from seedwise.study.readings import read_metrics
 
 __all__ = ["Imported", "import_runs"]
 
-_ENDED = frozenset(("finished", "success", "succeeded", "completed", "done", "diverged", ""))
-"""What W&B, MLflow, schedulers and seedwise say of a run that is a result."""
+_ENDED = frozenset(
+    (
+        *("finished", "success", "succeeded", "successful", "complete", "completed", "done"),
+        *("terminated", "ok", "passed", "diverged", ""),
+    )
+)
+"""What W&B, MLflow, Optuna, Ray Tune, schedulers and seedwise say of a run that is a result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +62,7 @@ class Imported:
     Attributes:
         taken: What was taken as what, in words.
         directions: Which way the metrics point, in words; empty where nobody could doubt it.
+        notes: What was made of numbers, and which are missing, in words.
         left_out: What was left out and why, in words.
         setups: Names of the setups.
         stored: Runs that this import stored.
@@ -62,6 +71,7 @@ class Imported:
 
     taken: tuple[str, ...]
     directions: str
+    notes: tuple[str, ...]
     left_out: tuple[str, ...]
     setups: tuple[str, ...]
     stored: int
@@ -90,7 +100,7 @@ def import_runs(
     Args:
         table: The CSV file.
         path: The study file.
-        mapped: Which column is what, as far as it is not to be guessed.
+        mapped: Which column is what, as far as it is not to be guessed, and which rows count.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric, where the
             name does not settle it; under "" of the only metric that needs it. Kept in the file.
 
@@ -103,15 +113,24 @@ def import_runs(
     """
     file = read_csv(Path(table))
     rows, unfinished = _ended(file)
-    columns = columns_of(file, rows, mapped or Mapped())
-    runs = _runs(file, rows, columns)
+    said = mapped or Mapped()
+    columns = columns_of(file, rows, said)
+    found = rows_of_runs(file, rows, columns, said)
+    read = read_metrics(file, found, columns, said, better or {})
+    runs, without = _runs(file, found, read.metrics, columns)
     setups = tuple(dict.fromkeys(each.run.setup for each in runs))
-    names = tuple(dict.fromkeys(name for each in runs for name in each.record.metrics))
+    names = tuple(
+        dict.fromkeys(
+            name for each in runs for name in (*each.record.metrics, *each.record.not_finite)
+        )
+    )
     ways = check_better(_directions(better or {}, names))
     with Store.open(path, create=True) as store:
         state_directions(store, ways)
         stated = stated_directions(StudyRuns(store))
-        fresh = _fresh(store, runs, numbered=not columns.seed)
+        _check_units(store, runs)
+        _keep_folds(store, rows, columns, said)
+        fresh = _fresh(store, runs, columns, said)
         for name in setups:
             store.add_setup(name, Setup(train=ELSEWHERE))
         for each in fresh:
@@ -119,7 +138,13 @@ def import_runs(
     return Imported(
         taken=columns.told(),
         directions=directions_note(names, stated),
-        left_out=(*unfinished, *other_numbers(file, rows, columns)),
+        notes=read.notes,
+        left_out=(
+            *unfinished,
+            *without,
+            *(f"columns named {name}, of which there are two" for name in file.twice),
+            *other_numbers(file, rows, columns),
+        ),
         setups=setups,
         stored=len(fresh),
         known=len(runs) - len(fresh),
@@ -154,81 +179,53 @@ def _ended(file: CsvFile) -> tuple[list[Row], tuple[str, ...]]:
     return ended, tuple(f"{count} whose {state} is {value}" for value, count in others.items())
 
 
-def _runs(file: CsvFile, rows: Sequence[Row], columns: Columns) -> list[_Run]:
-    """The runs of the rows; without a column of seeds they are numbered from 0."""
-    metrics: dict[Wanted, dict[str, float]] = {}
-    firsts: dict[Wanted, Row] = {}
-    for number, row in enumerate(rows):
-        where = f"{file.path}, line {row.line}"
-        seed = _seed(where, row, columns.seed) if columns.seed else Seed.of(number)
-        if not row[columns.setup]:
-            raise DataError(f"{where}: the column {columns.setup} is empty")
-        if not row[columns.setup].isprintable():
-            raise DataError(f"{where}: a setup needs a printable name, got {row[columns.setup]!r}")
-        run = Wanted(setup=row[columns.setup], seed=seed)
-        if run in firsts and columns.long is None:
-            raise DataError(
-                f"{where}: setup {run.setup!r} with seed {seed} is in line {firsts[run].line} "
-                "already; each run needs a seed of its own"
+def _runs(
+    file: CsvFile,
+    found: Sequence[RunRows],
+    metrics: Sequence[Mapping[str, float]],
+    columns: Columns,
+) -> tuple[list[_Run], list[str]]:
+    """The runs that have a metric, and what is said of the others."""
+    runs, without = list[_Run](), list[str]()
+    for each, values in zip(found, metrics, strict=True):
+        last = each.last
+        diverged = columns.state is not None and last[columns.state].lower() == "diverged"
+        if not values and not diverged:
+            seed = f" with seed {each.seed}" if columns.seed or columns.fold else ""
+            without.append(
+                f"line {each.line}: {each.setup}{seed} has no metric; if that is because of how "
+                "it went, the comparison is biased"
             )
-        firsts.setdefault(run, row)
-        found = metrics.setdefault(run, {})
-        for name, value in _metrics(where, row, columns):
-            if name in found:
-                raise DataError(f"{where}: {run.setup!r} with seed {seed} has {name} twice")
-            found[name] = value
-    return [
-        _Run(line=row.line, run=run, record=_record(file, row, metrics[run], columns))
-        for run, row in firsts.items()
-    ]
+            continue
+        run = Wanted(setup=each.setup, seed=each.seed)
+        record = _record(file, last, values, columns, diverged=diverged)
+        runs.append(_Run(line=each.line, run=run, record=record))
+    if not runs:
+        raise DataError(f"{file.path}: no run has a metric; give --metric COLUMN")
+    return runs, without
 
 
-def _seed(where: str, row: Row, columns: Sequence[str]) -> Seed:
-    text = "/".join(row[column].removesuffix(".0") for column in columns)  # pandas writes 3.0
-    try:
-        return Seed.parse(text)
-    except SeedwiseError as error:
-        raise DataError(f"{where}: {error}") from None
-
-
-def _metrics(where: str, row: Row, columns: Columns) -> Iterable[tuple[str, float]]:
-    """The metrics of a row, by name; an empty cell is none."""
-    if columns.long:
-        metric, value = columns.long
-        cells = {value: row[metric]}
-    else:
-        cells = columns.metrics
-    for column, name in cells.items():
-        number = number_in(row[column])
-        if number is not None:
-            yield name, number
-        elif row[column]:
-            raise DataError(f"{where}: {column} must be a number, got {row[column]!r}")
-
-
-def _record(file: CsvFile, row: Row, metrics: Mapping[str, float], columns: Columns) -> RunRecord:
-    where = f"{file.path}, line {row.line}"
+def _record(
+    file: CsvFile, row: Row, metrics: Mapping[str, float], columns: Columns, *, diverged: bool
+) -> RunRecord:
     seconds = number_in(row[columns.seconds]) if columns.seconds else None
-    if seconds is None or not 0 <= seconds < math.inf:
-        seconds = 0.0
-    diverged = columns.state is not None and row[columns.state].lower() == "diverged"
-    if not metrics and not diverged:
-        raise DataError(f"{where}: the run has no metric; leave the row out, or say what it was")
+    known = seconds is not None and 0 <= seconds.value < math.inf
     try:
-        record = as_record(metrics or {"metric": math.nan}, seconds=seconds)
+        record = as_record(
+            metrics or {"metric": math.nan}, seconds=seconds.value if seconds and known else 0.0
+        )
     except SeedwiseError as error:
-        raise DataError(f"{where}: {error}") from None
+        raise DataError(f"{file.path}, line {row.line}: {error}") from None
     if diverged:
         record = replace(record, state="diverged", error=f"diverged, says {file.path.name}")
     return replace(record, made_by={**record.made_by, "imported_from": file.path.name})
 
 
-def _fresh(store: Store, runs: Sequence[_Run], *, numbered: bool) -> list[_Run]:
+def _fresh(store: Store, runs: Sequence[_Run], columns: Columns, mapped: Mapped) -> list[_Run]:
     """The runs that the study lacks; those that it has must be the same."""
     results = [run for run in store.runs() if run.state != "failed"]
-    if numbered:  # after all seeds that the study has, of whatever setup
-        first = max((run.seed.init + 1 for run in results), default=0)
-        return [replace(each, run=_later(each.run, first)) for each in runs]
+    if not (columns.seed or columns.fold):
+        return _numbered(results, runs, mapped)
     stored = {(run.setup, run.seed): run for run in results}
     fresh = list[_Run]()
     for each in runs:
@@ -244,5 +241,58 @@ def _fresh(store: Store, runs: Sequence[_Run], *, numbered: bool) -> list[_Run]:
     return fresh
 
 
-def _later(run: Wanted, first: int) -> Wanted:
-    return replace(run, seed=Seed.of(first + run.seed.init))
+def _numbered(results: Sequence[StoredRun], runs: Sequence[_Run], mapped: Mapped) -> list[_Run]:
+    """The runs that are new, numbered after all seeds that the study has of whatever setup."""
+    known = [False] * len(runs)
+    if not mapped.rows_are_runs:
+        new = [
+            result_of(each.run.setup, each.record.metrics, each.record.not_finite) for each in runs
+        ]
+        known = already_there(new, results)
+    first = max((run.seed.init + 1 for run in results), default=0)
+    fresh = [each for each, there in zip(runs, known, strict=True) if not there]
+    return [
+        replace(each, run=replace(each.run, seed=Seed.of(first + place)))
+        for place, each in enumerate(fresh)
+    ]
+
+
+def _keep_folds(store: Store, rows: Sequence[Row], columns: Columns, mapped: Mapped) -> None:
+    """Keep that runs are folds, which makes their differences dependent.
+
+    Raises:
+        StudyError: The study has runs that are none, or of another number of folds.
+        DataError: There is one fold only.
+    """
+    known = store.choice(FOLDS_KEPT)
+    if columns.fold is None:
+        if known is not None and rows:
+            raise StudyError(f"{store.path} has folds of a cross-validation; give --fold COLUMN")
+        return
+    folds = len({row[columns.fold] for row in rows})
+    if folds < 2 and mapped.test_ratio is None:
+        raise DataError(f"the column {columns.fold} has one fold only; there must be two or more")
+    if known is None and any(run.state != "failed" for run in store.runs()):
+        raise StudyError(f"{store.path} has runs that are no folds; use another study file")
+    ratio = 1 / (folds - 1) if mapped.test_ratio is None else mapped.test_ratio
+    store.fix_choice(FOLDS_KEPT, {"folds": folds, "test_to_train": ratio})
+
+
+def _check_units(store: Store, runs: Sequence[_Run]) -> None:
+    """Refuse a metric in per cent where the study has fractions, or the other way round."""
+    stored = [run for run in store.runs() if run.state == "finished"]
+    for name in dict.fromkeys(name for each in runs for name in each.record.metrics):
+        numbers = [
+            Number(
+                value=run.metrics[name],
+                percent=False,
+                where=f"{run.setup} with seed {run.seed} in {store.path}",
+            )
+            for run in stored
+            if name in run.metrics
+        ] + [
+            Number(value=each.record.metrics[name], percent=False, where=f"line {each.line}")
+            for each in runs
+            if name in each.record.metrics
+        ]
+        in_one_unit(name, numbers)
