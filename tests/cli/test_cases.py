@@ -382,7 +382,7 @@ def test_d04_a_metric_that_never_varies_is_one():
     assert "metrics: columns acc" in seedwise("import", case("d04"), "s.db")
     said = verdict("a", "b")
     assert said.startswith("Undecided")
-    assert "All runs are equal" in said
+    assert "All differences are equal" in said
 
 
 @pytest.mark.filterwarnings("error")

@@ -11,7 +11,7 @@ from seedwise.comparison import Rule, compare
 from seedwise.comparison.metrics import find_metric
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import keep_metric_values, metric_values
-from seedwise.errors import ConfigError, StudyError, UnknownName, Unsettled
+from seedwise.errors import ConfigError, UnknownName, Unsettled
 
 OWN = """
 import numpy as np
@@ -150,9 +150,6 @@ def test_predictions_are_needed_for_what_is_computed_from_them(studies):
             metric_values(StudyRuns(store), "brier", runs)
 
 
-def test_a_metric_that_only_some_runs_have_is_refused(studies):
-    with (
-        studies.make({"a": [measured(f1=0.5), measured(loss=0.6)]}) as store,
-        pytest.raises(StudyError, match=r"run 2 \(a, seed 1\) has no f1"),
-    ):
-        metric_values(StudyRuns(store), "f1", store.runs())
+def test_a_metric_that_only_some_runs_have_is_of_these(studies):
+    with studies.make({"a": [measured(f1=0.5), measured(loss=0.6)]}) as store:
+        assert metric_values(StudyRuns(store), "f1", store.runs()) == {1: 0.5}

@@ -41,11 +41,16 @@ def test_a_prediction_that_is_not_finite_makes_the_run_diverged(bad):
 
 def test_a_number_is_a_metric_and_nan_is_divergence():
     assert as_record(0.93, seconds=0.0).metrics == {"value": 0.93}
+    record = as_record(float("nan"), seconds=0.0)
+    assert (record.state, record.metrics, record.error) == ("diverged", {}, "value was nan")
+
+
+def test_a_metric_that_is_not_finite_beside_others_is_divergence_under_it_alone():
     record = as_record({"accuracy": 0.9, "loss": float("nan")}, seconds=0.0)
-    assert (record.state, record.metrics, record.error) == (
-        "diverged",
+    assert (record.state, record.metrics, record.not_finite) == (
+        "finished",
         {"accuracy": 0.9},
-        "loss was nan",
+        ("loss",),
     )
 
 
@@ -71,7 +76,8 @@ def test_metrics_may_come_with_predictions():
     assert record.metrics == {"f1": 0.5}
     assert record.logits is not None
     record = as_record({**outcome, "f1": float("inf")}, seconds=0.0)
-    assert (record.state, record.logits, record.error) == ("diverged", None, "f1 was inf")
+    assert (record.state, record.metrics, record.not_finite) == ("finished", {}, ("f1",))
+    assert record.logits is not None
 
 
 @pytest.mark.parametrize(

@@ -194,9 +194,8 @@ def test_a_file_of_a_spreadsheet_is_read(load, tmp_path):
         ("setup,seed,acc\na,-1,1\n", {}, DataError, "line 2: a seed must be an integer from 0"),
         ("setup,seed,acc\n,1,1\n", {}, DataError, "line 2: the column setup is empty"),
         ("setup,seed,acc\na,1,1\na,1,2\n", {}, DataError, "line 3: .* is in line 2 already"),
-        ("setup,seed,acc\na,1,1\na,2,\n", {}, DataError, "line 3: the run has no metric"),
-        ("setup,seed,accuracy\na,1,93\n", {}, DataError, "line 2: accuracy must be a fraction"),
-        ("setup,seed,acc,acc\na,1,1,1\n", {}, DataError, "two columns named 'acc'"),
+        ("setup,seed,accuracy\na,1,930\n", {}, DataError, "line 2: accuracy must be a fraction"),
+        ("setup,seed,seed,acc\na,1,2,1\n", {}, ConfigError, "two columns named 'seed'"),
         (
             "setup,seed,state,acc\na,1,running,1\n",
             {},
@@ -207,7 +206,7 @@ def test_a_file_of_a_spreadsheet_is_read(load, tmp_path):
             "setup,seed,acc\na,1,x\n",
             {"metrics": {"acc": "acc"}},
             DataError,
-            "line 2: acc must be a number, got 'x'",
+            r"no run has a metric: acc is missing in line 2 \('x'\)",
         ),
         (
             "setup,seed,metric,value\na,1,acc,1\na,1,acc,2\n",

@@ -140,8 +140,8 @@ def _too_few(found: Comparison) -> Iterator[str]:
     if runs == 1:
         yield f"One {what} tells nothing of how much runs vary: the interval has no end."
     elif difference.freedom == 0:
-        alike = "All runs are equal" if not difference.estimate else "All differences are equal"
-        yield f"{alike}: that tells nothing of how much they vary."
+        alike = "All differences" if difference.paired else "The runs of each setup"
+        yield f"{alike} are equal: that tells nothing of how much they vary."
     if difference.freedom == 0:
         return
     if difference.paired:

@@ -61,7 +61,9 @@ TASKS = (
     *("subset", "problem"),
 )
 _REPEATS = ("repeat", "repeats", "repetition", "rep", "cv_repeat", "replicate")
-_RUNS = ("run_id", "run", "run_name", "run name", "id", "trial", "trial_id", "name", "experiment")
+_RUNS = ("run_id", "run", "run_name", "run name", "id", "trial", "trial_id")
+_ROLES = frozenset((*_SEEDS, *PROGRESS, *FOLDS, *TASKS, *_REPEATS, *_RUNS))
+"""Names that say which run, or which part of one, a row is of: never metrics, unless named."""
 _NO_METRICS = frozenset(
     (
         *("agent", "artifact_uri", "commit", "created", "description", "duration", "end_time"),
@@ -69,7 +71,7 @@ _NO_METRICS = frozenset(
         *("hostname", "id", "index", "job", "name", "notes", "relative_time", "rownum", "run_id"),
         *("runtime", "seconds", "source_name", "source_type", "start_time", "state", "status"),
         *("number", "sweep", "tags", "timestamp", "updated", "user"),
-        *("_runtime", "_timestamp", *_SEEDS, *PROGRESS, *FOLDS, *TASKS, *_REPEATS, *_RUNS),
+        *("_runtime", "_step", "_timestamp", "step"),
     )
 )
 """Columns that the exports of W&B, MLflow, pandas and seedwise have of their own."""
@@ -184,7 +186,7 @@ def columns_of(file: CsvFile, rows: Sequence[Row], mapped: Mapped) -> Columns:
         fold=mapped.fold,
         task=mapped.task,
         progress=column_of(file.columns, PROGRESS),
-        run=_run_columns(file, rows),
+        run=_run_columns(file, mapped.setup or _setup_column(file, rows), rows),
         long=(metric, value) if metric and value else None,
     )
     if columns.long or metrics:
@@ -208,7 +210,7 @@ def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:
     """The column that has the first possible of some names, whatever its case and prefix."""
     by_name = dict[str, str]()
     for column in columns:
-        by_name.setdefault(_short(column), column)
+        by_name.setdefault(short(column), column)
     return next((by_name[name] for name in names if name in by_name), None)
 
 
@@ -237,14 +239,15 @@ def _seeds(file: CsvFile, mapped: Mapped) -> tuple[str, ...]:
     return () if found in (None, mapped.fold) else (found,)
 
 
-def _run_columns(file: CsvFile, rows: Sequence[Row]) -> tuple[str, ...]:
+def _run_columns(file: CsvFile, setup: str, rows: Sequence[Row]) -> tuple[str, ...]:
     """Columns that tell which run a row is of, where seeds are not read."""
     seed = column_of(file.columns, _SEEDS)
     run = column_of(file.columns, _RUNS)
-    return tuple(c for c in (seed, run) if c is not None and any(row[c] for row in rows))
+    found = (c for c in (seed, run) if c not in (None, setup))
+    return tuple(c for c in found if c is not None and any(row[c] for row in rows))
 
 
-def _short(column: str) -> str:
+def short(column: str) -> str:
     for prefix in _PREFIXES:
         column = column.removeprefix(prefix)
     return column.lower()
@@ -266,6 +269,9 @@ def _seed_columns(file: CsvFile, given: str | None) -> tuple[str, ...]:
         return STREAMS
     found = column_of(file.columns, _SEEDS)
     fold = column_of(file.columns, FOLDS)
+    twice = column_of(file.twice, _SEEDS)
+    if found is None and twice:
+        raise ConfigError(f"{file.path} has two columns named {twice!r}; rename one of them")
     if found is None and fold:
         raise ConfigError(
             f"{file.path}: no column names the seed, and {fold} tells the folds of a "
@@ -293,6 +299,7 @@ def _guessed_metrics(file: CsvFile, rows: Sequence[Row], columns: Columns) -> Ma
         name: name
         for name in names
         if not _is_own(name)
+        and short(name) not in _ROLES
         and (known_direction(name) or not (repeated and _is_setting(name, setups, rows)))
     }
 

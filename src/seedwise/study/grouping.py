@@ -44,7 +44,7 @@ def rows_of_runs(
 
     Raises:
         ConfigError: Rows look like epochs, folds or tasks of a run, and nobody said what to do.
-        DataError: A row has no setup, or a seed that is none.
+        DataError: A row has no setup, a seed that is none, or that of another row.
     """
     for row in rows:
         where = f"{file.path}, line {row.line}"
@@ -148,7 +148,8 @@ def _ask(
     known = labels
     if not columns.seed and columns.run:  # numbered: does the file know which run a row is of?
         known = [(row[columns.setup], *(row[c] for c in columns.run)) for row in rows]
-    twice = _twice(rows, known, columns)
+    # Of a file with a row for each value, what is there twice is told where the values are read.
+    twice = None if columns.long and not columns.progress else _twice(rows, known, columns)
     progress = columns.progress
     if progress and (twice or (not columns.seed and not columns.run and _counts(rows, columns))):
         raise ConfigError(
@@ -159,7 +160,7 @@ def _ask(
         first, second = twice
         differ = [c for c in file.columns if first[c] != second[c] and not known_direction(c)]
         by = f" and differ in {listed(differ)}" if differ else ""
-        raise ConfigError(
+        raise DataError(
             f"{file.path}, line {second.line}: setup {second[columns.setup]!r} with "
             f"{_described(second, columns)} is in line {first.line} already{by}; each run needs a "
             "seed of its own: give --last, --best METRIC, --task COLUMN or --fold COLUMN for what "

@@ -117,7 +117,7 @@ def import_runs(
     columns = columns_of(file, rows, said)
     found = rows_of_runs(file, rows, columns, said)
     read = read_metrics(file, found, columns, said, better or {})
-    runs, without = _runs(file, found, read.metrics, columns)
+    runs, without = _runs(file, found, read, columns)
     setups = tuple(dict.fromkeys(each.run.setup for each in runs))
     names = tuple(
         dict.fromkeys(
@@ -180,14 +180,11 @@ def _ended(file: CsvFile) -> tuple[list[Row], tuple[str, ...]]:
 
 
 def _runs(
-    file: CsvFile,
-    found: Sequence[RunRows],
-    metrics: Sequence[Mapping[str, float]],
-    columns: Columns,
+    file: CsvFile, found: Sequence[RunRows], read: Readings, columns: Columns
 ) -> tuple[list[_Run], list[str]]:
     """The runs that have a metric, and what is said of the others."""
     runs, without = list[_Run](), list[str]()
-    for each, values in zip(found, metrics, strict=True):
+    for each, values in zip(found, read.metrics, strict=True):
         last = each.last
         diverged = columns.state is not None and last[columns.state].lower() == "diverged"
         if not values and not diverged:
@@ -201,7 +198,8 @@ def _runs(
         record = _record(file, last, values, columns, diverged=diverged)
         runs.append(_Run(line=each.line, run=run, record=record))
     if not runs:
-        raise DataError(f"{file.path}: no run has a metric; give --metric COLUMN")
+        why = "; ".join(read.notes) or "give --metric COLUMN"
+        raise DataError(f"{file.path}: no run has a metric: {why}")
     return runs, without
 
 

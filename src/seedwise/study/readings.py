@@ -54,7 +54,7 @@ def read_metrics(
     for run in runs:
         numbers: dict[str, Number] = {}
         for task, rows in run.rows.items():
-            for name, row, cell in _cells(file, rows, columns, mapped, best):
+            for name, row, cell in _cells(file, run, rows, columns, mapped, best):
                 where = f"line {row.line}"
                 whole = f"{task}/{name}" if task else name
                 number = number_in(cell, commas=file.commas, where=where)
@@ -97,6 +97,7 @@ def _best_by(
 
 def _cells(
     file: CsvFile,
+    run: RunRows,
     rows: Sequence[Row],
     columns: Columns,
     mapped: Mapped,
@@ -104,7 +105,7 @@ def _cells(
 ) -> Iterator[tuple[str, Row, str]]:
     """The cell of each metric of a run, with its row."""
     if columns.long:
-        yield from _long_cells(file, rows, columns, mapped)
+        yield from _long_cells(file, run, rows, columns, mapped)
         return
     if best:
         rows = [_best_row(file, rows, best)]
@@ -121,7 +122,7 @@ def _cells(
 
 
 def _long_cells(
-    file: CsvFile, rows: Sequence[Row], columns: Columns, mapped: Mapped
+    file: CsvFile, run: RunRows, rows: Sequence[Row], columns: Columns, mapped: Mapped
 ) -> Iterator[tuple[str, Row, str]]:
     assert columns.long is not None
     metric, value = columns.long
@@ -129,8 +130,9 @@ def _long_cells(
     for row in _ordered(file, rows, columns):
         if row[metric] in found and not mapped.last:
             raise DataError(
-                f"{file.path}, line {row.line}: {row[columns.setup]!r} has {row[metric]} twice, "
-                f"in line {found[row[metric]].line} too; give --last if rows are epochs"
+                f"{file.path}, line {row.line}: {run.setup!r} with seed {run.seed} has "
+                f"{row[metric]} twice, in line {found[row[metric]].line} "
+                "too; give --last if rows are epochs"
             )
         found[row[metric]] = row
     for name, row in found.items():
