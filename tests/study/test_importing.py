@@ -114,8 +114,8 @@ def test_metrics_are_guessed_as_the_numbers_that_vary_within_a_setup(load):
     said, runs = load(WANDB, setup="method")
     assert said.taken[2] == "metrics: columns train_loss, val/acc"
     assert said.left_out[1] == "columns of numbers: batch_size, lr, epoch"
-    assert runs["adam", "1"].state == "diverged"  # train_loss is NaN
-    assert runs["adam", "1"].error == "train_loss was nan"
+    assert runs["adam", "1"].state == "finished"  # its val/acc is as good as any
+    assert runs["adam", "1"].not_finite == ("train_loss",)
 
 
 def test_both_exports_of_mlflow_are_read_as_they_are(load, tmp_path):
@@ -163,7 +163,7 @@ def test_other_figures_for_a_stored_run_are_refused_and_nothing_is_stored(load, 
 def test_runs_that_are_numbered_share_no_seed(load, tmp_path):
     text = "name,acc\na,0.9\nb,0.8\na,0.7\n"
     load(text, unpaired=True)
-    _, runs = load(text, unpaired=True)
+    _, runs = load(text.replace("0.", "0.1"), unpaired=True)
     assert sorted(runs) == [*(("a", seed) for seed in "0235"), ("b", "1"), ("b", "4")]
     assert Study(tmp_path / "study.db").compare("a", "b", metric="acc").paired is False
 

@@ -58,6 +58,7 @@ def skewness(values: Float[ndarray, " runs"]) -> float:
     1.458
     """
     n, rest = len(values), values - values.mean()
+    rest = rest / max(1.0, float(np.abs(rest).max(initial=0)))  # cubes of 1e103 are no float64
     spread = float(np.square(rest).mean())
     if n < 3 or spread <= 1e-24:
         return math.nan

@@ -42,7 +42,7 @@ from seedwise.study.csvfile import CsvFile, Row, read_csv
 from seedwise.study.grouping import RunRows, rows_of_runs
 from seedwise.study.known import already_there, result_of
 from seedwise.study.orders import Wanted
-from seedwise.study.readings import read_metrics
+from seedwise.study.readings import Readings, read_metrics
 
 __all__ = ["Imported", "import_runs"]
 
