@@ -1,16 +1,29 @@
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 import seedwise
+from seedwise import comparison, study
 
 
-def test_public_names_are_sorted_and_real():
-    assert sorted(seedwise.__all__) == seedwise.__all__
+def test_public_names_are_listed_and_real():
+    assert dir(seedwise) == sorted(seedwise.__all__)
     assert all(hasattr(seedwise, name) for name in seedwise.__all__)
+
+
+def test_what_a_study_takes_is_at_hand():
+    assert seedwise.Rule is comparison.Rule
+    assert seedwise.LocalExecutor is study.LocalExecutor
+    assert seedwise.RayExecutor is study.RayExecutor
+
+
+def test_type_checkers_are_told_of_our_types():
+    assert (files("seedwise") / "py.typed").is_file()
 
 
 def loaded_by(code):
@@ -34,7 +47,9 @@ def test_a_stored_study_is_read_without_torch():
 
 
 def test_the_version_is_that_of_the_installed_package():
-    assert version("seedwise")
+    assert seedwise.__version__ == version("seedwise")
+    table = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    assert seedwise.__version__ == table["project"]["version"]
 
 
 BASE_ONLY = """

@@ -4,11 +4,12 @@
     >>> seedwise.Setup(lr=8e-3).differences(seedwise.Setup())
     {'lr': (0.008, 0.004)}
 
-`models`, `optim`, `data` and `train` need the extra `seedwise[train]`; they, `Study`, `Stop` and
-`record` are loaded when they are first used, so that importing seedwise stays quick.
+`models`, `optim`, `data` and `train` need the extra `seedwise[train]`; they, `Study` and all that
+goes with it are loaded when they are first used, so that importing seedwise stays quick.
 """
 
 import importlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from seedwise.errors import SeedwiseError
@@ -17,16 +18,24 @@ from seedwise.setups import RECIPES, Setup
 
 if TYPE_CHECKING:
     from seedwise import comparison, data, models, optim, stats, store, train
-    from seedwise.comparison import Stop
+    from seedwise.comparison import Rule, Stop
+    from seedwise.executors.local import LocalExecutor
+    from seedwise.executors.ray import RayExecutor
     from seedwise.study import Study, record
+
+    __version__: str
 
 __all__ = [
     "RECIPES",
+    "LocalExecutor",
+    "RayExecutor",
+    "Rule",
     "Seed",
     "SeedwiseError",
     "Setup",
     "Stop",
     "Study",
+    "__version__",
     "comparison",
     "data",
     "models",
@@ -38,6 +47,9 @@ __all__ = [
 ]
 
 _VALUES = {
+    "LocalExecutor": "seedwise.executors.local",
+    "RayExecutor": "seedwise.executors.ray",
+    "Rule": "seedwise.comparison",
     "Stop": "seedwise.comparison",
     "Study": "seedwise.study",
     "record": "seedwise.study",
@@ -46,9 +58,16 @@ _LATER = ("comparison", "data", "models", "optim", "stats", "store", "train")
 
 
 def __getattr__(name: str) -> Any:
-    """Load a subpackage, Study, Stop or record when it is first used."""
+    """Load a subpackage, or what belongs to one, when it is first used."""
+    if name == "__version__":
+        return version("seedwise")
     if name in _VALUES:
         return getattr(importlib.import_module(_VALUES[name]), name)
     if name in _LATER:
         return importlib.import_module(f"seedwise.{name}")
     raise AttributeError(f"module 'seedwise' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names: those that are still to be loaded too."""
+    return __all__

@@ -120,13 +120,19 @@ def test_a_difference_within_the_margin_is_equivalent_even_if_its_sign_is_clear(
 
 
 def test_not_worse_is_said_of_an_undecided_comparison(studies):
-    with studies.make({"a": runs_of(POOR, 6), "b": runs_of(SAME, 6)}) as store:
-        spread = compare(StudyRuns(store), "a", "b", Rule()).accuracy.difference
-        margin = (-spread.low + spread.error * 0.05) if spread.low < 0 else 0.001
-        found = compare(StudyRuns(store), "a", "b", Rule(margin=margin))
-    if not found.equivalence.equivalent:
-        assert found.equivalence.not_worse
-        assert "is not worse than a by" in verdict_sentence(found)
+    """B's interval reaches from a little below 0 to beyond the margin: [-0.2, 1.1] points."""
+    rule = Rule(margin=0.005)
+    with studies.make({"a": runs_of(POOR, 12), "b": runs_of(1.02, 12)}, rule=rule) as store:
+        found = compare(StudyRuns(store), "a", "b", rule)
+        turned = compare(StudyRuns(store), "b", "a", rule)
+    difference = found.accuracy.difference
+    assert -0.005 < difference.low < 0 < 0.005 < difference.high
+    assert found.outcome == turned.outcome == "undecided"
+    assert found.equivalence.not_worse
+    assert not found.equivalence.equivalent
+    assert "is not worse than a by" in verdict_sentence(found)
+    assert not turned.equivalence.not_worse
+    assert "not worse" not in verdict_sentence(turned)
 
 
 def test_an_undecided_comparison_says_how_many_runs_would_do(studies):

@@ -2,7 +2,8 @@ import errno
 import json
 import os
 import platform
-import time
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,28 @@ def pets(tmp_path):
 
 def opened(source, tmp_path, **options):
     return open_data(str(source), Split.of("shipped"), cache=tmp_path / "cache", **options)
+
+
+_WATCHING = list[tuple[str, list[str]]]()
+
+
+def _note(event, arguments):
+    if event == "open" and _WATCHING and str(arguments[0]).startswith(_WATCHING[0][0]):
+        _WATCHING[0][1].append(str(arguments[0]))
+
+
+@contextmanager
+def files_opened_in(folder):
+    """The names of the files of a folder that are opened as long as this is open."""
+    opened = []
+    _WATCHING.append((f"{folder}{os.sep}", opened))
+    try:
+        yield opened
+    finally:
+        _WATCHING.clear()
+
+
+sys.addaudithook(_note)  # for ever: a hook cannot be taken away
 
 
 def caches(tmp_path):
@@ -72,17 +95,15 @@ def test_a_second_start_decodes_nothing(pets, tmp_path):
     assert told == []
 
 
-def test_thirteen_thousand_files_open_again_in_well_under_a_second(tmp_path):
-    content = encoded(picture(0, height=8, width=8))
-    for i in range(13_000):
-        file = tmp_path / "many" / f"class{i % 10}" / f"{i}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    split = Split.of({"per_class": 50, "seed": 0})
-    open_data(str(tmp_path / "many"), split, cache=tmp_path / "cache")
-    started = time.perf_counter()
-    open_data(str(tmp_path / "many"), split, cache=tmp_path / "cache")
-    assert time.perf_counter() - started < 1.0
+def test_a_folder_that_is_cached_opens_again_without_a_look_into_its_files(tmp_path):
+    """It is why 13,000 files open again in well under a second."""
+    images = folders(tmp_path / "many", {f"class{i % 10}/{i}": i for i in range(300)})
+    split = Split.of({"per_class": 5, "seed": 0})
+    with files_opened_in(images) as first:
+        open_data(str(images), split, cache=tmp_path / "cache")
+    with files_opened_in(images) as again:
+        open_data(str(images), split, cache=tmp_path / "cache")
+    assert (len(set(first)), again) == (300, [])
 
 
 def test_smaller_pixels_are_another_cache_of_the_same_data(pets, tmp_path):

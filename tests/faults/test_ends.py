@@ -146,18 +146,21 @@ def test_a_lock_file_that_says_nothing_is_taken_over(tmp_path, content):
 
 def test_who_waits_for_a_lock_gets_it_when_its_holder_has_ended(tmp_path):
     code = f"""
-import time
 from pathlib import Path
 from seedwise.locks import locked
 with locked(Path({str(tmp_path / "l")!r}), wait=True):
     print("mine", flush=True)
-    time.sleep(0.3)
+    input()
+    Path({str(tmp_path / "about to end")!r}).touch()
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         other.stdout.readline()
-        started = time.monotonic()
+        other.stdin.write(b"go on\n")
+        other.stdin.flush()
         with locked(tmp_path / "l", wait=True):
-            assert time.monotonic() - started > 0.1
+            assert (tmp_path / "about to end").exists()
             other.wait()
 
 

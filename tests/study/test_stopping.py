@@ -1,6 +1,7 @@
 """Studies that stop by a rule, with training functions whose accuracy is known."""
 
 import math
+import os
 import sys
 
 import numpy as np
@@ -26,7 +27,7 @@ def module(tmp_path, monkeypatch):
     """Accuracies that the seed decides; `clear` is far better, `same` differs by chance only."""
     (tmp_path / "known_accuracies.py").write_text(
         """
-import time
+from pathlib import Path
 
 import numpy as np
 
@@ -51,8 +52,13 @@ def wild(seed):
     return {"accuracy": 0.8 + noise(seed, 3, 0.05)}
 
 
-def slow_first(seed):
-    time.sleep(0.4 if seed.init == 0 else 0.0)
+def first_comes_late(seed):
+    # Where runs go side by side, that of seed 0 waits until that of seed 2 is nearly over.
+    gate = Path(__file__).with_name("gate")
+    if gate.exists() and seed.init == 0:
+        gate.read_text()
+    if gate.exists() and seed.init == 2:
+        gate.write_text("go on")
     return clear(seed)
 
 
@@ -146,16 +152,18 @@ def test_alpha_is_shared_out_among_the_candidates_fixed_at_the_start(path):
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_looks_go_in_seed_order_whatever_ends_first(path, jobs):
-    """Seed 0 of the candidate is slow: later seeds are stored first, and looked at after it."""
+def test_looks_go_in_seed_order_whatever_ends_first(path, tmp_path, jobs):
+    """Later seeds of the candidate are stored before its seed 0, and looked at after it."""
     looks = Looks()
-    Study(path).run(setups("base", "slow_first"), until=HALF, jobs=jobs, watch=looks)
-    found = Study(path).decisions()["slow_first"]
+    if jobs > 1:
+        os.mkfifo(tmp_path / "gate")
+    Study(path).run(setups("base", "first_comes_late"), until=HALF, jobs=jobs, watch=looks)
+    found = Study(path).decisions()["first_comes_late"]
     rng = [np.random.default_rng([seed, 1]).normal(0, 0.003) for seed in range(found.n)]
     means = [look.accuracy.estimate for look in found.trace]
     assert means == pytest.approx([0.03 + np.mean(rng[: n + 1]) for n in range(found.n)])
     assert [n for _, n, _ in looks.seen] == sorted(n for _, n, _ in looks.seen)
-    assert len(seeds_of(path, "slow_first")) <= found.n + jobs
+    assert len(seeds_of(path, "first_comes_late")) <= found.n + jobs
 
 
 def test_runs_that_were_under_way_are_kept_and_change_nothing(path, tmp_path):
