@@ -40,7 +40,10 @@ from seedwise.adapters.fastai1 import (  # noqa: E402
     smoothed_accuracy,
 )
 
-pytestmark = pytest.mark.adapters
+pytestmark = [
+    pytest.mark.adapters,
+    pytest.mark.filterwarnings("ignore:'pin_memory' argument:UserWarning"),  # fastai's choice
+]
 
 SETUP = Setup(
     model="xresnet10-narrow",

@@ -90,7 +90,11 @@ def test_metrics_may_come_with_predictions():
         (None, "must return predictions, metrics or a number, got NoneType;"),
         ({}, "must return predictions"),
         ({"accuracy": "good"}, "must return predictions"),
-        ({"predictions": np.zeros(3)}, r"examples x classes .* got float64 \(3,\)"),
+        ({"predictions": np.zeros((1, 1, 3, 4))}, r"examples x classes .* got float64 \(1, 1, 3"),
+        (
+            {"predictions": np.ones(3), "targets": targets},
+            "two classes.* examples x classes",
+        ),
         ({"predictions": np.zeros((3, 4), int)}, r"must be floats.* got int64 \(3, 4\)$"),
         ({"predictions": np.zeros(3, int)}, "return the logits, not the classes"),
         ({"predictions": np.zeros((3, 4)), "targets": [0, 1]}, "must be 3 class numbers"),

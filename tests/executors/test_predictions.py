@@ -1,15 +1,19 @@
 import warnings
+from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
 
 from seedwise.comparison.cautions import cautions
-from seedwise.errors import DataError
-from seedwise.executors.predictions import LOGIT_FLOOR, as_logits
+from seedwise.errors import DataError, StudyError
+from seedwise.executors.outcome import as_record
+from seedwise.executors.predictions import LOGIT_FLOOR, as_classes, as_logits
 from seedwise.stats import accuracy, cross_entropy
 from seedwise.store import Store
 from seedwise.study import Study, record
@@ -146,7 +150,6 @@ def test_one_hot_rows_are_classes():
         np.vstack([softmax(model(0)), [[0.5, 0.5, 0.5]]]),
         softmax(model(0)) - 0.5,
         np.zeros((4, 3)),
-        np.ones((4, 1)),
     ],
 )
 def test_what_does_not_add_up_stays_logits(rows):
@@ -242,3 +245,120 @@ def test_a_fraction_that_is_1_but_for_float32s_digits_is_1(tmp_path):
     record(tmp_path / "s.db", setup="a", seed=1, metrics={"accuracy": -1e-7})
     with Store.open(tmp_path / "s.db", readonly=True) as store:
         assert [run.metrics["accuracy"] for run in store.runs()] == [1.0, 0.0]
+
+
+BINARY = (TARGETS > 0).astype(int)
+
+
+@pytest.mark.parametrize("shape", [(60,), (60, 1), (1, 60, 1)])
+def test_one_logit_speaks_for_class_1(shape):
+    logit = np.random.default_rng(0).normal(size=60) + 2 * BINARY - 1
+    kept, kind = as_logits(logit.reshape(shape))
+    assert (kept.shape, kind) == ((1, 60, 2), "one logit")
+    assert accuracy(kept, BINARY) == np.mean((logit > 0) == BINARY)
+    wanted = np.mean(np.log1p(np.exp(-logit * (2 * BINARY - 1))))  # the loss of a sigmoid
+    assert cross_entropy(kept, BINARY) == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_one_logit_that_is_not_finite_makes_the_run_diverged(bad):
+    outcome = {"predictions": np.array([-1.0, bad, 2.0]), "targets": [0, 1, 1]}
+    assert as_record(outcome, seconds=0.0).state == "diverged"
+
+
+def test_one_probability_is_that_of_class_1():
+    chance = 1 / (1 + np.exp(-(np.random.default_rng(0).normal(size=60) + 2 * BINARY - 1)))
+    kept, kind = as_logits(chance)
+    assert kind == "one probability"
+    assert accuracy(kept, BINARY) == np.mean((chance > 0.5) == BINARY)
+    wanted = -np.mean(np.log(np.where(BINARY, chance, 1 - chance)))
+    assert cross_entropy(kept, BINARY) == pytest.approx(wanted, rel=1e-3)
+    certain, kind = as_logits(BINARY.astype(float))
+    assert (kind, accuracy(certain, BINARY)) == ("one-hot", 1)
+
+
+def test_what_one_number_was_taken_for_is_said(tmp_path):
+    margins = np.linspace(-1, 1, 60)
+    with pytest.warns(UserWarning, match="logit or margin of class 1 against class 0"):
+        record(tmp_path / "s.db", setup="a", seed=0, predictions=margins, targets=BINARY)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["cat", "dog"])[BINARY],
+        np.array(["cat", "dog"], dtype=object)[BINARY],
+        2 * BINARY - 1,
+        2.0 * BINARY - 1,
+        BINARY.astype(np.float32),
+        BINARY.astype(np.float32)[:, None],
+        BINARY.astype(bool),
+        list(map(str, BINARY)),
+    ],
+)
+def test_labels_are_numbered_in_their_order(labels):
+    for predictions in (np.linspace(-1, 1, 60), np.eye(2)[BINARY] - 0.25):
+        run = as_record({"predictions": predictions, "targets": labels}, seconds=0.0)
+        np.testing.assert_array_equal(run.targets, BINARY)
+    np.testing.assert_array_equal(as_classes(labels), BINARY)
+
+
+def test_text_labels_of_a_model_of_scikit_learn(tmp_path):
+    x, y = load_iris(return_X_y=True)
+    names = load_iris().target_names[y]
+    model = LogisticRegression(max_iter=1000).fit(x, names)
+    for seed, predictions in enumerate([model.predict_proba(x), model.decision_function(x)]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # probabilities are said to be some
+            record(tmp_path / "s.db", setup="a", seed=seed, predictions=predictions, targets=names)
+    with Store.open(tmp_path / "s.db", readonly=True) as store:
+        logits, targets = store.logits([1, 2]), store.dataset().targets
+    for each in logits:
+        assert accuracy(each, targets) == model.score(x, names)
+
+
+def test_labels_that_are_not_as_many_as_columns_are_refused():
+    outcome = {"predictions": model(0), "targets": np.array(["cat", "dog"])[BINARY]}
+    with pytest.raises(DataError, match=r"2 labels \('cat', 'dog'\), and predictions have 3 col"):
+        as_record(outcome, seconds=0.0)
+
+
+def test_bfloat16_of_numpy_and_jax():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    rows = model(0).astype(ml_dtypes.bfloat16)
+    wanted, _ = as_logits(rows.astype(np.float32))
+    for each in (rows, pytest.importorskip("jax.numpy").asarray(rows)):
+        outcome = {"predictions": each, "targets": TARGETS, "f1": rows[0, 0]}
+        run = as_record(outcome, seconds=0.0)
+        np.testing.assert_array_equal(run.logits, wanted)
+        assert run.metrics == {"f1": float(rows[0, 0])}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "flag"), [(load_iris, True), (load_digits, True), (load_digits, False)]
+)
+def test_decisions_between_pairs_of_classes_are_refused(dataset, flag, tmp_path):
+    """With targets beside them, or where the study has these."""
+    x, y = dataset(return_X_y=True)
+    scores = SVC(decision_function_shape="ovo").fit(x[::2], y[::2]).decision_function(x[1::2])
+    count = len(np.unique(y))
+    assert scores.shape[1] == len(list(combinations(range(count), 2)))
+    if flag:
+        with pytest.raises(DataError, match="SVC\\(decision_function_shape='ovr'\\)"):
+            as_record({"predictions": scores, "targets": y[1::2]}, seconds=0.0)
+        return
+    study = Study(tmp_path / "s.db", targets=y[1::2])
+    with pytest.raises(StudyError, match="SVC\\(decision_function_shape='ovr'\\)"):
+        study.run({"pairs": lambda _: {"predictions": scores}}, seeds=1, watch=lambda _: None)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_scores_of_classes_are_no_decisions_between_pairs(seed):
+    """Three classes have three pairs: a bad model's scores are not taken for decisions."""
+    rng = np.random.default_rng(seed)
+    for classes in (3, 4):
+        targets = rng.integers(0, classes, 200)
+        scores = rng.normal(size=(200, classes * (classes - 1) // 2))
+        scores[np.arange(200), targets] += rng.uniform(0, 2)
+        run = as_record({"predictions": scores, "targets": targets}, seconds=0.0)
+        assert run.state == "finished"

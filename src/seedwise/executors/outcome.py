@@ -13,7 +13,12 @@ from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
-from seedwise.executors.predictions import LOGIT_FLOOR, as_logits
+from seedwise.executors.predictions import (
+    LOGIT_FLOOR,
+    as_classes,
+    as_logits,
+    refuse_one_vs_one,
+)
 from seedwise.figures import in_points
 from seedwise.records import VIEWS, RunRecord
 
@@ -48,7 +53,11 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
     bad = [] if finite or predictions is not None else [f"{n} was {metrics[n]}" for n in lost]
     logits, kind = (None, None) if predictions is None else as_logits(predictions)
     if logits is not None:
-        targets = _as_targets(targets, logits)
+        shape = np.asarray(predictions).shape
+        single = len(shape) == 1 or shape[-1] == 1
+        targets = _as_targets(targets, logits, single=single)
+        if targets is not None:
+            refuse_one_vs_one(predictions, targets)
         if not np.isfinite(logits).all():
             bad.insert(0, "a prediction was not finite")
     kept = None if bad else logits
@@ -115,14 +124,20 @@ def _views(count: int) -> tuple[str, ...]:
 
 
 def _as_targets(
-    targets: Any, logits: Float16[ndarray, "views examples classes"]
+    targets: Any, logits: Float16[ndarray, "views examples classes"], *, single: bool
 ) -> Int64[ndarray, " examples"] | None:
     if targets is None:
         return None
     _, examples, classes = logits.shape
-    numbers = np.asarray(targets)
+    numbers = as_classes(targets, classes)
     fits = numbers.shape == (examples,) and numbers.dtype.kind in "iu"
     if not fits or numbers.min() < 0 or numbers.max() >= classes:
+        if single:
+            raise DataError(
+                "predictions of one number an example tell two classes apart, and need "
+                f"{examples} targets of 0 or 1, got {numbers.dtype} {numbers.shape}; of more "
+                "classes give examples x classes"
+            )
         raise DataError(
             f"targets must be {examples} class numbers from 0 to {classes - 1}, one for each "
             f"example, got {numbers.dtype} {numbers.shape}"

@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.data import Split, default_split
 from seedwise.errors import ConfigError, DataError, StudyError
 from seedwise.executors.job import DataReference
+from seedwise.executors.predictions import as_classes, pairs_of_classes
 from seedwise.live.events import DataProgress, Watch
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
 
 __all__ = ["StudyData", "as_targets", "keep_targets"]
+
+_NO_CLASS = 0.2
+"""Share of predictions that are of no class there is: of six pairs of four classes a third."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,7 +86,7 @@ class StudyData:
 
 
 def as_targets(targets: Any) -> Int64[ndarray, " examples"]:
-    """Class numbers from 0, one for each example.
+    """Class numbers from 0, one for each example; from labels, in their order.
 
     Raises:
         DataError: They are something else.
@@ -90,7 +94,7 @@ def as_targets(targets: Any) -> Int64[ndarray, " examples"]:
     >>> as_targets([0, 2, 1]).dtype
     dtype('int64')
     """
-    numbers = np.asarray(targets)
+    numbers = as_classes(targets)
     if (
         numbers.ndim != 1
         or numbers.dtype.kind not in "iu"
@@ -123,6 +127,22 @@ def keep_targets(store: Store, record: RunRecord, *, source: str) -> None:
             f"there are predictions for {store.path}, but no targets: return or record them with "
             "the predictions, or give them to the study: Study(path, targets=targets)"
         )
+    elif record.logits is not None and (known := store.dataset()) is not None:
+        _check_columns(record.logits, known.targets)
+
+
+def _check_columns(
+    logits: Float16[ndarray, "views examples columns"], targets: Int64[ndarray, " examples"]
+) -> None:
+    """Refuse decisions between pairs of classes where only the stored logits are known.
+
+    They are as many as pairs, and their largest often is of a column that no class has.
+    """
+    classes, columns = int(targets.max()) + 1, logits.shape[-1]
+    if classes < 4 or columns != classes * (classes - 1) // 2:
+        return
+    if (logits.argmax(axis=-1) >= classes).mean() > _NO_CLASS:
+        raise StudyError(pairs_of_classes(columns, classes))
 
 
 def _check_targets(store: Store, targets: Int64[ndarray, " examples"], source: str) -> None:
