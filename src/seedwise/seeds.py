@@ -10,6 +10,7 @@ The generator is Philox-4x64-10 (Salmon et al., 2011, "Parallel random numbers: 
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -52,7 +53,8 @@ class Seed:
 
     def __post_init__(self) -> None:
         for name in STREAMS:
-            value = getattr(self, name)
+            value = _as_int(getattr(self, name))
+            object.__setattr__(self, name, value)
             # 2**63 and not 2**64: the study file keeps signed integers.
             if type(value) is not int or not 0 <= value < 2**63:
                 raise ConfigError(
@@ -60,25 +62,25 @@ class Seed:
                 )
 
     @classmethod
-    def of(cls, value: "int | tuple[int, int, int] | Seed") -> Self:
+    def of(cls, value: "int | np.integer[Any] | Sequence[int] | ndarray | Seed") -> Self:
         """The seed that a single integer s means, (s, s, s), or that three integers mean.
 
         Args:
             value: An integer in [0, 2**63), three of them for `init`, `order` and `augment`, or
-                a seed, which is given back.
+                a seed, which is given back. Integers may be numpy's.
 
         Raises:
             ConfigError: It is none of these, or out of range.
         """
         if isinstance(value, Seed):
             value = (value.init, value.order, value.augment)
-        if not isinstance(value, tuple):
-            value = (value, value, value)
-        if len(value) != len(STREAMS):
+        several = isinstance(value, tuple | list | ndarray) and np.ndim(value) > 0
+        numbers: tuple[Any, ...] = tuple(value) if several else (value,) * 3  # type: ignore[arg-type]
+        if len(numbers) != len(STREAMS):
             raise ConfigError(
                 f"a seed must be one integer, or three for {', '.join(STREAMS)}; got {value!r}"
             )
-        init, order, augment = value
+        init, order, augment = numbers
         return cls(init=init, order=order, augment=augment)
 
     @classmethod
@@ -174,6 +176,11 @@ class Seed:
         np.random.seed(number % 2**32)  # noqa: NPY002 - what the user's code draws from
         if find_spec("torch"):
             import_module("torch").manual_seed(number)
+
+
+def _as_int(value: Any) -> Any:
+    """An integer of whatever kind, numpy's too, as Python's; anything else as it is."""
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def word(text: str) -> int:

@@ -5,10 +5,13 @@ The inputs in tests/cases are made up in the spirit of public reports.
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from seedwise.cli import cli
+from seedwise.errors import ConfigError
+from seedwise.seeds import Seed
 from seedwise.study import Study, record
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -424,3 +427,28 @@ def test_d14_a_run_without_its_metric_is_named():
     said = seedwise("import", case("d14"), "s.db", "--setup", "method")
     assert "3 runs of 2 setups stored" in said
     assert "left out: line 3: sgd with seed 2 has no metric" in said
+
+
+def test_i01_integers_of_numpy_and_pandas_are_seeds():
+    setups = {"a": lambda seed: 0.5 + 0.01 * seed.numpy("order").normal()}
+    for seeds in (
+        np.arange(3),
+        list(np.arange(3)),
+        np.int64(3),
+        [np.uint8(4), 5],
+        (s for s in [6]),
+    ):
+        Study("i.db").run(setups, seeds=seeds)
+    assert Study("i.db").summary().setups[0].finished == 6
+    for seed in (np.int64(7), np.array([1, 2, 3]), [np.int32(2), 3, 4], np.uint64(9)):
+        record("r.db", setup="x", seed=seed, metrics={"acc": 0.5})
+    assert [str(seed) for seed in map(Seed.of, (np.int64(7), np.array([1, 2, 3])))] == [
+        "7",
+        "1/2/3",
+    ]
+
+
+@pytest.mark.parametrize("seed", [True, 1.5, "3", np.bool_(True), np.array([1, 2]), -1, None])
+def test_what_is_no_integer_is_no_seed(seed):
+    with pytest.raises(ConfigError, match="seed"):
+        record("r.db", setup="x", seed=seed, metrics={"acc": 0.5})

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import product
 
+import numpy as np
+
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.seeds import STREAMS, Seed
 
@@ -23,7 +25,11 @@ def as_seeds(seeds: SeedsLike) -> tuple[Seed, ...]:
     >>> [str(seed) for seed in as_seeds([4, (1, 2, 3)])]
     ['4', '1/2/3']
     """
-    listed = tuple(Seed.of(seed) for seed in (range(seeds) if isinstance(seeds, int) else seeds))
+    # numpy's integers and arrays too; of an array of one number `index` would make that number.
+    given = range(int(seeds)) if isinstance(seeds, int | np.integer) else seeds
+    if not isinstance(given, Iterable):
+        raise ConfigError(f"seeds must be a number or a list of seeds, got {seeds!r}")
+    listed = tuple(Seed.of(seed) for seed in given)
     if not listed:
         raise ConfigError(f"at least one seed is needed, got {seeds!r}")
     if len(set(listed)) < len(listed):
