@@ -46,8 +46,11 @@ def check(study: Path, target: Path | None) -> None:
     """
     from seedwise.cli.console import Console
     from seedwise.cli.tables import say
+    from seedwise.outputs import check_output
     from seedwise.store import check_study, repair_study
 
+    if target is not None:
+        check_output(target, study)
     console = Console()
     health = check_study(study)
     say(console, f"{study}: format {health.format}, {_rows(health.rows)}")

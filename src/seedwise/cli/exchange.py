@@ -1,11 +1,11 @@
 """`seedwise record`, `import`, `export` and `table`: runs in from elsewhere, and out."""
 
 import csv
+import io
 import re
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.figures import count
+from seedwise.outputs import check_output, write_output
 
 if TYPE_CHECKING:
     from seedwise.comparison import RunTable
@@ -239,33 +240,36 @@ def export(study: Path, output: Path | None) -> None:
     from seedwise.comparison import run_table
     from seedwise.comparison.study_runs import StudyRuns
 
+    if output is not None:
+        check_output(output, study)
     with StudyRuns.open(study) as stored:
         runs = run_table(stored)
     if output is not None and output.suffix == ".parquet":
-        _write_parquet(runs, output)
-        return
-    target = (
-        nullcontext(sys.stdout)
-        if output is None
-        else output.open("w", newline="", encoding="utf-8")
-    )
-    ended = runs.columns.index("ended_at")
-    with target as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(runs.columns)
-        for row in runs.rows:
-            cells = ["" if cell is None else cell for cell in row]
-            cells[ended] = row[ended].isoformat()
-            writer.writerow(cells)
+        write_output(output, _as_parquet(runs))
+    else:
+        _write(output, _as_csv(runs))
 
 
-def _opened(output: Path | None) -> AbstractContextManager[TextIO]:
+def _write(output: Path | None, text: str) -> None:
     if output is None:
-        return nullcontext(sys.stdout)
-    return output.open("w", newline="", encoding="utf-8")
+        sys.stdout.write(text)
+    else:
+        write_output(output, text)
 
 
-def _write_parquet(runs: "RunTable", output: Path) -> None:
+def _as_csv(runs: "RunTable") -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(runs.columns)
+    ended = runs.columns.index("ended_at")
+    for row in runs.rows:
+        cells = ["" if cell is None else cell for cell in row]
+        cells[ended] = row[ended].isoformat()
+        writer.writerow(cells)
+    return file.getvalue()
+
+
+def _as_parquet(runs: "RunTable") -> bytes:
     try:
         import pyarrow
         from pyarrow import parquet
@@ -279,7 +283,9 @@ def _write_parquet(runs: "RunTable", output: Path) -> None:
     types = words | others
     schema = pyarrow.schema([(c, types.get(c, pyarrow.float64())) for c in runs.columns])
     rows = [dict(zip(runs.columns, row, strict=True)) for row in runs.rows]
-    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), output)
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), file)
+    return file.getvalue()
 
 
 @click.command(
@@ -319,9 +325,10 @@ def table(
     from seedwise.comparison.study_runs import StudyRuns
     from seedwise.report import paper_table, table_rows
 
+    if output is not None:
+        check_output(output, study)
     with StudyRuns.open(study) as runs:
         rows = table_rows(runs, metrics, confidence=confidence)
         stated = stated_directions(runs)
     text = paper_table(rows, form=form, confidence=confidence, stated=stated)
-    with _opened(output) as file:
-        file.write(text)
+    _write(output, text)

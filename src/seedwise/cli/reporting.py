@@ -105,7 +105,9 @@ def plot(
     The first setup named is the baseline; with none named, all are drawn. Pictures need the
     package vl-convert-python: pip install 'seedwise[charts]'. Reads the study only.
     """
+    from seedwise.outputs import check_output
     from seedwise.study import Study
 
+    check_output(output, study)
     chart = Study(study, better=options.better_of(better)).chart(kind, *setups, metric=metric)
     click.echo(chart.save(output, theme="dark" if dark else "light"))

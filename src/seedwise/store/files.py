@@ -1,6 +1,5 @@
 """Opening a study file, and saying in one line what is wrong with one that cannot be used."""
 
-import errno
 import os
 import sqlite3
 import time
@@ -13,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from seedwise.errors import StudyError, StudyTooNew
+from seedwise.store.place import NO_STUDY, has_log, look_at
 from seedwise.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_BYTES, READABLE, checksum
 
 __all__ = ["DAMAGE", "connect", "faults", "inspect", "misshapen", "transaction"]
@@ -23,15 +23,10 @@ _BUSY_SECONDS = 10.0
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged file raises; the second where SQLite's message quotes the damage."""
 
-_BEGINNING = b"SQLite format 3\0"
-
-_SMALLEST = 512
-"""Bytes of the smallest page, and so of the smallest database."""
-
 _SECONDS_BETWEEN_TRIES = 0.02
 
 _REASONS = {
-    sqlite3.SQLITE_NOTADB: "is not a study file, or its beginning is damaged; name another file",
+    sqlite3.SQLITE_NOTADB: NO_STUDY,
     sqlite3.SQLITE_CORRUPT: "is damaged or cut off; restore it from a copy",
     sqlite3.SQLITE_BUSY: "is being written by another program; wait until that ends",
     sqlite3.SQLITE_LOCKED: "is being written by another program; wait until that ends",
@@ -124,7 +119,7 @@ def connect(
         StudyError: There is no such file, or it cannot be used; the message says why.
         StudyTooNew: A later seedwise wrote it.
     """
-    _look_at(path, create=create)
+    look_at(path, create=create)
     with faults(path):
         connection = _reader(path) if readonly else _raw(path, "rwc" if create else "rw")
         try:
@@ -150,7 +145,7 @@ def inspect(path: Path) -> sqlite3.Connection:
         StudyError: There is no such file, or it is no study as far as can be told.
         StudyTooNew: A later seedwise wrote it.
     """
-    _look_at(path, create=False)
+    look_at(path, create=False)
     with faults(path):
         connection = _reader(path)
         try:
@@ -161,32 +156,6 @@ def inspect(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
-
-
-def _look_at(path: Path, *, create: bool) -> None:
-    """Refuse what SQLite would refuse in words that help nobody.
-
-    A file that may be a database is not opened for it: where a process closes a file, POSIX drops
-    all locks that the process has on it, those of SQLite's connections among them. Another process
-    would then take itself for the last one and remove the log that this one writes to.
-    """
-    if path.is_dir():
-        raise StudyError(f"{path} is a folder; name a study file in it")
-    if not path.absolute().parent.is_dir():
-        raise StudyError(f"{path} cannot be used: there is no folder {path.parent}; make it first")
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        if not create:
-            raise StudyError(f"{path} does not exist; `seedwise run` makes it") from None
-    except OSError as error:
-        raise StudyError(f"{path} cannot be read: {error.strerror}") from None
-    else:
-        if not os.access(path, os.R_OK):
-            raise StudyError(f"{path} cannot be read: {os.strerror(errno.EACCES)}")
-        # SQLite would take so short a file for an empty one. Nobody has it open as a database.
-        if 0 < size < _SMALLEST and not path.read_bytes().startswith(_BEGINNING):
-            raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_NOTADB]}")
 
 
 def _raw(path: Path, mode: str) -> sqlite3.Connection:
@@ -207,7 +176,7 @@ def _reader(path: Path) -> sqlite3.Connection:
     file = path.resolve()
     if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK):
         connection = _raw(path, "rw")
-    elif not _has_log(path):
+    elif not has_log(path):
         connection = _raw(path, "ro&immutable=1")
     else:
         connection = _raw(path, "ro")
@@ -215,18 +184,11 @@ def _reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _has_log(path: Path) -> bool:
-    """Whether something was written that is not in the file itself yet."""
-    file = path.resolve()
-    log = file.with_name(file.name + "-wal")
-    return log.exists() and log.stat().st_size > 0
-
-
 def _check_size(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse a file that lacks its end. SQLite reads half a last page as if it held nothing."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
-    if not _has_log(path) and path.stat().st_size < pages * page_bytes:
+    if not has_log(path) and path.stat().st_size < pages * page_bytes:
         raise StudyError(f"{path} {_REASONS[sqlite3.SQLITE_CORRUPT]}")
 
 

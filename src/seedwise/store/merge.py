@@ -12,6 +12,7 @@ from typing import Any
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.store.files import connect, faults, transaction
+from seedwise.store.place import anew
 from seedwise.store.plans import PLAN, Part, changed, joined
 from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum
@@ -65,32 +66,24 @@ def merge_studies(paths: Sequence[Path], target: Path) -> Mapping[str, int]:
             another dataset, or were begun with other choices, or with another rule of verdict.
         StudyError: A study cannot be used or is damaged, or `target` exists or cannot be written.
     """
-    if target.exists():
-        raise StudyError(f"{target} exists; name a file that does not, to be written anew")
-    work = target.with_name(target.name + ".part")
-    work.unlink(missing_ok=True)
-    try:
-        with (
-            closing(connect(work, create=True, readonly=False)) as new,
-            faults(work),
-            transaction(new),
-        ):
-            merger = _Merger(new)
-            for path in paths:
-                with faults(path), closing(connect(path, create=False, readonly=True)) as old:
-                    merger.add(path, old)
-            merger.join_plans()
-            if merger.conflicts:
-                raise Conflicts(merger.conflicts)
-            counts = {
-                table.name: new.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0]
-                for table in tables_of(new)
-                if not table.cache
-            }
-        work.rename(target)
-    finally:
-        for end in ("", "-wal", "-shm"):
-            work.with_name(work.name + end).unlink(missing_ok=True)
+    with (
+        anew(target, *paths) as work,
+        faults(target),
+        closing(connect(work, create=True, readonly=False)) as new,
+        transaction(new),
+    ):
+        merger = _Merger(new)
+        for path in paths:
+            with faults(path), closing(connect(path, create=False, readonly=True)) as old:
+                merger.add(path, old)
+        merger.join_plans()
+        if merger.conflicts:
+            raise Conflicts(merger.conflicts)
+        counts = {
+            table.name: new.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0]
+            for table in tables_of(new)
+            if not table.cache
+        }
     return counts
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from seedwise.errors import StudyError
 from seedwise.store.files import DAMAGE, connect, faults, inspect, transaction
+from seedwise.store.place import anew
 from seedwise.store.tables import Table, rows_of, tables_of
 
 __all__ = ["Repaired", "repair_study"]
@@ -41,8 +42,6 @@ def repair_study(path: Path, target: Path) -> Repaired:
         StudyError: `path` is no study or cannot be read at all, or `target` exists or cannot be
             written.
     """
-    if target.exists():
-        raise StudyError(f"{target} exists; name a file that does not, to be written anew")
     with closing(inspect(path)) as source:
         try:
             (steps,) = source.execute("PRAGMA user_version").fetchone()
@@ -51,16 +50,17 @@ def repair_study(path: Path, target: Path) -> Repaired:
             numbers = _numbers_given(source)
         except DAMAGE as error:
             raise StudyError(f"{path} cannot be repaired: {error}; restore a copy") from None
-    with (
-        closing(connect(target, create=True, readonly=False, steps=steps)) as new,
-        faults(target),
-        transaction(new),
-    ):
-        for table in tables:
-            _insert(new, table, whole[table.name])
-        for name, number in numbers.items():
-            new.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (number, name))
-    connect(target, create=False, readonly=False).close()  # brings it to this format
+    with anew(target, path) as work:
+        with (
+            faults(target),
+            closing(connect(work, create=True, readonly=False, steps=steps)) as new,
+            transaction(new),
+        ):
+            for table in tables:
+                _insert(new, table, whole[table.name])
+            for name, number in numbers.items():
+                new.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (number, name))
+        connect(work, create=False, readonly=False).close()  # brings it to this format
     return Repaired(
         kept=MappingProxyType({name: len(rows) for name, rows in whole.items()}),
         lost=MappingProxyType({name: tuple(sorted(rows)) for name, rows in lost.items() if rows}),

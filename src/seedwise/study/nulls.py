@@ -13,6 +13,7 @@ from seedwise.comparison.scored import metric_names
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split
 from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.outputs import check_output
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
@@ -77,8 +78,7 @@ class Nulls:
                 f"{comparisons} of {runs}"
             )
         path = study.with_name(f"{study.stem}-aa.db") if store is None else Path(store)
-        if path.absolute() == study.absolute():
-            raise ConfigError(f"{path} is the study itself; null runs need a file of their own")
+        check_output(path, study)  # null runs need a file of their own
         with Store.open(study, readonly=True) as source:
             setups = source.setups()
             if setup not in setups:

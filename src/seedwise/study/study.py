@@ -36,6 +36,7 @@ from seedwise.executors.base import Executor
 from seedwise.executors.functions import SetupLike
 from seedwise.executors.registry import as_executor
 from seedwise.live.events import Event, Watch
+from seedwise.outputs import check_output, write_output
 from seedwise.seeds import Seed
 from seedwise.stats.multiplicity import Correction
 from seedwise.stats.sequential import Decision
@@ -332,7 +333,7 @@ class Study:
         """Write all that the study shows to one HTML file that needs no network.
 
         Args:
-            path: The file; one that exists is replaced.
+            path: The file; one that exists is replaced once the report is whole.
             setups: Their names, the baseline first; none for all that have a result.
             metric: As in `compare`.
 
@@ -345,13 +346,14 @@ class Study:
         from seedwise.report.page import report_html
         from seedwise.study.thumbnails import thumbnails
 
+        file = Path(path)
+        check_output(file, self.path)
         with StudyRuns.open(self.path) as study:
             pictures = thumbnails(study, self._data.cache)
             page = report_html(
                 study, setups, metric=metric, better=self._better, thumbnails=pictures
             )
-        file = Path(path)
-        file.write_text(page, encoding="utf-8")
+        write_output(file, page)
         return file
 
     def chart(self, kind: str, *setups: str, metric: str | None = None) -> "Chart":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seedwise.errors import ConfigError, MissingPackage
+from seedwise.outputs import write_output
 from seedwise.report.charts.theme import PAGE, THEMES, painted, settings
 
 __all__ = ["Chart", "Key", "Table", "number"]
@@ -116,14 +117,14 @@ class Chart:
         spec = self.vega_lite(theme=theme)
         match file.suffix.lower():
             case ".json":
-                file.write_text(json.dumps(spec, indent=1, allow_nan=False), encoding="utf-8")
+                write_output(file, json.dumps(spec, indent=1, allow_nan=False))
             case ".svg":
-                file.write_text(_svg(spec), encoding="utf-8")
+                write_output(file, _svg(spec))
             case ".png":
                 picture = _converter().vegalite_to_png(
                     spec, vl_version=_VEGA_LITE, scale=_PNG_SCALE
                 )
-                file.write_bytes(picture)
+                write_output(file, picture)
             case other:
                 raise ConfigError(
                     f"a chart is written as {', '.join(_SUFFIXES)}, got {other or file.name!r}"
