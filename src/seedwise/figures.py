@@ -1,8 +1,10 @@
-"""Numbers as people read them. Accuracies are fractions everywhere but here: points in print."""
+"""Numbers and tables as people read them. Accuracies are fractions, and in print points."""
 
 import math
+from collections.abc import Iterable
+from html import escape
 
-__all__ = ["count", "figure", "in_points", "interval", "percent", "signed", "spread"]
+__all__ = ["count", "figure", "html_table", "in_points", "interval", "percent", "signed", "spread"]
 
 _SHARES = frozenset(
     f"{kind}accuracy" for kind in ("", "class_", "matched_", "ranked_", "smoothed_", "top_")
@@ -77,3 +79,17 @@ def _number(metric: str, value: float, sign: str = "") -> str:
         return f"{value + 0.0:{sign}.4g}"  # + 0.0 makes 0 of -0
     points = round(100 * value, 2) if math.isfinite(value) else value
     return f"{points + 0.0:{sign}.2f}"
+
+
+def html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A plain HTML table, as notebooks show one; all text is escaped.
+
+    >>> html_table("", ["n"], [["<1>"]])
+    '<table><thead><tr><th>n</th></tr></thead><tbody><tr><td>&lt;1&gt;</td></tr></tbody></table>'
+    """
+    top = f"<caption>{escape(caption)}</caption>" if caption else ""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f"<table>{top}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -5,12 +5,12 @@ import pytest
 from helpers.studies import ENDED, finished, runs_of
 from seedwise.comparison import Rule, compare
 from seedwise.comparison.beforehand import fixed_rule
-from seedwise.comparison.cautions import cautions
-from seedwise.comparison.sentences import basis
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.words.cautions import cautions
+from seedwise.words.verdict import basis
 
 PAIR = {"a": runs_of(1.0, 6), "b": runs_of(1.3, 6)}
 

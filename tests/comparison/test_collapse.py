@@ -7,11 +7,11 @@ from scipy.stats import binomtest
 from helpers.studies import DIVERGED, measured
 from seedwise.comparison import Rule, Stop, compare
 from seedwise.comparison.beforehand import fixed_rule
-from seedwise.comparison.cautions import cautions
-from seedwise.comparison.sentences import verdict_sentence
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.stats.sequential import Pairs, decide
 from seedwise.stats.sequential import Rule as StopRule
+from seedwise.words.cautions import cautions
+from seedwise.words.verdict import verdict_sentence
 
 RNG = np.random.default_rng(12)
 BASE = 0.912 + 0.003 * RNG.normal(size=10)

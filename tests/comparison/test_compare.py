@@ -17,13 +17,14 @@ from helpers.studies import (
 )
 from seedwise import stats
 from seedwise.comparison import Rule, compare, compare_several, compare_with_target
-from seedwise.comparison.cautions import cautions
-from seedwise.comparison.sentences import basis, more_runs, target_sentence, verdict_sentence
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.populations import paired_on_new_images
+from seedwise.words import Comparison
+from seedwise.words.cautions import cautions
+from seedwise.words.verdict import basis, more_runs, target_sentence, verdict_sentence
 
 POOR, SAME, GOOD = 1.0, 1.0001, 1.3
 
@@ -45,7 +46,7 @@ def test_a_better_setup_is_better_and_seen_from_the_other_side_worse(studies):
     )
     assert "lower (between" in verdict_sentence(back)
     assert forth.deciding.difference.estimate == -back.deciding.difference.estimate
-    assert str(forth) == f"{verdict_sentence(forth)} {basis(forth)}"
+    assert str(Comparison.of(forth)) == f"{verdict_sentence(forth)} {basis(forth)}"
     assert forth.standing.confirmatory
     assert "about 5 % of the time" in basis(forth)
 

@@ -9,14 +9,14 @@ from helpers.real_runs import of_setup
 from helpers.studies import Studies
 from seedwise.comparison import Rule, Stop, StoppingRule, compare
 from seedwise.comparison.beforehand import Standing, fixed_rule
-from seedwise.comparison.decided import decision_sentence
 from seedwise.comparison.judging import Setting, judged
 from seedwise.comparison.measured import Measured, Measurements, RunCounts
-from seedwise.comparison.sentences import more_runs
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.sequential import Pairs, decide
+from seedwise.words import Comparison
+from seedwise.words.verdict import decision_sentence, more_runs
 
 RUNS = Path(__file__).parents[3] / "shared/reference/runs/runs.npz"
 DOCS = Path(__file__).parents[2] / "docs/statistics.md"
@@ -53,7 +53,7 @@ def measurements(setup, runs):
 
 
 def said(found):
-    return f"{found} {more_runs(found)}".strip()
+    return f"{Comparison.of(found)} {more_runs(found)}".strip()
 
 
 @pytest.mark.parametrize(("setup", "runs", "outcome"), VERDICTS)

@@ -5,9 +5,9 @@ import pytest
 from helpers.studies import DIVERGED, rescaled, runs_of
 from seedwise.comparison import Rule, Stop, StoppingRule, compare, compare_several, decisions
 from seedwise.comparison.beforehand import fixed_rule
-from seedwise.comparison.cautions import cautions
-from seedwise.comparison.sentences import basis, exploratory_sentence, verdict_sentence
 from seedwise.comparison.study_runs import StudyRuns
+from seedwise.words.cautions import cautions
+from seedwise.words.verdict import basis, exploratory_sentence, verdict_sentence
 
 STOP = Stop(difference=0.05, max_runs=12)
 PAIR = {"base": runs_of(1.0, 12), "good": runs_of(1.5, 12)}

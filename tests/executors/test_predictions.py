@@ -10,13 +10,13 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from seedwise.comparison.cautions import cautions
 from seedwise.errors import DataError, StudyError
 from seedwise.executors.outcome import as_record
 from seedwise.executors.predictions import LOGIT_FLOOR, as_classes, as_logits
 from seedwise.stats import accuracy, cross_entropy
 from seedwise.store import Store
 from seedwise.study import Study, record
+from seedwise.words.cautions import cautions
 
 TARGETS = np.arange(60) % 3
 

@@ -9,12 +9,12 @@ import pytest
 
 from helpers.studies import DIVERGED, FAILED, finished, measured, runs_of
 from seedwise.comparison import Rule, compare
-from seedwise.comparison.cautions import cautions
-from seedwise.comparison.sentences import basis, verdict_sentence
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.report.page import Pictures, report_html
 from seedwise.store import Store
+from seedwise.words.cautions import cautions
+from seedwise.words.verdict import basis, verdict_sentence
 
 EVIL = [
     "<script>alert(1)</script>",

@@ -30,6 +30,7 @@ from seedwise.study.arrays import read_arrays
 from seedwise.study.config import load_study
 from seedwise.study.importing import import_runs
 from seedwise.study.seeding import as_seeds
+from seedwise.words import Comparison
 
 MANY = int(os.environ.get("SEEDWISE_FUZZ", "5000"))
 COUNTS = [300, pytest.param(MANY, marks=pytest.mark.slow)]
@@ -326,7 +327,7 @@ def concluded(path):
         return (
             everything(path),
             str(summarise(StudyRuns(store))),
-            repr(compare(StudyRuns(store), "mish", "relu", Rule())),
+            repr(Comparison.of(compare(StudyRuns(store), "mish", "relu", Rule()))),
             run_table(StudyRuns(store)),
         )
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from seedwise.comparison import Stop
-from seedwise.comparison.cautions import cautions
 from seedwise.store import Store, logits_digest
 from seedwise.store.schema import checksum, sum_without
 from seedwise.study import Study, record
+from seedwise.words.cautions import cautions
 
 TARGETS = np.arange(200) % 4
 

@@ -12,7 +12,7 @@ from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
-    from seedwise.comparison import Comparison, TargetComparison
+    from seedwise.comparison import ComparisonValues, TargetValues
 
 __all__ = ["compare"]
 
@@ -110,7 +110,7 @@ def _compared(
     confidence: float | None,
     paired: bool | None,
     better: tuple[tuple[str, str], ...],
-) -> "Sequence[Comparison | TargetComparison]":
+) -> "Sequence[ComparisonValues | TargetValues]":
     from seedwise.study import Study
 
     ways = options.better_of(better)
@@ -140,20 +140,20 @@ def _compared(
     )
 
 
-def _print(found: "Sequence[Comparison | TargetComparison]") -> None:
+def _print(found: "Sequence[ComparisonValues | TargetValues]") -> None:
     from seedwise.cli.console import Console
     from seedwise.cli.verdicts import print_comparisons, print_target
-    from seedwise.comparison import Comparison, TargetComparison
+    from seedwise.comparison import ComparisonValues, TargetValues
 
     console = Console()
-    print_comparisons(console, [each for each in found if isinstance(each, Comparison)])
+    print_comparisons(console, [each for each in found if isinstance(each, ComparisonValues)])
     for each in found:
-        if isinstance(each, TargetComparison):
+        if isinstance(each, TargetValues):
             print_target(console, each)
 
 
-def _print_json(found: "Sequence[Comparison | TargetComparison]") -> None:
-    from seedwise.comparison.as_json import as_json
+def _print_json(found: "Sequence[ComparisonValues | TargetValues]") -> None:
+    from seedwise.words.json import as_json
 
     for each in found:
         click.echo(json.dumps(as_json(each), allow_nan=False))

@@ -7,17 +7,17 @@ from rich.text import Text
 from seedwise.cli.console import Console
 from seedwise.cli.tables import named_table, print_table, sentence
 from seedwise.comparison import Variance
-from seedwise.comparison.estimates import (
-    deviation_interval,
-    deviation_with_interval,
-    factor,
-    share,
-    short,
-)
-from seedwise.comparison.phrases import metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
 from seedwise.figures import count, in_points, percent, spread
 from seedwise.stats.variance import ENOUGH_RUNS, Estimate
+from seedwise.words.numbers import (
+    deviation_interval,
+    deviation_with_interval,
+    factor,
+    metric_words,
+    share,
+    short,
+)
 
 __all__ = ["print_variance"]
 

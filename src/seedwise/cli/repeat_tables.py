@@ -8,10 +8,9 @@ from rich.text import Text
 from seedwise.cli.console import Console
 from seedwise.cli.tables import named_table, print_table, sentence
 from seedwise.comparison import NullComparisons, RepeatComparison
-from seedwise.comparison.estimates import share
 from seedwise.comparison.nulls import NullRate
-from seedwise.comparison.phrases import metric_words
 from seedwise.figures import count, figure, spread
+from seedwise.words.numbers import metric_words, share
 
 __all__ = ["print_nulls", "print_repeat"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from seedwise.cli.console import Console
 from seedwise.cli.tables import sentence
 from seedwise.comparison import StoppingRule, decisions
-from seedwise.comparison.decided import decision_grounds, decision_promise, decision_sentence
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.stats.sequential import Decision
+from seedwise.words.verdict import decision_grounds, decision_promise, decision_sentence
 
 __all__ = ["print_decisions", "stored_decisions"]
 

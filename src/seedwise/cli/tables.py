@@ -7,8 +7,8 @@ from rich.text import Text
 
 from seedwise.cli.console import Console
 from seedwise.comparison import SetupSummary, Summary
-from seedwise.comparison.independent import identical_note, sharing_note
 from seedwise.figures import count, figure, in_points, spread
+from seedwise.words.cautions import identical_note, sharing_note
 
 __all__ = ["named_table", "plain_table", "print_summary", "print_table", "say", "sentence"]
 

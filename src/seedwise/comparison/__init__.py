@@ -3,16 +3,16 @@
 from seedwise.comparison.compare import compare, compare_several
 from seedwise.comparison.nulls import NullComparisons
 from seedwise.comparison.repeat import RepeatComparison
-from seedwise.comparison.result import Comparison
+from seedwise.comparison.result import ComparisonValues
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.runs import RunTable, run_table
 from seedwise.comparison.stopping import Stop, StoppingRule, decisions
 from seedwise.comparison.summary import SetupSummary, Summary, summarise
-from seedwise.comparison.target import TargetComparison, compare_with_target
+from seedwise.comparison.target import TargetValues, compare_with_target
 from seedwise.comparison.variance import Variance, variance
 
 __all__ = [
-    "Comparison",
+    "ComparisonValues",
     "NullComparisons",
     "RepeatComparison",
     "Rule",
@@ -21,7 +21,7 @@ __all__ = [
     "Stop",
     "StoppingRule",
     "Summary",
-    "TargetComparison",
+    "TargetValues",
     "Variance",
     "compare",
     "compare_several",

@@ -1,8 +1,7 @@
-"""Runs that collapsed: found among stored runs, and put in words."""
+"""Runs that collapsed, found among stored runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool
@@ -10,23 +9,14 @@ from numpy import ndarray
 
 from seedwise.comparison.measured import Measurements
 from seedwise.comparison.metrics import Metric
-from seedwise.comparison.phrases import open_difference
 from seedwise.comparison.verdict import SOFT
-from seedwise.figures import count, percent
 from seedwise.seeds import Seed
-from seedwise.stats.collapse import far_from_rest, share_interval, unseen_share
-
-if TYPE_CHECKING:
-    from seedwise.comparison.result import Comparison
+from seedwise.stats.collapse import far_from_rest, share_interval
 
 __all__ = [
     "FarRuns",
-    "collapse_note",
-    "collapse_sentence",
     "far_runs",
-    "lost_words",
     "without_lost",
-    "without_sentence",
 ]
 
 
@@ -87,63 +77,6 @@ def without_lost(setup: Measurements, far: FarRuns) -> Measurements:
     return replace(setup, diverged=setup.diverged | lost)
 
 
-def lost_words(found: "Comparison") -> str:
-    """What the runs are called that a verdict must not rest on."""
-    kinds = {
-        "diverged": found.a.diverged or found.b.diverged,
-        "collapsed": found.far_a.collapsed or found.far_b.collapsed,
-        "outlying": found.far_a.ahead or found.far_b.ahead,
-    }
-    return f"{' and '.join(kind for kind, some in kinds.items() if some)} runs"
-
-
-def collapse_sentence(found: "Comparison") -> str:
-    """Which runs collapsed, and in what share of its seeds a setup does; empty where none did."""
-    said = []
-    for setup, far in ((found.a, found.far_a), (found.b, found.far_b)):
-        if far.collapsed:
-            said.append(
-                f"{len(far.collapsed)} of {count(far.runs, 'run')} of {setup.name} collapsed: "
-                f"{_seeds(far.collapsed)} (between {percent(round(far.low, 3))} and "
-                f"{percent(round(far.high, 3))} of its seeds do)."
-            )
-        if far.ahead:
-            said.append(
-                f"{len(far.ahead)} of {count(far.runs, 'run')} of {setup.name} got far better "
-                f"results than the rest: {_seeds(far.ahead)}."
-            )
-    return " ".join(said)
-
-
-def without_sentence(found: "Comparison") -> str:
-    """The verdict without the runs that collapsed; empty where none did."""
-    verdict, main = found.verdict_without_diverged, found.without_diverged
-    if not (found.far_a.seeds or found.far_b.seeds) or verdict is None or main is None:
-        return ""
-    a, b = found.a.name, found.b.name
-    claim = {
-        "equivalent": f"{b} and {a} are equivalent",
-        "undecided": f"{b} can't be told from {a}",
-    }.get(verdict.outcome, f"{b} is {verdict.outcome} than {a}")
-    size = open_difference(main.metric, main.difference)
-    return f"Without the {lost_words(found)} {claim}: {size}."
-
-
-def collapse_note(found: "Comparison") -> str:
-    """How rare collapses may be without having been seen; empty where some were."""
-    if found.a.diverged or found.b.diverged or found.far_a.seeds or found.far_b.seeds:
-        return ""
-    runs = min(found.far_a.runs, found.far_b.runs)
-    if not runs:
-        return ""
-    unit = "pair" if found.paired else "run"
-    share = percent(round(unseen_share(runs, found.rule.confidence), 2 if runs < 30 else 3))
-    return (
-        f"No run collapsed, but {count(runs, unit)} can't exclude collapses in up to {share} of "
-        "the seeds; the verdict is about runs that do not collapse."
-    )
-
-
 def _far(
     setup: Measurements,
     known: Bool[ndarray, " runs"],
@@ -163,8 +96,3 @@ def _far(
         low=low,
         high=high,
     )
-
-
-def _seeds(seeds: tuple[Seed, ...]) -> str:
-    some = ", ".join(map(str, seeds[:8])) + (", ..." if len(seeds) > 8 else "")
-    return f"seed {some}" if len(seeds) == 1 else f"seeds {some}"

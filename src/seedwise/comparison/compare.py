@@ -15,7 +15,7 @@ from seedwise.comparison.metrics import (
     default_metric,
     find_metric,
 )
-from seedwise.comparison.result import Comparison
+from seedwise.comparison.result import ComparisonValues
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stopping import stopped
 from seedwise.comparison.study_runs import StudyRuns
@@ -29,7 +29,9 @@ from seedwise.store import StoredRun
 __all__ = ["compare", "compare_several"]
 
 
-def compare(study: StudyRuns, a: str, b: str, rule: Rule, *, code: bool = False) -> Comparison:
+def compare(
+    study: StudyRuns, a: str, b: str, rule: Rule, *, code: bool = False
+) -> ComparisonValues:
     """Compare two setups of a study.
 
     Where it is one of several comparisons that were planned, its p-values are corrected for all
@@ -59,7 +61,7 @@ def compare_several(
     against: Literal["first", "all"] = "first",
     correction: Correction = "holm",
     code: bool = False,
-) -> tuple[Comparison, ...]:
+) -> tuple[ComparisonValues, ...]:
     """Compare several setups of a study, with p-values corrected for their number.
 
     Args:
@@ -90,7 +92,7 @@ def _compared(
     *,
     correction: Correction,
     code: bool,
-) -> tuple[Comparison, ...]:
+) -> tuple[ComparisonValues, ...]:
     """The comparisons asked for, corrected with those planned beside them; setups read once."""
     found = {name: results_of(study, name) for name in dict.fromkeys(sum(pairs, ()))}
     stated = stated_directions(study, rule.better)

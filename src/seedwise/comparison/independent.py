@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from seedwise.seeds import STREAMS
 from seedwise.store import StoredRun
 
-__all__ = ["copies", "identical_note", "independent_runs", "sharing_note", "with_own_seeds"]
+__all__ = ["copies", "independent_runs", "with_own_seeds"]
 
 
 def independent_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
@@ -28,29 +28,6 @@ def copies(runs: Iterable[StoredRun]) -> frozenset[int]:
             found |= {run.id} if key in seen else set()
             seen.add(key)
     return frozenset(found)
-
-
-def identical_note(setup: str, runs: int, identical: int) -> str:
-    """Why runs with the predictions of another one are missing from a figure.
-
-    >>> identical_note("mine", 10, 9)[:61]
-    'The seed has no effect on mine: its 10 identical runs are one'
-
-    Args:
-        setup: Name of the setup.
-        runs: Its runs, those that are left out included.
-        identical: Those that are left out.
-    """
-    if identical == runs - 1:
-        return (
-            f"The seed has no effect on {setup}: its {runs:,} identical runs are one run. Pass "
-            "the seed on, or compare the others with its value by --target."
-        )
-    have = "has" if identical == 1 else "have"
-    return (
-        f"{identical:,} of the {runs:,} runs of {setup} {have} the predictions of another one, "
-        "bit for bit, and count once: their seeds were not used, or they were recorded twice."
-    )
 
 
 def with_own_seeds(runs: Iterable[StoredRun]) -> list[StoredRun]:
@@ -80,15 +57,3 @@ def with_own_seeds(runs: Iterable[StoredRun]) -> list[StoredRun]:
             for stream, number in numbers.items():
                 used[stream].add(number)
     return found
-
-
-def sharing_note(setup: str, sharing: int) -> str:
-    """Why runs are missing from a figure.
-
-    >>> sharing_note("mish", 25)[:44]
-    'Left out: 25 of mish for a seed that they sh'
-    """
-    return (
-        f"Left out: {sharing:,} of {setup} for a seed that they share with another run (crossed "
-        "seeds). They are no independent sample; `seedwise variance` uses them."
-    )

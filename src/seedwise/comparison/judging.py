@@ -11,7 +11,7 @@ from seedwise.comparison.collapse import FarRuns, far_runs, without_lost
 from seedwise.comparison.contrast import Contrast, contrast, shared_seeds
 from seedwise.comparison.measured import Measurements
 from seedwise.comparison.metrics import Metric
-from seedwise.comparison.result import Comparison, Family
+from seedwise.comparison.result import ComparisonValues, Family
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.verdict import Deciding, Verdict, deciding, settle
@@ -47,7 +47,7 @@ def judged(
     correction: Correction | None,
     *,
     beside: Sequence[tuple[Measurements, Measurements] | None] = (),
-) -> tuple[Comparison, ...]:
+) -> tuple[ComparisonValues, ...]:
     """The comparisons of a family.
 
     Args:
@@ -267,11 +267,11 @@ def _comparison(
     without: _Judged,
     rule: Rule,
     family: Family | None,
-) -> Comparison:
+) -> ComparisonValues:
     a, b = setting.a, setting.b
     tested, main = judged.tested, judged.tested.main
     remain = lost.others_remain
-    return Comparison(
+    return ComparisonValues(
         a=a.counts,
         b=b.counts,
         rule=rule,

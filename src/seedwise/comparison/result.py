@@ -1,4 +1,4 @@
-"""What a comparison is: a frozen value with everything to print or to draw."""
+"""The values of a comparison: everything to print or to draw, and no words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from seedwise.comparison.beforehand import Standing
 from seedwise.comparison.collapse import FarRuns
 from seedwise.comparison.contrast import Contrast
-from seedwise.comparison.html import comparison_html
 from seedwise.comparison.measured import RunCounts
 from seedwise.comparison.rule import Rule
-from seedwise.comparison.sentences import basis, verdict_sentence
 from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.verdict import Verdict
 from seedwise.seeds import Seed
@@ -17,7 +15,7 @@ from seedwise.stats.agreement import ChanceOfBetter
 from seedwise.stats.equivalence import Equivalence
 from seedwise.stats.multiplicity import Correction
 
-__all__ = ["Churn", "Comparison", "Family"]
+__all__ = ["Churn", "ComparisonValues", "Family"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,7 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class ComparisonValues:
     """Setup B against setup A.
 
     Attributes:
@@ -115,14 +113,7 @@ class Comparison:
         stopping = self.stopping
         return self.verdict.outcome if stopping is None else stopping.outcome(self.b.name)
 
-    def __str__(self) -> str:
-        """The verdict in words, and the runs on which it rests."""
-        return f"{verdict_sentence(self)} {basis(self)}"
-
     @property
     def accuracy(self) -> Contrast | None:
         """B against A under accuracy; None where it is not known."""
         return self.contrasts.get("accuracy")
-
-    def _repr_html_(self) -> str:
-        return comparison_html(self)

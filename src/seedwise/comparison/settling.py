@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seedwise.comparison.contrast import Contrast
-from seedwise.comparison.result import Comparison
+from seedwise.comparison.result import ComparisonValues
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import paired_so_far
 from seedwise.stats.moments import Moments
@@ -80,7 +80,7 @@ def settled_by_rule(
     )
 
 
-def settled(found: Comparison, metric: str) -> Settling | None:
+def settled(found: ComparisonValues, metric: str) -> Settling | None:
     """The pairs of a study with a fixed number of runs, by seed; None where there are none."""
     contrast = found.contrasts[metric]
     if not found.paired:

@@ -1,18 +1,17 @@
 """What a study holds: its runs, and the means and standard deviations of each setup."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from seedwise.comparison.directions import directions_note, stated_directions
-from seedwise.comparison.html import summary_html
 from seedwise.comparison.independent import copies, independent_runs, with_own_seeds
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
-from seedwise.data import Split
-from seedwise.figures import figure, spread
+from seedwise.data.splits import Split
+from seedwise.figures import figure, html_table, spread
 from seedwise.stats.intervals import Sample
 from seedwise.store import StoredRun
 
@@ -20,6 +19,9 @@ __all__ = ["SetupSummary", "Summary", "summarise"]
 
 _METRICS = ("accuracy", "smoothed_accuracy")
 """What the notebook's last cell printed."""
+
+
+_COLUMNS = ("setup", "metric", "runs", "mean", "sd (ddof 0)", "sd (ddof 1)", "diverged", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,11 @@ class Summary:
         return "\n".join(map(summary_line, self.setups)) or "nothing stored"
 
     def _repr_html_(self) -> str:
-        return summary_html(self)
+        caption = "nothing stored"
+        if self.setups:
+            caption = f"{self.dataset}: {self.examples:,} examples" if self.dataset else ""
+        rows = [row for setup in self.setups for row in _cells(setup)]
+        return html_table(caption, _COLUMNS, rows)
 
 
 def summary_line(setup: SetupSummary) -> str:
@@ -134,3 +140,12 @@ def _summarise(study: StudyRuns, name: str, runs: list[StoredRun]) -> SetupSumma
         sharing=len(finished) - len(with_own_seeds(finished)),
         identical=len(copies(with_own_seeds(finished))),
     )
+
+
+def _cells(setup: SetupSummary) -> Iterable[tuple[str, ...]]:
+    counts = (str(setup.diverged), str(setup.failed))
+    if not setup.metrics:
+        yield setup.name, "", str(setup.finished), "-", "-", "-", *counts
+    for metric, sample in setup.metrics.items():
+        sds = (spread(metric, sample.sd0), spread(metric, sample.sd))
+        yield setup.name, metric, str(sample.n), figure(metric, sample.mean), *sds, *counts

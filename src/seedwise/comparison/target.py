@@ -10,7 +10,6 @@ from seedwise.comparison.directions import stated_directions
 from seedwise.comparison.measured import RunCounts, measure, results_of
 from seedwise.comparison.metrics import deciding_metric, default_metric
 from seedwise.comparison.rule import Rule
-from seedwise.comparison.sentences import target_sentence
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError
 from seedwise.stats.intervals import (
@@ -20,11 +19,11 @@ from seedwise.stats.intervals import (
     difference_from_target,
 )
 
-__all__ = ["TargetComparison", "compare_with_target"]
+__all__ = ["TargetValues", "compare_with_target"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetComparison:
+class TargetValues:
     """A setup against a fixed number.
 
     Attributes:
@@ -49,14 +48,10 @@ class TargetComparison:
     outcome: Literal["better", "worse", "undecided"]
     standing: Standing
 
-    def __str__(self) -> str:
-        """The verdict in words."""
-        return target_sentence(self)
-
 
 def compare_with_target(
     study: StudyRuns, setup: str, target: float, rule: Rule, *, code: bool = False
-) -> TargetComparison:
+) -> TargetValues:
     """Compare a setup with a fixed number.
 
     Args:
@@ -92,7 +87,7 @@ def compare_with_target(
         difference = corrected_for_folds(difference, study.test_to_train)
     up = (difference.estimate > 0) == metric.higher_is_better
     outcome = ("better" if up else "worse") if difference.clear_of_zero else "undecided"
-    return TargetComparison(
+    return TargetValues(
         setup=counts,
         metric=str(metric),
         higher_is_better=bool(metric.higher_is_better),

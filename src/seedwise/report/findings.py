@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from seedwise.comparison import (
-    Comparison,
+    ComparisonValues,
     Rule,
     StoppingRule,
     Variance,
@@ -27,7 +27,7 @@ from seedwise.comparison.settling import Settling, settled, settled_by_rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.comparison.variance import SignalTable
-from seedwise.data import class_words
+from seedwise.data.known import class_words
 from seedwise.errors import CodeNotRun, StudyError, UnknownName, Unsettled
 from seedwise.figures import in_points
 from seedwise.records import DatasetRecord
@@ -106,7 +106,7 @@ class Findings:
         return rule if self._metric is None else replace(rule, metric=self._metric)
 
     @property
-    def comparisons(self) -> tuple[Comparison, ...]:
+    def comparisons(self) -> tuple[ComparisonValues, ...]:
         """Each setup against the first; empty where nothing can be compared (`unjudged`)."""
         return self._compared_or_why[0]
 
@@ -116,7 +116,7 @@ class Findings:
         return self._compared_or_why[1]
 
     @cached_property
-    def _compared_or_why(self) -> tuple[tuple[Comparison, ...], str]:
+    def _compared_or_why(self) -> tuple[tuple[ComparisonValues, ...], str]:
         if len(self.setups) < 2:
             return (), "There is one setup, so that nothing is compared."
         try:

@@ -2,20 +2,15 @@
 
 from collections.abc import Iterator
 
-from seedwise.comparison import Comparison
-from seedwise.comparison.cautions import cautions
-from seedwise.comparison.decided import decision_grounds
-from seedwise.comparison.phrases import metric_words, pointing, with_interval
-from seedwise.comparison.sentences import (
-    BY_NUMBER,
-    basis,
-    exploratory_sentence,
-    more_runs,
-    verdict_sentence,
-)
-from seedwise.figures import figure, in_points, interval, percent, spread
+from seedwise.comparison import ComparisonValues
+from seedwise.figures import figure, in_points, percent, spread
 from seedwise.report.findings import Findings
 from seedwise.report.papers import escaped_markdown
+from seedwise.words.numbers import metric_words
+from seedwise.words.verdict import (
+    BY_NUMBER,
+)
+from seedwise.words.view import view
 
 __all__ = ["pull_request"]
 
@@ -30,38 +25,31 @@ def pull_request(found: Findings) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _compared(found: Comparison) -> Iterator[str]:
-    yield f"**{escaped_markdown(verdict_sentence(found))}**"
-    ruled = found.stopping
-    if ruled is not None and ruled.decision.n:
-        yield escaped_markdown(decision_grounds(ruled.decision))
-    yield escaped_markdown(" ".join(filter(None, (basis(found), more_runs(found)))))
-    if ruled is not None:
+def _compared(found: ComparisonValues) -> Iterator[str]:
+    told = view(found)
+    yield f"**{escaped_markdown(told.headline)}**"
+    if told.grounds:
+        yield escaped_markdown(told.grounds)
+    yield escaped_markdown(" ".join(filter(None, (told.basis, told.more_runs))))
+    if told.exploratory:
         yield ""
-        yield escaped_markdown(f"{BY_NUMBER} {exploratory_sentence(found)}")
+        yield escaped_markdown(f"{BY_NUMBER} {told.exploratory}")
     yield ""
     sure = percent(found.rule.confidence)
     a, b = escaped_markdown(found.a.name), escaped_markdown(found.b.name)
     yield f"| metric | {a} | {b} | difference [{sure}, these images] | [new images] | p |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
-    for name, contrast in found.contrasts.items():
-        star = r"\*" if name == found.deciding.metric else ""
-        new, way = contrast.new_images, pointing(name, contrast.higher_is_better)
-        cells = (
-            f"{escaped_markdown(metric_words(name))}{star}{f' ({way})' if way else ''}",
-            figure(name, contrast.sample_a.mean),
-            figure(name, contrast.sample_b.mean),
-            with_interval(name, contrast.difference),
-            interval(name, new.low, new.high) if new else "-",
-            f"{contrast.difference.p_value:.2g}",
-        )
+    for row in told.rows:
+        star, way = r"\*" if row.decides else "", f" ({row.way})" if row.way else ""
+        name = f"{escaped_markdown(row.words)}{star}{way}"
+        cells = (name, row.mean_a, row.mean_b, row.difference, row.new, row.p)
         yield f"| {' | '.join(cells)} |"
     yield ""
     points = (
         " Accuracies in %, differences in points." if any(map(in_points, found.contrasts)) else ""
     )
     yield rf"\* decides the sign.{points} Intervals speak of new seeds."
-    for caution in cautions(found):
+    for caution in told.cautions:
         yield f"- {escaped_markdown(caution)}"
 
 

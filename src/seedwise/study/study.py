@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from seedwise.comparison import (
-    Comparison,
     NullComparisons,
     RepeatComparison,
     Rule,
     Stop,
     StoppingRule,
     Summary,
-    TargetComparison,
     Variance,
     compare,
     compare_several,
@@ -46,6 +44,7 @@ from seedwise.study.nulls import Nulls
 from seedwise.study.repeat import check_training, repeat_run, stored_result
 from seedwise.study.seeding import SeedsLike
 from seedwise.study.targets import StudyData, as_targets
+from seedwise.words import Comparison, TargetComparison
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -217,7 +216,7 @@ class Study:
         """
         with StudyRuns.open(self.path) as study:
             rule = self._rule(study, metric, margin, confidence, paired, better)
-            return compare(study, a, b, rule, code=metric is not None)
+            return Comparison.of(compare(study, a, b, rule, code=metric is not None))
 
     def compare_several(
         self,
@@ -246,7 +245,7 @@ class Study:
         with StudyRuns.open(self.path) as study:
             rule = self._rule(study, metric, margin, confidence, paired, better)
             names = tuple(setups) or tuple(study.setups)
-            return compare_several(
+            found = compare_several(
                 study,
                 names,
                 rule,
@@ -254,6 +253,7 @@ class Study:
                 correction=correction,
                 code=metric is not None,
             )
+        return tuple(map(Comparison.of, found))
 
     def compare_with_target(
         self,
@@ -275,7 +275,8 @@ class Study:
         """
         with StudyRuns.open(self.path) as study:
             rule = self._rule(study, metric, None, confidence, None, better)
-            return compare_with_target(study, setup, target, rule, code=metric is not None)
+            found = compare_with_target(study, setup, target, rule, code=metric is not None)
+            return TargetComparison.of(found)
 
     def plan(
         self,

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seedwise.comparison import Comparison
-from seedwise.comparison.phrases import metric_words, with_interval
+from seedwise.comparison import ComparisonValues
 from seedwise.comparison.settling import Settling, Step
 from seedwise.figures import in_points, percent, signed
 from seedwise.report.charts.chart import Chart, Key, Table, number
@@ -13,13 +12,16 @@ from seedwise.report.charts.theme import role
 from seedwise.stats.directions import direction_words
 from seedwise.stats.intervals import Difference
 from seedwise.stats.sequential import Decision, Interval
+from seedwise.words.numbers import metric_words, with_interval
 
 __all__ = ["forest_chart", "trace_chart"]
 
 _HEIGHT = 300
 
 
-def forest_chart(found: Sequence[Comparison], decisions: Sequence[tuple[str, Decision]]) -> Chart:
+def forest_chart(
+    found: Sequence[ComparisonValues], decisions: Sequence[tuple[str, Decision]]
+) -> Chart:
     """The differences from the baseline with their intervals.
 
     Args:
@@ -175,7 +177,7 @@ def trace_chart(found: Settling, colour: str, direction: str = "") -> Chart:
     )
 
 
-def _drawn(found: Comparison, points: bool) -> list[tuple[str, Any]]:
+def _drawn(found: ComparisonValues, points: bool) -> list[tuple[str, Any]]:
     """The contrasts of one unit: accuracy, the one that decides, then the others."""
     first = ("accuracy", found.deciding.metric)
     names = sorted(found.contrasts, key=lambda name: (name not in first, name != "accuracy"))
@@ -213,7 +215,7 @@ def _cells(label: str, metric: str, found: Interval | Difference) -> tuple[str, 
     return label, *(signed(metric, end) for end in (found.estimate, found.low, found.high))
 
 
-def _says_difference(found: Comparison) -> str:
+def _says_difference(found: ComparisonValues) -> str:
     size = found.accuracy or found.deciding
     return (
         f"{found.b.name} less {found.a.name}: {metric_words(size.metric)} "

@@ -4,19 +4,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from seedwise.comparison import Variance
-from seedwise.comparison.estimates import (
-    deviation_interval,
-    deviation_with_interval,
-    factor,
-    share,
-)
-from seedwise.comparison.phrases import metric_words
 from seedwise.comparison.variance import MetricNoise, SignalTable
 from seedwise.figures import in_points, percent, signed, spread
 from seedwise.report.charts.chart import Chart, Table
 from seedwise.report.charts.rows import IntervalRow, interval_rows
 from seedwise.report.charts.theme import role
 from seedwise.stats.variance import Estimate
+from seedwise.words.numbers import (
+    deviation_interval,
+    deviation_with_interval,
+    factor,
+    metric_words,
+    share,
+)
 
 __all__ = ["metrics_chart", "sources_chart", "variance_chart"]
 

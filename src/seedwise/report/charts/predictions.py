@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from seedwise.comparison.phrases import with_interval
 from seedwise.comparison.predicted import ClassDifference, Predicted
 from seedwise.figures import figure, interval, percent, signed
 from seedwise.report.charts.chart import Chart, Key, Table
 from seedwise.report.charts.rows import IntervalRow, interval_rows, reach
 from seedwise.report.charts.theme import role
+from seedwise.words.numbers import with_interval
 
 __all__ = ["certainty_chart", "classes_chart"]
 

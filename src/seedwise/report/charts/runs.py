@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from seedwise.comparison.learning import LearningCurve
-from seedwise.comparison.phrases import metric_words
 from seedwise.figures import figure, in_points, spread
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import named, row_axis
@@ -16,6 +15,7 @@ from seedwise.report.charts.theme import role
 from seedwise.report.papers import Cell
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import Sample
+from seedwise.words.numbers import metric_words
 
 __all__ = ["curves_chart", "runs_chart"]
 

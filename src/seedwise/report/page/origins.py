@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from seedwise.comparison.origin import environments, lost_runs
-from seedwise.data import Split
+from seedwise.data.splits import Split
 from seedwise.report.charts import Table
 from seedwise.report.findings import Findings
 from seedwise.report.markdown import pull_request

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.data import Split
+from seedwise.data.splits import Split
 from seedwise.report.charts.theme import THEMES
 from seedwise.report.findings import Findings
 from seedwise.report.page.origins import (

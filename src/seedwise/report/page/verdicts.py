@@ -1,23 +1,17 @@
 """The first sections: the verdict, the runs, and what the noise says."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from seedwise.comparison import Comparison
-from seedwise.comparison.cautions import cautions
-from seedwise.comparison.contrast import Contrast
-from seedwise.comparison.decided import decision_grounds
-from seedwise.comparison.phrases import metric_words, pointing, with_interval
-from seedwise.comparison.sentences import (
-    BY_NUMBER,
-    basis,
-    exploratory_sentence,
-    more_runs,
-    verdict_sentence,
-)
+from seedwise.comparison import ComparisonValues
 from seedwise.figures import count, figure, in_points, interval, percent, spread
 from seedwise.report.charts import Table, charts
 from seedwise.report.findings import NOISE_RUNS, Findings
 from seedwise.report.page.parts import Block, Drawn, Listed, Said, Section
+from seedwise.words.numbers import metric_words, pointing, with_interval
+from seedwise.words.verdict import (
+    BY_NUMBER,
+)
+from seedwise.words.view import View, view
 
 __all__ = ["noise_section", "runs_section", "trace_section", "verdict_section"]
 
@@ -98,35 +92,37 @@ def _paired(found: Findings) -> bool:
 
 def _compared(found: Findings) -> Iterator[Block]:
     """The verdict of each comparison, as `seedwise compare` prints it, and its figures."""
-    for each in found.comparisons:
-        yield Said(verdict_sentence(each), "verdict")
-        ruled = each.stopping
-        if ruled is None:
+    views = [view(each) for each in found.comparisons]
+    for each, told in zip(found.comparisons, views, strict=True):
+        yield Said(told.headline, "verdict")
+        if not told.exploratory:
             yield Said(_intervals(each))
-            yield Said(" ".join(filter(None, (basis(each), more_runs(each)))))
+            yield Said(" ".join(filter(None, (told.basis, told.more_runs))))
             continue
-        if ruled.decision.n:
-            yield Said(f"By the rule: {decision_grounds(ruled.decision)}")
-        yield Said(basis(each), "quiet")
-        yield Said(f"{BY_NUMBER} {exploratory_sentence(each)} {_intervals(each)}", "quiet")
+        if told.grounds:
+            yield Said(f"By the rule: {told.grounds}")
+        yield Said(told.basis, "quiet")
+        yield Said(f"{BY_NUMBER} {told.exploratory} {_intervals(each)}", "quiet")
     yield from map(Drawn, charts("forest", found))
     yield Said(_reading(found.comparisons[0]), "quiet")
-    for caution, names in _cautions(found).items():
-        everywhere = len(names) == len(found.comparisons)
+    for caution, names in _cautions(found.comparisons, views).items():
+        everywhere = len(names) == len(views)
         yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
-    yield Listed("Means and p-values under every metric", _figures(found), folded=True)
+    yield Listed("Means and p-values under every metric", _figures(found, views), folded=True)
 
 
-def _cautions(found: Findings) -> Mapping[str, list[str]]:
+def _cautions(
+    comparisons: Sequence[ComparisonValues], views: Sequence[View]
+) -> Mapping[str, list[str]]:
     """Each caution, with the setups that it is about."""
     about: dict[str, list[str]] = {}
-    for each in found.comparisons:
-        for caution in cautions(each):
+    for each, told in zip(comparisons, views, strict=True):
+        for caution in told.cautions:
             about.setdefault(caution, []).append(each.b.name)
     return about
 
 
-def _intervals(found: Comparison) -> str:
+def _intervals(found: ComparisonValues) -> str:
     """The difference with its two intervals."""
     size = found.accuracy or found.deciding
     sure = percent(found.rule.confidence)
@@ -141,39 +137,31 @@ def _intervals(found: Comparison) -> str:
     return f"{text} ({sure} intervals)."
 
 
-def _reading(found: Comparison) -> str:
+def _reading(found: ComparisonValues) -> str:
     sure = percent(found.rule.confidence)
     decides = metric_words(found.deciding.metric).capitalize()
     way = pointing(found.deciding.metric, found.deciding.higher_is_better)
     return f"{sure} intervals. {decides} decides the sign{way and f': {way}'}."
 
 
-def _figures(found: Findings) -> Table:
-    rows = list[tuple[str, ...]]()
-    for each in found.comparisons:
-        for name, contrast in each.contrasts.items():
-            r, new = contrast.correlation, contrast.new_images
-            rows.append(
-                (
-                    each.b.name,
-                    _named(contrast) + ("*" if name == each.deciding.metric else ""),
-                    figure(name, contrast.sample_a.mean),
-                    figure(name, contrast.sample_b.mean),
-                    with_interval(name, contrast.difference),
-                    interval(name, new.low, new.high) if new else "-",
-                    f"{contrast.difference.p_value:.2g}",
-                    "-" if r is None else f"{r.estimate:.2f}",
-                )
-            )
+def _figures(found: Findings, views: Sequence[View]) -> Table:
+    rows = [
+        (
+            each.b.name,
+            row.named + ("*" if row.decides else ""),
+            row.mean_a,
+            row.mean_b,
+            row.difference,
+            row.new,
+            row.p,
+            row.r or "-",
+        )
+        for each, told in zip(found.comparisons, views, strict=True)
+        for row in told.rows
+    ]
     means = (f"mean of {found.setups[0]}", "its mean")
     columns = ("setup", "metric", *means, "difference, these images", "new images", "p", "r")
     return Table.of(columns, rows)
-
-
-def _named(found: Contrast) -> str:
-    """A metric with its direction, where that could be doubted."""
-    way = pointing(found.metric, found.higher_is_better)
-    return metric_words(found.metric) + (f" ({way})" if way else "")
 
 
 def _alone(found: Findings) -> Iterator[Block]:

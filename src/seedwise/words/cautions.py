@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from seedwise.comparison.collapse import collapse_note, lost_words
 from seedwise.comparison.contrast import Contrast
-from seedwise.comparison.independent import identical_note, sharing_note
-from seedwise.comparison.phrases import amount, metric_words
-from seedwise.comparison.result import Comparison
-from seedwise.figures import percent
+from seedwise.comparison.result import ComparisonValues
+from seedwise.figures import count, percent
+from seedwise.stats.collapse import unseen_share
 from seedwise.stats.intervals import Difference, sign_flip_floor
 from seedwise.stats.moments import skewness, usual_skewness
+from seedwise.words.numbers import amount, metric_words
+from seedwise.words.verdict import lost_words
 
-__all__ = ["cautions"]
+__all__ = ["cautions", "identical_note", "sharing_note"]
 
 
 _FEW = 20
@@ -33,7 +33,7 @@ _TELLING = 5
 """The skewness of fewer pairs tells nothing: that of three is at most 1.73, whatever they are."""
 
 
-def cautions(found: Comparison) -> tuple[str, ...]:
+def cautions(found: ComparisonValues) -> tuple[str, ...]:
     """One sentence for each thing to know, the weightiest first."""
     return (
         *_standing(found),
@@ -51,18 +51,18 @@ def cautions(found: Comparison) -> tuple[str, ...]:
     )
 
 
-def _standing(found: Comparison) -> Iterator[str]:
+def _standing(found: ComparisonValues) -> Iterator[str]:
     if not found.standing.confirmatory:
         yield f"Exploratory, error rates are not kept: {'; '.join(found.standing.reasons)}."
 
 
-def _identical(found: Comparison) -> Iterator[str]:
+def _identical(found: ComparisonValues) -> Iterator[str]:
     for setup in (found.a, found.b):
         if setup.identical:
             yield identical_note(setup.name, setup.results + setup.identical, setup.identical)
 
 
-def _disputed(found: Comparison) -> Iterator[str]:
+def _disputed(found: ComparisonValues) -> Iterator[str]:
     for setup in (found.a, found.b):
         if setup.disputes:
             first, others = next(iter(setup.disputes)), {each.seed for each in setup.disputes}
@@ -74,7 +74,7 @@ def _disputed(found: Comparison) -> Iterator[str]:
             )
 
 
-def _missing(found: Comparison) -> Iterator[str]:
+def _missing(found: ComparisonValues) -> Iterator[str]:
     """Runs that lack what decides: a bias where they lack it because of what they were."""
     a, b = found.a, found.b
     if not (a.missing or b.missing):
@@ -95,7 +95,7 @@ def _missing(found: Comparison) -> Iterator[str]:
         )
 
 
-def _folds(found: Comparison) -> Iterator[str]:
+def _folds(found: ComparisonValues) -> Iterator[str]:
     if found.test_to_train:
         yield (
             "Folds share training data and are no independent runs: the interval and p are "
@@ -104,7 +104,7 @@ def _folds(found: Comparison) -> Iterator[str]:
         )
 
 
-def _diverged(found: Comparison) -> Iterator[str]:
+def _diverged(found: ComparisonValues) -> Iterator[str]:
     a, b = found.a, found.b
     if not (a.diverged or b.diverged):
         return
@@ -120,7 +120,7 @@ def _diverged(found: Comparison) -> Iterator[str]:
         yield "Diverged runs count as what chance would score."
 
 
-def _lost(found: Comparison) -> Iterator[str]:
+def _lost(found: ComparisonValues) -> Iterator[str]:
     """What diverged and collapsed runs do to the verdict, or how many of them may be unseen."""
     without, lost = found.verdict_without_diverged, lost_words(found)
     if found.verdict.withheld:
@@ -128,12 +128,12 @@ def _lost(found: Comparison) -> Iterator[str]:
         yield f"{found.verdict.withheld.capitalize()} is withheld: without the {lost} {rest}."
     elif without is not None and without.outcome != found.verdict.outcome:
         yield f"Without the {lost} the verdict would be {without.outcome}."
-    note = collapse_note(found)
+    note = _collapse_note(found)
     if note:
         yield note
 
 
-def _too_few(found: Comparison) -> Iterator[str]:
+def _too_few(found: ComparisonValues) -> Iterator[str]:
     difference = found.deciding.difference
     runs = min(difference.n_a, difference.n_b)
     what = "pair" if difference.paired else "run"
@@ -204,7 +204,7 @@ def _unequal(difference: Difference) -> Iterator[str]:
         )
 
 
-def _disagreement(found: Comparison) -> Iterator[str]:
+def _disagreement(found: ComparisonValues) -> Iterator[str]:
     if found.verdict.instead_of:
         yield (
             f"Accuracy decides: its difference does not have the sign of "
@@ -227,7 +227,7 @@ def _disagreement(found: Comparison) -> Iterator[str]:
         )
 
 
-def _sharpness(found: Comparison) -> Iterator[str]:
+def _sharpness(found: ComparisonValues) -> Iterator[str]:
     """Smoothed accuracy depends on how sharp the logits are: say so where it shows."""
     accuracy = found.accuracy
     for name, other in found.contrasts.items():
@@ -251,7 +251,7 @@ def _sharpness(found: Comparison) -> Iterator[str]:
             )
 
 
-def _runs_left_out(found: Comparison) -> Iterator[str]:
+def _runs_left_out(found: ComparisonValues) -> Iterator[str]:
     if found.paired:
         for setup in (found.a, found.b):
             alone = setup.results - len(found.shared)
@@ -270,7 +270,7 @@ def _runs_left_out(found: Comparison) -> Iterator[str]:
             yield f"{setup.failed} of the seeds of {setup.name} failed so far and are missing."
 
 
-def _several(found: Comparison) -> Iterator[str]:
+def _several(found: ComparisonValues) -> Iterator[str]:
     if found.family:
         name = {"holm": "Holm", "bh": "Benjamini-Hochberg"}[found.family.correction]
         planned = " that were planned" if found.family.shown < found.family.size else ""
@@ -282,3 +282,53 @@ def _several(found: Comparison) -> Iterator[str]:
 
 def _moved(found: Contrast) -> str:
     return amount(found.metric, found.difference.estimate, signed=True)
+
+
+def _collapse_note(found: ComparisonValues) -> str:
+    """How rare collapses may be without having been seen; empty where some were."""
+    if found.a.diverged or found.b.diverged or found.far_a.seeds or found.far_b.seeds:
+        return ""
+    runs = min(found.far_a.runs, found.far_b.runs)
+    if not runs:
+        return ""
+    unit = "pair" if found.paired else "run"
+    share = percent(round(unseen_share(runs, found.rule.confidence), 2 if runs < 30 else 3))
+    return (
+        f"No run collapsed, but {count(runs, unit)} can't exclude collapses in up to {share} of "
+        "the seeds; the verdict is about runs that do not collapse."
+    )
+
+
+def identical_note(setup: str, runs: int, identical: int) -> str:
+    """Why runs with the predictions of another one are missing from a figure.
+
+    >>> identical_note("mine", 10, 9)[:61]
+    'The seed has no effect on mine: its 10 identical runs are one'
+
+    Args:
+        setup: Name of the setup.
+        runs: Its runs, those that are left out included.
+        identical: Those that are left out.
+    """
+    if identical == runs - 1:
+        return (
+            f"The seed has no effect on {setup}: its {runs:,} identical runs are one run. Pass "
+            "the seed on, or compare the others with its value by --target."
+        )
+    have = "has" if identical == 1 else "have"
+    return (
+        f"{identical:,} of the {runs:,} runs of {setup} {have} the predictions of another one, "
+        "bit for bit, and count once: their seeds were not used, or they were recorded twice."
+    )
+
+
+def sharing_note(setup: str, sharing: int) -> str:
+    """Why runs are missing from a figure.
+
+    >>> sharing_note("mish", 25)[:44]
+    'Left out: 25 of mish for a seed that they sh'
+    """
+    return (
+        f"Left out: {sharing:,} of {setup} for a seed that they share with another run (crossed "
+        "seeds). They are no independent sample; `seedwise variance` uses them."
+    )

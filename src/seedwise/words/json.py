@@ -5,17 +5,11 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from seedwise.comparison.cautions import cautions
-from seedwise.comparison.result import Comparison
-from seedwise.comparison.sentences import (
-    basis,
-    exploratory_sentence,
-    more_runs,
-    target_sentence,
-    verdict_sentence,
-)
-from seedwise.comparison.target import TargetComparison
+from seedwise.comparison.result import ComparisonValues
+from seedwise.comparison.target import TargetValues
 from seedwise.seeds import Seed
+from seedwise.words.verdict import target_sentence
+from seedwise.words.view import view
 
 __all__ = ["as_json"]
 
@@ -23,22 +17,23 @@ _SCHEMA = 1
 """Grows when a key changes its meaning or goes; new keys may come without."""
 
 
-def as_json(found: Comparison | TargetComparison) -> Mapping[str, Any]:
+def as_json(found: ComparisonValues | TargetValues) -> Mapping[str, Any]:
     """All of a comparison in values that JSON has: infinite and unknown numbers are null.
 
     Fields keep their names. `schema`, `outcome`, `sentence`, `basis`, `more_runs` and `cautions`
     stand before them, and `exploratory` where a stopping rule decides: what the same runs would
     say had their number been fixed.
     """
-    if isinstance(found, TargetComparison):
+    if isinstance(found, TargetValues):
         said = {"sentence": target_sentence(found)}
     else:
+        told = view(found)
         said = {
-            "sentence": verdict_sentence(found),
-            "basis": basis(found),
-            "more_runs": more_runs(found),
-            "cautions": list(cautions(found)),
-            "exploratory": exploratory_sentence(found),
+            "sentence": told.headline,
+            "basis": told.basis,
+            "more_runs": told.more_runs,
+            "cautions": list(told.cautions),
+            "exploratory": told.exploratory,
         }
     return {"schema": _SCHEMA, "outcome": found.outcome, **said, **_plain(found)}
 

@@ -1,0 +1,6 @@
+"""Comparisons in words: the verdict, its figures and cautions, as one view and its renderers."""
+
+from seedwise.words.comparison import Comparison, TargetComparison
+from seedwise.words.view import View, view
+
+__all__ = ["Comparison", "TargetComparison", "View", "view"]

@@ -1,0 +1,109 @@
+"""Comparisons as people meet them: values that say themselves."""
+
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING, Self, final
+
+from seedwise.comparison.result import ComparisonValues
+from seedwise.comparison.target import TargetValues
+from seedwise.errors import MissingPackage
+from seedwise.words.html import comparison_html
+from seedwise.words.json import as_json
+from seedwise.words.verdict import target_sentence
+from seedwise.words.view import View, view
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Comparison", "TargetComparison"]
+
+
+@final
+class Comparison(ComparisonValues):
+    """Setup B against setup A. Printed, it is the verdict; in a notebook, a table too."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, found: ComparisonValues) -> Self:
+        """The same values, with words."""
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+    @property
+    def view(self) -> View:
+        """All of it in words, in the order in which it is read."""
+        return view(self)
+
+    def __str__(self) -> str:
+        """The verdict in words, and the runs on which it rests."""
+        told = self.view
+        return f"{told.headline} {told.basis}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)
+
+    def to_json(self) -> str:
+        """All of it as JSON, as `seedwise compare --json` prints it."""
+        return json.dumps(as_json(self), allow_nan=False)
+
+    def to_frame(self) -> "DataFrame":
+        """A pandas DataFrame with a row for each metric; accuracies are fractions.
+
+        Columns: `metric`, `higher_is_better`, `decides`, `n_a`, `n_b`, `mean_a`, `sd_a` (ddof 1),
+        `mean_b`, `sd_b`, `difference` (B - A), `low`, `high` (new seeds on these images),
+        `new_low`, `new_high` (new images too; NaN where unknown), `p_value`, `r` (NaN unpaired).
+
+        Raises:
+            MissingPackage: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise MissingPackage("pandas", "Comparison.to_frame()", extra="pandas") from None
+        nan = float("nan")
+        return pandas.DataFrame(
+            {
+                "metric": name,
+                "higher_is_better": each.higher_is_better,
+                "decides": name == self.deciding.metric,
+                "n_a": each.difference.n_a,
+                "n_b": each.difference.n_b,
+                "mean_a": each.sample_a.mean,
+                "sd_a": each.sample_a.sd,
+                "mean_b": each.sample_b.mean,
+                "sd_b": each.sample_b.sd,
+                "difference": each.difference.estimate,
+                "low": each.difference.low,
+                "high": each.difference.high,
+                "new_low": each.new_images.low if each.new_images else nan,
+                "new_high": each.new_images.high if each.new_images else nan,
+                "p_value": each.difference.p_value,
+                "r": each.correlation.estimate if each.correlation else nan,
+            }
+            for name, each in self.contrasts.items()
+        )
+
+
+@final
+class TargetComparison(TargetValues):
+    """A setup against a fixed number. Printed, it is the verdict."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, found: TargetValues) -> Self:
+        """The same values, with words."""
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+    def __str__(self) -> str:
+        return target_sentence(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def to_json(self) -> str:
+        """All of it as JSON, as `seedwise compare --json` prints it."""
+        return json.dumps(as_json(self), allow_nan=False)

@@ -1,0 +1,26 @@
+"""A comparison as notebooks show it: plain HTML, all text escaped."""
+
+from html import escape
+
+from seedwise.comparison.result import ComparisonValues
+from seedwise.figures import html_table, in_points
+from seedwise.words.verdict import BY_NUMBER
+from seedwise.words.view import Row, view
+
+__all__ = ["comparison_html"]
+
+_COLUMNS = ("metric", "runs", "difference", "on these images", "on new images", "p")
+
+
+def comparison_html(found: ComparisonValues) -> str:
+    """The verdict in a sentence, and B - A under each metric on these images and on new ones."""
+    told = view(found)
+    said = f"<p>{escape(told.headline)}</p>"
+    if told.exploratory:
+        said += f"<p>{escape(BY_NUMBER)} {escape(told.exploratory)}</p>"
+    return said + html_table(told.title, _COLUMNS, map(_cells, told.rows))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    unit = " (points)" if in_points(row.metric) else ""
+    return f"{row.metric}{unit}", row.runs, row.estimate, row.these, row.new, row.p
