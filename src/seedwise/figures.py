@@ -4,17 +4,15 @@ import math
 from collections.abc import Iterable
 from html import escape
 
-__all__ = ["count", "figure", "html_table", "in_points", "interval", "percent", "signed", "spread"]
+from seedwise.stats.catalog import CATALOG
 
-_SHARES = frozenset(
-    f"{kind}accuracy" for kind in ("", "class_", "matched_", "ranked_", "smoothed_", "top_")
-)
-"""The metrics that are fractions of the predictions, and are printed in points."""
+__all__ = ["count", "figure", "html_table", "in_points", "interval", "percent", "signed", "spread"]
 
 
 def in_points(metric: str) -> bool:
     """Whether a metric is a fraction that is printed as points of a hundred."""
-    return metric.partition(":")[0] in _SHARES
+    known = CATALOG.get(metric.partition(":")[0])
+    return known is not None and known.percent
 
 
 def figure(metric: str, value: float) -> str:

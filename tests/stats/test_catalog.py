@@ -1,10 +1,17 @@
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from seedwise import stats
+from helpers.studies import TARGETS as TRUE
+from helpers.studies import Studies, runs_of
+from seedwise import Study, stats
+from seedwise.comparison import run_table
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, UnknownName
+from seedwise.stats import catalog, scores
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
 
 RNG = np.random.default_rng(0)
@@ -79,3 +86,42 @@ def test_less_is_better_of_losses_only():
     lower = {name for name, kind in CATALOG.items() if not kind.higher_is_better}
     assert lower == {"brier", "calibrated_cross_entropy", "cross_entropy"}
     assert BuiltInMetric.parse("cross_entropy").chance(10) == math.log(10)
+
+
+def test_a_metric_is_added_by_a_score_and_an_entry(monkeypatch, tmp_path):
+    """The walk of docs/contributing.md: from the catalogue a metric reaches all that tells it."""
+
+    @scores._by_block
+    def margin(columns, targets):
+        own = np.take_along_axis(columns, targets[None, None, :], axis=0)[0]
+        return own - columns.mean(axis=0)
+
+    kind = catalog._Kind(
+        says="how far the target's logit is above the mean",
+        score=lambda settings: margin,
+        chance=lambda classes, settings: 0.0,
+        percent=False,
+    )
+    monkeypatch.setattr(catalog, "CATALOG", {**catalog.CATALOG, "target_margin": kind})
+    for module in ("comparison.metrics", "comparison.directions", "figures", "words.numbers"):
+        monkeypatch.setattr(f"seedwise.{module}.CATALOG", catalog.CATALOG)
+    with Studies(tmp_path).make({"a": runs_of(1.0), "b": runs_of(1.6)}) as store:
+        study = Study(store.path)
+    found = study.compare("a", "b", metric="target_margin")
+    assert str(found).startswith("b is better than a by target margin")
+    page = study.report(tmp_path / "r.html", metric="target_margin")
+    assert "target margin" in page.read_text()
+    with StudyRuns.open(store.path) as runs:
+        table = run_table(runs)
+    place = table.columns.index("target_margin")
+    wanted = (
+        runs_of(1.0)[0].astype(float)[:, np.arange(300), TRUE]
+        - runs_of(1.0)[0].astype(float).mean(axis=-1)
+    ).mean()
+    assert table.rows[0][place] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_table_of_metrics_in_the_docs_is_the_catalogue():
+    text = (Path(__file__).parents[2] / "docs/statistics.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \| .*\|$", text, re.M))
+    assert {name: kind.says for name, kind in catalog.CATALOG.items()}.items() <= rows.items()

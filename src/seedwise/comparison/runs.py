@@ -7,7 +7,7 @@ from typing import Any
 
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
-from seedwise.stats import METRICS
+from seedwise.stats.catalog import plain_metrics
 from seedwise.store import StoredRun
 
 __all__ = ["RunTable", "run_table"]
@@ -58,7 +58,7 @@ def _all_metrics(study: StudyRuns, runs: Sequence[StoredRun]) -> Mapping[str, Ma
     finished = [run for run in runs if run.state == "finished"]
     with_logits = [run for run in finished if run.has_logits]
     found: dict[str, dict[int, float]] = {}
-    for metric in METRICS if with_logits else ():
+    for metric in plain_metrics() if with_logits else ():
         found[metric] = dict(metric_values(study, metric, with_logits))
     for run in finished:
         for name, value in (*run.metrics.items(), *dict.fromkeys(run.not_finite, nan).items()):

@@ -11,8 +11,7 @@ from seedwise.comparison.metrics import (
 )
 from seedwise.comparison.scored import KEPT_METRICS, score
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.stats import METRICS
-from seedwise.stats.catalog import CATALOG
+from seedwise.stats.catalog import CATALOG, plain_metrics
 from seedwise.store import StoredRun
 
 __all__ = [
@@ -61,8 +60,8 @@ def keep_large(study: StudyRuns, run: StoredRun) -> None:
     They are read once for all metrics: to compare, export and report 40 runs of 50,000
     predictions of 1,000 classes took minutes and gigabytes each time.
     """
-    if study.large(run) and any(run.id not in study.kept_values(name) for name in METRICS):
-        for name, values in score(study, [run], tuple(METRICS)).values.items():
+    if study.large(run) and any(run.id not in study.kept_values(name) for name in plain_metrics()):
+        for name, values in score(study, [run], plain_metrics()).values.items():
             study.keep_values(name, {run.id: float(values[0])})
 
 

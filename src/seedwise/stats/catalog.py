@@ -18,7 +18,7 @@ from seedwise.errors import ConfigError, UnknownName
 from seedwise.stats import scores
 from seedwise.stats.scores import VIEW_CHOICES, Logits, Score, Targets, Views
 
-__all__ = ["CATALOG", "BuiltInMetric"]
+__all__ = ["CATALOG", "BuiltInMetric", "plain_metrics"]
 
 Value = float | int | str
 
@@ -43,12 +43,16 @@ class _Kind:
             every class.
         settings: The settings besides `views`.
         higher_is_better: Which way is up.
+        percent: A share of the predictions: printed in per cent, its differences in points.
+        says: What it is, in a line.
     """
 
+    says: str
     score: Callable[[Mapping[str, Value]], Score]
     chance: Callable[[int, Mapping[str, Value]], float]
     settings: Mapping[str, _Setting] = field(default_factory=dict[str, _Setting])
     higher_is_better: bool = True
+    percent: bool = True
 
 
 def _number(default: float, fits: Callable[[float], bool], allowed: str) -> _Setting:
@@ -80,50 +84,86 @@ def _one_of(classes: int, settings: Mapping[str, Value]) -> float:
 
 CATALOG: Mapping[str, _Kind] = MappingProxyType(
     {
-        "accuracy": _Kind(score=lambda settings: scores.right, chance=_one_of),
+        "accuracy": _Kind(
+            says=(
+                "share of predictions whose largest logit is the target's; k tied for the "
+                "largest count 1/k"
+            ),
+            score=lambda settings: scores.right,
+            chance=_one_of,
+        ),
         "brier": _Kind(
+            says="mean squared distance of the softmax from the target, over all classes",
             score=lambda settings: scores.brier,
             chance=lambda classes, settings: 1 - 1 / classes,
             higher_is_better=False,
+            percent=False,
         ),
         "calibrated_cross_entropy": _Kind(
+            says=(
+                "the same after a temperature; that of each half of the images is fitted on the "
+                "other half"
+            ),
             score=lambda settings: scores.calibrated_nll,
             chance=lambda classes, settings: math.log(classes),
             higher_is_better=False,
+            percent=False,
         ),
         "class_accuracy": _Kind(
+            says="accuracy on the images of one class",
             score=lambda settings: scores.right,
             chance=_one_of,
             settings={"label": _count(0, None)},
         ),
         "cross_entropy": _Kind(
+            says="mean of −log softmax at the target, in nats",
             score=lambda settings: scores.nll,
             chance=lambda classes, settings: math.log(classes),
             higher_is_better=False,
+            percent=False,
         ),
         "matched_accuracy": _Kind(
+            says=(
+                "the same with beta chosen for each run, without labels, so that the mean "
+                "largest softmax is `level`"
+            ),
             score=lambda settings: scores.matched(float(settings["level"])),
             chance=_one_of,
             settings={"level": _number(0.8, lambda v: 0 < v < 1, "above 1/classes and below 1")},
         ),
         "ranked_accuracy": _Kind(
+            says=(
+                "a prediction at quantile u of the run's margins gives its first class w(u) = 1 "
+                "− (1 − u)^p / 2 and its second the rest; p such that w is `level` on average"
+            ),
             score=lambda settings: scores.ranked(float(settings["level"])),
             chance=_one_of,
             settings={"level": _number(0.8, lambda v: 0.5 < v < 1, "above 0.5 and below 1")},
         ),
         "smoothed_accuracy": _Kind(
+            says="mean of softmax(beta · logits) at the target",
             score=lambda settings: scores.smoothed(float(settings["beta"])),
             chance=_one_of,
             settings={"beta": _number(3.0, lambda v: 0 < v < math.inf, "a number above 0")},
         ),
         "top_accuracy": _Kind(
+            says="the target is among the `k` largest",
             score=lambda settings: scores.top(int(settings["k"])),
             chance=lambda classes, settings: min(1.0, int(settings["k"]) / classes),
             settings={"k": _count(1, 5)},
         ),
     }
 )
-"""The built-in metrics."""
+"""The built-in metrics: all that the program knows of each."""
+
+
+def plain_metrics() -> tuple[str, ...]:
+    """The names of the metrics that need no setting."""
+    return tuple(
+        name
+        for name, kind in CATALOG.items()
+        if all(setting.default is not None for setting in kind.settings.values())
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
