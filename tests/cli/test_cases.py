@@ -164,7 +164,7 @@ def test_e01b_a_missing_cell_belongs_to_its_run():
     said = verdict("a", "b")
     assert said.startswith("b is better than a: accuracy is")
     assert "From 3 pairs of runs" in said
-    assert "accuracy is missing in 1 of 4 runs of a (seed 3): left out" in said
+    assert "Accuracy is missing in 1 of 4 runs of a (seed 3): left out" in said
     assert "not missing alike" in said
 
 
@@ -313,6 +313,19 @@ def test_e05_folds_get_the_corrected_test():
     assert "Nadeau & Bengio" in said
     assert "Sign-flip" not in said
     assert "fold by fold" in verdict("ridge", "gbm", "--unpaired", code=2)
+
+
+def test_e05_tables_charts_and_targets_are_corrected_and_there_is_no_plan():
+    seedwise("import", case("e05"), "s.db", "--setup", "model", "--fold", "fold")
+    values = np.array([-0.101, -0.09, 0.33, -1.402, -0.299])
+    half = 2.7764451 * values.std(ddof=1) * (1 / 5 + 1 / 4) ** 0.5
+    ends = f"[{values.mean() - half:.4g}, {values.mean() + half:.4g}]"
+    assert ends in seedwise("table", "s.db").replace("\\", "")
+    found = Study("s.db").compare_with_target("gbm", 0.0)
+    assert found.difference.high == pytest.approx(values.mean() + half)
+    assert "no more runs" in seedwise("plan", "s.db", "ridge", "gbm", code=2)
+    seedwise("report", "s.db", "-o", "r.html")
+    assert "How it settled" not in Path("r.html").read_text(encoding="utf-8")
 
 
 def test_repeated_folds_and_a_stated_ratio():

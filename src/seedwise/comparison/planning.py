@@ -14,7 +14,7 @@ from seedwise.comparison.rule import Rule
 from seedwise.comparison.stop_planning import KnownPairs, StopPlan, pairs_of_pilot, plan_stop
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.verdict import SOFT
-from seedwise.errors import ConfigError
+from seedwise.errors import ConfigError, StudyError
 from seedwise.stats.operating import PairNoise
 from seedwise.stats.power import (
     Noise,
@@ -142,6 +142,11 @@ def plan_from_pilot(study: StudyRuns, setups: Sequence[str], question: Question)
     """
     if len(setups) not in (1, 2):
         raise ConfigError(f"a plan is for one or two setups, got {len(setups)}")
+    if study.test_to_train:
+        raise StudyError(
+            f"{study.path} has folds of a cross-validation, and more folds of the same data are "
+            "no more runs; plan from runs with other seeds on one split"
+        )
     found = [results_of(study, name) for name in setups]
     finished = [run for results, _ in found for run in results if run.state == "finished"]
     metrics = _metrics(finished)

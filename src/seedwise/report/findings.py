@@ -213,6 +213,7 @@ class Findings:
                     name: Sample.of(np.array(list(each[setup].values())))
                     for name, each in values.items()
                 },
+                test_to_train=self.study.test_to_train,
             )
             for setup in self.setups
             if (runs := self.finished(setup))

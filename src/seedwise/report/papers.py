@@ -36,12 +36,14 @@ class Cell:
     high: float
 
     @classmethod
-    def of(cls, sample: Sample, confidence: float) -> "Cell":
+    def of(cls, sample: Sample, confidence: float, test_to_train: float = 0.0) -> "Cell":
         """The cell of some runs.
 
         Args:
             sample: The metric's values, summed up.
             confidence: Coverage of the interval of the mean, in (0, 1).
+            test_to_train: Of folds, test examples for each training example
+                (`stats.intervals.corrected_for_folds`); 0 for other runs.
 
         >>> cell = Cell.of(Sample.of(np.array([0.93, 0.94, 0.92])), 0.95)
         >>> f"{cell.low:.4f} {cell.high:.4f}"
@@ -50,7 +52,7 @@ class Cell:
         if sample.n < 2:
             return cls(sample=sample, low=-math.inf, high=math.inf)
         t = float(stdtrit(sample.n - 1, (1 + confidence) / 2))
-        half = t * sample.sd / math.sqrt(sample.n)
+        half = t * sample.sd * math.sqrt(1 / sample.n + test_to_train)
         return cls(sample=sample, low=sample.mean - half, high=sample.mean + half)
 
 
@@ -80,12 +82,14 @@ class Sampled:
         finished: Number of finished runs.
         diverged: Number of diverged runs.
         samples: The finished runs under each metric.
+        test_to_train: Of folds, test examples for each training example; 0 for other runs.
     """
 
     setup: str
     finished: int
     diverged: int
     samples: Mapping[str, Sample]
+    test_to_train: float = 0.0
 
     def row(self, confidence: float) -> Row:
         """The row, with intervals of some coverage in (0, 1)."""
@@ -93,7 +97,10 @@ class Sampled:
             setup=self.setup,
             finished=self.finished,
             diverged=self.diverged,
-            cells={name: Cell.of(each, confidence) for name, each in self.samples.items()},
+            cells={
+                name: Cell.of(each, confidence, self.test_to_train)
+                for name, each in self.samples.items()
+            },
         )
 
 
@@ -122,6 +129,7 @@ def table_rows(study: StudyRuns, metrics: Sequence[str], *, confidence: float) -
             finished=setup.finished - setup.sharing - setup.identical,
             diverged=setup.diverged,
             samples=_samples(study, setup, metrics),
+            test_to_train=study.test_to_train,
         ).row(confidence)
         for setup in setups
     )

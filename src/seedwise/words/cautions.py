@@ -87,6 +87,7 @@ def _missing(found: ComparisonValues) -> Iterator[str]:
     )
     pairs = ", and so are the runs of the same seed" if found.paired else ""
     words = metric_words(found.verdict.instead_of or found.deciding.metric)
+    words = f"{words[0].upper()}{words[1:]}" if words == "accuracy" else words
     yield f"{words} is missing in {lacks}: left out{pairs}."
     if len(a.missing) * b.results != len(b.missing) * a.results:
         yield (
@@ -128,7 +129,7 @@ def _lost(found: ComparisonValues) -> Iterator[str]:
         yield f"{found.verdict.withheld.capitalize()} is withheld: without the {lost} {rest}."
     elif without is not None and without.outcome != found.verdict.outcome:
         yield f"Without the {lost} the verdict would be {without.outcome}."
-    note = _collapse_note(found)
+    note = "" if found.test_to_train else _collapse_note(found)
     if note:
         yield note
 

@@ -177,7 +177,8 @@ def _details(found: ComparisonValues) -> Iterator[str]:
             f"(ddof 0), {count(sample.n, 'run')}{lost}"
         )
     yield from _correlation(found)
-    yield _chance(found)
+    if not found.test_to_train:  # its interval takes runs as independent
+        yield _chance(found)
     if found.sign_flip is not None:
         yield f"Sign-flip test of {found.deciding.metric}: p = {found.sign_flip:.2g}"
     if found.churn is not None:

@@ -83,6 +83,7 @@ def _runs(found: Findings) -> tuple[Chart, ...]:
             paired=paired,
             confidence=confidence,
             direction=found.shown_direction(metric),
+            test_to_train=found.study.test_to_train,
         )
         for metric in dict.fromkeys(metrics)
         if any((values := found.values(metric)).values())
@@ -90,6 +91,8 @@ def _runs(found: Findings) -> tuple[Chart, ...]:
 
 
 def _traces(found: Findings) -> tuple[Chart, ...]:
+    if found.study.test_to_train:  # folds settle nothing one by one
+        return ()
     return tuple(
         trace_chart(each, role(place), found.shown_direction(each.metric))
         for place, name in enumerate(found.setups[1:], start=1)

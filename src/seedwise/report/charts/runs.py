@@ -31,6 +31,7 @@ def runs_chart(
     paired: bool,
     confidence: float,
     direction: str = "",
+    test_to_train: float = 0.0,
 ) -> Chart:
     """Every finished run as a dot; lines join runs of the same seed in neighbouring setups.
 
@@ -40,12 +41,14 @@ def runs_chart(
         paired: Draw the lines.
         confidence: Of the intervals of the means.
         direction: Which way the metric points, in words; empty where nobody could doubt it.
+        test_to_train: Of folds, test examples for each training example; 0 for other runs.
     """
     names = list(values)
     scale = 100 if in_points(metric) else 1
     dots, places = _dots(values, metric, scale)
     rows = [
-        _mean(place, name, values[name], metric, confidence) for place, name in enumerate(names)
+        _mean(place, name, values[name], metric, confidence, test_to_train)
+        for place, name in enumerate(names)
     ]
     unit = " (%)" if scale == 100 else ""
     x = {
@@ -273,10 +276,15 @@ def _joins(
 
 
 def _mean(
-    place: int, name: str, runs: Mapping[Seed, float], metric: str, confidence: float
+    place: int,
+    name: str,
+    runs: Mapping[Seed, float],
+    metric: str,
+    confidence: float,
+    test_to_train: float,
 ) -> dict[str, Any]:
     scale = 100 if in_points(metric) else 1
-    cell = Cell.of(Sample.of(np.array(list(runs.values()))), confidence)
+    cell = Cell.of(Sample.of(np.array(list(runs.values()))), confidence, test_to_train)
     mean = figure(metric, cell.sample.mean)
     sd = "" if math.isnan(cell.sample.sd) else f" ± {spread(metric, cell.sample.sd)}"
     return {
