@@ -19,5 +19,5 @@ if __name__ == "__main__":
 
         from seedwise.adapters import mlflow
 
-        library.set_tracking_uri("sqlite:///mlflow.db" if find_spec("sqlalchemy") else "mlruns")
+        library.set_tracking_uri("sqlite:///mlflow.db")
         print(f"{mlflow.export(study.path, experiment='layers')} runs; `mlflow ui` shows them")

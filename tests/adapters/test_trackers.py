@@ -1,6 +1,9 @@
 """W&B and MLflow themselves, with nothing that leaves the machine."""
 
 import json
+import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +25,7 @@ def path(tmp_path, monkeypatch):
     for seed in range(2):
         logits = np.random.default_rng(seed).normal(size=(20, 4))
         record(path, setup="net", seed=seed, predictions=logits, targets=np.arange(20) % 4)
-    record(path, setup="other", seed=(1, 2, 3), metrics={"f1": 0.5})
+    record(path, setup="other", seed=(1, 2, 3), metrics={"f1": 0.5, "f1@5": 0.25})
     record(path, setup="other", seed=4, metrics={"f1": float("nan")})
     Study(path).run({"bad": trainings.fails_on_odd_seeds}, seeds=[1], watch=lambda _: None)
     return path
@@ -38,7 +41,7 @@ def test_failed_tries_are_no_runs_and_every_metric_is_told(path):
     ]
     frame = Study(path).runs()
     assert runs[0].metrics["accuracy"] == frame["accuracy"][0]
-    assert runs[2].metrics == {"f1": 0.5}
+    assert runs[2].metrics == {"f1": 0.5, "f1@5": 0.25}
     assert runs[3].metrics == {}
 
 
@@ -46,7 +49,6 @@ def test_failed_tries_are_no_runs_and_every_metric_is_told(path):
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_has_what_the_study_has(path, tmp_path):
     mlflow = library("mlflow", install=HINT)
-    library("sqlalchemy", install=HINT)
     from seedwise.adapters.mlflow import export
 
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -56,7 +58,8 @@ def test_mlflow_has_what_the_study_has(path, tmp_path):
     for run in tracked_runs(path):
         there = found[f"{run.setup}-{run.config['seed']}"].data
         assert there.params == {name: str(value) for name, value in run.config.items()}
-        assert there.metrics == pytest.approx({**run.metrics, "seconds": run.seconds})
+        metrics = {name.replace("@", "_"): value for name, value in run.metrics.items()}
+        assert there.metrics == pytest.approx({**metrics, "seconds": run.seconds})
         assert there.tags["state"] == run.state
 
 
@@ -110,3 +113,12 @@ def _log_records(data):
         if kind in (1, 4):  # whole, or the last part
             yield parts
             parts = b""
+
+
+def test_what_the_extras_bring_is_what_the_exports_call():
+    """mlflow-skinny needs two packages to write here; wandb's `reinit` by name is of 0.19.10."""
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    extras = extras["project"]["optional-dependencies"]
+    names = {re.split("[<>=]", each)[0] for each in extras["mlflow"]}
+    assert names == {"alembic", "mlflow-skinny", "sqlalchemy"}
+    assert extras["wandb"] == ["wandb>=0.19.10,<1"]

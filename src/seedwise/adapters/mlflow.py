@@ -1,5 +1,7 @@
 """MLflow: the runs of a study as runs of an experiment, with their setup as a parameter."""
 
+import re
+from collections.abc import Mapping
 from os import PathLike
 
 from seedwise.adapters.tracked import tracked_runs
@@ -19,8 +21,9 @@ def export(path: str | PathLike[str], *, experiment: str) -> int:
     """Send the finished and diverged runs of a study to MLflow.
 
     Each becomes an MLflow run named "setup-seed", with setup, seed and the three streams as
-    parameters, each epoch as steps, and every metric. Where to is MLflow's own matter:
-    `mlflow.set_tracking_uri` or MLFLOW_TRACKING_URI. It is sent as it is: calling this twice makes
+    parameters, each epoch as steps, and every metric; characters that MLflow takes in no name,
+    such as `@`, become `_`. Where to is MLflow's own matter: `mlflow.set_tracking_uri` or
+    MLFLOW_TRACKING_URI, by default a database here. It is sent as it is: calling this twice makes
     each run twice.
 
     Args:
@@ -40,5 +43,16 @@ def export(path: str | PathLike[str], *, experiment: str) -> int:
                 step = int(epoch["epoch"])
                 figures = {f"epoch/{k}": v for k, v in epoch.items() if k != "epoch"}
                 mlflow.log_metrics(figures, step=step)
-            mlflow.log_metrics({**run.metrics, "seconds": run.seconds})
+            mlflow.log_metrics(_named({**run.metrics, "seconds": run.seconds}))
     return len(runs)
+
+
+def _named(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics by names that MLflow takes, each another."""
+    found = dict[str, float]()
+    for name, value in metrics.items():
+        there = re.sub(r"[^\w\-. :/]", "_", name)
+        while there in found:
+            there += "_"
+        found[there] = value
+    return found
