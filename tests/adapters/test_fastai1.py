@@ -42,7 +42,9 @@ from seedwise.adapters.fastai1 import (  # noqa: E402
 
 pytestmark = [
     pytest.mark.adapters,
-    pytest.mark.filterwarnings("ignore:'pin_memory' argument:UserWarning"),  # fastai's choice
+    # what fastai 1 does with torch and numpy of today is its own affair
+    pytest.mark.filterwarnings("ignore:'pin_memory' argument:UserWarning"),
+    pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning"),
 ]
 
 SETUP = Setup(

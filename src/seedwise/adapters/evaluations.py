@@ -164,6 +164,11 @@ class StudyRun:
         self._path, self._setup, self._seed = Path(path), setup, Seed.of(seed)
         self.stored = False
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both are of the same run of the same study."""
+        ours = self._path, self._setup, self._seed
+        return isinstance(other, StudyRun) and ours == (other._path, other._setup, other._seed)
+
     def __str__(self) -> str:
         return f"{self._setup}, seed {self._seed}"
 

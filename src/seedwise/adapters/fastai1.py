@@ -140,13 +140,20 @@ class RecordRun(LearnerCallback):
         setup: str,
         seed: int | tuple[int, int, int] | Seed,
     ) -> None:
+        before = getattr(learner, "record_run", None)  # of the Learner's fit before, if of any
         super().__init__(learner)
-        self._recording = Recording(path, setup=setup, seed=seed)
-        self._best: Any = None
+        recording = Recording(path, setup=setup, seed=seed)
+        known = None if before is None else before._recording
+        self._recording = known if known is not None and known.is_for(recording) else recording
+        self._best: float | None = None
 
     def on_train_begin(self, **_: Any) -> None:
         """Start the clock, if this is a fit."""
         self._recording.begin()
+
+    def on_epoch_begin(self, **_: Any) -> None:
+        """Look whether the model of the epoch before was kept: its saver may come after this."""
+        self._settle()
 
     def on_batch_begin(self, train: bool, **_: Any) -> None:
         """A batch of training or of validation."""
@@ -162,9 +169,10 @@ class RecordRun(LearnerCallback):
         if not train:
             self._recording.add(last_output, last_target)
 
-    def on_epoch_end(self, epoch: int, smooth_loss: Any, last_metrics: Any, **_: Any) -> None:
+    def on_epoch_end(
+        self, epoch: int = 0, smooth_loss: Any = None, last_metrics: Any = None, **_: Any
+    ) -> None:
         """Keep the epoch's validation and its figures."""
-        self._settle()
         self._recording.validated(epoch=epoch)
         names = ["valid_loss", *(_name(metric) for metric in self.learn.metrics)]
         figures = dict(zip(names, last_metrics or (), strict=False))
@@ -177,15 +185,16 @@ class RecordRun(LearnerCallback):
             self._recording.store(getattr(self.learn.data.valid_ds, "views", 1))
 
     def _settle(self) -> None:
-        """Note whether the model of the epoch before is kept: the saver may come after this."""
+        """Note whether the model of the last epoch is kept."""
         best = self._best_so_far()
         if best is not None and best != self._best:
             self._best = best
             self._recording.keep(self.learn.save_model_callback.monitor)
 
-    def _best_so_far(self) -> Any:
+    def _best_so_far(self) -> float | None:
         saver = getattr(self.learn, "save_model_callback", None)
-        return saver.best if saver is not None and saver.every == "improvement" else None
+        has = saver is not None and saver.every == "improvement" and hasattr(saver, "best")
+        return float(saver.best) if has else None
 
 
 def _name(metric: Any) -> str:

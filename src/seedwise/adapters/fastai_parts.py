@@ -172,6 +172,10 @@ class Recording:
         self._forget()
         self.begin()
 
+    def is_for(self, other: "Recording") -> bool:
+        """Whether another would become the same run of the same study."""
+        return self._run == other._run
+
     def begin(self, *, goes_on: bool = False) -> None:
         """A fit may begin; `goes_on` where it and the fit before are one training."""
         if not goes_on:
