@@ -10,6 +10,7 @@ Clopper and Pearson's 95 % interval. With PYTHONPATH at an older tree it measure
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -21,6 +22,7 @@ from seedwise.comparison.measured import Measured, Measurements, RunCounts
 from seedwise.comparison.metrics import ReturnedMetric
 from seedwise.comparison.rule import Rule
 from seedwise.seeds import Seed
+from seedwise.stats.agreement import chance_of_better
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.multiplicity import adjusted
 
@@ -123,7 +125,86 @@ def often_shown(
     return hits / 200
 
 
-SECTIONS = {"family": family, "enough": enough}
+LAWS = {
+    "normal": lambda rng, size: rng.normal(size=size),
+    "rounded normal": lambda rng, size: np.round(2 * rng.normal(size=size)),
+    "exponential": lambda rng, size: rng.exponential(size=size),
+}
+
+
+def duels(rng: np.random.Generator) -> Iterator[dict]:
+    """P(B > A): the interval holds the true chance; a missing interval is counted by itself."""
+    for law, draw in LAWS.items():
+        for true in (0.5, 0.75, 0.92, 0.97):
+            many = np.sort(draw(rng, 400_000) - draw(rng, 400_000))
+            up = -np.quantile(many, 1 - true)
+            chance = (many > -up).mean() + (many == -up).mean() / 2
+            for n in (3, 5, 10, 20):
+                for paired in (False, True):
+                    hits = given = 0
+                    for _ in range(600):
+                        shared = draw(rng, n) if paired else 0.0
+                        a, b = (
+                            (shared + draw(rng, n) for _ in range(2))
+                            if law == "normal"
+                            else (draw(rng, n) for _ in range(2))
+                        )
+                        scale = 2**0.5 if law == "normal" and paired else 1.0
+                        found = chance_of_better(a, b + up * scale, paired=paired, confidence=0.95)
+                        given += not np.isnan(found.low)
+                        hits += found.low <= chance <= found.high
+                    kind = f"{law}, true {chance:.2f}, n = {n}{', paired' if paired else ''}"
+                    if given:
+                        yield rate("interval of P(B > A) covers", kind, hits, given)
+
+
+def unequal(rng: np.random.Generator) -> Iterator[dict]:
+    """False alarms of unrelated normal runs, some setups with few."""
+    for n in ((2, 2), (10, 2), (20, 2), (3, 3), (10, 3), (20, 3), (20, 5)):
+        for wide in (1, 2):
+            hits = 0
+            for _ in range(4_000):
+                a, b = rng.normal(size=n[0]), wide * rng.normal(size=n[1])
+                hits += unpaired_difference(a, b).p_value < 0.05
+            kind = f"{n[0]} and {n[1]} runs, sd 1 and {wide}"
+            yield rate("better or worse of unrelated runs", kind, hits, 4_000)
+
+
+def partners(rng: np.random.Generator) -> Iterator[dict]:
+    """Intervals of setups that share some seeds only, and their length in sd of a run."""
+    for n in (2, 3, 5, 10):
+        for rest in ((0, 0), (1, 1), (5, 0), (20, 0), (0, 20), (20, 2)):
+            for r in (0.0, 0.3, 0.7, 0.9):
+                for wide in (1.0, 2.0):
+                    yield shared_seeds(rng, n, rest, r, wide)
+
+
+def shared_seeds(
+    rng: np.random.Generator, n: int, rest: tuple, r: float, wide: float, studies: int = 400
+) -> dict:
+    hits, lengths = 0, list[float]()
+    for _ in range(studies):
+        shared = np.sqrt(r) * rng.normal(size=n)
+        a, b = (shared + np.sqrt(1 - r) * rng.normal(size=n) for _ in range(2))
+        a = LEVEL + SD * np.concatenate([a, rng.normal(size=rest[0])])
+        b = LEVEL + wide * SD * np.concatenate([b, rng.normal(size=rest[1])])
+        base, other = measured("base", a), measured("b", b)
+        apart = (*base.seeds[:n], *map(Seed.of, range(1_000, 1_000 + rest[1])))
+        found = compared(base, [replace(other, seeds=apart)], Rule())[0].deciding.difference
+        hits += found.low <= 0 <= found.high
+        lengths.append((found.high - found.low) / 2 / SD)
+    kind = f"{n} pairs, {rest[0]} and {rest[1]} alone, r {r:g}, sd 1 and {wide:g}"
+    row = rate("interval of partly shared seeds covers", kind, hits, studies)
+    return {**row, "half_length": float(np.median(lengths))}
+
+
+SECTIONS = {
+    "family": family,
+    "enough": enough,
+    "duels": duels,
+    "unequal": unequal,
+    "partners": partners,
+}
 
 
 def rate(claim: str, data: str, hits: int, studies: int) -> dict:

@@ -21,6 +21,7 @@ from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.intervals import paired_difference, unpaired_difference
+from seedwise.stats.overlap import overlapping_difference
 from seedwise.stats.populations import paired_on_new_images
 from seedwise.words import Comparison
 from seedwise.words.cautions import cautions
@@ -172,6 +173,37 @@ def test_runs_without_a_partner_are_said(studies):
     assert found.deciding.difference.n_a == 6
     assert "3 of 9 runs of a have no partner of the same seed" in said(found)
     assert "6 of the 9 planned runs of 'b' are there: this is a look before the end" in said(found)
+
+
+def returned(values):
+    return {seed: measured(accuracy=0.8 + 0.01 * value) for seed, value in values.items()}
+
+
+@pytest.mark.parametrize("seeds_b", [range(5), [0, 1, 50], [3, 4, 5, 90, 91, 92]])
+def test_runs_without_a_partner_count_beside_the_pairs(studies, seeds_b):
+    rng = np.random.default_rng(8)
+    a = dict(enumerate(rng.normal(size=20)))
+    b = {seed: 0.5 * a.get(seed, 0.0) + rng.normal() for seed in seeds_b}
+    with studies.make({"a": returned(a), "b": returned(b)}) as store:
+        found = compare(StudyRuns(store), "a", "b", Rule())
+    shared = [seed for seed in b if seed in a]
+    own_a, own_b = ([each[s] for s in each if s not in shared] for each in (a, b))
+    wanted = overlapping_difference(
+        tuple(0.8 + 0.01 * np.array([each[s] for s in shared]) for each in (a, b)),
+        tuple(0.8 + 0.01 * np.array(each) for each in (own_a, own_b)),
+    )
+    difference = found.deciding.difference
+    assert (difference.low, difference.high) == pytest.approx((wanted.low, wanted.high))
+    assert (difference.n_a, difference.rest_a) == (len(shared), 20 - len(shared))
+    assert difference.rest_b == len(b) - len(shared)
+    assert f"{20 - len(shared)} of 20 runs of a have no partner of the same seed; they" in said(
+        found
+    )
+    more = f" and {len(own_b)} of b" if own_b else ""
+    assert (
+        f"From {len(shared)} pairs of runs with the same seeds and, without a partner, "
+        f"{20 - len(shared)} of a{more}." in basis(found)
+    )
 
 
 def test_one_run_and_two_runs_of_each_are_compared(studies):

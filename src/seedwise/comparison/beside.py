@@ -87,8 +87,8 @@ def _values(found: Contrast) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pilot(found: Contrast) -> Pilot:
-    difference = found.difference
-    if difference.paired:
-        return Pilot(variances=(difference.error**2 * difference.n_a,), runs=(difference.n_a,))
+    if found.difference.paired:
+        a, b = _values(found)
+        return Pilot(variances=(float((b - a).var(ddof=1)),), runs=(len(a),))
     samples = (found.sample_a, found.sample_b)
     return Pilot(variances=tuple(s.sd**2 for s in samples), runs=tuple(s.n for s in samples))

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Integer
 from numpy import ndarray
 
-from seedwise.comparison.measured import Measurements
+from seedwise.comparison.measured import Measured, Measurements
 from seedwise.comparison.metrics import Metric
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
@@ -18,7 +18,12 @@ from seedwise.stats.intervals import (
     paired_difference,
     unpaired_difference,
 )
-from seedwise.stats.populations import paired_on_new_images, unpaired_on_new_images
+from seedwise.stats.overlap import overlapping_difference
+from seedwise.stats.populations import (
+    overlapping_on_new_images,
+    paired_on_new_images,
+    unpaired_on_new_images,
+)
 
 __all__ = ["Contrast", "contrast", "shared_seeds"]
 
@@ -75,6 +80,7 @@ def contrast(
     paired: bool,
     confidence: float,
     diverged: bool = True,
+    rest: bool = True,
 ) -> Contrast:
     """The difference of two setups under a metric.
 
@@ -86,6 +92,7 @@ def contrast(
         confidence: Coverage of the intervals.
         diverged: Count diverged runs, at what chance gives; where nobody can say what that is,
             they are left out in any case.
+        rest: Where runs are paired, count those without a partner too.
 
     Raises:
         StudyError: Nothing is left to compare.
@@ -100,22 +107,19 @@ def contrast(
         )
     rows_a, rows_b = np.flatnonzero(use_a), np.flatnonzero(use_b)
     values_a, values_b = a.metrics[name].values[rows_a], b.metrics[name].values[rows_b]
-    pairs_a, pairs_b = _pairs(a, b, use_a, use_b) if paired else (rows_a, rows_b)
+    pairs = _pairs(a, b, use_a, use_b) if paired else (rows_a, rows_b)
     if a.test_to_train and not paired:
         raise StudyError(
             f"{a.counts.name!r} and {b.counts.name!r} are folds of cross-validations: they are "
             "compared fold by fold, and these share too few; run both on the same folds"
         )
-    between = paired_difference if paired else unpaired_difference
-    matched_a, matched_b = a.metrics[name].values[pairs_a], b.metrics[name].values[pairs_b]
-    images_a, images_b = a.metrics[name].images, b.metrics[name].images
-    wider = None
-    if images_a is not None and images_b is not None:
-        widened = paired_on_new_images if paired else unpaired_on_new_images
-        wider = widened(images_a[pairs_a], images_b[pairs_b], confidence=confidence)
-    difference = between(matched_a, matched_b, confidence=confidence)
+    found, wider = _differences(a.metrics[name], b.metrics[name], pairs, paired, confidence)
+    alone = np.setdiff1d(rows_a, pairs[0]), np.setdiff1d(rows_b, pairs[1])
     if a.test_to_train:
-        difference = corrected_for_folds(difference, a.test_to_train)
+        found = corrected_for_folds(found, a.test_to_train)
+    elif paired and rest and found.freedom and len(alone[0]) + len(alone[1]):
+        found, wider = _with_rest(a.metrics[name], b.metrics[name], pairs, alone, confidence)
+    shared = (a.metrics[name].values[pairs[0]], b.metrics[name].values[pairs[1]])
     return Contrast(
         metric=name,
         # Plans reach no verdict: they take metrics of which nobody knows which way is up.
@@ -126,11 +130,47 @@ def contrast(
         values_b=tuple(values_b.tolist()),
         sample_a=Sample.of(values_a),
         sample_b=Sample.of(values_b),
-        difference=difference,
+        difference=found,
         new_images=wider,
-        correlation=correlation(matched_a, matched_b, confidence=confidence) if paired else None,
+        correlation=correlation(*shared, confidence=confidence) if paired else None,
         resolution=0.0 if a.predicted is None else 1 / a.predicted.shape[1],
     )
+
+
+_Rows = tuple[Integer[ndarray, " _"], Integer[ndarray, " _"]]
+"""Which runs of A and which of B."""
+
+
+def _differences(
+    a: Measured, b: Measured, rows: _Rows, paired: bool, confidence: float
+) -> tuple[Difference, Difference | None]:
+    """B - A on these images and on new ones, of pairs or of unrelated runs."""
+    between, widened = unpaired_difference, unpaired_on_new_images
+    if paired:
+        between, widened = paired_difference, paired_on_new_images
+    found, wider = between(a.values[rows[0]], b.values[rows[1]], confidence=confidence), None
+    if a.images is not None and b.images is not None:
+        wider = widened(a.images[rows[0]], b.images[rows[1]], confidence=confidence)
+    return found, wider
+
+
+def _with_rest(
+    a: Measured, b: Measured, pairs: _Rows, alone: _Rows, confidence: float
+) -> tuple[Difference, Difference | None]:
+    """The same of pairs and the runs without a partner together."""
+    wider = None
+    found = overlapping_difference(
+        (a.values[pairs[0]], b.values[pairs[1]]),
+        (a.values[alone[0]], b.values[alone[1]]),
+        confidence=confidence,
+    )
+    if a.images is not None and b.images is not None:
+        wider = overlapping_on_new_images(
+            (a.images[pairs[0]], b.images[pairs[1]]),
+            (a.images[alone[0]], b.images[alone[1]]),
+            confidence=confidence,
+        )
+    return found, wider
 
 
 def _scored(setup: Measurements, metric: str, diverged: bool) -> Bool[ndarray, " runs"]:
@@ -141,7 +181,7 @@ def _scored(setup: Measurements, metric: str, diverged: bool) -> Bool[ndarray, "
 
 def _pairs(
     a: Measurements, b: Measurements, use_a: Bool[ndarray, " _"], use_b: Bool[ndarray, " _"]
-) -> tuple[list[int], list[int]]:
+) -> _Rows:
     """The rows of the runs whose seed counts in both setups, in the same order."""
     row_a = {seed: row for row, seed in enumerate(a.seeds) if use_a[row]}
     row_b = {seed: row for row, seed in enumerate(b.seeds) if use_b[row]}
@@ -151,4 +191,7 @@ def _pairs(
             f"{a.counts.name!r} and {b.counts.name!r} share no seed with a result to pair; "
             "compare them unpaired"
         )
-    return [row_a[seed] for seed in shared], [row_b[seed] for seed in shared]
+    return (
+        np.array([row_a[seed] for seed in shared]),
+        np.array([row_b[seed] for seed in shared]),
+    )

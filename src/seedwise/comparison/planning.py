@@ -264,7 +264,9 @@ def _from_pilot(
     found = [forecast(name, Noise(sd=sd), question, freedom=freedom)]
     if len(setups) == 2 and len(shared_seeds(*setups)) > 2:
         a, b = setups
-        pairs = contrast(a, b, metric, paired=True, confidence=Rule().confidence).difference
+        pairs = contrast(
+            a, b, metric, paired=True, rest=False, confidence=Rule().confidence
+        ).difference
         if pairs.freedom > 0:
             of_differences = pairs.error * math.sqrt(pairs.n_a)
             shared = Noise(sd=sd, r=max(-1.0, 1 - of_differences**2 / (2 * sd**2)))

@@ -87,8 +87,10 @@ class Difference:
         confidence: Coverage of the interval.
         n_a: Runs of A that went into it.
         n_b: Runs of B.
-        paired: Whether runs of the same seed were compared.
+        paired: Whether runs of the same seed were compared; `n_a` and `n_b` are pairs then.
         population: What it speaks of besides new seeds.
+        rest_a: Runs of A without a partner that went into it beside the pairs.
+        rest_b: The same of B.
     """
 
     estimate: float
@@ -102,6 +104,8 @@ class Difference:
     n_b: int
     paired: bool
     population: Population = "these images"
+    rest_a: int = 0
+    rest_b: int = 0
 
     @property
     def alpha(self) -> float:
@@ -258,6 +262,7 @@ def student_difference(
     runs: tuple[int, int],
     paired: bool,
     population: Population = "these images",
+    rest: tuple[int, int] = (0, 0),
 ) -> Difference:
     """A difference with Student's t interval about it.
 
@@ -269,6 +274,7 @@ def student_difference(
         runs: Runs of A and of B.
         paired: Whether seeds were paired.
         population: What the error covers.
+        rest: Runs of A and of B without a partner, beside pairs.
     """
     known = error > 0 and freedom > 0 and math.isfinite(error)
     half = float(stdtrit(freedom, (1 + confidence) / 2)) * error if known else math.inf
@@ -284,6 +290,8 @@ def student_difference(
         n_b=runs[1],
         paired=paired,
         population=population,
+        rest_a=rest[0],
+        rest_b=rest[1],
     )
 
 

@@ -10,8 +10,9 @@ from numpy import ndarray
 
 from seedwise.errors import DataError
 from seedwise.stats.intervals import Difference, student_difference, welch_freedom
+from seedwise.stats.overlap import overlapping_weights
 
-__all__ = ["paired_on_new_images", "unpaired_on_new_images"]
+__all__ = ["overlapping_on_new_images", "paired_on_new_images", "unpaired_on_new_images"]
 
 
 def paired_on_new_images(
@@ -48,9 +49,10 @@ def paired_on_new_images(
     differences = np.subtract(b, a, dtype=np.float64)
     layout = _Layout.of(differences)
     from_runs = [_Part(layout.run / layout.cells, layout.runs - 1)]
-    from_images = _beyond_runs(layout.image / layout.cells, layout.images - 1, [layout])
+    rests = [_rest(layout, layout.cells)]
+    from_images = _beyond_runs(layout.image / layout.cells, layout.images - 1, rests)
     mean, runs = float(differences.mean()), layout.runs
-    return _interval(mean, from_runs, from_images, runs, runs, confidence, True)
+    return _interval(mean, from_runs, from_images, (runs, runs), confidence, paired=True)
 
 
 def unpaired_on_new_images(
@@ -85,9 +87,53 @@ def unpaired_on_new_images(
     images = len(by_image)
     image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
     from_runs = [_Part(each.run / each.cells, each.runs - 1) for each in layouts]
-    from_images = _beyond_runs(image, images - 1, layouts)
-    mean, (runs_a, runs_b) = float(by_image.mean()), (each.runs for each in layouts)
-    return _interval(mean, from_runs, from_images, runs_a, runs_b, confidence, False)
+    from_images = _beyond_runs(image, images - 1, [_rest(each, each.cells) for each in layouts])
+    mean, runs = float(by_image.mean()), (layouts[0].runs, layouts[1].runs)
+    most = welch_freedom(np.array([part.variance for part in from_runs]), runs)
+    return _interval(mean, from_runs, from_images, runs, confidence, paired=False, most=most)
+
+
+def overlapping_on_new_images(
+    pairs: tuple[Float[ndarray, "seeds images"], Float[ndarray, "seeds images"]],
+    rest: tuple[Float[ndarray, "rest_a images"], Float[ndarray, "rest_b images"]],
+    *,
+    confidence: float = 0.95,
+) -> Difference:
+    """B - A from pairs of one seed and runs without a partner, for new seeds and new images.
+
+    The estimate is that of `overlapping_difference`: of pairs of w_b B - w_a A and of the two
+    rests, which are unrelated layouts on the same images. What each adds to the variance is as in
+    `unpaired_on_new_images`, a rest's mean squares being those of all runs of its setup.
+
+    Args:
+        pairs: Score of each image in the runs of A and of B with the same seeds, in one order.
+        rest: The same of the runs of A and of B without a partner.
+        confidence: Coverage, in (0, 1).
+    """
+    a, b = (np.asarray(each, np.float64) for each in pairs)
+    counts = (len(rest[0]), len(rest[1]))
+    weights = overlapping_weights((a.mean(axis=1), b.mean(axis=1)), counts)
+    joined = weights.b * b - weights.a * a
+    by_image, groups = joined.mean(axis=0), [(_Layout.of(joined), len(joined) * 1.0)]
+    for sign, weight, shared, own in zip((-1, 1), weights, (a, b), rest, strict=True):
+        if len(own) and weight != 1:
+            by_image += sign * (1 - weight) * own.mean(axis=0, dtype=np.float64)
+            whole = _Layout.of(np.concatenate([shared, own]))
+            groups.append((whole, len(own) / (1 - weight) ** 2))
+    images, runs = len(by_image), (len(a), len(a))
+    image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
+    from_runs = [_Part(each.run / (many * images), each.runs - 1) for each, many in groups]
+    rests = [_rest(each, many * images) for each, many in groups]
+    return _interval(
+        float(by_image.mean()),
+        from_runs,
+        _beyond_runs(image, images - 1, rests),
+        runs,
+        confidence,
+        paired=True,
+        most=len(a) - 1,
+        rest=counts,
+    )
 
 
 class _Part(NamedTuple):
@@ -129,11 +175,13 @@ class _Layout(NamedTuple):
         )
 
 
-def _beyond_runs(image: float, freedom: int, layouts: list[_Layout]) -> list[_Part]:
+def _rest(layout: _Layout, cells: float) -> _Part:
+    """What a layout's rest takes off a mean over so many cells."""
+    return _Part(-layout.rest / cells, (layout.runs - 1) * (layout.images - 1))
+
+
+def _beyond_runs(image: float, freedom: int, rests: list[_Part]) -> list[_Part]:
     """What the choice of images adds: their variance less the rest, which the runs' has too."""
-    rests = [
-        _Part(-each.rest / each.cells, (each.runs - 1) * (each.images - 1)) for each in layouts
-    ]
     if image + sum(rest.variance for rest in rests) <= 0:
         return []
     return [_Part(image, freedom), *rests]
@@ -143,10 +191,12 @@ def _interval(
     estimate: float,
     from_runs: list[_Part],
     from_images: list[_Part],
-    runs_a: int,
-    runs_b: int,
+    runs: tuple[int, int],
     confidence: float,
+    *,
     paired: bool,
+    most: float = math.inf,
+    rest: tuple[int, int] = (0, 0),
 ) -> Difference:
     """The interval for both, or the one for runs alone where that is longer.
 
@@ -163,14 +213,12 @@ def _interval(
             error=math.sqrt(total) if known else 0.0,
             freedom=min(freedom, most),
             confidence=confidence,
-            runs=(runs_a, runs_b),
+            runs=runs,
+            rest=rest,
             paired=paired,
             population="new images",
         )
 
-    most = math.inf
-    if not paired:
-        most = welch_freedom(np.array([part.variance for part in from_runs]), (runs_a, runs_b))
     both, runs_alone = student(from_runs + from_images), student(from_runs, most=most)
     if math.isinf(runs_alone.error):
         return both

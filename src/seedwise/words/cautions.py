@@ -254,12 +254,16 @@ def _sharpness(found: ComparisonValues) -> Iterator[str]:
 
 def _runs_left_out(found: ComparisonValues) -> Iterator[str]:
     if found.paired:
+        difference = found.deciding.difference
+        counted = ", and are not in the difference"
+        if difference.rest_a + difference.rest_b:
+            counted = "; they count beside the pairs, as unrelated runs"
         for setup in (found.a, found.b):
             alone = setup.results - len(found.shared)
             if alone:
                 yield (
                     f"{alone} of {setup.results} runs of {setup.name} have no partner of the same "
-                    "seed, and are not in the difference."
+                    f"seed{counted}."
                 )
     elif found.shared and found.rule.paired is None:
         shared = len(found.shared)

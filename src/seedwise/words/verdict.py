@@ -97,6 +97,9 @@ def basis(found: ComparisonValues) -> str:
         runs = f"{count(difference.n_a, 'fold')} of cross-validation, the same in both setups"
     elif difference.paired:
         runs = f"{count(difference.n_a, 'pair')} of runs with the same seeds"
+        rests = ((difference.rest_a, found.a.name), (difference.rest_b, found.b.name))
+        alone = " and ".join(f"{n:,} of {name}" for n, name in rests if n)
+        runs += f" and, without a partner, {alone}" if alone else ""
     else:
         runs = f"{count(difference.n_a, 'run')} of {found.a.name} and "
         runs += f"{count(difference.n_b, 'run')} of {found.b.name}, unrelated"
