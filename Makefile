@@ -2,6 +2,7 @@
 # On a bare Debian with Python 3.11 and pip: `make demo`, `make test`.
 
 PYTHON ?= python3
+CONSTRAINTS ?= -c constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -61,12 +62,12 @@ clean:
 $(VENV)/.train: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	test -x $(BIN)/pip || $(PYTHON) -m pip --python $(BIN)/python install --quiet pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,digits]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[train,digits]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-nodeps.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	touch $@
 
@@ -81,16 +82,16 @@ $(VENV)/.browser: $(VENV)/.dev
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.dev requirements-docs.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -r requirements-docs.txt
 	touch $@
 
 # The package and pytest first; then fastai 1 without what it asks for: torchvision is not used.
 $(VENV)-fastai1/.dev: pyproject.toml constraints.txt requirements-fastai1.txt
 	$(MAKE) VENV=$(VENV)-fastai1 $(VENV)-fastai1/.train
-	$(VENV)-fastai1/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-fastai1.txt
+	$(VENV)-fastai1/bin/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -r requirements-fastai1.txt
 	$(VENV)-fastai1/bin/python -m pip install --quiet --disable-pip-version-check --no-deps fastai==1.0.61
 	touch $@
 
 $(VENV)/.adapters: $(VENV)/.dev requirements-adapters.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-adapters.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -r requirements-adapters.txt
 	touch $@

@@ -92,3 +92,13 @@ def test_global_generators_are_touched_in_one_place_for_the_code_of_users():
         if any(word in file.read_text() for word in words)
     }
     assert found == {"seeds.py"}
+
+
+def test_help_has_a_short_form_everywhere():
+    from click.testing import CliRunner
+
+    from seedwise.cli import cli
+
+    for words in (["-h"], ["compare", "-h"]):
+        result = CliRunner().invoke(cli, words)
+        assert (result.exit_code, result.output[:6]) == (0, "Usage:")

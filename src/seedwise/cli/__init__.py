@@ -18,7 +18,11 @@ from seedwise.cli.watch import watch
 __all__ = ["cli", "main"]
 
 
-@click.group(cls=Group, invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="seedwise", message="seedwise %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
