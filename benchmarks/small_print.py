@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import betaincinv
 
 from seedwise.comparison.beforehand import Standing
+from seedwise.comparison.contrast import contrast
 from seedwise.comparison.judging import Setting, judged
 from seedwise.comparison.measured import Measured, Measurements, RunCounts
 from seedwise.comparison.metrics import ReturnedMetric
@@ -190,7 +191,9 @@ def shared_seeds(
         b = LEVEL + wide * SD * np.concatenate([b, rng.normal(size=rest[1])])
         base, other = measured("base", a), measured("b", b)
         apart = (*base.seeds[:n], *map(Seed.of, range(1_000, 1_000 + rest[1])))
-        found = compared(base, [replace(other, seeds=apart)], Rule())[0].deciding.difference
+        found = contrast(
+            base, replace(other, seeds=apart), METRIC["accuracy"], paired=True, confidence=0.95
+        ).difference
         hits += found.low <= 0 <= found.high
         lengths.append((found.high - found.low) / 2 / SD)
     kind = f"{n} pairs, {rest[0]} and {rest[1]} alone, r {r:g}, sd 1 and {wide:g}"

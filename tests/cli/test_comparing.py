@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from helpers.studies import DIVERGED, Studies, finished, runs_of
 from seedwise.cli import cli
-from seedwise.comparison import Comparison, Rule, Stop
+from seedwise.comparison import Rule, Stop
+from seedwise.words import Comparison
 
 DOCS = Path(__file__).parents[2] / "docs/statistics.md"
 

@@ -140,3 +140,9 @@ def test_fisher_agrees_with_scipy(hits_a, runs_a, hits_b, runs_b):
     assert fisher_exact(hits_a, runs_a, hits_b, runs_b) == pytest.approx(
         scipy_stats.fisher_exact(table).pvalue
     )
+
+
+def test_one_run_leaves_the_chance_without_an_interval():
+    found = chance_of_better(np.ones(1), np.arange(5.0), paired=False, confidence=0.95)
+    assert found.estimate == 0.7
+    assert math.isnan(found.low)

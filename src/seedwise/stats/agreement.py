@@ -53,8 +53,8 @@ class ChanceOfBetter:
 
     Attributes:
         estimate: The share of all pairs of a run of A and a run of B that B wins.
-        low: Lower end of its interval.
-        high: Upper end.
+        low: Lower end of its interval; NaN where a setup has one run.
+        high: Upper end; NaN likewise.
         apart: Whether every run of one setup beats every run of the other.
         confidence: Coverage of the interval.
     """
@@ -124,7 +124,7 @@ def chance_of_better(
     wins = (b[:, None] > a).astype(np.float64) + 0.5 * (b[:, None] == a)
     estimate = float(wins.mean())
     fewer = min(len(a), len(b))
-    ends = _of_duels(estimate * fewer, fewer, confidence)
+    ends = (math.nan, math.nan) if fewer == 1 else _of_duels(estimate * fewer, fewer, confidence)
     if fewer >= _ENOUGH_RUNS:
         wanted = _brunner_munzel(wins, paired=paired, confidence=confidence)
         if _MIDDLE[0] <= wanted[0] < wanted[1] <= _MIDDLE[1]:

@@ -281,7 +281,7 @@ def decision_promise(rule: StoppingRule) -> str:
     candidates = count(len(rule.candidates), "candidate")
     return (
         f"The rule was fixed before the first run: {percent(rule.stop.alpha)} false alarms "
-        f"over {candidates} among runs that do not collapse, where differences are about normal "
+        f"over {candidates} where differences are about normal and no run collapses "
         "(two to six times as many where they are strongly skewed and accuracy decides alone); "
         "equivalent is within "
         f"{amount('accuracy', rule.stop.difference)}. The intervals hold after stopping; the "

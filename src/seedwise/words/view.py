@@ -206,11 +206,12 @@ def _chance(found: ComparisonValues) -> str:
         f"{percent(chance.estimate)} of cases"
     )
     ends = f"[{percent(chance.low)}, {percent(chance.high)}]"
+    known = not math.isnan(chance.low)
     if chance.apart:
         every, any_ = ("Every", "every") if chance.estimate else ("No", "any")
         seen = f"{every} run of {found.b.name} so far beats {any_} run of {found.a.name}"
-        return f"{seen}; of all such runs {ends} would"
-    return f"{text} {ends}"
+        return f"{seen}; of all such runs {ends} would" if known else seen
+    return f"{text} {ends}" if known else f"{text}, of one run"
 
 
 def _share(value: float) -> str:
