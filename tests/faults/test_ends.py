@@ -252,6 +252,26 @@ except Exception as error:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("words", [{}, {"jobs": 2}])
+def test_a_study_that_is_moved_while_it_runs_is_told_at_once_and_keeps_its_runs(tmp_path, words):
+    path, moved, reported = tmp_path / "study.db", tmp_path / "moved.db", set()
+
+    def watch(event):
+        if type(event).__name__ == "RunStored":
+            reported.add((event.setup, str(event.seed)))
+            if len(reported) == 3:
+                path.rename(moved)
+
+    with pytest.raises(StudyError, match=f"was moved to {moved}"):
+        Study(path).run(FAKE, seeds=200, watch=watch, **words)
+    assert len(reported) == 3
+    assert len(assert_nothing_lost(moved, reported)) == 4
+    assert not list(tmp_path.glob("*.lock"))
+    moved.rename(path)
+    Study(path).run(FAKE, seeds=8)
+    assert len(assert_nothing_lost(path, reported)) == 8
+
+
 def test_a_network_file_system_is_known_and_told(tmp_path, monkeypatch):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\n")

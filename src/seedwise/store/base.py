@@ -10,6 +10,7 @@ from typing import Any
 
 from seedwise.errors import SeedwiseError, StudyError
 from seedwise.store.files import faults, transaction
+from seedwise.store.moved import Whereabouts, kept
 from seedwise.store.schema import checksum
 
 __all__ = ["Tables"]
@@ -23,6 +24,7 @@ class Tables:
         self.path = path
         self.readonly = readonly
         self._connection = connection
+        self._place = None if readonly else Whereabouts(path)
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with faults(self.path):
@@ -32,6 +34,14 @@ class Tables:
     def _writing(self) -> Generator[None]:
         with faults(self.path), transaction(self._connection):
             yield
+        self._check_place()
+
+    def _check_place(self) -> None:
+        """Find out that the study was moved, deleted or linked, once what is new is in it."""
+        change = self._place.change() if self._place else None
+        if self._place and change:
+            with faults(self.path):
+                raise kept(self._connection, self._place, change)
 
     def _insert(self, table: str, values: Sequence[Any]) -> int:
         marks = ", ".join("?" * len(values))

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from seedwise.errors import SeedwiseError
 from seedwise.store.files import DAMAGE, inspect, misshapen
+from seedwise.store.place import is_emptied
 from seedwise.store.schema import MIGRATIONS
 from seedwise.store.store import Store
 from seedwise.store.tables import rows_of, tables_of
@@ -44,9 +45,11 @@ def check_study(path: Path) -> Health:
         StudyTooNew: A later seedwise wrote it.
     """
     rows: dict[str, int] = {}
+    emptied = is_emptied(path)
     with closing(inspect(path)) as connection:
         (found_format,) = connection.execute("PRAGMA user_version").fetchone()
         faults = [
+            *(["the file is empty or gone; what is left of it is in its log"] if emptied else []),
             *_telling(_structure, connection),
             *_telling(_references, connection),
             *_telling(lambda c: _rows(c, rows), connection),

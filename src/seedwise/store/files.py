@@ -1,7 +1,9 @@
 """Opening a study file, and saying in one line what is wrong with one that cannot be used."""
 
 import os
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -12,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from seedwise.errors import StudyError, StudyTooNew
-from seedwise.store.place import NO_STUDY, has_log, look_at
+from seedwise.store.place import NO_STUDY, has_log, is_emptied, log_of, look_at
 from seedwise.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_BYTES, READABLE, checksum
 
 __all__ = ["DAMAGE", "connect", "faults", "inspect", "misshapen", "transaction"]
@@ -141,13 +143,17 @@ def connect(
 def inspect(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, to a study of this or an older format, damaged or not.
 
+    Where the file is empty or gone and its log is not, it is to a copy of what the log holds.
+
     Raises:
         StudyError: There is no such file, or it is no study as far as can be told.
         StudyTooNew: A later seedwise wrote it.
     """
-    look_at(path, create=False)
+    emptied = is_emptied(path)
+    if not emptied:
+        look_at(path, create=False)
     with faults(path):
-        connection = _reader(path)
+        connection = _from_log(path) if emptied else _reader(path)
         try:
             if _is_unborn(connection, path):
                 raise StudyError(f"{path} is empty; name a study file")
@@ -182,6 +188,19 @@ def _reader(path: Path) -> sqlite3.Connection:
         connection = _raw(path, "ro")
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _from_log(path: Path) -> sqlite3.Connection:
+    """A connection to a temporary copy of what a log holds; the log itself is only read."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        copy.write_bytes(bytes(PAGE_BYTES))  # of a file of 0 bytes SQLite would not read the log
+        shutil.copyfile(log_of(path), log_of(copy))
+        found = sqlite3.connect("", isolation_level=None)
+        with closing(_raw(copy, "rw")) as source:
+            found.text_factory = source.text_factory
+            source.backup(found)
+    return found
 
 
 def _check_size(connection: sqlite3.Connection, path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from seedwise.errors import StudyError
 from seedwise.outputs import check_output
 
-__all__ = ["NO_STUDY", "anew", "has_log", "look_at"]
+__all__ = ["NO_STUDY", "anew", "has_log", "is_emptied", "log_of", "look_at"]
 
 NO_STUDY = "is not a study file, or its beginning is damaged; name another file"
 
@@ -63,6 +63,12 @@ def look_at(path: Path, *, create: bool) -> None:
     if not path.absolute().parent.is_dir():
         raise StudyError(f"{path} cannot be used: there is no folder {path.parent}; make it first")
     try:
+        if is_emptied(path):
+            raise StudyError(
+                f"{path} is {'empty' if path.exists() else 'gone'}, but its log "
+                f"{log_of(path).name} holds what was stored last; "
+                f"`seedwise check {path} --repair NEW.db` saves it (delete the log to begin anew)"
+            )
         size = path.stat().st_size
     except FileNotFoundError:
         if not create:
@@ -77,8 +83,21 @@ def look_at(path: Path, *, create: bool) -> None:
             raise StudyError(f"{path} {NO_STUDY}")
 
 
+def log_of(path: Path) -> Path:
+    """The log that SQLite keeps beside a study."""
+    file = path.resolve()
+    return file.with_name(file.name + "-wal")
+
+
 def has_log(path: Path) -> bool:
     """Whether something was written that is not in the file itself yet."""
-    file = path.resolve()
-    log = file.with_name(file.name + "-wal")
+    log = log_of(path)
     return log.exists() and log.stat().st_size > 0
+
+
+def is_emptied(path: Path) -> bool:
+    """Whether a study has nothing but its log, which SQLite would delete as that of no database.
+
+    A study that is killed at any moment is no such: its file has bytes before there is a log.
+    """
+    return has_log(path) and (not path.exists() or not path.stat().st_size)

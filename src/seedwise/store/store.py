@@ -70,7 +70,13 @@ class Store(Repeats):
             StudyTooNew: A later seedwise wrote it.
         """
         file = Path(path)
-        return cls(file, connect(file, create=create, readonly=readonly), readonly=readonly)
+        store = cls(file, connect(file, create=create, readonly=readonly), readonly=readonly)
+        try:
+            store._check_place()
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def close(self) -> None:
         """Close the file. What was added is there with or without it."""
