@@ -3,6 +3,7 @@
 The inputs in tests/cases are made up in the spirit of public reports.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -465,3 +466,66 @@ def test_i01_integers_of_numpy_and_pandas_are_seeds():
 def test_what_is_no_integer_is_no_seed(seed):
     with pytest.raises(ConfigError, match="seed"):
         record("r.db", setup="x", seed=seed, metrics={"acc": 0.5})
+
+
+def study_of(values, stop="difference = 0.005\nmax_runs = 20", extra=""):
+    """A study.toml with a stopping rule, whose runs return some metrics."""
+    name = f"speech{abs(hash((values, stop)))}"
+    Path(f"{name}.py").write_text(
+        "".join(
+            f"def {setup}(seed):\n    g = seed.numpy('order').normal()\n    return {returned}\n"
+            for setup, returned in zip(("base", "new"), values, strict=True)
+        )
+    )
+    setups = "".join(f'[setups.{each}]\ntrain = "{name}:{each}"\n' for each in ("base", "new"))
+    Path("study.toml").write_text(f"{extra}\n[stop]\n{stop}\n{setups}")
+    return "study.toml"
+
+
+def test_j01_a_stopping_rule_judges_the_metric_that_runs_have():
+    for file in (CASES / "j01_stop_wer").iterdir():
+        Path(file.name).write_text(file.read_text())
+    said = seedwise("run", "study2.toml")
+    # Its differences are all -0.03, to the last digit, which tells nothing of how they vary.
+    assert "Undecided: new against base, after 20 pairs of runs" in said
+    assert "wer differs by -0.03" in said
+    assert "equivalent is within 0.005" in said
+    speech = Path("speech.py").read_text()
+    Path("speech.py").write_text(speech.replace(".20+0.002", ".20+0.0021"))
+    sys.modules.pop("speech")
+    said = seedwise("run", "study2.toml", "--store", "more.db")
+    assert "new is better than base by wer, after 3 pairs of runs: wer is 0.0" in said
+    assert "For wer, lower is better." in said
+    assert "new is better than base by wer" in seedwise("compare", "more.db", "base", "new")
+    seedwise("report", "study2.db")
+
+
+@pytest.mark.parametrize(("higher", "outcome"), [(True, "better"), (False, "worse")])
+def test_a_stopping_rule_names_its_metric_with_a_margin_in_its_unit(higher, outcome):
+    values = ("{'ret': 200 + g, 'x': 1}", "{'ret': 260 + 1.1 * g, 'x': 2}")
+    way = "higher" if higher else "lower"
+    stop = 'difference = 5\nmax_runs = 20\nmetric = "ret"'
+    file = study_of(values, stop, f'[better]\nret = "{way}"')
+    said = seedwise("run", file)
+    assert f"new is {outcome} than base" in said
+    assert "ret is 59.98 higher" in said
+    assert f"For ret, {way} is better." in said
+
+
+def test_what_a_stopping_rule_cannot_judge_is_refused_before_training():
+    values = ("exec('raise SystemExit(9)')", "{}")
+    said = seedwise("run", study_of(values, 'difference = 1.5\nmetric = "score"'), code=2)
+    assert "whether a lower or a higher score is better" in said
+    assert "below 1" in seedwise("run", study_of(values, "difference = 1.5"), code=2)
+
+
+def test_equivalent_and_diverged_under_another_metric():
+    values = ("{'wer': .2 + .0002 * g}", "{'wer': .2001 + .0002 * g}")
+    assert "equivalent" in seedwise("run", study_of(values))
+    values = (
+        "{'wer': .2 + .002 * g if int(seed) != 1 else float('nan')}",
+        "{'wer': .17 + .002 * g}",
+    )
+    Path("study.db").unlink()
+    said = seedwise("run", study_of(values, "difference = 0.005\nmax_runs = 6"))
+    assert "nan" not in said.partition("new ")[2].lower() or "diverged" in said

@@ -344,7 +344,7 @@ def test_differences_that_cannot_be_used_are_named():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"difference": 0}, "difference must be above 0 and below 1, got 0"),
+        ({"difference": 0}, "difference must be above 0, got 0"),
         ({"difference": 0.01, "alpha": 1}, "alpha must be above 0 and below 1, got 1"),
         ({"difference": 0.01, "power": 1.2}, "power must be"),
         ({"difference": 0.01, "max_pairs": 2}, "first looks after 3 pairs"),

@@ -26,4 +26,5 @@ def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, De
         sentence(console, decision_sentence(name, rule, decision))
         if decision.n:
             sentence(console, decision_grounds(decision))
-    sentence(console, decision_promise(rule))
+    judged = next((decision.judged for decision in found.values()), "accuracy")
+    sentence(console, decision_promise(rule, judged))

@@ -130,8 +130,9 @@ def refuse_other_judges(rule: Rule) -> None:
         said.append("paired = false")
     if said:
         raise ConfigError(
-            "a stopping rule judges matched accuracy and accuracy, on pairs of one seed: leave "
-            f"out {' and '.join(said)}, or name seeds instead of the rule"
+            "a stopping rule judges matched accuracy and accuracy, or the metric that [stop] "
+            f"names, on pairs of one seed: leave out {' and '.join(said)}, or name "
+            "seeds instead of the rule"
         )
 
 

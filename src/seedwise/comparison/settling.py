@@ -65,14 +65,15 @@ def settled_by_rule(
         alpha: The rule's rate of false alarms for this candidate.
         margin: The rule's margin, of accuracy.
     """
-    found = [look.accuracy if metric == "accuracy" else look.matched for look in decision.trace]
+    size = metric == decision.judged
+    found = [look.accuracy if size else look.matched for look in decision.trace]
     means = [0.0, *(each.estimate for each in found if each is not None)]
     return Settling(
         a=a,
         b=b,
         metric=metric,
         confidence=1 - alpha,
-        margin=margin if metric == "accuracy" else None,
+        margin=margin if size else None,
         steps=tuple(
             Step(n=n, seed=None, own=n * means[n] - (n - 1) * means[n - 1], so_far=interval)
             for n, interval in enumerate((each for each in found if each is not None), start=1)

@@ -1,5 +1,6 @@
 """What a study's stopping rule says of its stored runs, looked at pair by pair, in seed order."""
 
+import math
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,13 +11,15 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from seedwise.comparison.directions import direction_of, unsettled
 from seedwise.comparison.independent import copies
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
-from seedwise.errors import ConfigError, StudyError
+from seedwise.errors import ConfigError, StudyError, Unsettled
+from seedwise.figures import in_points
 from seedwise.seeds import Seed
 from seedwise.stats.capped import FIRST_LOOK
-from seedwise.stats.decision import Verdict
+from seedwise.stats.decision import Interval, Verdict
 from seedwise.stats.sequential import Decision, Pairs, Rule, decide
 from seedwise.store import StoredRun
 
@@ -47,6 +50,8 @@ class Stop:
         power: With `max_runs`, a comparison is given up as futile when its chance of a verdict
             falls below a quarter of 1 - power; in (0, 1).
         max_runs: Most runs of each setup, 3 or more; None for no limit.
+        metric: What is judged instead of accuracy, in whose unit `difference` is then; None for
+            accuracy, or for the one metric that runs without it come with.
 
     Raises:
         ConfigError: A value is out of range; the message names the field.
@@ -56,10 +61,19 @@ class Stop:
     alpha: float = 0.05
     power: float = 0.8
     max_runs: int | None = None
+    metric: str | None = None
 
     def __post_init__(self) -> None:
+        if self.metric is not None and (not isinstance(self.metric, str) or not self.metric):
+            raise ConfigError(f"metric must be the name of a metric, got {self.metric!r}")
         for name, most, example in (
-            ("difference", 1, "fraction above 0 and below 1, e.g. 0.005 for half a point"),
+            (
+                "difference",
+                self._most,
+                "fraction above 0 and below 1, e.g. 0.005 for half a point"
+                if self._most == 1
+                else "number above 0, in the unit of the metric",
+            ),
             ("alpha", 0.5, "rate above 0 and below 0.5, e.g. 0.05"),
             ("power", 1, "rate above 0 and below 1, e.g. 0.8"),
         ):
@@ -71,6 +85,11 @@ class Stop:
             raise ConfigError(
                 f"max_runs must be a whole number, {FIRST_LOOK} or more, got {runs!r}"
             )
+
+    @property
+    def _most(self) -> float:
+        """What no difference reaches: of a metric with a unit of its own nobody can say."""
+        return 1 if self.metric is None or in_points(self.metric) else math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +118,7 @@ class StoppingRule:
         known = (study.plan or {}).get("stop")
         if known is None:
             return None
-        stop = Stop(**{name: known[name] for name in Stop.__dataclass_fields__})
+        stop = Stop(**{name: known.get(name) for name in Stop.__dataclass_fields__})
         return cls(stop=stop, baseline=known["baseline"], candidates=tuple(known["candidates"]))
 
     def check(self, study: StudyRuns) -> None:
@@ -119,7 +138,7 @@ class StoppingRule:
             changes = ", ".join(
                 f"{name} {known[name]!r} there, {value!r} here"
                 for name, value in wanted.items()
-                if known[name] != value
+                if known.get(name) != value
             )
             raise StudyError(
                 f"{study.path} was begun with another stopping rule: {changes}; what it promises "
@@ -207,7 +226,8 @@ def decisions(study: StudyRuns, rule: StoppingRule) -> Mapping[str, Decision]:
         By the candidate's name.
 
     Raises:
-        StudyError: The runs have neither predictions nor a metric `accuracy`.
+        StudyError: The runs have neither predictions, a metric `accuracy` nor the one to judge.
+        Unsettled: Nobody said which way the metric to judge points.
     """
     runs = study.all
     out = left_out(runs)
@@ -259,39 +279,100 @@ def _decision(
             whole = False
             break
         pairs.append((baseline[seed], candidate[seed]))
+    judged, sign = _judged(study, rule.stop.metric, pairs)
     decision = decide(
         rule.for_one(),
-        differences(study, pairs),
-        diverged=np.array([any(run.state == "diverged" for run in pair) for pair in pairs], bool),
+        differences(study, pairs, judged, sign),
+        diverged=np.array(
+            [
+                any(run.state == "diverged" or judged in run.not_finite for run in pair)
+                for pair in pairs
+            ],
+            bool,
+        ),
     )
     if whole and decision.reason == "running":  # pairs that were left out used up the seeds
-        return replace(decision, reason="cap")
-    return decision
+        decision = replace(decision, reason="cap")
+    return decision if judged == "accuracy" else _in_own_unit(decision, judged, sign)
 
 
-def differences(study: StudyRuns, pairs: Sequence[tuple[StoredRun, StoredRun]]) -> Pairs:
-    """The second run of each pair less the first, in accuracy and in what stands for it.
-
-    A diverged run counts as what chance scores.
+def _judged(
+    study: StudyRuns, said: str | None, pairs: Sequence[tuple[StoredRun, StoredRun]]
+) -> tuple[str, int]:
+    """The metric that is judged, and -1 where lower is better.
 
     Raises:
-        StudyError: The runs have neither predictions nor a metric `accuracy`.
+        Unsettled: Nobody said which way it points.
+        StudyError: The runs have neither accuracy nor one metric that all have.
+    """
+    finished = [run for pair in pairs for run in pair if run.state == "finished"]
+    if said in (None, "accuracy", "matched_accuracy"):
+        if all(run.has_logits or "accuracy" in run.metrics for run in finished):
+            return "accuracy", 1
+        names = {name for run in finished for name in (*run.metrics, *run.not_finite)}
+        if len(names) > 1:
+            raise StudyError(
+                f"{study.path} cannot be stopped by a rule yet: its runs have no accuracy, but "
+                f"{', '.join(sorted(names))}; name the one to judge in another study file: metric "
+                "= NAME in [stop], with the difference in its unit"
+            )
+        said = names.pop()
+    assert said is not None
+    way = direction_of(said, study.stated)
+    if way is None:
+        raise Unsettled(unsettled(said))
+    return said, 1 if way == "higher" else -1
+
+
+def _in_own_unit(decision: Decision, metric: str, sign: int) -> Decision:
+    """A decision on a metric that was judged as accuracy is, higher better, under its own name."""
+
+    def turned(found: Interval) -> Interval:
+        low, high = sorted((sign * found.low, sign * found.high))
+        return Interval(estimate=sign * found.estimate, low=low, high=high)
+
+    ends = turned(Interval(estimate=decision.estimate, low=decision.low, high=decision.high))
+    return replace(
+        decision,
+        metric=metric,
+        judged=metric,
+        higher_is_better=sign > 0,
+        estimate=ends.estimate,
+        low=ends.low,
+        high=ends.high,
+        trace=tuple(replace(look, accuracy=turned(look.accuracy)) for look in decision.trace),
+    )
+
+
+def differences(
+    study: StudyRuns,
+    pairs: Sequence[tuple[StoredRun, StoredRun]],
+    judged: str = "accuracy",
+    sign: int = 1,
+) -> Pairs:
+    """The second run of each pair less the first, in accuracy and in what stands for it.
+
+    A diverged run counts as what chance scores; of another metric as the worst that was seen.
+
+    Args:
+        study: The open study.
+        pairs: The runs of each pair.
+        judged: The metric that is judged.
+        sign: -1 where lower is better: then its differences are turned round.
+
+    Raises:
+        StudyError: A run lacks the metric.
     """
     finished = [run for pair in pairs for run in pair if run.state == "finished"]
     predicted = all(run.has_logits for run in finished)
-    if not predicted and not all(run.has_logits or "accuracy" in run.metrics for run in finished):
-        raise StudyError(
-            f"{study.path} cannot be stopped by a rule: that judges accuracy, so a training "
-            "function must return predictions and targets, or {'accuracy': 0.93}"
-        )
 
     def under(metric: str) -> Float64[ndarray, " pairs"]:
         baseline, candidate = _of_pairs(study, metric, pairs, finished)
         return candidate - baseline
 
-    baseline, _ = _of_pairs(study, "accuracy", pairs, finished)
-    if not predicted:
-        return Pairs(accuracy=under("accuracy"), baseline=baseline)
+    baseline, candidate = _of_pairs(study, judged, pairs, finished, sign)
+    if not predicted or judged != "accuracy":
+        return Pairs(accuracy=candidate - baseline, baseline=baseline)
     dataset = study.dataset
     views = max((len(run.views) for run in finished), default=0)
     return Pairs(
@@ -308,9 +389,12 @@ def _of_pairs(
     metric: str,
     pairs: Sequence[tuple[StoredRun, StoredRun]],
     finished: Sequence[StoredRun],
+    sign: int = 1,
 ) -> Float64[ndarray, "2 pairs"]:
-    known = metric_values(study, metric, finished) if finished else {}
-    lacking = next((run for run in finished if run.id not in known), None)
+    has = [run for run in finished if metric not in run.not_finite]
+    known = metric_values(study, metric, has) if has else {}
+    known = {run: sign * value for run, value in known.items()}
+    lacking = next((run for run in has if run.id not in known), None)
     if lacking is not None:
         raise StudyError(
             f"run {lacking.id} ({lacking.setup}, seed {lacking.seed}) has no {metric}, which the "
@@ -318,6 +402,8 @@ def _of_pairs(
         )
     dataset = study.dataset
     chance = 1 / len(dataset.classes) if dataset else 0.0
+    if not in_points(metric):
+        chance = min(known.values(), default=0.0)
     values = [[known.get(run.id, chance) for run in pair] for pair in pairs]
     return np.array(values, dtype=np.float64).reshape(-1, 2).T
 

@@ -45,15 +45,15 @@ def interim_of(rule: StoppingRule, setup: str, decision: Decision) -> Interim:
         confidence=1 - one.alpha,
         margin=one.difference,
         more=pairs_to_go(one, decision) if decision.reason == "running" else None,
-        differences=_seen(look, decision.metric),
+        differences=_seen(look, decision),
     )
 
 
-def _seen(look: Look, first: str) -> tuple[InterimDifference, ...]:
-    found = {"accuracy": look.accuracy, "matched_accuracy": look.matched}
+def _seen(look: Look, decision: Decision) -> tuple[InterimDifference, ...]:
+    found = {decision.judged: look.accuracy, "matched_accuracy": look.matched}
     return tuple(
         InterimDifference(metric=name, estimate=each.estimate, low=each.low, high=each.high)
-        for name, each in sorted(found.items(), key=lambda item: item[0] != first)
+        for name, each in sorted(found.items(), key=lambda item: item[0] != decision.metric)
         if each is not None
     )
 

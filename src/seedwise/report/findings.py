@@ -223,7 +223,7 @@ class Findings:
         """How the difference of a candidate settled: by accuracy, and by what decides the sign."""
         rule, decision = self.stopping, self.decisions.get(setup)
         if rule is not None and decision is not None:
-            names = dict.fromkeys(("accuracy", decision.metric))
+            names = dict.fromkeys((decision.judged, decision.metric))
             alpha, margin = rule.for_one().alpha, rule.stop.difference
             return tuple(
                 settled_by_rule(rule.baseline, setup, decision, name, alpha=alpha, margin=margin)

@@ -56,7 +56,8 @@ class Decision:
             verdict without the runs that diverged or collapsed), `running` (more pairs may decide
             it).
         n: Pairs that went into it; pairs after the stop are not looked at.
-        metric: `matched_accuracy` or `accuracy`, whichever judged the verdict.
+        metric: `matched_accuracy` or `accuracy`, whichever judged the verdict; another metric
+            where the rule judges that.
         direction: The sign that is shown, 1 or -1, also where the verdict is `equivalent`; 0 where
             none is.
         estimate: Mean difference under that metric.
@@ -66,6 +67,8 @@ class Decision:
         trace: What was known after each pair, the last included.
         withheld: What the verdict would be but for its resting on runs that diverged or collapsed;
             empty where nothing is withheld.
+        judged: The metric that sizes are of, `accuracy` in the trace too.
+        higher_is_better: Which way it points.
     """
 
     verdict: Verdict
@@ -79,3 +82,5 @@ class Decision:
     confidence: float
     trace: tuple[Look, ...]
     withheld: Verdict | Literal[""] = ""
+    judged: str = "accuracy"
+    higher_is_better: bool = True

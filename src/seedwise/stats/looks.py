@@ -1,5 +1,6 @@
 """What a stopping rule sees and says at each look, for one study or for many at once."""
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -54,7 +55,9 @@ class Rule:
     max_pairs: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("difference", "alpha", "power"):
+        if not 0 < self.difference < math.inf:
+            raise ConfigError(f"difference must be above 0, got {self.difference!r}")
+        for name in ("alpha", "power"):
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise ConfigError(f"{name} must be above 0 and below 1, got {value!r}")

@@ -160,7 +160,7 @@ def make_missing(
         stopping = until.stopping
         if stopping is not None:
             stopping.check(StudyRuns(store))
-        _state_directions(store, rule, better)
+        _state_directions(store, rule, better, stopping and stopping.stop.metric)
         references = data.references(store, setups.values(), tell)
         for name, setup in setups.items():
             store.add_setup(name, setup)
@@ -198,19 +198,22 @@ def make_missing(
         return summarise(StudyRuns(store))
 
 
-def _state_directions(store: Store, rule: Rule | None, better: Mapping[str, str]) -> None:
+def _state_directions(
+    store: Store, rule: Rule | None, better: Mapping[str, str], judged: str | None
+) -> None:
     """Keep which way metrics point; that of a metric that is to decide has to be known.
 
     Raises:
         Unsettled: Nobody said it, and the name does not settle it.
     """
     ways = {**(rule.better if rule else {}), **better}
-    metric = rule.metric.partition(":better=")[0] if rule and rule.metric else None
+    said = rule.metric if rule and rule.metric else judged
+    metric = said.partition(":better=")[0] if said else None
     deciding = ways.pop(DECIDING, None)
     if metric is not None and deciding is not None:
         ways.setdefault(metric, deciding)
     state_directions(store, ways)
-    if metric is None or metric != (rule and rule.metric):
+    if metric is None or metric != said:
         return
     if direction_of(metric, stated_directions(StudyRuns(store))) is None:
         raise Unsettled(unsettled(metric))

@@ -7,7 +7,7 @@ from seedwise.comparison.result import ComparisonValues
 from seedwise.comparison.stopping import StoppingRule
 from seedwise.comparison.target import TargetValues
 from seedwise.comparison.verdict import SOFT
-from seedwise.figures import count, figure, percent, signed
+from seedwise.figures import count, figure, in_points, percent, signed
 from seedwise.seeds import Seed
 from seedwise.stats.sequential import Decision, Interval
 from seedwise.words.numbers import (
@@ -91,7 +91,7 @@ def target_sentence(found: TargetValues) -> str:
 def basis(found: ComparisonValues) -> str:
     """The runs on which it rests, and how often such a verdict is wrong."""
     if found.stopping is not None:
-        return decision_promise(found.stopping.rule)
+        return decision_promise(found.stopping.rule, found.stopping.decision.judged)
     difference = found.deciding.difference
     if found.test_to_train:
         runs = f"{count(difference.n_a, 'fold')} of cross-validation, the same in both setups"
@@ -235,10 +235,16 @@ def _seeds(seeds: tuple[Seed, ...]) -> str:
 
 def decision_sentence(name: str, rule: StoppingRule, found: Decision) -> str:
     """The verdict on a candidate and by how much it differs, or why there is no verdict."""
+    way = pointing(found.judged, found.higher_is_better)
+    said = _decision_sentence(name, rule, found)
+    return f"{said} For {metric_words(found.judged)}, {way}." if way else said
+
+
+def _decision_sentence(name: str, rule: StoppingRule, found: Decision) -> str:
     both, pairs = f"{name} against {rule.baseline}", f"after {count(found.n, 'pair')} of runs"
     if not found.n:
         return f"Not decided yet: {both}, {pairs}."
-    size = open_difference("accuracy", _ruled_accuracy(found))
+    size = open_difference(found.judged, _ruled_accuracy(found))
     match found.verdict, found.reason:
         case "better" | "worse", _:
             return f"{_decided_difference(name, rule, found, pairs)}."
@@ -268,23 +274,28 @@ def decision_grounds(found: Decision) -> str:
         if each is not None
     ]
     sure = f"{percent(found.confidence)} interval"
-    text = "; ".join(
-        [f"accuracy {with_interval('accuracy', _ruled_accuracy(found))} points", *others]
-    )
+    unit = " points" if in_points(found.judged) else ""
+    size = with_interval(found.judged, _ruled_accuracy(found))
+    text = "; ".join([f"{found.judged} {size}{unit}", *others])
     withheld = found.withheld if found.reason != "withheld" else ""
     held = f" {withheld.capitalize()} is withheld so far." if withheld else ""
     return f"{text} ({sure}, new seeds on these images).{held}"
 
 
-def decision_promise(rule: StoppingRule) -> str:
-    """How often such verdicts are wrong, and what may be read from them."""
+def decision_promise(rule: StoppingRule, judged: str) -> str:
+    """How often such verdicts are wrong, and what may be read from them.
+
+    Args:
+        rule: The rule.
+        judged: The metric that sizes are of.
+    """
     candidates = count(len(rule.candidates), "candidate")
     return (
         f"The rule was fixed before the first run: {percent(rule.stop.alpha)} false alarms "
         f"over {candidates} where differences are about normal and no run collapses "
-        "(two to six times as many where they are strongly skewed and accuracy decides alone); "
+        f"(two to six times as many where they are strongly skewed and {judged} decides alone); "
         "equivalent is within "
-        f"{amount('accuracy', rule.stop.difference)}. The intervals hold after stopping; the "
+        f"{amount(judged, rule.stop.difference)}. The intervals hold after stopping; the "
         "estimates lean outward. All of it speaks of new seeds on these images, not of new images."
     )
 
@@ -301,15 +312,15 @@ def _decided_difference(name: str, rule: StoppingRule, found: Decision, pairs: s
     head = f"{name} is {found.verdict} than {rule.baseline}{by}, {pairs}"
     accuracy = _ruled_accuracy(found)
     if accuracy.low <= 0 <= accuracy.high:
-        return f"{head}; by how much is open: {open_difference('accuracy', accuracy)}"
-    return f"{head}: {shift('accuracy', accuracy)}"
+        return f"{head}; by how much is open: {open_difference(found.judged, accuracy)}"
+    return f"{head}: {shift(found.judged, accuracy)}"
 
 
 def _decided_equivalent(name: str, rule: StoppingRule, found: Decision, pairs: str) -> str:
     text = (
-        f"{name} and {rule.baseline} are equivalent, {pairs}: their accuracy differs by less than "
-        f"{amount('accuracy', rule.stop.difference)} (between "
-        f"{signed('accuracy', found.low)} and {signed('accuracy', found.high)})."
+        f"{name} and {rule.baseline} are equivalent, {pairs}: their "
+        f"{found.judged} differs by less than {amount(found.judged, rule.stop.difference)} "
+        f"(between {signed(found.judged, found.low)} and {signed(found.judged, found.high)})."
     )
     if found.direction:
         way = "better" if found.direction > 0 else "worse"
