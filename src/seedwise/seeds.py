@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -180,7 +181,8 @@ class Seed:
 
 def _as_int(value: Any) -> Any:
     """An integer of whatever kind, numpy's too, as Python's; anything else as it is."""
-    return int(value) if isinstance(value, np.integer) else value
+    kind = isinstance(value, Integral) and not isinstance(value, bool)
+    return int(value) if kind else value
 
 
 def word(text: str) -> int:
