@@ -491,7 +491,7 @@ def test_j01_a_stopping_rule_judges_the_metric_that_runs_have():
     assert "wer differs by -0.03" in said
     assert "equivalent is within 0.005" in said
     speech = Path("speech.py").read_text()
-    Path("speech.py").write_text(speech.replace(".20+0.002", ".20+0.0021"))
+    Path("speech.py").write_text(speech.replace("0.20 + 0.002", "0.20 + 0.0021"))
     sys.modules.pop("speech")
     said = seedwise("run", "study2.toml", "--store", "more.db")
     assert "new is better than base by wer, after 3 pairs of runs: wer is 0.0" in said
