@@ -181,8 +181,9 @@ class Seed:
 
 def _as_int(value: Any) -> Any:
     """An integer of whatever kind, numpy's too, as Python's; anything else as it is."""
-    kind = isinstance(value, Integral) and not isinstance(value, bool)
-    return int(value) if kind else value
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return value
+    return int(value)
 
 
 def word(text: str) -> int:
