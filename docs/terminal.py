@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from seedwise.cli.console import Console
+from seedwise.cli.demo import DEMO
 from seedwise.cli.picture import picture
-from seedwise.cli.running import DEMO
 from seedwise.cli.tables import say
 from seedwise.cli.verdicts import print_comparisons
 from seedwise.live.events import Event

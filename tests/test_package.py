@@ -3,12 +3,14 @@ import sys
 import tomllib
 from importlib.metadata import version
 from importlib.resources import files
+from keyword import iskeyword
 from pathlib import Path
 
 import pytest
 
 import seedwise
 from seedwise import comparison, study
+from seedwise.cli import cli
 
 
 def test_public_names_are_listed_and_real():
@@ -39,6 +41,11 @@ def loaded_by(code):
 @pytest.mark.parametrize("heavy", ["torch", "scipy", "numba", "PIL", "sqlite3", "rich"])
 def test_importing_the_package_loads_nothing_heavy(heavy):
     assert heavy not in loaded_by("import seedwise")
+
+
+def test_a_command_is_in_the_module_of_its_name():
+    for name, command in cli.commands.items():
+        assert command.callback.__module__ == f"seedwise.cli.{name}{'_' * iskeyword(name)}"
 
 
 def test_a_stored_study_is_read_without_torch():

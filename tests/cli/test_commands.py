@@ -17,7 +17,7 @@ from PIL import Image
 
 from seedwise import stats
 from seedwise.cli import cli
-from seedwise.cli.running import DEMO
+from seedwise.cli.demo import DEMO
 from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.config import load_study

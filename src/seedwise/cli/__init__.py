@@ -2,18 +2,28 @@
 
 import click
 
+from seedwise.cli import (
+    aa,
+    bench,
+    check,
+    compare,
+    data,
+    demo,
+    export,
+    import_,
+    merge,
+    plan,
+    plot,
+    record,
+    repeat,
+    report,
+    run,
+    status,
+    table,
+    variance,
+    watch,
+)
 from seedwise.cli.base import Group, print_help
-from seedwise.cli.care import check, merge
-from seedwise.cli.comparing import compare
-from seedwise.cli.datasets import data
-from seedwise.cli.exchange import export, import_, record, table
-from seedwise.cli.looking import status
-from seedwise.cli.noise import aa, repeat, variance
-from seedwise.cli.planning import plan
-from seedwise.cli.reporting import plot, report
-from seedwise.cli.running import demo, run
-from seedwise.cli.speed import bench
-from seedwise.cli.watch import watch
 
 __all__ = ["cli", "main"]
 
@@ -34,25 +44,25 @@ def cli(ctx: click.Context) -> None:
 
 
 for command in (
-    aa,
-    bench,
-    check,
-    compare,
-    data,
-    demo,
-    export,
-    import_,
-    merge,
-    plan,
-    plot,
-    record,
-    repeat,
-    report,
-    run,
-    status,
-    table,
-    variance,
-    watch,
+    aa.aa,
+    bench.bench,
+    check.check,
+    compare.compare,
+    data.data,
+    demo.demo,
+    export.export,
+    import_.import_,
+    merge.merge,
+    plan.plan,
+    plot.plot,
+    record.record,
+    repeat.repeat,
+    report.report,
+    run.run,
+    status.status,
+    table.table,
+    variance.variance,
+    watch.watch,
 ):
     cli.add_command(command)
 

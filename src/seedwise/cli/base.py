@@ -5,14 +5,19 @@ import sys
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seedwise.cli.words import printable
 from seedwise.errors import SeedwiseError, UnknownName
+from seedwise.outputs import write_output
 
-__all__ = ["Command", "Group", "print_help"]
+if TYPE_CHECKING:
+    from seedwise.study import Study
+
+__all__ = ["Command", "Group", "print_help", "study_with", "write"]
 
 _FREE = "what is stored is kept; free some, or compare fewer runs at a time"
 _STOPPED = "stopped; stored runs are kept, and the same command goes on"
@@ -117,3 +122,20 @@ def _say(message: str, code: int) -> int:
     """Tell the user in one line what is wrong."""
     click.echo(f"seedwise: {printable(' '.join(message.split()))}", err=True)
     return code
+
+
+def write(output: Path | None, text: str) -> None:
+    """Write to the file that a command was given, or else to stdout."""
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_output(output, text)
+
+
+def study_with(study: Path, train: str | None, source: Path | None, cache: Path | None) -> "Study":
+    """The study; a module that is named as the one that trains is looked for beside it too."""
+    from seedwise.study import Study
+
+    if train is not None:  # last, so that a module there hides none that is installed
+        sys.path.append(str(study.resolve().parent))
+    return Study(study, source=source, cache=cache)

@@ -1,5 +1,6 @@
 """Arguments and options that several commands have, said once."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -7,7 +8,22 @@ import click
 
 from seedwise.errors import ConfigError
 
-__all__ = ["better", "better_of", "cache", "device", "jobs", "pack", "source", "study"]
+__all__ = [
+    "VERDICT",
+    "better",
+    "better_of",
+    "cache",
+    "device",
+    "jobs",
+    "metric",
+    "output",
+    "pack",
+    "setup",
+    "source",
+    "study",
+    "train",
+    "verdict",
+]
 
 study = click.argument("study", metavar="STUDY.DB", type=click.Path(path_type=Path))
 cache = click.option(
@@ -85,3 +101,50 @@ source = click.option(
     type=click.Path(path_type=Path),
     help="Folder or archive that holds the study's dataset, if not in the cache.",
 )
+output = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: stdout]"
+)
+setup = click.argument("setup")
+train = click.option(
+    "--train",
+    metavar="MODULE:FUNCTION",
+    help="The function that trains SETUP, if it is one of your own: none is run because STUDY.DB "
+    "names it. Its module is looked for beside STUDY.DB too.",
+)
+metric = click.option(
+    "--metric", help="What decides, as in `seedwise compare`.  [default: as it was fixed]"
+)
+
+VERDICT = (
+    click.option(
+        "--metric",
+        help="What decides: accuracy, smoothed_accuracy:beta=10, a metric that the runs "
+        "returned, or module:function.  [default: matched accuracy for the sign, accuracy for "
+        "the size]",
+    ),
+    better,
+    click.option(
+        "--margin",
+        type=float,
+        help="Largest difference of accuracy that does not matter, as a fraction: 0.005 is half "
+        "a point. Allows the verdict equivalent.  [default: the difference of [stop]]",
+    ),
+    click.option(
+        "--confidence",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Coverage of the intervals.  [default: 0.95]",
+    ),
+    click.option(
+        "--paired/--unpaired",
+        default=None,
+        help="Compare runs of the same seed, or all runs as unrelated.  [default: by the seeds]",
+    ),
+)
+"""How a verdict is to be reached: the options that `Study.compare` has by the same names."""
+
+
+def verdict(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command every option of `VERDICT`."""
+    for option in reversed(VERDICT):
+        command = option(command)
+    return command

@@ -1,10 +1,11 @@
 """Words of the terminal: times, means with deviations, and text that commands nothing."""
 
 import math
+from collections.abc import Mapping
 
-from seedwise.figures import spread
+from seedwise.figures import count, spread
 
-__all__ = ["clock", "last_line", "mean_and_sd", "printable"]
+__all__ = ["clock", "last_line", "mean_and_sd", "printable", "rows_line"]
 
 
 def mean_and_sd(metric: str, n: int, mean: float, sd: float) -> str:
@@ -53,3 +54,9 @@ def printable(text: str) -> str:
         char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def rows_line(rows: Mapping[str, int]) -> str:
+    """The rows of a study file that people count."""
+    runs, setups = rows.get("runs", 0), rows.get("setups", 0)
+    return f"{count(setups, 'setup')}, {count(runs, 'run')}, {rows.get('logits', 0):,} with logits"

@@ -1,4 +1,4 @@
-"""`seedwise run` and `seedwise demo`."""
+"""`seedwise run`: what a study.toml wants."""
 
 import sys
 from collections.abc import Set
@@ -23,24 +23,7 @@ if TYPE_CHECKING:
     from seedwise.study import Study
     from seedwise.study.config import StudyConfig
 
-__all__ = ["DEMO", "demo", "run"]
-
-DEMO = """\
-# Which activation is better? On scikit-learn's handwritten digits: small enough for any CPU.
-dataset = "digits"
-seeds = 5
-
-[setups.mish]
-model = "xresnet10-narrow"
-size = 16
-batch_size = 32
-area = [0.6, 1.0]
-epochs = 6
-
-[setups.relu]
-extends = "mish"
-activation = "relu"
-"""
+__all__ = ["EXITS", "run", "run_study"]
 
 _executor = click.option(
     "--executor", help="Where runs are made: local or ray.  [default: the file's, else local]"
@@ -50,7 +33,7 @@ _time_limit = click.option(
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds after which a run is ended and counts as failed.",
 )
-_EXITS = {
+EXITS = {
     0: "all runs are stored",
     1: "some runs failed; the same command tries them again",
     2: "the study cannot be run as written",
@@ -62,7 +45,7 @@ _EXITS = {
 @click.command(
     cls=Command,
     example=["seedwise run study.toml", "seedwise run study.toml --seeds 0:20 --jobs 2"],
-    exits=_EXITS,
+    exits=EXITS,
 )
 @click.argument("study", metavar="STUDY.TOML", type=click.Path(path_type=Path))
 @click.option("--seeds", help="Seeds instead of the file's, or some of them: 10, 0:10 or 1,2,7.")
@@ -89,31 +72,10 @@ def run(study: Path, **options: Any) -> None:
     deviations of all setups. Stopped at any moment, the same command goes on. Modules that train
     are looked for beside STUDY.TOML too.
     """
-    _run(study, **options)
+    run_study(study, **options)
 
 
-@click.command(
-    cls=Command,
-    example=["seedwise demo"],
-    exits=_EXITS,
-)
-@options.jobs
-@options.pack
-@options.device
-@options.cache
-def demo(**options: Any) -> None:
-    """Compare two activations on bundled digits, on any CPU.
-
-    Writes demo.toml into this folder unless it is there, and runs it: two setups, five seeds each.
-    The study file, demo.db, stays.
-    """
-    file = Path("demo.toml")
-    if not file.exists():
-        file.write_text(DEMO)
-    _run(file, seeds=None, sources=None, store=None, executor=None, time_limit=None, **options)
-
-
-def _run(
+def run_study(
     file: Path,
     *,
     seeds: str | None,
@@ -126,6 +88,7 @@ def _run(
     device: str,
     cache: Path | None,
 ) -> None:
+    """Make the runs of a study.toml that are missing, and print what all of them show."""
     from seedwise.cli.console import Console
     from seedwise.cli.display import watching
     from seedwise.cli.tables import print_summary

@@ -40,28 +40,7 @@ _FAILING = {
 )
 @options.study
 @click.argument("setups", nargs=-1)
-@click.option(
-    "--metric",
-    help="What decides: accuracy, smoothed_accuracy:beta=10, a metric that the runs returned, or "
-    "module:function.  [default: matched accuracy for the sign, accuracy for the size]",
-)
-@options.better
-@click.option(
-    "--margin",
-    type=float,
-    help="Largest difference of accuracy that does not matter, as a fraction: 0.005 is half a "
-    "point. Allows the verdict equivalent.  [default: the difference of [stop]]",
-)
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Coverage of the intervals.  [default: 0.95]",
-)
-@click.option(
-    "--paired/--unpaired",
-    default=None,
-    help="Compare runs of the same seed, or all runs as unrelated.  [default: by the seeds]",
-)
+@options.verdict
 @click.option("--target", type=float, help="Compare one setup with a fixed number instead.")
 @click.option("--all-pairs", is_flag=True, help="Every pair of setups, not each with the first.")
 @click.option(
@@ -105,38 +84,25 @@ def _compared(
     target: float | None,
     all_pairs: bool,
     correction: Any,
-    metric: str | None,
-    margin: float | None,
-    confidence: float | None,
-    paired: bool | None,
     better: tuple[tuple[str, str], ...],
+    **verdict: Any,
 ) -> "Sequence[ComparisonValues | TargetValues]":
     from seedwise.study import Study
 
     ways = options.better_of(better)
-    deciding = ways.pop("", None)
+    verdict["better"] = ways.pop("", None)
     study = Study(path, better=ways)
     if target is not None:
-        if len(setups) != 1 or margin is not None or paired is not None:
+        said = {name: value for name, value in verdict.items() if value is not None}
+        if len(setups) != 1 or "margin" in said or "paired" in said:
             raise ConfigError(
                 f"--target compares one setup, without a margin or pairs; got {len(setups)} setups"
             )
-        return [
-            study.compare_with_target(
-                setups[0], target, metric=metric, confidence=confidence, better=deciding
-            )
-        ]
+        return [study.compare_with_target(setups[0], target, **said)]
     if len(setups) == 1:
         raise ConfigError(f"name two setups or more, or give --target; got only {setups[0]!r}")
     return study.compare_several(
-        setups,
-        against="all" if all_pairs else "first",
-        correction=correction,
-        metric=metric,
-        margin=margin,
-        confidence=confidence,
-        paired=paired,
-        better=deciding,
+        setups, against="all" if all_pairs else "first", correction=correction, **verdict
     )
 
 

@@ -1,4 +1,4 @@
-"""`seedwise variance`, `aa` and `repeat`: how far runs differ that should not."""
+"""`seedwise aa`: a setup against itself."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -6,45 +6,13 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from seedwise.cli import options
-from seedwise.cli.base import Command
+from seedwise.cli.base import Command, study_with
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
     from seedwise.stats.sequential import Rule
-    from seedwise.study import Study
 
-__all__ = ["aa", "repeat", "variance"]
-
-_setup = click.argument("setup")
-_train = click.option(
-    "--train",
-    metavar="MODULE:FUNCTION",
-    help="The function that trains SETUP, if it is one of your own: none is run because STUDY.DB "
-    "names it. Its module is looked for beside STUDY.DB too.",
-)
-
-
-@click.command(
-    cls=Command,
-    example=[
-        "seedwise variance study.db mish",
-        "seedwise run study.toml --sources init,order,augment=4",
-    ],
-    exits={0: "printed", 2: "no such study or setup, or no finished run of it"},
-)
-@options.study
-@_setup
-def variance(study: Path, setup: str) -> None:
-    """Show where the noise of SETUP in STUDY.DB comes from.
-
-    Training noise against test-set noise; which random stream; which images; and which metric
-    shows the difference of another setup with the fewest runs. Reads the study and writes nothing.
-    """
-    from seedwise.cli.console import Console
-    from seedwise.cli.noise_tables import print_variance
-    from seedwise.study import Study
-
-    print_variance(Console(), Study(study).variance(setup))
+__all__ = ["aa"]
 
 
 @click.command(
@@ -61,7 +29,7 @@ def variance(study: Path, setup: str) -> None:
     },
 )
 @options.study
-@_setup
+@options.setup
 @click.option(
     "--comparisons",
     type=click.IntRange(min=2),
@@ -83,7 +51,7 @@ def variance(study: Path, setup: str) -> None:
     help="Judge by the stopping rule of STUDY.DB, as far as the seeds of a set go; without one "
     "by difference = 0.005, alpha = 0.05, and max_runs as --runs.",
 )
-@_train
+@options.train
 @click.option(
     "--store",
     type=click.Path(path_type=Path),
@@ -127,7 +95,7 @@ def aa(
     stated = rule.alpha if rule else alpha or 0.05
     console = Console()
     with watching(console) as watch:
-        found = _opened(study, train, source, cache).null_comparisons(
+        found = study_with(study, train, source, cache).null_comparisons(
             setup,
             comparisons=comparisons,
             runs=runs,
@@ -141,56 +109,6 @@ def aa(
             watch=watch,
         )
     print_nulls(console, found, stated, stops=stop)
-
-
-@click.command(
-    cls=Command,
-    example=["seedwise repeat study.db mish --seed 3"],
-    exits={
-        0: "trained again and compared, identical or not",
-        2: "no such run, it cannot be trained again, or it failed",
-        130: "stopped by Ctrl-C; nothing is kept",
-    },
-)
-@options.study
-@_setup
-@click.option("--seed", required=True, help="Seed of the run: 3, or 3/3/4.")
-@_train
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to train; auto takes what the run was made on.",
-)
-@options.source
-@options.cache
-def repeat(
-    study: Path,
-    setup: str,
-    seed: str,
-    train: str | None,
-    device: str,
-    source: Path | None,
-    cache: Path | None,
-) -> None:
-    """Train a stored run of SETUP again, and compare.
-
-    Says whether the machine does the same twice, bit for bit, and what it means for pairing if it
-    does not. The repeat is kept in STUDY.DB beside the run; it never counts as a run.
-    """
-    from seedwise.cli.console import Console
-    from seedwise.cli.display import watching
-    from seedwise.cli.repeat_tables import print_repeat
-    from seedwise.seeds import Seed
-
-    console = Console()
-    wanted = Seed.parse(seed)
-    with watching(console) as watch:
-        found = _opened(study, train, source, cache).repeat(
-            setup, wanted, train=train, device=device, watch=watch
-        )
-    print_repeat(console, found)
 
 
 def _rule_of_one(study: Path, runs: int) -> "Rule":
@@ -210,14 +128,3 @@ def _rule_of_one(study: Path, runs: int) -> "Rule":
     return Rule(
         difference=stop.difference, alpha=stop.alpha, power=stop.power, max_pairs=stop.max_runs
     )
-
-
-def _opened(study: Path, train: str | None, source: Path | None, cache: Path | None) -> "Study":
-    """The study; a module that is named as the one that trains is looked for beside it too."""
-    import sys
-
-    from seedwise.study import Study
-
-    if train is not None:  # last, so that a module there hides none that is installed
-        sys.path.append(str(study.resolve().parent))
-    return Study(study, source=source, cache=cache)

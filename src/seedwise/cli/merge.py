@@ -1,0 +1,72 @@
+"""`seedwise merge`: studies put together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seedwise.cli.base import Command
+from seedwise.cli.words import rows_line
+from seedwise.errors import ConfigError
+from seedwise.figures import count
+
+if TYPE_CHECKING:
+    from seedwise.cli.console import Console
+
+__all__ = ["merge"]
+
+_MOST_NAMED = 10
+
+
+@click.command(
+    cls=Command,
+    example=["seedwise merge here.db there.db -o both.db"],
+    exits={
+        0: "merged",
+        1: "the studies hold different things under one name; nothing was written",
+        2: "a study that cannot be used, or the new file exists or cannot be written",
+    },
+)
+@click.argument(
+    "studies", metavar="STUDY.DB...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="NEW.DB",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The study to write.",
+)
+def merge(studies: Sequence[Path], output: Path) -> None:
+    """Put the runs of several studies into one new file.
+
+    The studies stay as they are. They must have one dataset and split, and what they call by one
+    name must be one setup. A run that several have is there once.
+    """
+    from seedwise.cli.console import Console
+    from seedwise.cli.tables import say
+    from seedwise.store import Conflicts, merge_studies
+
+    if len(studies) < 2:
+        raise ConfigError(f"merge needs two studies or more, got {studies[0]}")
+    console = Console()
+    try:
+        rows = merge_studies(studies, output)
+    except Conflicts as error:
+        for conflict in error.conflicts[:_MOST_NAMED]:
+            say(console, conflict)
+        _say_more(console, len(error.conflicts) - _MOST_NAMED)
+        click.echo(
+            f"seedwise: nothing was written: {count(len(error.conflicts), 'conflict')}", err=True
+        )
+        click.get_current_context().exit(1)
+    say(console, f"{output}: {rows_line(rows)}")
+
+
+def _say_more(console: "Console", more: int) -> None:
+    from seedwise.cli.tables import say
+
+    if more > 0:
+        say(console, f"and {more:,} more")

@@ -1,0 +1,106 @@
+"""`seedwise record`: a run that was trained elsewhere."""
+
+import re
+from pathlib import Path
+
+import click
+
+from seedwise.cli import options
+from seedwise.cli.base import Command
+from seedwise.errors import ConfigError
+
+__all__ = ["record"]
+
+_VALUE = re.compile(r"(.+?)=([^=,]*)(?:,|$)")
+"""NAME=VALUE. A name may hold = and commas, as recall@k=5 and map(0.5,0.95) do; a value not."""
+
+
+@click.command(
+    cls=Command,
+    example=[
+        "seedwise record study.db --setup mine --seed 3 --predictions p.npz",
+        "seedwise record study.db --setup mine --seed 4 --metrics accuracy=0.93,f1=0.8",
+    ],
+    exits={0: "stored", 2: "nothing stored: the run is there already, or cannot be used"},
+)
+@options.study
+@click.option("--setup", required=True, help="Name of the setup.")
+@click.option("--seed", required=True, help="Seed of the run: 3, or 3/3/4 where streams differ.")
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    help="File of logits or probabilities: .npy, or .npz with `predictions`, perhaps `targets`.",
+)
+@click.option(
+    "--targets",
+    type=click.Path(path_type=Path),
+    help="File of class numbers, .npy or .npz; needed once a study.",
+)
+@click.option("--metrics", metavar="NAME=VALUE,...", help="Values; accuracies are fractions.")
+@options.better
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Wall time of the training.",
+)
+def record(
+    study: Path,
+    setup: str,
+    seed: str,
+    predictions: Path | None,
+    targets: Path | None,
+    metrics: str | None,
+    better: tuple[tuple[str, str], ...],
+    seconds: float,
+) -> None:
+    """Store a run in STUDY.DB that was trained elsewhere.
+
+    Makes the study file if there is none. Many jobs on one machine may record at once. Files with
+    Python objects in them are refused: nothing is ever unpickled.
+    """
+    from seedwise.seeds import Seed
+    from seedwise.study import record as store_run
+    from seedwise.study.arrays import read_arrays
+
+    values, ways = _parse_metrics(metrics or ""), options.better_of(better)
+    if "" in ways and len(values) == 1:
+        ways[next(iter(values))] = ways.pop("")
+    elif "" in ways:
+        raise ConfigError("--better does not say of which metric; write e.g. --better wer=lower")
+    logits = with_them = None
+    if predictions is not None:
+        logits, with_them = read_arrays(predictions, "predictions", "targets")
+    if targets is not None:
+        with_them, _ = read_arrays(targets, "targets")
+    store_run(
+        study,
+        setup=setup,
+        seed=Seed.parse(seed),
+        predictions=logits,
+        targets=with_them,
+        metrics=values,
+        seconds=seconds,
+        watch=lambda event: click.echo(f"note: {event.text}", err=True),
+        better=ways,
+    )
+
+
+def _parse_metrics(text: str) -> dict[str, float]:
+    found = dict[str, float]()
+    parts = list(_VALUE.finditer(text.strip()))
+    for part in parts:
+        try:
+            number = float(part[2])
+        except ValueError:
+            number = None
+        name = part[1].strip()
+        if not name or number is None or name in found:
+            parts = []
+            break
+        found[name] = number
+    if text.strip() and "".join(part[0] for part in parts) != text.strip():
+        raise ConfigError(
+            f"metrics are written accuracy=0.93,loss=0.2, each name once; got {text!r}"
+        )
+    return found
