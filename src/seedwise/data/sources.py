@@ -3,12 +3,10 @@
 import hashlib
 import json
 import os
-import stat
-import tarfile
+import posixpath
 import zipfile
 from collections import Counter
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -17,6 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from seedwise.data.archives import Read, is_tar, reading, tar_members, zip_members
 from seedwise.data.fetch import DataWatch, fetch
 from seedwise.data.known import DATASETS
 from seedwise.errors import DataError, UnknownName
@@ -27,10 +26,6 @@ _SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _MOST_WAYS = 8
 """A `test` may be a link to `val`; a folder that many links lead to multiplies."""
-
-_MOST_BYTES = 64 * 2**30
-_MOST_GROWTH = 50
-"""An archive that unpacks to more than 50 times its size holds no photographs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,7 +87,7 @@ def open_source(
         return _Digits()
     assert known.archive is not None
     archive = fetch(known.archive, downloads, watch=watch)
-    return _Cifar10(archive) if known.kind == "cifar10" else _Tar(archive)
+    return _Cifar10(archive) if known.kind == "cifar10" else _Archive(archive, tar_members)
 
 
 def _open_path(path: Path) -> Source:
@@ -100,11 +95,11 @@ def _open_path(path: Path) -> Source:
         return _Folder(path)
     if not path.exists():
         raise DataError(f"{path} does not exist; give a folder of images or an archive")
-    with _reading(path):
+    with reading(path):
         if zipfile.is_zipfile(path):
-            return _Zip(path)
-        if tarfile.is_tarfile(path):
-            return _Tar(path)
+            return _Archive(path, zip_members)
+        if is_tar(path):
+            return _Archive(path, tar_members)
     raise DataError(f"{path} is no folder and no archive ({', '.join(_ARCHIVES)})")
 
 
@@ -140,9 +135,9 @@ def _files_in(top: Path) -> Iterator[str]:
 
 def _is_image(path: str) -> bool:
     """Whether a path looks like an image: hidden files and other suffixes are passed over."""
-    pure = PurePosixPath(path)
-    hidden = any(part.startswith((".", "__MACOSX")) for part in pure.parts)
-    return not hidden and pure.suffix.lower() in _SUFFIXES
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+    return not hidden and posixpath.splitext(path)[1].lower() in _SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +170,11 @@ class _Folder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tar:
-    """Images in a tar archive, compressed or not; read as a stream, never unpacked."""
+class _Archive:
+    """Images in a tar or zip archive; read as a stream, never unpacked."""
 
     path: Path
+    members: Callable[[Path], Iterator[tuple[str, Read]]]
 
     def stamp(self) -> str:
         return _archive_stamp(self.path)
@@ -187,96 +183,25 @@ class _Tar:
         return self.path.stat().st_size
 
     def paths(self) -> list[str]:
-        with _reading(self.path), tarfile.open(self.path, "r|*") as archive:
-            return sorted(member.name for member in self._members(archive))
+        return sorted(name for name, _ in self._images())
 
     def items(self) -> Iterator[Item]:
-        with _reading(self.path), tarfile.open(self.path, "r|*") as archive:
-            for member in self._members(archive):
-                file = archive.extractfile(member)
-                assert file is not None, "only plain files are read"
-                yield Item(path=member.name, content=file.read())
+        for name, read in self._images():
+            yield Item(path=name, content=read())
 
-    def _members(self, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-        guard = _Guard(self.path)
-        for member in archive:
-            if member.isdir():
+    def _images(self) -> Iterator[tuple[str, Read]]:
+        seen = set[str]()
+        for name, read in self.members(self.path):
+            if not _is_image(name):
                 continue
-            if not member.isreg():
-                raise _no_plain_file(self.path, member.name)
-            guard.admit(member.name, member.size)
-            if _is_image(member.name):
-                guard.refuse_second(member.name)
-                yield member
-
-
-@dataclass(frozen=True, slots=True)
-class _Zip:
-    """Images in a zip archive; read one by one, never unpacked."""
-
-    path: Path
-
-    def stamp(self) -> str:
-        return _archive_stamp(self.path)
-
-    def size_bytes(self) -> int:
-        return self.path.stat().st_size
-
-    def paths(self) -> list[str]:
-        with _reading(self.path), zipfile.ZipFile(self.path) as archive:
-            return sorted(member.filename for member in self._members(archive))
-
-    def items(self) -> Iterator[Item]:
-        with _reading(self.path), zipfile.ZipFile(self.path) as archive:
-            for member in self._members(archive):
-                yield Item(path=member.filename, content=archive.read(member))
-
-    def _members(self, archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
-        guard = _Guard(self.path)
-        for member in archive.infolist():
-            if not member.is_dir():
-                if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-                    raise _no_plain_file(self.path, member.filename)
-                guard.admit(member.filename, member.file_size)
-                if _is_image(member.filename):
-                    guard.refuse_second(member.filename)
-                    yield member
-
-
-def _no_plain_file(archive: Path, name: str) -> DataError:
-    return DataError(
-        f"{archive} holds {name!r}, a link or device; seedwise reads plain files only"
-    )
-
-
-class _Guard:
-    """Refuses archives that would reach out of their folder or grow without bound."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._room = min(_MOST_BYTES, _MOST_GROWTH * path.stat().st_size)
-        self._seen: set[PurePosixPath] = set()
-
-    def admit(self, name: str, size: int) -> None:
-        pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\\" in name:
-            raise DataError(f"{self._path} holds {name!r}, which leads out of the archive")
-        self._room -= size
-        if self._room < 0:
-            raise DataError(
-                f"{self._path} would unpack to more than {_MOST_GROWTH} times its size; "
-                "that is no archive of photographs"
-            )
-
-    def refuse_second(self, name: str) -> None:
-        """Refuse an image of the same path as another: tar's last one would win, zip's first."""
-        path = PurePosixPath(name)
-        if path in self._seen:
-            raise DataError(
-                f"{self._path} holds {name!r} twice, and nobody says which one is meant; make it "
-                "again"
-            )
-        self._seen.add(path)
+            path = posixpath.normpath(name)
+            if path in seen:  # of which tar's readers take the last
+                raise DataError(
+                    f"{self.path} holds {name!r} twice, and nobody says which one is meant; make "
+                    "it again"
+                )
+            seen.add(path)
+            yield name, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,13 +233,10 @@ class _Cifar10:
         return sorted(item.path for item in self.items())
 
     def items(self) -> Iterator[Item]:
-        with _reading(self.path), tarfile.open(self.path, "r|*") as archive:
-            for member in archive:
-                name = PurePosixPath(member.name)
-                if member.isreg() and name.suffix == ".bin":
-                    file = archive.extractfile(member)
-                    assert file is not None, "a plain file"
-                    yield from self._batch(name.stem, file.read())
+        for member, read in tar_members(self.path):
+            name = PurePosixPath(member)
+            if name.suffix == ".bin":
+                yield from self._batch(name.stem, read())
 
     def _batch(self, batch: str, content: bytes) -> Iterator[Item]:
         if len(content) % 3073:
@@ -351,18 +273,6 @@ class _Digits:
         for number, (image, target) in enumerate(zip(bunch.images, bunch.target, strict=True)):
             grey = np.rint(image * (255 / 16)).astype(np.uint8)
             yield Item(path=f"{target}/{number:04}", content=np.repeat(grey[..., None], 3, axis=2))
-
-
-@contextmanager
-def _reading(archive: Path) -> Generator[None]:
-    """Says of a broken archive which one it is."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # of a damaged archive, readers raise all sorts of things
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{archive} is damaged ({reason}); fetch it again") from None
 
 
 def _archive_stamp(path: Path) -> str:

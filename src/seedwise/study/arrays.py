@@ -13,6 +13,9 @@ __all__ = ["read_arrays"]
 _NPY, _ZIP = b"\x93NUMPY", b"PK"
 
 _MOST_GROWTH = 50
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_MOST_NAMED = 10
+
 _ALWAYS_BYTES = 2**28
 """Targets in their order pack to hundreds of times less; so much may always be unpacked."""
 
@@ -57,7 +60,10 @@ def read_arrays(
 def _check_growth(path: Path, archive: zipfile.ZipFile | None) -> None:
     """Refuse a file that would unpack to more than anybody's predictions."""
     assert archive is not None, "it is open"
-    size = sum(member.file_size for member in archive.infolist())
+    members = archive.infolist()
+    if not {member.compress_type for member in members} <= _METHODS:
+        raise DataError(f"{path} is packed by another method than numpy's; save it by numpy.savez")
+    size = sum(member.file_size for member in members)
     if size > max(_ALWAYS_BYTES, _MOST_GROWTH * path.stat().st_size):
         raise DataError(
             f"{path} would unpack to {size / 1e9:.1f} GB, more than {_MOST_GROWTH} times its "
@@ -70,5 +76,7 @@ def _named(path: Path, found: "np.lib.npyio.NpzFile", name: str) -> ndarray:
         return found[name]
     if len(found.files) == 1:
         return found[found.files[0]]
-    has = ", ".join(each if each.isprintable() else repr(each) for each in found.files)
+    some = [each if each.isprintable() else repr(each) for each in found.files[:_MOST_NAMED]]
+    more = len(found.files) - len(some)
+    has = ", ".join(some) + (f" and {more:,} more" if more else "")
     raise DataError(f"{path} has no array {name!r}; it has {has or 'nothing'}")

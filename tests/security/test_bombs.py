@@ -1,0 +1,163 @@
+"""Small files that would take all memory or all time: refused before they do."""
+
+import bz2
+import gzip
+import json
+import lzma
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+
+GROWN = 2**28
+"""Bytes that each would unpack to; the attack's were gigabytes."""
+
+READ = """
+import json, resource, sys, time
+from pathlib import Path
+from seedwise.data.sources import open_source
+from seedwise.errors import SeedwiseError
+from seedwise.study.arrays import read_arrays
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+def images(path):
+    source = open_source(str(path), place=None, downloads=path.parent)
+    source.paths()
+    for item in source.items():
+        item.content
+
+def arrays(path):
+    read_arrays(path, "predictions", "targets")
+
+before, started = peak(), time.process_time()
+try:
+    {"images": images, "arrays": arrays}[sys.argv[1]](Path(sys.argv[2]))
+    said = "read"
+except SeedwiseError as error:
+    said = str(error)
+print(json.dumps([said, peak() - before, time.process_time() - started]))
+"""
+
+
+def refused(kind, path):
+    """What is said of a file, with less than 200 MB and 2 s taken for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ, kind, str(path)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
+    said, megabytes, seconds = json.loads(done.stdout)
+    assert said != "read"
+    assert "\n" not in said
+    assert len(said) < 500
+    assert megabytes < 200
+    assert seconds < 2
+    return said
+
+
+def head(kind, size=GROWN, name="a/x.png"):
+    member = tarfile.TarInfo(name)
+    member.size, member.type = size, kind
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+COMPRESS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+def packed(path, how, beginning, rest=bytes(2**22)):
+    """A file of this beginning and of the rest over and over, each packed once."""
+    compress = COMPRESS[how]
+    path.write_bytes(compress(beginning) + compress(rest) * (GROWN // len(rest)))
+    return path
+
+
+@pytest.mark.parametrize("how", ["gz", "bz2", "xz"])
+@pytest.mark.parametrize("kind", [b"x", b"g", b"X", b"L", b"K"])
+def test_headers_of_tar_are_bounded(tmp_path, how, kind):
+    said = refused("images", packed(tmp_path / f"p.tar.{how}", how, head(kind)))
+    assert "has a header of 268,435,456 bytes for one name" in said
+
+
+@pytest.mark.parametrize("how", ["gz", "bz2", "xz"])
+def test_members_of_tar_are_bounded(tmp_path, how):
+    said = refused("images", packed(tmp_path / f"p.tar.{how}", how, head(b"0")))
+    assert "would unpack to more than 50 times its size" in said
+
+
+@pytest.mark.parametrize("how", ["gz", "bz2", "xz"])
+def test_what_no_member_has_is_bounded_too(tmp_path, how):
+    """Headers of 512 bytes, one after the other: no name is long, and none is a file."""
+    folder = head(b"5", size=0, name="a/")
+    said = refused("images", packed(tmp_path / f"p.tar.{how}", how, folder, folder * 2**10))
+    assert "holds more than 10,000 folders" in said
+
+
+def test_a_stream_that_wants_a_large_dictionary_is_refused(tmp_path):
+    path = tmp_path / "p.tar.xz"
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 2**29}]
+    with lzma.open(path, "wb", filters=filters) as file:
+        file.write(head(b"0", size=10) + bytes(2**16))
+    assert "emory" in refused("images", path)
+
+
+UNPACKED = 2**27
+
+
+def lying(path, method, size):
+    """A zip whose member unpacks to more than it says."""
+    with zipfile.ZipFile(path, "w", method, compresslevel=1) as archive:
+        with archive.open("a/x.png", "w") as file:
+            for _ in range(UNPACKED >> 20):
+                file.write(bytes(2**20))
+        archive.writestr("b/x.png", b"some")
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    for place in (22, entry + 24):
+        content[place : place + 4] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_lies_gives_no_more_than_it_says(tmp_path, method):
+    said = refused("images", lying(tmp_path / "p.zip", method, 100))
+    assert "Bad CRC-32" in said or "packed by another method than deflate" in said
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_zip_that_does_not_lie_is_bounded(tmp_path, method):
+    assert refused("images", lying(tmp_path / "p.zip", method, UNPACKED))
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+def test_forty_thousand_empty_members_are_refused_early(tmp_path, kind):
+    path = tmp_path / f"p.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for i in range(40_000):
+                archive.writestr(f"a/{i}.png", "")
+    else:
+        with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+            for i in range(40_000):
+                archive.addfile(tarfile.TarInfo(f"a/{i}.png"))
+    assert "holds more than 1,000 empty files" in refused("images", path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_arrays_packed_in_another_way_are_refused(tmp_path, method):
+    path = tmp_path / "p.npz"
+    with zipfile.ZipFile(path, "w", method) as archive, archive.open("x.npy", "w") as file:
+        np.save(file, np.zeros(2**20))
+    assert "packed by another method than numpy's" in refused("arrays", path)
+
+
+def test_forty_thousand_arrays_are_named_by_ten(tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.npz", "w") as archive:
+        for i in range(40_000):
+            archive.writestr(f"{i}.npy", "")
+    said = refused("arrays", tmp_path / "p.npz")
+    assert said.endswith("it has 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 39,990 more")
