@@ -26,13 +26,26 @@ def activation_name(activation: nn.Module | None) -> str:
 
 
 @triton.jit
+def _mish_terms(z):
+    """With e = exp(z) and n = e (e + 2): e, d = 1 / (n + 2), and tanh(softplus(z)) = n d.
+
+    e stops at exp(20), where n d is 1. By 2^x and the root's reciprocal, which are one instruction
+    each: exp and a division take seven and ten, for the ranges that they look after, and a batch
+    norm's passes are as short of instructions as of memory.
+    """
+    e = tl.exp2(tl.minimum(z, 20.0) * 1.4426950408889634)
+    n = e * e + (e + e)
+    root = tl.rsqrt(n + 2.0)
+    d = root * root
+    return e, d, n * d
+
+
+@triton.jit
 def activated(z, KIND: tl.constexpr):
     """The activation of a float32 tile."""
     if KIND == "mish":
-        # z tanh(softplus(z)) = z n / (n + 2) with n = e (e + 2), e = exp(z); 1 beyond 20
-        e = tl.exp(tl.minimum(z, 20.0))
-        n = e * (e + 2.0)
-        z = z * (n / (n + 2.0))
+        _, _, t = _mish_terms(z)
+        z = z * t
     elif KIND == "relu":
         z = tl.where(z > 0, z, z * 0.0)
     elif KIND == "leaky_relu":
@@ -48,11 +61,10 @@ def activated(z, KIND: tl.constexpr):
 def slope(z, KIND: tl.constexpr):
     """The activation's derivative at a float32 tile."""
     if KIND == "mish":
-        e = tl.exp(tl.minimum(z, 20.0))
-        n = e * (e + 2.0)
-        d = 1.0 / (n + 2.0)
+        e, d, t = _mish_terms(z)
+        a = e * d
         # beyond 20 the second term would be z e^-2z: nothing
-        z = n * d + tl.where(z < 20.0, z, 0.0) * (4.0 * (e * d) * ((e + 1.0) * d))
+        z = t + (tl.minimum(z, 20.0) * 4.0) * (a * (a + d))
     elif KIND == "relu":
         z = tl.where(z > 0, 1.0, 0.0)
     elif KIND == "leaky_relu":

@@ -24,6 +24,9 @@ _TILE = 2048
 _PROGRAMS = 528
 """Programs that a sum is divided over: four for each multiprocessor of an H100 or H200."""
 
+_SPREAD = 2112
+"""Programs that a pass without sums is divided over, unless its tiles are fewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
@@ -52,24 +55,35 @@ class _Shape:
 
     @property
     def per_program(self) -> int:
-        wanted = triton.cdiv(self.rows * self.blocks, _PROGRAMS)
-        return triton.cdiv(wanted, self.height) * self.height
+        return self._whole_tiles(_PROGRAMS)
 
     @property
     def programs(self) -> int:
         return triton.cdiv(self.rows, self.per_program)
 
     @property
-    def tiles(self) -> tuple[int, int]:
-        return triton.cdiv(self.rows, self.height), self.blocks
-
-    @property
     def sums(self) -> tuple[int, int]:
         return self.programs, self.blocks
+
+    @property
+    def per_spread(self) -> int:
+        return self._whole_tiles(_SPREAD)
+
+    @property
+    def spread(self) -> tuple[int, int]:
+        return triton.cdiv(self.rows, self.per_spread), self.blocks
+
+    def _whole_tiles(self, programs: int) -> int:
+        """Rows of each of so many programs."""
+        wanted = triton.cdiv(self.rows * self.blocks, programs)
+        return triton.cdiv(wanted, self.height) * self.height
 
 
 _FINISH = 8
 """Channels of a program that adds up sums."""
+
+_SETTLED = 128
+"""Channels of a program that needs none."""
 
 
 def norm_act(
@@ -86,11 +100,17 @@ def norm_act(
     kind = activation_name(activation)
     if norm.training:
         return _NormAct.apply(x, norm.weight, norm.bias, add, norm, kind)
-    assert norm.running_var is not None, "batch norms keep running statistics"
-    assert norm.running_mean is not None, "both of them"
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    shift = norm.bias - norm.running_mean * scale
-    kept = torch.stack([scale, scale, scale, shift])  # the first two are not read
+    kept = torch.empty(4, x.shape[1], device=x.device)
+    norm_kernels.settled[(triton.cdiv(x.shape[1], _SETTLED),)](
+        norm.weight,
+        norm.bias,
+        norm.running_mean,
+        norm.running_var,
+        kept,
+        x.shape[1],
+        norm.eps,
+        B=_SETTLED,
+    )
     return _applied(x, kept, add, kind)
 
 
@@ -102,13 +122,14 @@ def activate(activation: nn.Module, x: Tensor, add: Tensor) -> Tensor:
 def _applied(x: Tensor, kept: Tensor | None, add: Tensor | None, kind: str) -> Tensor:
     shape = _Shape.of(x)
     out = torch.empty_like(x)
-    norm_kernels.applied[shape.tiles](
+    norm_kernels.applied[shape.spread](
         x,
         x if kept is None else kept,
         x if add is None else add,
         out,
         shape.rows,
         shape.channels,
+        shape.per_spread,
         NORM=kept is not None,
         ADD=add is not None,
         KIND=kind,
@@ -172,7 +193,7 @@ class _NormAct(torch.autograd.Function):
         gradient = _as_maps(gradient)
         shape = _Shape.of(x)
         partial = torch.empty(2 * shape.programs, shape.channels, device=x.device)
-        sums = torch.empty(2, shape.channels, device=x.device)
+        sums, line = torch.empty(2, 2, shape.channels, device=x.device)
         before = gradient if add is None else torch.empty_like(x)
         norm_kernels.slopes[shape.sums](
             x,
@@ -192,21 +213,25 @@ class _NormAct(torch.autograd.Function):
         )
         norm_kernels.gathered[(triton.cdiv(shape.channels, _FINISH),)](
             partial,
+            kept,
             sums,
+            line,
+            shape.rows,
             shape.channels,
             shape.programs,
             P=triton.next_power_of_2(shape.programs),
             B=_FINISH,
         )
         out = torch.empty_like(x)
-        norm_kernels.input_gradients[shape.tiles](
+        norm_kernels.input_gradients[shape.spread](
             x,
             kept,
             before,
-            sums,
+            line,
             out,
             shape.rows,
             shape.channels,
+            shape.per_spread,
             KIND=ctx.kind if add is None else "none",
             R=shape.height,
             B=shape.width,

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seedwise.models.blocks import SimpleSelfAttention
+from seedwise.train.gpu import stem
 from seedwise.train.gpu.attention import attention
+from seedwise.train.gpu.convolution import convolution
 from seedwise.train.gpu.norm import activate, norm_act
 from seedwise.train.gpu.pools import pool
 
@@ -36,9 +38,11 @@ class GpuParts:
         self._narrow = narrow
 
     def conv(self, layer: nn.Conv2d, x: Tensor) -> Tensor:
-        """The convolution, by cuDNN."""
+        """The convolution, by cuDNN or a kernel of ours."""
         weight = self._copy(layer.weight)
-        return functional.conv2d(x, weight, None, layer.stride, layer.padding)
+        if stem.fits(layer, x):
+            return stem.stem(x, weight)
+        return convolution(layer, x, weight)
 
     def norm(
         self, layer: nn.BatchNorm2d, x: Tensor, activation: nn.Module | None, add: Tensor | None

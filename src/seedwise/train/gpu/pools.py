@@ -3,8 +3,9 @@
 Torch's own took 380 of 2,890 us of a step on an H200, most of it backward: its kernels go over
 each gradient several times. These read and write everything once.
 """
-# pyright: reportIndexIssue=false, reportArgumentType=false
-# a Triton kernel is launched by an index, and its constants are plain numbers there
+# pyright: reportIndexIssue=false, reportArgumentType=false, reportGeneralTypeIssues=false
+# a Triton kernel is launched by an index, its constants are plain numbers there, and its ranges
+# are no iterators
 
 from typing import Any
 
@@ -78,20 +79,22 @@ def _max_backward(
     R: tl.constexpr,
     B: tl.constexpr,
 ):
-    """Each input position asks the up to four windows that it lies in."""
-    n, ih, iw, c, inside, place = _places(rows, height, width, channels, R, B)
-    total = tl.zeros((R, B), tl.float32)
-    for window in range(4):
-        oh = (ih + 1) // 2 - window // 2
-        ow = (iw + 1) // 2 - window % 2
-        i = ih + 1 - 2 * oh
-        j = iw + 1 - 2 * ow
-        at, there = _there(n, oh, ow, c, out_height, out_width, channels)
-        mask = inside & there & ((i < 3) & (j < 3))[:, None]
-        which = tl.load(chosen + at, mask=mask, other=-1).to(tl.int32)
-        g = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
-        total += tl.where(which == (i * 3 + j)[:, None], g, 0.0)
-    tl.store(out + place, total.to(out.dtype.element_ty), mask=inside)
+    """Two by two input positions a window: what they get is from it and its three neighbours."""
+    n, oh, ow, c, inside, _ = _places(rows, height, width, channels, R, B)
+    for position in tl.static_range(4):
+        total = tl.zeros((R, B), tl.float32)
+        for window in tl.static_range((1 + position // 2) * (1 + position % 2)):
+            below = window // (1 + position % 2)
+            beside = window % (1 + position % 2)
+            # of the window's three rows an even position lies in 1, an odd one in 2, or below in 0
+            tap = (1 + position // 2 - 2 * below) * 3 + 1 + position % 2 - 2 * beside
+            at, there = _there(n, oh + below, ow + beside, c, height, width, channels)
+            which = tl.load(chosen + at, mask=inside & there, other=-1).to(tl.int32)
+            g = tl.load(gradient + at, mask=inside & there, other=0.0).to(tl.float32)
+            total += tl.where(which == tap, g, 0.0)
+        h, w = 2 * oh + position // 2, 2 * ow + position % 2
+        at, there = _there(n, h, w, c, out_height, out_width, channels)
+        tl.store(out + at, total.to(out.dtype.element_ty), mask=inside & there)
 
 
 @triton.jit
@@ -196,7 +199,7 @@ class _Max(torch.autograd.Function):
         (chosen,) = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         out = _like(gradient, *ctx.like[2:])
-        _launch(_max_backward, gradient, chosen, out, over=out, other=gradient)
+        _launch(_max_backward, gradient, chosen, out, over=gradient, other=out)
         return out
 
 

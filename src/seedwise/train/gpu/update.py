@@ -101,7 +101,9 @@ def _ranger(
     keep = tl.where(tl.load(decays + owner) != 0, keep, 1.0)
     if FIRST:
         p = p * keep
-    s = tl.where(begin != 0, p, tl.load(slow, mask=mask, other=0.0))
+    # The slow weights are left alone between two pulls: a quarter less to read and write.
+    moved = inner < tl.where(pull + begin != 0, count, 0)
+    s = tl.where(begin != 0, p, tl.load(slow, mask=moved, other=0.0))
     m = tl.load(mean, mask=mask, other=0.0) * beta1 + (1 - beta1) * g
     v = tl.load(square, mask=mask, other=0.0) * beta2 + (1 - beta2) * g * g
     if not FIRST:
@@ -113,7 +115,7 @@ def _ranger(
     tl.store(parameter, p, mask=mask)
     tl.store(mean, m, mask=mask)
     tl.store(square, v, mask=mask)
-    tl.store(slow, s, mask=mask)
+    tl.store(slow, s, mask=moved)
     copy = tl.load(copies + owner).to(tl.pointer_type(KIND)) + inner
     tl.store(copy, p.to(KIND), mask=inner < tl.where(short != 0, count, 0))
 
