@@ -18,7 +18,7 @@ import torch
 from seedwise import Seed, Setup
 from seedwise.data import Data, Split, open_data
 from seedwise.data.cache import Pixels
-from seedwise.train.gpu.engine import GraphedModel
+from seedwise.train.gpu.engine import GraphedModel, start_of
 
 IMAGES, VALID, SIDE = 13_394, 2_500, 224
 FLOP_A_STEP = 3 * 2 * 796e6  # forward and backward of one image, performance.md
@@ -46,7 +46,7 @@ def main() -> None:
         while len(models) < pack:
             started = time.perf_counter()
             models.append(GraphedModel(setup, data, torch.device("cuda")))
-            models[-1].reset(Seed.of(len(models)))
+            models[-1].reset(start_of(setup, Seed.of(len(models)), data))
             torch.cuda.synchronize()
             print(f"model {len(models)}: {time.perf_counter() - started:.2f} s", flush=True)
         if arguments.profile and pack == 1:
@@ -73,7 +73,7 @@ def main() -> None:
 def timed(models: list[GraphedModel]) -> float:
     """Seconds of one epoch of all models side by side."""
     for number, model in enumerate(models):
-        model.reset(Seed.of(number))
+        model.reset(start_of(model._setup, Seed.of(number), model._data))
     threads = [
         threading.Thread(target=model.train_epoch, args=(0, lambda step, losses: None))
         for model in models
@@ -112,7 +112,7 @@ def profiled(model: GraphedModel, steps: int = 20) -> str:
     """Device time of each kernel of a step, in microseconds."""
     from torch.profiler import ProfilerActivity, profile
 
-    model.reset(Seed.of(0))
+    model.reset(start_of(model._setup, Seed.of(0), model._data))
     with profile(activities=[ProfilerActivity.CUDA]) as found:
         with torch.cuda.stream(model._stream):
             for _ in range(steps):

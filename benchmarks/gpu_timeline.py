@@ -53,8 +53,10 @@ def main() -> None:
     from seedwise.train.gpu import engine, garage, images
 
     spans.append(("imports", "MainThread", began, time.time() - STARTED))
-    timed(engine, "initialise", "initial weights")
+    timed(engine, "initial_values", "initial weights")
     timed(engine, "draw", "draws")
+    timed(garage, "start_of", "a run's start")
+    timed(images._DevicePixels, "wait", "waiting for pixels")
     timed(images.ResidentImages, "begin", "tables to the device")
     timed(engine.GraphedModel, "__init__", "capture")
     timed(engine.GraphedModel, "_place", "capture: place")

@@ -12,12 +12,13 @@ from seedwise.data.splits import Split, default_split
 from seedwise.errors import DataError
 
 if TYPE_CHECKING:
-    from seedwise.data.augment import Windows, centre_windows, crop_windows, resample
+    from seedwise.data.augment import Windows, centre_windows, crop_windows
     from seedwise.data.catalog import LOADERS, Loader, choose_loader
     from seedwise.data.dataset import Data, cache_folder, open_data, split_files, write_split
     from seedwise.data.draws import Draws, draw
     from seedwise.data.loader import train_batches, valid_batches
     from seedwise.data.pixels import Pixels
+    from seedwise.data.resampling import resample
 
 __all__ = [
     "DATASETS",
@@ -56,7 +57,7 @@ _PLACES = {
     "crop_windows": "augment",
     "draw": "draws",
     "open_data": "dataset",
-    "resample": "augment",
+    "resample": "resampling",
     "split_files": "dataset",
     "train_batches": "loader",
     "valid_batches": "loader",

@@ -5,9 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import pooch
-import requests
-
 from seedwise.data.known import Archive
 from seedwise.errors import DataError
 
@@ -37,6 +34,9 @@ def fetch(archive: Archive, folder: Path, *, watch: DataWatch | None = None) -> 
     place = folder / name
     if place.exists():
         return place
+    import pooch  # with requests 100 modules, which nobody needs who has the archive
+    from requests import RequestException
+
     bar = _Bar(name, archive.size_bytes, watch)
 
     def download(address: str, output: Any, pooched: Any) -> None:
@@ -53,7 +53,7 @@ def fetch(archive: Archive, folder: Path, *, watch: DataWatch | None = None) -> 
             path=folder,
             downloader=cast(Any, download),
         )
-    except (requests.RequestException, OSError) as error:
+    except (RequestException, OSError) as error:
         raise DataError(
             f"{archive.address} could not be fetched ({_in_short(error)}); try again, or download "
             f"it by other means to {place}"
@@ -81,8 +81,10 @@ def _verify(path: Path, archive: Archive) -> None:
 
 def _in_short(error: Exception) -> str:
     """The cause of an error of requests, without the layers around it."""
+    from requests import RequestException
+
     cause: Any = error
-    while isinstance(cause, requests.RequestException) and cause.args:
+    while isinstance(cause, RequestException) and cause.args:
         inner = getattr(cause.args[0], "reason", cause.args[0])
         if not isinstance(inner, Exception):
             break

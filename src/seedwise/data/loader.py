@@ -7,7 +7,7 @@ from jaxtyping import Float32, Int64
 from numpy import ndarray
 
 from seedwise.data.ahead import map_ahead
-from seedwise.data.augment import centre_windows, crop_windows, resample
+from seedwise.data.augment import centre_windows, crop_windows
 from seedwise.data.dataset import Data
 from seedwise.data.draws import Draws
 
@@ -29,6 +29,7 @@ def train_batches(
         size: Side of the images, in pixels.
         threads: Threads that work ahead; 0 makes each batch when it is asked for.
     """
+    from seedwise.data.resampling import resample  # loads numba, which a GPU's runs do without
 
     def batch(step: int) -> tuple[Images, Targets]:
         examples = draws.examples[epoch, step]
@@ -55,6 +56,7 @@ def valid_batches(
         threads: Threads that work ahead; 0 makes each batch when it is asked for.
         mirrored: Whether to turn the images left to right.
     """
+    from seedwise.data.resampling import resample
 
     def batch(start: int) -> Images:
         examples = data.valid[start : start + batch_size]

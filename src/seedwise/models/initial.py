@@ -1,6 +1,7 @@
 """Initial weights, each tensor drawn from its own stream: keyed by seed, name and shape."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from seedwise.models.blocks import ResBlock, SimpleSelfAttention, SpectralConv1d
 from seedwise.seeds import stream, word
 
-__all__ = ["initialise"]
+__all__ = ["initial_values", "initialise"]
 
 
 def initialise(model: nn.Module, seed: int) -> None:
@@ -25,37 +26,49 @@ def initialise(model: nn.Module, seed: int) -> None:
         model: A model of this catalogue, or any other of the same kinds of layers.
         seed: The run's `init` seed.
     """
+    state = dict(model.named_parameters()) | dict(model.named_buffers())
     with torch.no_grad():
-        for path, module in model.named_modules():
-            match module:
-                case nn.modules.conv._ConvNd() | nn.Linear():
-                    _draw_normal(module.weight, seed, f"{path}.weight")
-                    if module.bias is not None:
-                        module.bias.zero_()
-                case SpectralConv1d():
-                    _draw_normal(module.weight_orig, seed, f"{path}.weight_orig")
-                    _draw_direction(module.weight_u, seed, f"{path}.weight_u")
-                    _draw_direction(module.weight_v, seed, f"{path}.weight_v")
-                case nn.modules.batchnorm._BatchNorm():
-                    module.weight.fill_(1)
-                    module.bias.zero_()
-                case SimpleSelfAttention():
-                    module.gamma.zero_()
-                case _:
-                    pass
-        for module in model.modules():
-            if isinstance(module, ResBlock):
-                module.last_norm.weight.zero_()
+        for name, value in initial_values(model, seed):
+            state[name].copy_(value)
 
 
-def _draw_normal(weight: Tensor, seed: int, name: str) -> None:
+def initial_values(model: nn.Module, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Name and value of each weight that `initialise` sets; the model is left as it is.
+
+    Args:
+        model: As there; its own weights say shapes alone.
+        seed: The run's `init` seed.
+    """
+    last = {id(block.last_norm) for block in model.modules() if isinstance(block, ResBlock)}
+    for path, module in model.named_modules():
+        match module:
+            case nn.modules.conv._ConvNd() | nn.Linear():
+                yield f"{path}.weight", _normal(module.weight, seed, f"{path}.weight")
+                if module.bias is not None:
+                    yield f"{path}.bias", torch.zeros(module.bias.shape)
+            case SpectralConv1d():
+                name = f"{path}.weight_orig"
+                yield name, _normal(module.weight_orig, seed, name)
+                for name in (f"{path}.weight_u", f"{path}.weight_v"):
+                    yield name, _direction(module.weight_u, seed, name)
+            case nn.modules.batchnorm._BatchNorm():
+                one = torch.zeros if id(module) in last else torch.ones
+                yield f"{path}.weight", one(module.weight.shape)
+                yield f"{path}.bias", torch.zeros(module.bias.shape)
+            case SimpleSelfAttention():
+                yield f"{path}.gamma", torch.zeros(module.gamma.shape)
+            case _:
+                pass
+
+
+def _normal(weight: Tensor, seed: int, name: str) -> Tensor:
     fan_in = math.prod(weight.shape[1:])
-    weight.copy_(_normals(weight, seed, name) * math.sqrt(2 / fan_in))
+    return _normals(weight, seed, name) * math.sqrt(2 / fan_in)
 
 
-def _draw_direction(vector: Tensor, seed: int, name: str) -> None:
+def _direction(vector: Tensor, seed: int, name: str) -> Tensor:
     drawn = _normals(vector, seed, name)
-    vector.copy_(drawn / drawn.norm())
+    return drawn / drawn.norm()
 
 
 def _normals(tensor: Tensor, seed: int, name: str) -> Tensor:

@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seedwise.models.kernels import mish_backward, mish_forward
 from seedwise.models.rows import KERNEL_DTYPES, SMALL, numbers, pool
 
 __all__ = ["Mish"]
@@ -39,6 +38,8 @@ class _FastMish(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:  # type: ignore[override]
         x = _dense(x)
         ctx.save_for_backward(x)
+        from seedwise.models.kernels import mish_forward  # loads numba: not on a GPU
+
         out = torch.empty_like(x)
         _run(mish_forward, x, out)
         return out
@@ -48,6 +49,8 @@ class _FastMish(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         # the same order of elements in memory as x, whatever the gradient came in
         gradient = torch.empty_like(x).copy_(gradient) if _differs(x, gradient) else gradient
+        from seedwise.models.kernels import mish_backward
+
         out = torch.empty_like(x)
         _run(mish_backward, x, gradient, out)
         return out

@@ -16,10 +16,8 @@ from seedwise.records import VIEWS, EpochRecord, Progress, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.train.beside import is_captured
-from seedwise.train.cpu import parts
 from seedwise.train.evaluate import figures
 from seedwise.train.machine import describe, prepared
-from seedwise.train.plain import PlainEngine
 
 __all__ = ["SmoothedLoss", "engine_for", "train"]
 
@@ -125,6 +123,9 @@ def engine_for(
         with garage.borrowed(setup, seed, data, device) as engine:
             yield engine
         return
+    from seedwise.train.cpu import parts  # loads numba
+    from seedwise.train.plain import PlainEngine
+
     with prepared(threads=threads, deterministic=bool(setup.deterministic)):
         fused = parts.fits(setup, device)
         yield PlainEngine(setup, seed, data, device=device, threads=threads, fused=fused)

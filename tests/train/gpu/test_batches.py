@@ -5,7 +5,7 @@ import torch
 
 from seedwise.data import Pixels, centre_windows, crop_windows
 from seedwise.data.augment import STD
-from seedwise.data.augment import resample as on_cpu
+from seedwise.data.resampling import resample as on_cpu
 from seedwise.train.gpu.batches import resample
 
 SIZES = np.array([(40, 50), (17, 16), (64, 90)], dtype=np.int32)

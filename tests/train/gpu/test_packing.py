@@ -47,7 +47,7 @@ def test_runs_side_by_side_are_the_default_and_each_is_what_it_is_alone(images, 
 @pytest.mark.parametrize("model", ["xresnet18", "xresnet50"])
 def test_a_captured_model_holds_no_more_memory_than_is_reckoned_with(images, model, cuda):
     from seedwise.train.beside import captured_bytes
-    from seedwise.train.gpu.engine import GraphedModel
+    from seedwise.train.gpu.engine import GraphedModel, start_of
 
     setup = Setup(model=model, precision="bf16", deterministic=True, loader="cache")
     data = open_data(str(images), Split.of("shipped"), cache=images.parent / "cache")
@@ -55,7 +55,7 @@ def test_a_captured_model_holds_no_more_memory_than_is_reckoned_with(images, mod
     torch.cuda.empty_cache()
     before = torch.cuda.memory_reserved()
     another = GraphedModel(setup, data, torch.device(cuda))
-    another.reset(Seed.of(0))
+    another.reset(start_of(setup, Seed.of(0), data))
     torch.cuda.empty_cache()
     assert torch.cuda.memory_reserved() - before <= captured_bytes(setup)
     del kept

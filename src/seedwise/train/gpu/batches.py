@@ -38,7 +38,7 @@ def _resample_row(
     std_blue: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
-    """One row of one output image: the sparse taps of `data.augment.resample`.
+    """One row of one output image: the sparse taps of `data.resampling.resample`.
 
     Positions and weights are float64, as there: in float32 a position of 200 pixels is off by
     8e-6, and a weight that much of 255 levels.

@@ -7,17 +7,22 @@ A capture outlives its run: the next seed resets weights and tables in place.
 """
 
 import copy
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
+import triton
+import triton.language as tl
 from jaxtyping import Float16
 from numpy import ndarray
 from torch import Tensor, nn
 
-from seedwise.data import Data, draw
-from seedwise.models import build, initialise
+from seedwise.data import Data, Draws, draw
+from seedwise.models import build, initial_values
 from seedwise.models.forward import forward
 from seedwise.optim import decayed_before_step
 from seedwise.records import VIEWS
@@ -28,12 +33,35 @@ from seedwise.train.gpu.loss import smoothed_loss
 from seedwise.train.gpu.parts import GpuParts, narrowed
 from seedwise.train.gpu.update import RangerUpdate
 
-__all__ = ["GraphedModel"]
+__all__ = ["GraphedModel", "Start", "start_of"]
 
 _LOOK_EVERY = 50
 """Steps between two looks at the loss: each waits for the device, 50 us of 100 ms."""
 
 _KINDS = {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}
+
+_warm = threading.local()
+"""What a thread has warmed up: libraries keep by thread which kernels they have chosen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a run starts from, all that is random in it included; made on the host.
+
+    Attributes:
+        weights: The model's initial state, by name.
+        draws: Order, crops and mirroring.
+    """
+
+    weights: Mapping[str, Tensor]
+    draws: Draws
+
+
+def start_of(setup: Setup, seed: Seed, data: Data) -> Start:
+    """Draw what a run starts from: 0.3 s, which a thread can spend while a model is captured."""
+    model = _host_model(setup, len(data.classes))
+    weights = model.state_dict() | dict(initial_values(model, seed.init))
+    return Start(weights=weights, draws=draw(setup, seed, data))
 
 
 class GraphedModel:
@@ -56,12 +84,13 @@ class GraphedModel:
         *,
         give_way: Callable[[], None] = lambda: None,
     ) -> None:
+        if device.type == "cuda":
+            _wake_triton(device)
         self._setup, self._data, self._device = setup, data, device
         self._give_way = give_way
         self.steps = len(data.train) // setup.batch_size
         self._stream = torch.cuda.Stream(device)
-        self._host_model = _built(setup, data)
-        self._model = copy.deepcopy(self._host_model)
+        self._model = copy.deepcopy(_host_model(setup, len(data.classes)))
         with torch.backends.cudnn.flags(
             enabled=True,
             benchmark=False,
@@ -70,7 +99,7 @@ class GraphedModel:
         ):
             with torch.cuda.stream(self._stream):
                 self._place()
-                self._warm_up()
+                self._warm_up_once()
             self._stream.synchronize()
             self._train_graph = self._captured(self._train_step, None)
             with torch.cuda.stream(self._stream):
@@ -82,7 +111,7 @@ class GraphedModel:
         """Everything that a step reads and writes, at its fixed place on the device."""
         setup, device = self._setup, self._device
         kind, total = _KINDS[setup.precision], setup.epochs * self.steps
-        self._model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model.to(device)
         narrow = {} if kind == torch.float32 else narrowed(self._model, kind)
         self._parts = GpuParts(narrow)
         parameters = list(self._model.parameters())
@@ -97,6 +126,14 @@ class GraphedModel:
         shape = (batches, len(VIEWS), batch, len(self._data.classes))
         self._logits = torch.zeros(shape, dtype=torch.float16, device=device)
 
+    def _warm_up_once(self) -> None:
+        """Warm up for the first model of its kind in this thread."""
+        done: set[object] = _warm.__dict__.setdefault("done", set())
+        kind = (self._setup, len(self._data.classes), len(self._images.valid), self._device)
+        if kind not in done:
+            self._warm_up()
+            done.add(kind)
+
     def _warm_up(self) -> None:
         """Each step once without recording: libraries choose kernels, and ours are compiled."""
         with warnings.catch_warnings():
@@ -105,15 +142,12 @@ class GraphedModel:
             self._train_step()
         self._valid_step()
 
-    def reset(self, seed: Seed) -> None:
-        """Start a run: this seed's initial weights and choices, empty moments."""
-        initialise(self._host_model, seed.init)
-        draws = draw(self._setup, seed, self._data)
+    def reset(self, start: Start) -> None:
+        """Begin a run: its initial weights and its choices, empty moments."""
         with torch.cuda.stream(self._stream), torch.no_grad():
-            # the host's model is never trained: its batch-norm statistics are those of the start
-            self._model.load_state_dict(self._host_model.state_dict())
+            self._model.load_state_dict(start.weights)
             self._update.reset()
-            self._images.begin(draws)
+            self._images.begin(start.draws)
 
     def train_epoch(self, epoch: int, look: Callable[[int, list[float]], None]) -> None:
         """Replay the steps of an epoch, and read the losses now and then."""
@@ -185,10 +219,33 @@ def _mirrored(images: Tensor) -> Tensor:
     return images.flip(-1).contiguous(memory_format=torch.channels_last)
 
 
-def _built(setup: Setup, data: Data) -> nn.Module:
-    return build(
-        setup.model,
-        classes=len(data.classes),
-        self_attention=setup.self_attention,
-        activation=setup.activation,
-    )
+@triton.jit
+def _nothing(x):
+    tl.store(x, 0)
+
+
+@lru_cache(maxsize=1)
+def _wake_triton(device: torch.device) -> None:
+    """Have a thread launch a first kernel, before which Triton digests its own 300 MB: 0.4 s."""
+    nothing: Any = _nothing  # a Triton kernel is launched by an index
+
+    def launch() -> None:
+        with torch.cuda.stream(torch.cuda.Stream(device)):
+            nothing[(1,)](torch.zeros(1, dtype=torch.int32, device=device))
+
+    threading.Thread(target=launch, name="triton").start()
+
+
+_building = threading.Lock()
+
+
+def _host_model(setup: Setup, classes: int) -> nn.Module:
+    """A model as it is built, kept so: to build one draws weights that nobody uses, 0.1 s."""
+    with _building:
+        return _built(setup.model, classes, setup.self_attention, setup.activation)
+
+
+@lru_cache(maxsize=4)
+def _built(name: str, classes: int, self_attention: bool, activation: str) -> nn.Module:
+    model = build(name, classes=classes, self_attention=self_attention, activation=activation)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -10,7 +10,7 @@ import torch
 from seedwise.data import Data
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.train.gpu.engine import GraphedModel
+from seedwise.train.gpu.engine import GraphedModel, start_of
 
 __all__ = ["borrowed"]
 
@@ -21,17 +21,19 @@ def borrowed(
 ) -> Generator[GraphedModel]:
     """A captured model at the start of a run, which no other run is using.
 
-    Captured now if there is none of this setup. Where memory is short for another one, those that
-    rest are dropped; if that is not enough, this run waits until another one ends.
+    Captured now if there is none of this setup, while a thread draws the run's start. Where memory
+    is short for another one, those that rest are dropped; if that is not enough, this run waits
+    until another one ends.
 
     Raises:
         torch.OutOfMemoryError: Not even one fits.
     """
     key = (setup, data.fingerprint, data.split, device)
+    start = _drawers.submit(start_of, setup, seed, data)
     model = _garage.take(key, lambda: GraphedModel(setup, data, device, give_way=_garage.give_way))
     whole = False
     try:
-        model.reset(seed)
+        model.reset(start.result())
         yield model
         whole = True
     finally:
@@ -101,5 +103,9 @@ class _Garage:
         torch.cuda.empty_cache()
         return True
 
+
+_drawers = ThreadPoolExecutor(2, thread_name_prefix="draw")
+"""With one for each run they kept the interpreter's lock from the first capture, which every run
+waits for: it took 1.8 s beside six of them, 1.3 s alone. Two draw six runs in a second."""
 
 _garage = _Garage()

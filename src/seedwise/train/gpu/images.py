@@ -1,6 +1,7 @@
 """Where a captured step finds its images: pixels on the device, or batches that the host makes."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -14,18 +15,23 @@ from torch import Tensor
 from seedwise.data import (
     Data,
     Draws,
+    Pixels,
     Windows,
     centre_windows,
     crop_windows,
     train_batches,
     valid_batches,
 )
+from seedwise.errors import DataError
 from seedwise.setups import Setup
 from seedwise.train.gpu.batches import resample
 
 __all__ = ["Images", "images_for"]
 
 _VALID_BATCH = 250
+
+_PIECE = 2**25
+"""Bytes sent at a time: other threads' calls wait for the driver meanwhile, 5 ms."""
 
 
 class Images(Protocol):
@@ -102,7 +108,7 @@ class ResidentImages:
 
     def __init__(self, setup: Setup, data: Data, device: torch.device, kind: torch.dtype) -> None:
         self._size = setup.size
-        self._pixels = _device_pixels(_Identity(data), device)
+        self._pixels = _device_pixels(_Identity(data), device)  # sent while a step is captured
         steps = setup.epochs * (len(data.train) // setup.batch_size)
         self._tables = _Tables(steps * setup.batch_size, device)
         self.examples = self._tables.examples
@@ -115,7 +121,8 @@ class ResidentImages:
         self._valid_tables.fill(chosen, windows, np.zeros(len(chosen)))
 
     def begin(self, draws: Draws) -> None:
-        """Put the run's choices into the tables."""
+        """Put the run's choices into the tables, once the pixels are there."""
+        self._pixels.wait()
         windows = crop_windows(draws.boxes.reshape(-1, 4), self._size)
         self._tables.fill(draws.examples.ravel(), windows, draws.mirrored.ravel())
 
@@ -127,11 +134,11 @@ class ResidentImages:
 
     def make_train(self, clock: Tensor) -> None:
         """Resample the step's crops."""
-        resample(self._pixels, self._tables.all, clock, self.train)
+        resample(self._pixels.all, self._tables.all, clock, self.train)
 
     def make_valid(self, clock: Tensor) -> None:
         """Resample the batch's centres."""
-        resample(self._pixels, self._valid_tables.all, clock, self.valid)
+        resample(self._pixels.all, self._valid_tables.all, clock, self.valid)
 
 
 class StreamedImages:
@@ -243,12 +250,48 @@ class _Identity:
         return isinstance(other, _Identity) and hash(self) == hash(other)
 
 
+class _DevicePixels:
+    """The pixels of a dataset in the device's memory, or on their way there.
+
+    A thread sends them, 2 GB from memory-mapped pages, while libraries choose kernels for the
+    first model. A step that is taken before they are there reads whatever lies in their place.
+
+    Attributes:
+        all: uint8 bytes of all images, int64 offset and int32 width of each.
+    """
+
+    def __init__(self, pixels: Pixels, device: torch.device) -> None:
+        flat = torch.empty(pixels.flat.shape, dtype=torch.uint8, device=device)
+        offsets = torch.from_numpy(pixels.offsets).to(device)
+        self.all = flat, offsets, torch.from_numpy(pixels.widths).to(device)
+        stream = torch.cuda.Stream(device)
+        stream.wait_stream(torch.cuda.current_stream(device))  # which may have used that memory
+
+        def send() -> None:
+            pixels.check(np.arange(len(pixels.offsets)))
+            with torch.cuda.stream(stream):
+                for start in range(0, len(flat), _PIECE):
+                    piece = slice(start, start + _PIECE)
+                    flat[piece].copy_(torch.from_numpy(np.asarray(pixels.flat[piece])))
+            stream.synchronize()
+
+        sender = ThreadPoolExecutor(1, thread_name_prefix="pixels")
+        self._sent = sender.submit(send)
+        sender.shutdown(wait=False)
+
+    def wait(self) -> None:
+        """Wait until they are there.
+
+        Raises:
+            DataError: They are not those that were decoded.
+        """
+        try:
+            self._sent.result()
+        except DataError:
+            _device_pixels.cache_clear()  # the next study may have them anew
+            raise
+
+
 @lru_cache(maxsize=1)
-def _device_pixels(key: _Identity, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    pixels = key.data.pixels
-    pixels.check(np.arange(len(pixels.offsets)))
-    return (
-        torch.from_numpy(np.asarray(pixels.flat)).to(device),
-        torch.from_numpy(pixels.offsets).to(device),
-        torch.from_numpy(pixels.widths).to(device),
-    )
+def _device_pixels(key: _Identity, device: torch.device) -> _DevicePixels:
+    return _DevicePixels(key.data.pixels, device)
