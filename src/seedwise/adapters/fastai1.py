@@ -193,8 +193,9 @@ class RecordRun(LearnerCallback):
 
     def _best_so_far(self) -> float | None:
         saver = getattr(self.learn, "save_model_callback", None)
-        has = saver is not None and saver.every == "improvement" and hasattr(saver, "best")
-        return float(saver.best) if has else None
+        if saver is None or saver.every != "improvement" or not hasattr(saver, "best"):
+            return None
+        return float(saver.best)
 
 
 def _name(metric: Any) -> str:

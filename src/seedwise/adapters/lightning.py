@@ -20,19 +20,10 @@ from importlib.util import find_spec
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import torch
-
-from seedwise.adapters.evaluations import (
-    LOG,
-    Evaluation,
-    Evaluations,
-    StudyRun,
-    is_classification,
-)
+from seedwise.adapters.evaluations import LOG, Evaluation, Evaluations, StudyRun
+from seedwise.adapters.lightning_parts import evaluation_of, logged, on_host, packed, unpacked
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.seeds import Seed
-from seedwise.stats import accuracy
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
@@ -136,13 +127,13 @@ class CollectRun(Callback):
         by_itself = trainer.state.fn != "fit"
         if by_itself and (not self._fitted or self._evaluations.last is not None):
             return
-        self._evaluations.add(_evaluation(trainer, parts, trainer.val_dataloaders))
+        self._evaluations.add(evaluation_of(trainer, parts, trainer.val_dataloaders))
 
     def on_train_epoch_end(self, trainer: "Trainer", pl_module: "LightningModule") -> None:
         """Keep what was logged of the epoch's training."""
         last = self._evaluations.last
         if last is not None and last.step == trainer.global_step:
-            self._evaluations.extend(last, _logged(trainer))
+            self._evaluations.extend(last, logged(trainer))
 
     def on_test_start(self, trainer: "Trainer", pl_module: "LightningModule") -> None:
         """Forget the batches of the test before."""
@@ -162,7 +153,7 @@ class CollectRun(Callback):
 
     def on_test_end(self, trainer: "Trainer", pl_module: "LightningModule") -> None:
         """Keep predictions and metrics of the test."""
-        self._test = _evaluation(trainer, self._parts, trainer.test_dataloaders)
+        self._test = evaluation_of(trainer, self._parts, trainer.test_dataloaders)
         self._parts = {}
 
     def on_fit_end(self, trainer: "Trainer", pl_module: "LightningModule") -> None:
@@ -187,7 +178,7 @@ class CollectRun(Callback):
             "seconds": self._evaluations.seconds,
             "rule": self._evaluations.rule,
             "seen": self._seen,
-            **{name: _packed(each, alone=not several) for name, each in held.items()},
+            **{name: packed(each, alone=not several) for name, each in held.items()},
         }
 
     def on_load_checkpoint(
@@ -199,8 +190,8 @@ class CollectRun(Callback):
         known = checkpoint[_KEY]
         self._evaluations.begin()
         self._evaluations.resume(
-            last=_unpacked(known["last"]),
-            best=_unpacked(known["best"]),
+            last=unpacked(known["last"]),
+            best=unpacked(known["best"]),
             rule=known["rule"],
             seconds=known["seconds"],
         )
@@ -219,7 +210,7 @@ class CollectRun(Callback):
 
     def _take(self, outputs: Any, loader: int) -> None:
         if isinstance(outputs, Mapping) and {"predictions", "targets"} <= outputs.keys():
-            part = _on_host(outputs["predictions"]), _on_host(outputs["targets"])
+            part = on_host(outputs["predictions"]), on_host(outputs["targets"])
             self._parts.setdefault(loader, []).append(part)
 
     def _settle(self, trainer: "Trainer", *, saving: bool = False) -> None:
@@ -321,110 +312,3 @@ def _best_keeper(trainer: "Trainer") -> "ModelCheckpoint | None":
         if isinstance(each, ModelCheckpoint) and each.monitor is not None and each.save_top_k:
             return each
     return None
-
-
-def _evaluation(
-    trainer: "Trainer", parts: Mapping[int, list[tuple[Any, Any]]], loaders: Any
-) -> Evaluation:
-    """What a validation or a test gave, on all devices."""
-    metrics = _logged(trainer)
-    first: tuple[Any, Any] = None, None
-    samplers = [getattr(loader, "sampler", None) for loader in _as_list(loaders)]
-    for number in range(max(len(samplers), *(n + 1 for n in parts), 1)):
-        scores = _joined(parts.get(number, []))
-        if trainer.world_size > 1:
-            scores = _gathered(scores, samplers[number] if number < len(samplers) else None)
-        if scores is None:
-            continue
-        if number == 0:
-            first = scores
-        elif is_classification(*scores):
-            name = f"accuracy/dataloader_idx_{number}"
-            metrics.setdefault(name, float(accuracy(*scores)))
-    return Evaluation(
-        step=trainer.global_step,
-        when=f"epoch {trainer.current_epoch + 1}",
-        predictions=first[0],
-        targets=first[1],
-        metrics=metrics,
-    )
-
-
-def _joined(parts: list[tuple[Any, Any]]) -> tuple[Any, Any] | None:
-    if not parts:
-        return None
-    predictions, targets = zip(*parts, strict=True)
-    try:
-        return np.concatenate(predictions), np.concatenate(targets)
-    except ValueError as error:
-        LOG.warning("the predictions of the batches do not fit together: %s", error)
-        return None
-
-
-def _gathered(scores: tuple[Any, Any] | None, sampler: Any) -> tuple[Any, Any] | None:
-    """The predictions of all processes, in the order of the examples; None if they can't be had.
-
-    Every process must come here, whatever it has.
-    """
-    if not torch.distributed.is_initialized():
-        return None
-    shuffles = getattr(sampler, "shuffle", False)
-    split = isinstance(sampler, torch.utils.data.DistributedSampler)
-    everyones: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyones, (scores, split, shuffles))
-    if any(each is None or hers != split or mixed for each, hers, mixed in everyones):
-        return None
-    if not split:  # each process saw all examples
-        return scores
-    count = len(sampler.dataset)  # pyright: ignore[reportArgumentType]
-    try:  # process 0 had examples 0, n, 2n, ...; the last ones are repeated to fill up
-        predictions, targets = (
-            np.stack([scores[which] for scores, _, _ in everyones], axis=1) for which in (0, 1)
-        )
-    except ValueError:
-        return None
-    return (
-        predictions.reshape(-1, *predictions.shape[2:])[:count],
-        targets.reshape(-1, *targets.shape[2:])[:count],
-    )
-
-
-def _logged(trainer: "Trainer") -> dict[str, Any]:
-    return {name: float(value) for name, value in trainer.callback_metrics.items()}
-
-
-def _on_host(values: Any) -> Any:
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        return (values.float() if values.is_floating_point() else values).numpy()
-    return np.asarray(values)
-
-
-def _as_list(loaders: Any) -> list[Any]:
-    if isinstance(loaders, Mapping):
-        return list(loaders.values())
-    return list(loaders) if isinstance(loaders, list | tuple) else [loaders]
-
-
-def _packed(evaluation: Evaluation | None, *, alone: bool) -> dict[str, Any] | None:
-    """An evaluation as a checkpoint takes it: torch loads no arrays of numpy's without pickle."""
-    if evaluation is None:
-        return None
-    has = alone and evaluation.predictions is not None
-    return {
-        "step": evaluation.step,
-        "when": evaluation.when,
-        "metrics": dict(evaluation.metrics),
-        "predictions": torch.from_numpy(evaluation.predictions) if has else None,
-        "targets": torch.from_numpy(evaluation.targets) if has else None,
-    }
-
-
-def _unpacked(packed: Mapping[str, Any] | None) -> Evaluation | None:
-    if packed is None:
-        return None
-    arrays = {name: packed[name] for name in ("predictions", "targets")}
-    on_host = {name: None if each is None else each.numpy() for name, each in arrays.items()}
-    return Evaluation(
-        step=packed["step"], when=packed["when"], metrics=packed["metrics"], **on_host
-    )
