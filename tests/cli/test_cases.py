@@ -270,6 +270,21 @@ def test_epochs_without_a_run_are_seen_by_their_count():
     assert "4 runs" in seedwise("import", table(stopped), "ends.db")
 
 
+def test_the_best_row_by_a_stated_direction():
+    text = "setup,seed,epoch,score a,0,1,.3 a,0,2,.2 b,0,1,.1 b,0,2,.5"
+    said = seedwise("import", table(text), "s.db", "--best", "score", code=2)
+    assert "a lower or a higher score" in said
+    seedwise("import", table(text), "s.db", "--best", "score", "--better", "higher")
+    assert Study("s.db").compare("a", "b").deciding.values_a == (0.3,)
+
+
+def test_a_row_that_says_it_diverged_needs_no_metric():
+    text = "setup,seed,state,f1 a,0,finished,.1 a,1,diverged, b,0,finished,.3 b,1,finished,.4"
+    said = seedwise("import", table(text), "s.db")
+    assert "not known" not in said
+    assert "Diverged: 1 of 2 runs of a" in verdict("a", "b")
+
+
 def test_h03_datasets_are_tasks_and_never_pooled():
     said = seedwise("import", case("h03"), "s.db", "--setup", "method", code=2)
     assert "the column dataset tells tasks (easy, hard)" in said
@@ -324,6 +339,7 @@ def test_e05_tables_charts_and_targets_are_corrected_and_there_is_no_plan():
     assert ends in seedwise("table", "s.db").replace("\\", "")
     found = Study("s.db").compare_with_target("gbm", 0.0)
     assert found.difference.high == pytest.approx(values.mean() + half)
+    assert "over folds" in seedwise("table", "s.db")
     assert "no more runs" in seedwise("plan", "s.db", "ridge", "gbm", code=2)
     seedwise("report", "s.db", "-o", "r.html")
     assert "How it settled" not in Path("r.html").read_text(encoding="utf-8")
@@ -381,6 +397,12 @@ def test_d03d_rounding_above_one_is_one():
     assert Study("s.db").compare("a", "b").deciding.values_a == (1.0, 1.0)
 
 
+def test_thousands_with_points_where_decimals_have_commas():
+    rows = "setup;seed;latency a;0;1.234,5 a;1;900,5 b;0;800,25 b;1;1.000,75"
+    seedwise("import", table(rows), "s.db")
+    assert Study("s.db").compare("a", "b").deciding.values_a == (1234.5, 900.5)
+
+
 @pytest.mark.parametrize("name", ["c08", None])
 def test_c08_decimal_commas(name):
     file = (
@@ -410,6 +432,8 @@ def test_d05b_huge_values_have_true_lines(flags):
     assert "equal" not in said
     assert "nan" not in said.lower()
     assert "1.2e+300" in said or "e+299" in said or "e+300" in said
+    for command in ("report", "table", "status"):
+        seedwise(command, "s.db")
 
 
 def test_d06_any_name_works():

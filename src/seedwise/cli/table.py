@@ -52,6 +52,6 @@ def table(
         check_output(output, study)
     with StudyRuns.open(study) as runs:
         rows = table_rows(runs, metrics, confidence=confidence)
-        stated = stated_directions(runs)
-    text = paper_table(rows, form=form, confidence=confidence, stated=stated)
+        stated, folds = stated_directions(runs), runs.test_to_train
+    text = paper_table(rows, form=form, confidence=confidence, stated=stated, test_to_train=folds)
     write(output, text)

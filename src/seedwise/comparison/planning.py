@@ -15,6 +15,7 @@ from seedwise.comparison.stop_planning import KnownPairs, StopPlan, pairs_of_pil
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError, StudyError
+from seedwise.stats.intervals import LARGE
 from seedwise.stats.operating import PairNoise
 from seedwise.stats.power import (
     Noise,
@@ -255,7 +256,7 @@ def _from_pilot(
     name = str(metric)
     groups = [each.metrics[name].values for each in setups]
     groups = [values[np.isfinite(values)] for values in groups]
-    groups = [values for values in groups if len(values)]
+    groups = [values for values in groups if len(values) and np.abs(values).max() < LARGE]
     freedom = sum(len(values) - 1 for values in groups)
     pooled = sum(float(np.square(values - values.mean()).sum()) for values in groups)
     if freedom < 1 or pooled / freedom <= 1e-24:

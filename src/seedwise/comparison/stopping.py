@@ -147,8 +147,11 @@ class StoppingRule:
 
     def to_json(self) -> Mapping[str, Any]:
         """The rule as the study keeps it, among what is fixed before the first run."""
+        stop = asdict(self.stop)
+        if self.stop.metric is None:  # as studies have it that were begun before there was one
+            del stop["metric"]
         return {
-            **asdict(self.stop),
+            **stop,
             "baseline": self.baseline,
             "candidates": list(self.candidates),
         }
@@ -312,9 +315,9 @@ def _judged(
         names = {name for run in finished for name in (*run.metrics, *run.not_finite)}
         if len(names) > 1:
             raise StudyError(
-                f"{study.path} cannot be stopped by a rule yet: its runs have no accuracy, but "
-                f"{', '.join(sorted(names))}; name the one to judge in another study file: metric "
-                "= NAME in [stop], with the difference in its unit"
+                f"{study.path} cannot be stopped by a rule: not all runs have accuracy, but "
+                f"{', '.join(sorted(names))}; a training function must return predictions and "
+                "targets, or {'accuracy': 0.93}, or [stop] must name what it judges: metric = NAME"
             )
         said = names.pop()
     assert said is not None

@@ -148,7 +148,12 @@ def _samples(
 
 
 def paper_table(
-    rows: Sequence[Row], *, form: str, confidence: float, stated: Mapping[str, str] | None = None
+    rows: Sequence[Row],
+    *,
+    form: str,
+    confidence: float,
+    stated: Mapping[str, str] | None = None,
+    test_to_train: float = 0.0,
 ) -> str:
     """The table as text, with a note on what its figures are.
 
@@ -157,6 +162,7 @@ def paper_table(
         form: `latex` or `markdown`.
         confidence: Coverage of the intervals in the rows.
         stated: The directions that the study states, by metric.
+        test_to_train: Of folds, test examples for each training example; 0 for other runs.
     """
     metrics = tuple(dict.fromkeys(metric for row in rows for metric in row.cells))
     style = _STYLES[form]
@@ -175,6 +181,12 @@ def paper_table(
         f"Mean ± standard deviation (ddof 1) over runs with different seeds, and the "
         f"{100 * confidence:g} % interval of the mean (Student's t; for new seeds)."
     )
+    if test_to_train:
+        note = (
+            f"Mean ± standard deviation (ddof 1) over folds, and the {100 * confidence:g} % "
+            "interval of the mean, corrected for training data that folds share (Nadeau & Bengio "
+            "2003)."
+        )
     ways = directions_note(metrics, stated or {})
     return style.table(head, body, f"{note} {ways[0].upper()}{ways[1:]}." if ways else note)
 

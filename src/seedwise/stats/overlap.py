@@ -1,6 +1,7 @@
 """The difference of two setups of which some runs share their seeds, and some have no partner."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seedwise.errors import DataError
-from seedwise.stats.intervals import Difference, paired_difference, student_difference
+from seedwise.stats.intervals import (
+    LARGE,
+    Difference,
+    paired_difference,
+    student_difference,
+)
 
 __all__ = ["Weights", "overlapping_difference", "overlapping_weights"]
 
@@ -66,6 +72,20 @@ def overlapping_difference(
         raise DataError("a metric is not finite; score diverged runs before comparing")
     if alone.freedom == 0:
         return alone
+    largest = max(float(np.abs(each).max(initial=0)) for each in (*pairs, *rest))
+    if largest > LARGE:  # squares would overflow
+        found = overlapping_difference(
+            (pairs[0] / largest, pairs[1] / largest),
+            (rest[0] / largest, rest[1] / largest),
+            confidence=confidence,
+        )
+        return replace(
+            found,
+            estimate=largest * found.estimate,
+            error=largest * found.error,
+            low=largest * found.low,
+            high=largest * found.high,
+        )
     n, weights = len(pairs[0]), overlapping_weights(pairs, (len(rest[0]), len(rest[1])))
     joined = weights.b * pairs[1] - weights.a * pairs[0]
     estimate, variance = float(joined.mean()), float(joined.var(ddof=1)) / n

@@ -13,6 +13,7 @@ __all__ = ["Number", "decimal_commas", "in_one_unit", "number_in"]
 
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
 _ROUNDING = 1e-6
 
 
@@ -45,6 +46,8 @@ def number_in(cell: str, *, commas: bool = False, where: str = "") -> Number | N
     (91.2, 0.91, None)
     """
     text = _bare(cell)
+    if commas and _POINTS.fullmatch(text):
+        text = text.replace(".", "")
     if commas and _COMMA.fullmatch(text):
         text = text.replace(",", ".")
     elif not commas and _THOUSANDS.fullmatch(text) and "." in text:

@@ -215,7 +215,9 @@ def _record(
     except SeedwiseError as error:
         raise DataError(f"{file.path}, line {row.line}: {error}") from None
     if diverged:
-        record = replace(record, state="diverged", error=f"diverged, says {file.path.name}")
+        said = f"diverged, says {file.path.name}"
+        lost = record.not_finite if metrics else ()
+        record = replace(record, state="diverged", error=said, not_finite=lost)
     return replace(record, made_by={**record.made_by, "imported_from": file.path.name})
 
 

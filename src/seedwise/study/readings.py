@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from seedwise.comparison.directions import direction_of, unsettled
+from seedwise.comparison.directions import DECIDING, direction_of, unsettled
 from seedwise.errors import DataError, UnknownName, Unsettled
 from seedwise.study.cells import Number, in_one_unit, number_in
 from seedwise.study.columns import Columns, Mapped, listed
@@ -89,7 +89,7 @@ def _best_by(
         raise UnknownName("metric", mapped.best, known)
     column = known[mapped.best]
     name = columns.metrics[column]
-    way = direction_of(name, better)
+    way = direction_of(name, better) or better.get(DECIDING)
     if way is None:
         raise Unsettled(unsettled(name))
     return column, name, 1 if way == "higher" else -1

@@ -104,7 +104,13 @@ def copy_section(found: Findings) -> Section:
         rows = [sampled.row(confidence) for sampled in found.sampled()]
         blocks.append(Copyable("For a pull request (Markdown)", pull_request(found)))
         for form, title in (("markdown", "Table (Markdown)"), ("latex", "Table (LaTeX)")):
-            text = paper_table(rows, form=form, confidence=confidence, stated=found.stated)
+            text = paper_table(
+                rows,
+                form=form,
+                confidence=confidence,
+                stated=found.stated,
+                test_to_train=found.study.test_to_train,
+            )
             blocks.append(Copyable(title, text))
     return Section("copy", "To copy", tuple(blocks))
 
