@@ -10,7 +10,6 @@ Clopper and Pearson's 95 % interval. With PYTHONPATH at an older tree it measure
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -18,15 +17,15 @@ from scipy.special import betaincinv
 from scipy.stats import ttest_ind, ttest_rel
 
 from seedwise.comparison.beforehand import Standing
-from seedwise.comparison.contrast import contrast
 from seedwise.comparison.judging import Setting, judged
 from seedwise.comparison.measured import Measured, Measurements, RunCounts
 from seedwise.comparison.metrics import ReturnedMetric
 from seedwise.comparison.rule import Rule
 from seedwise.seeds import Seed
 from seedwise.stats.agreement import chance_of_better
-from seedwise.stats.intervals import unpaired_difference
+from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.multiplicity import adjusted
+from seedwise.stats.overlap import overlapping_difference
 
 METRIC = {"accuracy": ReturnedMetric(name="accuracy", higher_is_better=True)}
 SD, MARGIN = 0.003, 0.004
@@ -171,33 +170,30 @@ def unequal(rng: np.random.Generator) -> Iterator[dict]:
 
 
 def partners(rng: np.random.Generator) -> Iterator[dict]:
-    """Intervals of setups that share some seeds only, and their length in sd of a run."""
+    """Setups that share some seeds: pairs and the rest together, and the pairs alone as before."""
     for n in (2, 3, 5, 10):
-        for rest in ((0, 0), (1, 1), (5, 0), (20, 0), (0, 20), (20, 2)):
+        for rest in ((1, 1), (5, 0), (20, 0), (0, 20), (20, 2)):
             for r in (0.0, 0.3, 0.7, 0.9):
                 for wide in (1.0, 2.0):
-                    yield shared_seeds(rng, n, rest, r, wide)
+                    kind = f"{n} pairs, {rest[0]} and {rest[1]} alone, r {r:g}, sd 1 and {wide:g}"
+                    drawn = [shared_seeds(rng, n, rest, r, wide) for _ in range(400)]
+                    both = [overlapping_difference(*each) for each in drawn]
+                    yield interval_row("pairs and the rest cover", kind, both)
+                    alone = [paired_difference(*pairs) for pairs, _ in drawn]
+                    yield interval_row("pairs alone cover (before)", kind, alone)
 
 
-def shared_seeds(
-    rng: np.random.Generator, n: int, rest: tuple, r: float, wide: float, studies: int = 400
-) -> dict:
-    hits, lengths = 0, list[float]()
-    for _ in range(studies):
-        shared = np.sqrt(r) * rng.normal(size=n)
-        a, b = (shared + np.sqrt(1 - r) * rng.normal(size=n) for _ in range(2))
-        a = LEVEL + SD * np.concatenate([a, rng.normal(size=rest[0])])
-        b = LEVEL + wide * SD * np.concatenate([b, rng.normal(size=rest[1])])
-        base, other = measured("base", a), measured("b", b)
-        apart = (*base.seeds[:n], *map(Seed.of, range(1_000, 1_000 + rest[1])))
-        found = contrast(
-            base, replace(other, seeds=apart), METRIC["accuracy"], paired=True, confidence=0.95
-        ).difference
-        hits += found.low <= 0 <= found.high
-        lengths.append((found.high - found.low) / 2 / SD)
-    kind = f"{n} pairs, {rest[0]} and {rest[1]} alone, r {r:g}, sd 1 and {wide:g}"
-    row = rate("interval of partly shared seeds covers", kind, hits, studies)
-    return {**row, "half_length": float(np.median(lengths))}
+def shared_seeds(rng: np.random.Generator, n: int, rest: tuple, r: float, wide: float) -> tuple:
+    shared = np.sqrt(r) * rng.normal(size=n)
+    a, b = (shared + np.sqrt(1 - r) * rng.normal(size=n) for _ in range(2))
+    return (a, wide * b), (rng.normal(size=rest[0]), wide * rng.normal(size=rest[1]))
+
+
+def interval_row(claim: str, kind: str, found: list) -> dict:
+    """Coverage of 0, and the median half length in standard deviations of a run of A."""
+    hits = sum(each.low <= 0 <= each.high for each in found)
+    half = float(np.median([(each.high - each.low) / 2 for each in found]))
+    return {**rate(claim, kind, hits, len(found)), "half_length": half}
 
 
 SECTIONS = {

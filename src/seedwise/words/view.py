@@ -203,9 +203,9 @@ def _chance(found: ComparisonValues) -> str:
     chance = found.chance
     text = (
         f"A run of {found.b.name} beats an unrelated run of {found.a.name} in about "
-        f"{percent(chance.estimate)} of cases"
+        f"{100 * chance.estimate:.0f} % of cases"
     )
-    ends = f"[{percent(chance.low)}, {percent(chance.high)}]"
+    ends = f"[{100 * chance.low:.0f}, {100 * chance.high:.0f} %]"
     known = not math.isnan(chance.low)
     if chance.apart:
         every, any_ = ("Every", "every") if chance.estimate else ("No", "any")
