@@ -2,9 +2,9 @@
 
 python benchmarks/small_print.py SECTION >> benchmarks/records/DATE-verdicts/small-print.jsonl
 
-Each study is made up, and judged by the functions that `seedwise compare` calls (`judged` on runs
-of one returned accuracy); a test holds that the whole program says the same. Rates are given with
-Clopper and Pearson's 95 % interval. With PYTHONPATH at an older tree it measures that one.
+Each study is made up, and judged by the functions that `seedwise compare` calls, on runs of one
+returned accuracy; tests/comparison holds that the whole program says the same. Rates are given
+with Clopper and Pearson's 95 % interval. With PYTHONPATH at an older tree it measures that one.
 """
 
 import json
