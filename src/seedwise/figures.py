@@ -6,7 +6,17 @@ from html import escape
 
 from seedwise.stats.catalog import CATALOG
 
-__all__ = ["count", "figure", "html_table", "in_points", "interval", "percent", "signed", "spread"]
+__all__ = [
+    "count",
+    "figure",
+    "html_table",
+    "in_points",
+    "interval",
+    "percent",
+    "printable",
+    "signed",
+    "spread",
+]
 
 
 def in_points(metric: str) -> bool:
@@ -91,3 +101,17 @@ def html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
     return f"<table>{top}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def printable(text: str) -> str:
+    r"""Text without what would command a terminal: control characters and bidirectional marks.
+
+    Names and errors come from study files, which come from anywhere. Lines and tabs stay.
+
+    >>> printable("\x1b[2Jmish\u202e\n")
+    '\\x1b[2Jmish\\u202e\n'
+    """
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )

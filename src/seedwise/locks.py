@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from seedwise.outputs import open_plain
+
 try:
     import fcntl
 except ModuleNotFoundError:  # pragma: no cover - Windows
@@ -107,7 +109,7 @@ def holder(path: Path) -> tuple[Holder, bool | None] | None:
     if fcntl is None:  # pragma: no cover - Windows
         return None
     try:
-        file = path.open()
+        file = os.fdopen(open_plain(path, os.O_RDONLY), "r", encoding="utf-8", errors="replace")
     except OSError:
         return None
     with file:
@@ -129,7 +131,8 @@ def _taken(path: Path, *, wait: bool) -> Generator[IO[str]]:
     assert fcntl is not None
     refused = 0
     while True:
-        with path.open("a+") as file:
+        descriptor = open_plain(path, os.O_RDWR | os.O_CREAT)
+        with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:

@@ -5,13 +5,14 @@ A failure on the way (a full disk, an error, Ctrl-C) leaves the file that was th
 
 import os
 import secrets
+import stat
 from contextlib import suppress
-from errno import EACCES
+from errno import EACCES, EINVAL, ELOOP, ENXIO
 from pathlib import Path
 
 from seedwise.errors import ConfigError
 
-__all__ = ["SIDECARS", "check_output", "create", "write_output"]
+__all__ = ["SIDECARS", "check_output", "create", "open_plain", "write_output"]
 
 SIDECARS = ("-wal", "-shm", "-journal", ".lock", ".live", ".live.tmp")
 """What SQLite and a running study keep beside the study file, after its name."""
@@ -63,8 +64,31 @@ def create(path: Path) -> int:
     Raises:
         FileExistsError: Something has that name.
     """
-    safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | safe, 0o666)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666)
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """A descriptor of a file that has a fixed name in a folder where others may write.
+
+    A link that somebody has put there would lead to another file, and a pipe wait for ever.
+
+    Raises:
+        OSError: It is no plain file with one name; or as `os.open` says.
+    """
+    try:
+        descriptor = os.open(path, flags | _SAFE | getattr(os, "O_NONBLOCK", 0), 0o666)
+    except OSError as error:
+        if error.errno not in (ELOOP, ENXIO):
+            raise
+    else:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+            return descriptor
+        os.close(descriptor)
+    raise OSError(EINVAL, "it is a link, a pipe or a device; remove it", str(path))
+
+
+_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def _replace(place: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from seedwise.cli import options
 from seedwise.cli.base import Command, write
 from seedwise.errors import MissingPackage
+from seedwise.figures import printable
 from seedwise.outputs import check_output, write_output
 
 if TYPE_CHECKING:
@@ -29,8 +31,10 @@ def export(study: Path, output: Path | None) -> None:
     """Write the runs of STUDY.DB as CSV or Parquet, one row a run.
 
     Setup, the three seeds, state, seconds, when it ended, and every metric; accuracies are
-    fractions. Diverged and failed runs have no metrics. Parquet is written where OUTPUT ends in
-    .parquet, and needs `seedwise[parquet]`.
+    fractions. Diverged and failed runs have no metrics. In CSV a text that a spreadsheet would
+    take for a formula (it begins with =, +, - or @) has an apostrophe before it, and control
+    characters are spelled out. Parquet is written where OUTPUT ends in .parquet, and needs
+    `seedwise[parquet]`.
     """
     from seedwise.comparison import run_table
     from seedwise.comparison.study_runs import StudyRuns
@@ -48,13 +52,29 @@ def export(study: Path, output: Path | None) -> None:
 def _as_csv(runs: "RunTable") -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(runs.columns)
+    writer.writerow(map(_cell, runs.columns))
     ended = runs.columns.index("ended_at")
     for row in runs.rows:
         cells = ["" if cell is None else cell for cell in row]
         cells[ended] = row[ended].isoformat()
-        writer.writerow(cells)
+        writer.writerow(map(_cell, cells))
     return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A value for CSV: a text commands neither the terminal nor a spreadsheet; numbers stay.
+
+    >>> _cell("=1+2"), _cell(" @sum"), _cell("'+1"), _cell("a-b"), _cell(-0.5)
+    ("'=1+2", "' @sum", "''+1", 'a-b', -0.5)
+    """
+    if not isinstance(value, str):
+        return value
+    return f"'{printable(value)}" if _FORMULA.match(value) else printable(value)
+
+
+_FORMULA = re.compile(r"[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]|\s*\|")
+"""What Excel, LibreOffice and Google Sheets may take for a formula, perhaps after spaces. A text
+with an apostrophe before such a sign gets another, so that who reads CSV can undo it."""
 
 
 def _as_parquet(runs: "RunTable") -> bytes:

@@ -7,7 +7,7 @@ import click
 from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
-from seedwise.figures import count
+from seedwise.figures import count, printable
 
 __all__ = ["import_"]
 
@@ -90,14 +90,11 @@ def import_(
         test_ratio=test_ratio,
     )
     found = import_runs(runs, study, mapped, better=options.better_of(better))
-    for line in found.taken:
-        click.echo(line)
-    if found.directions:
-        click.echo(found.directions)
-    for line in found.notes:
-        click.echo(f"note: {line}")
-    for line in found.left_out:
-        click.echo(f"left out: {line}")
+    lines = [*found.taken, *([found.directions] if found.directions else [])]
+    lines += [f"note: {line}" for line in found.notes]
+    lines += [f"left out: {line}" for line in found.left_out]
+    for line in lines:
+        click.echo(printable(line))
     known = f", {found.known:,} were there already" if found.known else ""
     click.echo(
         f"{study}: {count(found.stored, 'run')} of {count(len(found.setups), 'setup')} "

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from seedwise.figures import count, spread
+from seedwise.figures import count, printable, spread
 
 __all__ = ["clock", "last_line", "mean_and_sd", "printable", "rows_line"]
 
@@ -40,20 +40,6 @@ def last_line(text: str) -> str:
     """
     lines = text.strip().splitlines()
     return lines[-1].strip() if lines else ""
-
-
-def printable(text: str) -> str:
-    r"""Text without what would command a terminal: control characters and bidirectional marks.
-
-    Names and errors come from study files, which come from anywhere. Lines and tabs stay.
-
-    >>> printable("\x1b[2Jmish\u202e\n")
-    '\\x1b[2Jmish\\u202e\n'
-    """
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
-        for char in text
-    )
 
 
 def rows_line(rows: Mapping[str, int]) -> str:

@@ -8,6 +8,7 @@ Nothing rests on it: where it cannot be written, the study goes on, and nobody i
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -32,6 +33,7 @@ from seedwise.live.events import (
 from seedwise.live.progress import StudyProgress
 from seedwise.live.snapshot import Snapshot
 from seedwise.locks import Holder
+from seedwise.outputs import create, open_plain
 from seedwise.store import StoredRun
 
 __all__ = ["Told", "publishing", "told"]
@@ -62,7 +64,7 @@ class Told:
 def told(study: Path) -> Told | None:
     """What was said last; None where nothing was, or nothing that can be read."""
     try:
-        with beside(study, ".live").open("rb") as file:
+        with os.fdopen(open_plain(beside(study, ".live"), os.O_RDONLY), "rb") as file:
             data = json.loads(file.read(_MOST_BYTES))
         said = _decoded(Told, data)
         if datetime.fromisoformat(said.at).tzinfo is None:
@@ -128,7 +130,9 @@ class _Publisher:
         said = asdict(Told(holder=self._holder, at=at, snapshot=snapshot))
         # A full disk, a folder that may not be written, a figure that JSON has no word for.
         with suppress(OSError, TypeError, ValueError):
-            self._draft.write_text(json.dumps(said))
+            self._draft.unlink(missing_ok=True)  # a link or a pipe, too, that is put there
+            with os.fdopen(create(self._draft), "w", encoding="utf-8") as file:
+                file.write(json.dumps(said))
             self._draft.replace(self._file)
 
 

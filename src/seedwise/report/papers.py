@@ -1,6 +1,7 @@
 """A table for a paper: setups as rows, metrics as columns; mean, standard deviation, interval."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from seedwise.comparison.metrics import find_metric
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.values import metric_values
 from seedwise.errors import DataError
-from seedwise.figures import in_points, spread
+from seedwise.figures import in_points, printable, spread
 from seedwise.stats.intervals import Sample
 
 __all__ = ["Cell", "Row", "Sampled", "escaped_markdown", "paper_table", "table_rows"]
@@ -192,13 +193,20 @@ def paper_table(
 
 
 def escaped_markdown(text: str) -> str:
-    r"""Text that stands in Markdown, on one line, as it is.
+    r"""Text that stands in Markdown, on one line, as it is: GitHub makes no link of it either.
 
     >>> print(escaped_markdown("a_b | <c>"))
     a\_b \| \<c\>
+    >>> print(escaped_markdown("@all, see #12"))
+    @<!-- -->all, see \#<!-- -->12
     """
-    line = " ".join(text.split("\n"))
-    return "".join(f"\\{each}" if each in "\\`*_{}[]<>|~$#" else each for each in line)
+    line = " ".join(printable(text).split())
+    escaped = "".join(f"\\{each}" if each in "\\`*_{}[]<>|~$#" else each for each in line)
+    return _LINKED.sub(r"\1<!-- -->", escaped)
+
+
+_LINKED = re.compile(r"(@(?=\w)|#(?=\d)|\bGH-(?=\d)|\b\w+:(?=//)|\bwww\.)", re.IGNORECASE)
+"""Where GitHub begins a mention, a reference or a link: a comment there ends it, and is unseen."""
 
 
 def _title(metric: str) -> str:
@@ -227,7 +235,7 @@ class _Markdown:
             self._line(["---", *("---:" for _ in head[1:])]),
             *(self._line([self._escaped(setup), *figures]) for setup, *figures in rows),
         ]
-        return "\n".join([*lines, "", note, ""])
+        return "\n".join([*lines, "", self._escaped(note), ""])
 
     def _line(self, cells: Sequence[str]) -> str:
         return f"| {' | '.join(cells)} |"
@@ -242,7 +250,7 @@ class _Latex:
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
         """A tabular of the package booktabs."""
         lines = [
-            f"% {note.replace('±', '+-')}",
+            f"% {' '.join(printable(note).replace('±', '+-').split())}",
             r"% \usepackage{booktabs}",
             rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
             r"\toprule",
@@ -258,7 +266,7 @@ class _Latex:
         return rf"{' & '.join(cells)} \\"
 
     def _escaped(self, text: str) -> str:
-        return "".join(_LATEX.get(each, each) for each in text)
+        return "".join(_LATEX.get(each, each) for each in " ".join(printable(text).split()))
 
 
 _Style = _Markdown | _Latex

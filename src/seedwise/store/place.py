@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,13 +63,8 @@ def look_at(path: Path, *, create: bool) -> None:
         raise StudyError(f"{path} is a folder; name a study file in it")
     if not path.absolute().parent.is_dir():
         raise StudyError(f"{path} cannot be used: there is no folder {path.parent}; make it first")
+    _refuse_strange(path)
     try:
-        if is_emptied(path):
-            raise StudyError(
-                f"{path} is {'empty' if path.exists() else 'gone'}, but its log "
-                f"{log_of(path).name} holds what was stored last; "
-                f"`seedwise check {path} --repair NEW.db` saves it (delete the log to begin anew)"
-            )
         size = path.stat().st_size
     except FileNotFoundError:
         if not create:
@@ -81,6 +77,39 @@ def look_at(path: Path, *, create: bool) -> None:
         # SQLite would take so short a file for an empty one. Nobody has it open as a database.
         if 0 < size < _SMALLEST and not path.read_bytes().startswith(_BEGINNING):
             raise StudyError(f"{path} {NO_STUDY}")
+
+
+def _refuse_strange(path: Path) -> None:
+    """Refuse links, pipes and devices, which SQLite would follow or wait for, and a mere log."""
+    try:
+        beside = _beside(path)
+    except RuntimeError:
+        raise StudyError(f"{path} cannot be used: its links lead in a circle") from None
+    if _is_foreign(path.resolve()):
+        raise StudyError(f"{path} is a pipe or a device, and no file; name a study file")
+    for file in beside:
+        if _is_foreign(file):
+            raise StudyError(f"{file} is a link, a pipe or a device, and no file; remove it")
+    if is_emptied(path):
+        raise StudyError(
+            f"{path} is {'empty' if path.exists() else 'gone'}, but its log "
+            f"{log_of(path).name} holds what was stored last; "
+            f"`seedwise check {path} --repair NEW.db` saves it (delete the log to begin anew)"
+        )
+
+
+def _beside(path: Path) -> list[Path]:
+    """What SQLite opens beside a study."""
+    file = path.resolve()
+    return [file.with_name(file.name + end) for end in ("-wal", "-shm", "-journal")]
+
+
+def _is_foreign(file: Path) -> bool:
+    """Whether a name leads to something that is no plain file: SQLite would follow it, or wait."""
+    try:
+        return not stat.S_ISREG(file.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def log_of(path: Path) -> Path:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from seedwise.figures import printable
+
 __all__ = ["PAGE", "ROLES", "SETUPS", "THEMES", "painted", "role", "settings"]
 
 _LIGHT = {
@@ -67,8 +69,18 @@ _PAINTED = frozenset(
 """Where names of colours stand; elsewhere a text is a text, also a setup's that is called @ink."""
 
 
+_PROPERTIES = frozenset(
+    (
+        *("constructor", "toString", "toLocaleString", "valueOf", "hasOwnProperty"),
+        *("isPrototypeOf", "propertyIsEnumerable", "__proto__", "__defineGetter__"),
+        *("__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
+    )
+)
+"""What every object of JavaScript has."""
+
+
 def painted(value: Any, colours: Mapping[str, str], *, paint: bool = False) -> Any:
-    """A specification with colours in place of their names.
+    """A specification with colours in place of their names, and texts that can be drawn.
 
     Args:
         value: The specification, or a part of it.
@@ -84,7 +96,16 @@ def painted(value: Any, colours: Mapping[str, str], *, paint: bool = False) -> A
         return [painted(each, colours, paint=paint) for each in value]
     if paint and isinstance(value, str) and value.startswith("@"):
         return colours[value[1:]]
-    return value
+    return _drawable(value) if isinstance(value, str) else value
+
+
+def _drawable(text: str) -> str:
+    """A text that Vega takes for a text, as it looks.
+
+    It looks values up in objects of JavaScript, which have some names already, and writes XML,
+    where control characters end the process.
+    """
+    return f"{text} " if text in _PROPERTIES else printable(text)
 
 
 def settings(*, legend: bool) -> dict[str, Any]:
