@@ -71,6 +71,15 @@ def study(toml):
     return toml.with_suffix(".db")
 
 
+def test_variance_has_the_confidence_that_the_study_fixed(toml):
+    toml.write_text(toml.read_text() + "\n[verdict]\nconfidence = 0.9\n")
+    assert call("run", toml).exit_code == 0
+    text = words_of(call("variance", toml.with_suffix(".db"), "good"))
+    assert "90 % intervals; accuracies in points" in text
+    assert "90 % intervals, new seeds" in text
+    assert "95 %" not in text
+
+
 def test_variance_tells_all_its_parts_within_80_columns(toml, study):
     result = call("variance", study, "good")
     text = words_of(result)

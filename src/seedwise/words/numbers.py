@@ -136,15 +136,23 @@ def share(found: Estimate) -> str:
     return f"{100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"
 
 
+_NO_FACTOR = 1e6
+"""Beyond a million times nothing is told: one pair of the few makes a difference of 0."""
+
+
 def factor(found: Estimate) -> str:
     """So many times.
 
     >>> factor(Estimate(value=4.26, low=1.01, high=math.inf))
     '4.3 [1, inf]'
+    >>> factor(Estimate(value=2.3, low=7.7e-61, high=6.7e60))
+    '2.3 [0, inf]'
     """
     if math.isnan(found.value):
         return "-"
-    return f"{short(found.value)} [{short(found.low)}, {short(found.high)}]"
+    low = 0.0 if found.low < 1 / _NO_FACTOR else found.low
+    high = math.inf if found.high > _NO_FACTOR else found.high
+    return f"{short(found.value)} [{short(low)}, {short(high)}]"
 
 
 def short(value: float) -> str:
