@@ -7,10 +7,13 @@ import lzma
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 
 import numpy as np
 import pytest
+
+from seedwise.study.importing import import_runs
 
 GROWN = 2**28
 """Bytes that each would unpack to; the attack's were gigabytes."""
@@ -21,6 +24,8 @@ from pathlib import Path
 from seedwise.data.sources import open_source
 from seedwise.errors import SeedwiseError
 from seedwise.study.arrays import read_arrays
+from seedwise.study.importing import import_runs
+from seedwise.study.seeding import as_seeds, parse_seeds
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
@@ -34,9 +39,18 @@ def images(path):
 def arrays(path):
     read_arrays(path, "predictions", "targets")
 
+def table(path):
+    import_runs(path, path.with_suffix(".db"))
+
+def seeds(path):
+    parse_seeds(path.read_text())
+
+def number(path):
+    as_seeds(int(path.read_text()))
+
 before, started = peak(), time.process_time()
 try:
-    {"images": images, "arrays": arrays}[sys.argv[1]](Path(sys.argv[2]))
+    globals()[sys.argv[1]](Path(sys.argv[2]))
     said = "read"
 except SeedwiseError as error:
     said = str(error)
@@ -161,3 +175,54 @@ def test_forty_thousand_arrays_are_named_by_ten(tmp_path):
             archive.writestr(f"{i}.npy", "")
     said = refused("arrays", tmp_path / "p.npz")
     assert said.endswith("it has 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 39,990 more")
+
+
+NAMES = "setup,seed,accuracy\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (lambda: NAMES + "a,0,0.5\n" + "\n" * 200_000_000, "bytes"),
+        (lambda: "\n" * 60_000_000, "cells and lines"),
+        (lambda: "\r" * 60_000_000, "cells and lines"),
+        (lambda: NAMES + "," * 60_000_000, "cells and lines"),
+        (lambda: NAMES + "a,0,0.5\n" * 1_000_000, "cells and lines"),
+        (lambda: ",".join(map(str, range(40_000))) + "\n" + "," * 39_999 + "1\n", "columns"),
+        (lambda: ",".join(["x"] * 40_000) + "\n" + ",".join(["1"] * 40_000), "columns"),
+    ],
+)
+def test_tables_that_no_runs_fill_are_refused(tmp_path, text, what):
+    (tmp_path / "p.csv").write_text(text())
+    assert f" {what}; leave out what is not setup, seed or metric" in refused(
+        "table", tmp_path / "p.csv"
+    )
+
+
+def test_as_many_columns_as_are_read_take_no_time(tmp_path):
+    """To look for names that come twice, each was looked for in all."""
+    columns = [f"c{i}" for i in range(3_997)]
+    lines = [",".join(["setup", "seed", "accuracy", *columns])]
+    lines += [f"a,{seed},0.{seed}" + ",x" * len(columns) for seed in range(3)]
+    (tmp_path / "p.csv").write_text("\n".join(lines))
+    before = time.process_time()
+    import_runs(tmp_path / "p.csv", tmp_path / "s.db")
+    assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",".join(f"{100_000 * i}:{100_000 * (i + 1)}" for i in range(200)),
+        ",".join(["0:100000"] * 200),
+        "0:100000,99999",  # whoever is named twice was counted among all
+    ],
+)
+def test_seeds_are_counted_as_they_are_read(tmp_path, text):
+    (tmp_path / "p").write_text(text)
+    assert "seed" in refused("seeds", tmp_path / "p")
+
+
+def test_a_number_of_seeds_has_a_bound_too(tmp_path):
+    (tmp_path / "p").write_text(str(10**12))
+    assert "at most 100,000 seeds" in refused("number", tmp_path / "p")

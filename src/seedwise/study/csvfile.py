@@ -13,6 +13,9 @@ __all__ = ["CsvFile", "Row", "read_csv"]
 
 _DELIMITERS = (",", ";", "\t")
 
+_MOST_BYTES, _MOST_CELLS, _MOST_COLUMNS = 2**26, 2_000_000, 4_000
+"""More than any table of runs: 4,000 runs with 500 columns each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Row:
@@ -51,13 +54,16 @@ def read_csv(path: Path) -> CsvFile:
         DataError: It cannot be read, has no rows, or a row does not fit its names.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = _content(path)
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise DataError(f"{path} is not a CSV file: it is not UTF-8 text") from None
     head = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=head.count)
+    cells = sum(map(content.count, (delimiter.encode(), b"\n", b"\r")))
+    _bound(path, cells, _MOST_CELLS, "cells and lines")
     try:
         lines = list(_lines(text, delimiter))
     except csv.Error as error:
@@ -65,6 +71,7 @@ def read_csv(path: Path) -> CsvFile:
     if len(lines) < 2:
         raise DataError(f"{path} has no rows; it needs a line of names and one for each run")
     names = _checked(path, lines[0][1])
+    _bound(path, len(names), _MOST_COLUMNS, "columns")
     rows = [_row(path, names, line, cells) for line, cells in lines[1:]]
     twice = _twice(names, [cells for _, cells in lines[1:]])
     return CsvFile(
@@ -76,12 +83,33 @@ def read_csv(path: Path) -> CsvFile:
     )
 
 
+def _content(path: Path) -> bytes:
+    """All of a file, unless that is more than any table of runs."""
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    _bound(path, len(content), _MOST_BYTES, "bytes")
+    return content
+
+
+def _bound(path: Path, found: int, most: int, what: str) -> None:
+    """Refuse by a count what would take gigabytes and minutes to be taken apart."""
+    if found > most:
+        raise DataError(
+            f"{path} has more than {most:,} {what}; leave out what is not setup, seed or metric, "
+            "or import it in parts"
+        )
+
+
 def _twice(names: list[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Names of several columns that differ: nobody can say which is meant."""
     found = list[str]()
-    for name in dict.fromkeys(names):
-        places = [place for place, each in enumerate(names) if each == name]
-        if any(row[place] != row[places[0]] for row in rows for place in places):
+    places_of: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places_of.setdefault(name, []).append(place)
+    for name, places in places_of.items():
+        if len(places) > 1 and any(
+            row[place] != row[places[0]] for row in rows for place in places
+        ):
             found.append(name)
     return tuple(found)
 

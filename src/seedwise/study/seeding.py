@@ -1,7 +1,7 @@
 """The seeds that a number, a list or a text means."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 import numpy as np
@@ -29,13 +29,16 @@ def as_seeds(seeds: SeedsLike) -> tuple[Seed, ...]:
     given = range(int(seeds)) if isinstance(seeds, int | np.integer) else seeds
     if not isinstance(given, Iterable):
         raise ConfigError(f"seeds must be a number or a list of seeds, got {seeds!r}")
-    listed = tuple(Seed.of(seed) for seed in given)
+    listed = dict[Seed, None]()
+    for seed in map(Seed.of, given):
+        if seed in listed:
+            raise ConfigError(f"seed {seed} is listed twice; name each seed once")
+        listed[seed] = None
+        if len(listed) > _MOST_SEEDS:
+            raise ConfigError(f"at most {_MOST_SEEDS:,} seeds make a study; name fewer")
     if not listed:
         raise ConfigError(f"at least one seed is needed, got {seeds!r}")
-    if len(set(listed)) < len(listed):
-        twice = next(seed for seed in listed if listed.count(seed) > 1)
-        raise ConfigError(f"seed {twice} is listed twice; name each seed once")
-    return listed
+    return tuple(listed)
 
 
 def parse_seeds(text: str) -> tuple[Seed, ...]:
@@ -57,20 +60,21 @@ def parse_seeds(text: str) -> tuple[Seed, ...]:
         parts = [f"0:{parts[0]}"]
     elif len(parts) > 1 and not parts[-1]:
         del parts[-1]
-    return as_seeds([seed for part in parts for seed in _range(part, text)])
+    return as_seeds(seed for part in parts for seed in _range(part, text))
 
 
-def _range(part: str, text: str) -> list[Seed]:
+def _range(part: str, text: str) -> Iterator[Seed]:
     """The seeds of one part of a list."""
     if ":" not in part:
-        return [Seed.parse(part)]
+        yield Seed.parse(part)
+        return
     match = re.fullmatch(r"(\d{1,19}):(\d{1,19})", part)
     low, high = map(int, match.groups()) if match else (0, 0)
     if not 0 < high - low <= _MOST_SEEDS:
         raise ConfigError(
             f"seeds are written 10, 0:10 or 1,2,7, at most {_MOST_SEEDS:,} of them; got {text!r}"
         )
-    return [Seed.of(number) for number in range(low, high)]
+    yield from map(Seed.of, range(low, high))
 
 
 def crossed_seeds(levels: Mapping[str, int]) -> tuple[Seed, ...]:
