@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seedwise.comparison.beforehand import plan_of
-from seedwise.comparison.rule import Rule
+from seedwise.comparison.rule import Rule, plan_of
 from seedwise.records import VIEWS, DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup

@@ -16,11 +16,10 @@ import numpy as np
 from scipy.special import betaincinv
 from scipy.stats import ttest_ind, ttest_rel
 
-from seedwise.comparison.beforehand import Standing
 from seedwise.comparison.judging import Setting, judged
 from seedwise.comparison.measured import Measured, Measurements, RunCounts
 from seedwise.comparison.metrics import ReturnedMetric
-from seedwise.comparison.rule import Rule
+from seedwise.comparison.rule import Rule, Standing
 from seedwise.seeds import Seed
 from seedwise.stats.agreement import chance_of_better
 from seedwise.stats.intervals import paired_difference, unpaired_difference

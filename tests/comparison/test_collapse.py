@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from helpers.studies import DIVERGED, measured
 from seedwise.comparison import Rule, Stop, compare
-from seedwise.comparison.beforehand import fixed_rule
+from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.stats.sequential import Pairs, decide
 from seedwise.stats.sequential import Rule as StopRule

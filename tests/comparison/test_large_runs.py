@@ -5,7 +5,8 @@ import pytest
 
 from helpers.studies import TARGETS, Studies, runs_of
 from seedwise import Study, record
-from seedwise.comparison import study_runs, values
+from seedwise.comparison import scores as scored
+from seedwise.comparison import study_runs
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.stats import METRICS, scores
 from seedwise.stats.catalog import BuiltInMetric
@@ -33,7 +34,7 @@ def asked_of(study):
     found = study.compare("base", "one")
     study.report(study.path.with_suffix(".html"))
     with StudyRuns.open(study.path) as runs:
-        exported = {name: values.metric_values(runs, name, runs.all) for name in METRICS}
+        exported = {name: scored.metric_values(runs, name, runs.all) for name in METRICS}
     return str(found), study.summary(), exported
 
 

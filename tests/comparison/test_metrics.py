@@ -9,8 +9,8 @@ from helpers.studies import TARGETS, measured, runs_of
 from seedwise import stats
 from seedwise.comparison import Rule, compare
 from seedwise.comparison.metrics import find_metric
+from seedwise.comparison.scores import keep_metric_values, metric_values
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import keep_metric_values, metric_values
 from seedwise.errors import ConfigError, UnknownName, Unsettled
 
 OWN = """

@@ -8,9 +8,9 @@ import pytest
 from helpers.real_runs import of_setup
 from helpers.studies import Studies
 from seedwise.comparison import Rule, Stop, StoppingRule, compare
-from seedwise.comparison.beforehand import Standing, fixed_rule
 from seedwise.comparison.judging import Setting, judged
 from seedwise.comparison.measured import Measured, Measurements, RunCounts
+from seedwise.comparison.rule import Standing, fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric

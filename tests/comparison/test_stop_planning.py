@@ -4,8 +4,7 @@ import pytest
 from helpers.studies import TARGETS, measured, runs_of
 from seedwise import stats
 from seedwise.comparison.planning import plan_from_figures, plan_from_pilot
-from seedwise.comparison.question import Question
-from seedwise.comparison.stop_planning import ASSUMED_RATIO
+from seedwise.comparison.stop_planning import ASSUMED_RATIO, Question
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError
 

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.studies import DIVERGED, rescaled, runs_of
 from seedwise.comparison import Rule, Stop, StoppingRule, compare, compare_several, decisions
-from seedwise.comparison.beforehand import fixed_rule
+from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.words.cautions import cautions
 from seedwise.words.verdict import basis, exploratory_sentence, verdict_sentence

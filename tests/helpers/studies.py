@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from seedwise.comparison.beforehand import plan_of
-from seedwise.comparison.rule import Rule
+from seedwise.comparison.rule import Rule, plan_of
 from seedwise.comparison.stopping import StoppingRule
 from seedwise.records import VIEWS, DatasetRecord, RunRecord
 from seedwise.seeds import Seed

@@ -15,7 +15,7 @@ import pytest
 from helpers.store_records import ENDED, dataset, run
 from seedwise.cli import cli
 from seedwise.comparison import Rule
-from seedwise.comparison.beforehand import plan_of
+from seedwise.comparison.rule import plan_of
 from seedwise.errors import ConfigError, SeedwiseError
 from seedwise.seeds import Seed
 from seedwise.setups import Setup

@@ -19,7 +19,7 @@ from helpers.pictures import LAYOUT, as_tar, as_zip, encoded, folders, picture
 from helpers.store_records import ENDED, run
 from helpers.study_files import change, filled
 from seedwise.comparison import Rule, compare, run_table, summarise
-from seedwise.comparison.beforehand import plan_of
+from seedwise.comparison.rule import plan_of
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split, open_data
 from seedwise.data.decode import MOST_PIXELS, Undecodable, decode

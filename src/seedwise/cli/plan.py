@@ -11,7 +11,7 @@ from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
     from seedwise.comparison.planning import Planning
-    from seedwise.comparison.question import Question
+    from seedwise.comparison.stop_planning import Question
 
 __all__ = ["plan"]
 
@@ -68,7 +68,7 @@ def plan(
     """
     from seedwise.cli.console import Console
     from seedwise.cli.plan_tables import print_plan
-    from seedwise.comparison.question import Question
+    from seedwise.comparison.stop_planning import Question
 
     question = Question(
         differences=differences or Question().differences,

@@ -44,7 +44,7 @@ def table(
     Mean ± standard deviation (ddof 1), number of runs, and the interval of the mean. Diverged
     runs are counted beside the others, and have no part in the figures.
     """
-    from seedwise.comparison.directions import stated_directions
+    from seedwise.comparison.metrics import stated_directions
     from seedwise.comparison.study_runs import StudyRuns
     from seedwise.report import paper_table, table_rows
 

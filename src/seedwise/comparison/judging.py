@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seedwise.comparison.beforehand import Standing
 from seedwise.comparison.beside import chance, churn, runs_for_seen, sign_flip
 from seedwise.comparison.collapse import FarRuns, far_runs, without_lost
 from seedwise.comparison.contrast import Contrast, contrast, shared_seeds
 from seedwise.comparison.measured import Measurements
 from seedwise.comparison.metrics import Metric
 from seedwise.comparison.result import ComparisonValues, Family
-from seedwise.comparison.rule import Rule
+from seedwise.comparison.rule import Rule, Standing
 from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.verdict import Deciding, Verdict, deciding, settle
 from seedwise.errors import StudyError

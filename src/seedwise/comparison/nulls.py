@@ -10,9 +10,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 from scipy.special import betaincinv
 
+from seedwise.comparison.scores import metric_values
 from seedwise.comparison.stopping import differences
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import metric_values
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import paired_difference, unpaired_difference

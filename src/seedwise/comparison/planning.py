@@ -9,9 +9,14 @@ import numpy as np
 from seedwise.comparison.contrast import contrast, shared_seeds
 from seedwise.comparison.measured import Measurements, measure, results_of
 from seedwise.comparison.metrics import Metric, default_metric, find_metric
-from seedwise.comparison.question import Question
 from seedwise.comparison.rule import Rule
-from seedwise.comparison.stop_planning import KnownPairs, StopPlan, pairs_of_pilot, plan_stop
+from seedwise.comparison.stop_planning import (
+    KnownPairs,
+    Question,
+    StopPlan,
+    pairs_of_pilot,
+    plan_stop,
+)
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError, StudyError

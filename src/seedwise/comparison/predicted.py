@@ -7,9 +7,8 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from seedwise.comparison.independent import independent_runs
-from seedwise.comparison.scored import score
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.scores import score
+from seedwise.comparison.study_runs import StudyRuns, independent_runs
 from seedwise.seeds import Seed
 from seedwise.stats.images import usual_class
 from seedwise.stats.intervals import Difference, paired_difference, unpaired_difference

@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Float16
 from numpy import ndarray
 
-from seedwise.comparison.independent import independent_runs
-from seedwise.comparison.scored import metric_names, repeat_values, score
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.scores import metric_names, repeat_values, score
+from seedwise.comparison.study_runs import StudyRuns, independent_runs
 from seedwise.comparison.variance import replicates
 from seedwise.errors import StudyError
 from seedwise.records import State

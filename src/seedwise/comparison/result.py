@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seedwise.comparison.beforehand import Standing
 from seedwise.comparison.collapse import FarRuns
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.measured import RunCounts
-from seedwise.comparison.rule import Rule
+from seedwise.comparison.rule import Rule, Standing
 from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.verdict import Verdict
 from seedwise.seeds import Seed

@@ -1,14 +1,26 @@
-"""How a verdict is reached: what is to be fixed before the first run."""
+"""How a verdict is reached, what was fixed before the first run, and what keeps to it."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from seedwise.comparison.directions import check_better
+from seedwise.comparison.metrics import check_better
+from seedwise.comparison.study_runs import StudyRuns, independent_runs
 from seedwise.errors import ConfigError
+from seedwise.seeds import Seed
 
-__all__ = ["Rule"]
+__all__ = [
+    "Planned",
+    "Rule",
+    "Standing",
+    "changed_rule",
+    "fixed_rule",
+    "plan_of",
+    "refuse_other_judges",
+    "standing",
+    "with_margin",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +65,195 @@ class Rule:
     def to_json(self) -> Mapping[str, Any]:
         """What JSON keeps of it; directions are kept by themselves (`directions`)."""
         return {name: value for name, value in asdict(self).items() if name != "better"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Whether all that a verdict depends on was fixed before the first run.
+
+    Attributes:
+        confirmatory: Whether it was; error rates are what they say only then.
+        reasons: Why it was not, each as a clause.
+    """
+
+    confirmatory: bool
+    reasons: tuple[str, ...]
+
+
+def plan_of(
+    setups: Sequence[str],
+    seeds: Sequence[Seed],
+    rule: Rule,
+    *,
+    baseline: str | None = None,
+    stop: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """What is to be kept before the first run, as JSON has it; `stop` is a rule without seeds."""
+    rule = with_margin(rule, stop)
+    return {
+        "setups": list(setups),
+        "baseline": baseline or setups[0],
+        "seeds": [str(seed) for seed in seeds],
+        "rule": dict(rule.to_json()),
+        "stop": stop,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The comparisons that were planned: each other setup with the baseline.
+
+    Attributes:
+        baseline: Name of the setup that the others are compared with; empty without a plan.
+        candidates: The others.
+    """
+
+    baseline: str
+    candidates: tuple[str, ...]
+
+    @classmethod
+    def of(cls, study: StudyRuns) -> "Planned":
+        """What a study planned. Plans without a word of a baseline meant their first setup."""
+        plan = study.plan
+        if plan is None:
+            return cls(baseline="", candidates=())
+        baseline = plan.get("baseline") or (plan.get("stop") or {}).get("baseline")
+        baseline = baseline or plan["setups"][0]
+        others = tuple(name for name in plan["setups"] if name != baseline)
+        return cls(baseline=baseline, candidates=others)
+
+    def beside(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The planned comparisons that belong to the family of those asked for.
+
+        They are all the others that were planned: whoever picks one of five to look at has
+        picked it of five. None where no planned one is asked for.
+        """
+        missing = self._missing(asked)
+        return missing if len(missing) < len(self.candidates) else []
+
+    def strays(self, pair: tuple[str, str], asked: Sequence[tuple[str, str]]) -> list[str]:
+        """Why a comparison of two planned setups is not one of those that were planned.
+
+        To ask for it beside all that were planned is no choice that looks at the results: the
+        family is larger then.
+        """
+        known = {self.baseline, *self.candidates}
+        if self.baseline in pair or not known.issuperset(pair) or not self._missing(asked):
+            return []
+        return [
+            f"{pair[1]!r} against {pair[0]!r} is none of the {len(self.candidates)} comparisons "
+            f"that were planned, each with {self.baseline!r}"
+        ]
+
+    def _missing(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        here = set(map(frozenset, asked))
+        planned = [(self.baseline, name) for name in self.candidates]
+        return [pair for pair in planned if frozenset(pair) not in here]
+
+
+def fixed_rule(study: StudyRuns) -> Rule:
+    """The rule that was fixed; the usual one where none was."""
+    plan = study.plan
+    return with_margin(Rule(**plan["rule"]), plan.get("stop")) if plan else Rule()
+
+
+def with_margin(rule: Rule, stop: Mapping[str, Any] | None) -> Rule:
+    """A rule with the difference that matters to a stopping rule as its margin, if it has none."""
+    return replace(rule, margin=stop["difference"]) if stop and rule.margin is None else rule
+
+
+def refuse_other_judges(rule: Rule) -> None:
+    """Refuse a rule that a study with a stopping rule would not go by.
+
+    Raises:
+        ConfigError: It names another metric than matched accuracy, or unpaired runs.
+    """
+    said = []
+    if rule.metric not in (None, "matched_accuracy"):
+        said.append(f"metric = {rule.metric}")
+    if rule.paired is False:
+        said.append("paired = false")
+    if said:
+        raise ConfigError(
+            "a stopping rule judges matched accuracy and accuracy, or the metric that [stop] "
+            f"names, on pairs of one seed: leave out {' and '.join(said)}, or name "
+            "seeds instead of the rule"
+        )
+
+
+def standing(
+    study: StudyRuns, rule: Rule, setups: Sequence[str], *, also: Sequence[str] = ()
+) -> Standing:
+    """Hold a verdict against what was fixed.
+
+    Args:
+        study: The study.
+        rule: The rule by which the verdict was reached.
+        setups: The setups that were compared.
+        also: Other reasons why the verdict does not keep to it.
+    """
+    plan = study.plan
+    if plan is None:
+        return Standing(
+            confirmatory=False, reasons=("nothing was fixed before the first run was stored",)
+        )
+    reasons = [
+        *changed_rule(fixed_rule(study), rule),
+        *also,
+        *(
+            f"{setup!r} was added after runs were stored"
+            for setup in setups
+            if setup not in plan["setups"]
+        ),
+        *(
+            f"the seeds of {part} were fixed after another part of the study had results, which "
+            "whoever fixed them may have seen"
+            for part in plan.get("late", ())
+        ),
+        *(_STOPPED if plan.get("stop") else _looked_early(study, plan["seeds"], setups)),
+    ]
+    return Standing(confirmatory=not reasons, reasons=tuple(reasons))
+
+
+_STOPPED = (
+    "a stopping rule looked after every pair, and these figures allow for one look only; the "
+    "rule's own verdict keeps them",
+)
+
+_UNSAID = {"metric": "matched_accuracy", "margin": "none", "paired": "by the seeds"}
+"""What stands for None in a rule."""
+
+
+def changed_rule(fixed: Rule, used: Rule) -> list[str]:
+    """In what a rule differs from the one that was fixed, each as a clause."""
+    was, here = (
+        _UNSAID | {name: value for name, value in rule.to_json().items() if value is not None}
+        for rule in (fixed, used)
+    )
+    return [
+        f"{name} is {here[name]} here, and {was[name]} was fixed"
+        for name in here
+        if here[name] != was[name]
+    ]
+
+
+def _looked_early(study: StudyRuns, planned: Sequence[str], setups: Sequence[str]) -> list[str]:
+    """Seeds beyond those that were planned, and planned ones that are missing."""
+    wanted, reasons = set(planned), list[str]()
+    results = [[run for run in study.of(name) if run.state != "failed"] for name in setups]
+    compared = {str(run.seed) for runs in results for run in independent_runs(runs)}
+    stored = [{str(run.seed) for run in runs} for runs in results]
+    extra = compared - wanted
+    if extra:
+        added = "1 seed was" if len(extra) == 1 else f"{len(extra)} seeds were"
+        reasons.append(
+            f"{added} added after runs were stored, beyond the {len(wanted)} that "
+            "were planned: whoever adds runs after a look has looked more than once"
+        )
+    for setup, have in zip(setups, stored, strict=True):
+        if wanted - have:
+            reasons.append(
+                f"{len(wanted & have)} of the {len(wanted)} planned runs of {setup!r} are there: "
+                "this is a look before the end"
+            )
+    return reasons

@@ -11,10 +11,9 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from seedwise.comparison.directions import direction_of, unsettled
-from seedwise.comparison.independent import copies
-from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import metric_values
+from seedwise.comparison.metrics import direction_of, unsettled
+from seedwise.comparison.scores import metric_values
+from seedwise.comparison.study_runs import StudyRuns, copies
 from seedwise.errors import ConfigError, StudyError, Unsettled
 from seedwise.figures import in_points
 from seedwise.seeds import Seed

@@ -1,21 +1,24 @@
-"""What a study holds: its runs, and the means and standard deviations of each setup."""
+"""What a study holds: its runs as a table, and the means and deviations of each setup."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
+from typing import Any
 
 import numpy as np
 
-from seedwise.comparison.directions import directions_note, stated_directions
-from seedwise.comparison.independent import copies, independent_runs, with_own_seeds
-from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import metric_values
+from seedwise.comparison.metrics import directions_note, stated_directions
+from seedwise.comparison.scores import metric_values
+from seedwise.comparison.study_runs import StudyRuns, copies, independent_runs, with_own_seeds
 from seedwise.data.splits import Split
 from seedwise.figures import figure, html_table, spread
+from seedwise.stats.catalog import plain_metrics
 from seedwise.stats.intervals import Sample
 from seedwise.store import StoredRun
 
-__all__ = ["SetupSummary", "Summary", "summarise"]
+__all__ = ["RunTable", "SetupSummary", "Summary", "run_table", "summarise"]
+
 
 _METRICS = ("accuracy", "smoothed_accuracy")
 """What the notebook's last cell printed."""
@@ -149,3 +152,57 @@ def _cells(setup: SetupSummary) -> Iterable[tuple[str, ...]]:
     for metric, sample in setup.metrics.items():
         sds = (spread(metric, sample.sd0), spread(metric, sample.sd))
         yield setup.name, metric, str(sample.n), figure(metric, sample.mean), *sds, *counts
+
+
+_FIRST = ("setup", "init", "order", "augment", "state", "seconds", "ended_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTable:
+    """A row for each run, in the order in which they were stored.
+
+    Attributes:
+        columns: `setup`, the three seeds, `state`, `seconds`, `ended_at`, each metric, `error`.
+        rows: Their values; None where a run has no such metric or no error.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def run_table(study: StudyRuns) -> RunTable:
+    """The runs of a study with all their metrics; accuracies are fractions.
+
+    Args:
+        study: The open study.
+    """
+    runs = study.all
+    metrics = _all_metrics(study, runs)
+    return RunTable(
+        columns=(*_FIRST, *metrics, "error"),
+        rows=tuple(
+            (*_first(run), *(values.get(run.id) for values in metrics.values()), run.error)
+            for run in runs
+        ),
+    )
+
+
+def _first(run: StoredRun) -> tuple[Any, ...]:
+    seed = run.seed
+    return run.setup, seed.init, seed.order, seed.augment, run.state, run.seconds, run.ended_at
+
+
+def _all_metrics(study: StudyRuns, runs: Sequence[StoredRun]) -> Mapping[str, Mapping[int, float]]:
+    """Every metric by name, with its value for each finished run that has it.
+
+    What can be computed from a run's logits is, whatever its training function said of it.
+    """
+    finished = [run for run in runs if run.state == "finished"]
+    with_logits = [run for run in finished if run.has_logits]
+    found: dict[str, dict[int, float]] = {}
+    for metric in plain_metrics() if with_logits else ():
+        found[metric] = dict(metric_values(study, metric, with_logits))
+    for run in finished:
+        for name, value in (*run.metrics.items(), *dict.fromkeys(run.not_finite, nan).items()):
+            found.setdefault(name, {}).setdefault(run.id, value)
+    return found

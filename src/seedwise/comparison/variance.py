@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from seedwise.comparison.beforehand import fixed_rule
-from seedwise.comparison.independent import independent_runs
-from seedwise.comparison.scored import Scored, metric_names, repeat_values, score
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.rule import fixed_rule
+from seedwise.comparison.scores import Scored, metric_names, repeat_values, score
+from seedwise.comparison.study_runs import StudyRuns, independent_runs
 from seedwise.errors import StudyError
 from seedwise.figures import in_points
 from seedwise.seeds import STREAMS

@@ -63,8 +63,9 @@ def tar_members(path: Path) -> Iterator[tuple[str, Read]]:
     """
     with _tar(path) as archive:
         guard = _Guard(path)
+        kept: list[tarfile.TarInfo] = archive.__dict__["members"]
         while (member := archive.next()) is not None:
-            archive.members.clear()  # else it keeps all of them
+            kept.clear()  # else it keeps all of them
             if member.isdir():
                 guard.admit_folder()
                 continue

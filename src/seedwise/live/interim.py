@@ -15,8 +15,8 @@ from seedwise.comparison.metrics import (
     find_metric,
     names_code,
 )
+from seedwise.comparison.scores import metric_values
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import metric_values
 from seedwise.errors import SeedwiseError
 from seedwise.live.snapshot import Interim, InterimDifference
 from seedwise.records import RunRecord

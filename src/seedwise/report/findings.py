@@ -16,16 +16,19 @@ from seedwise.comparison import (
     decisions,
     variance,
 )
-from seedwise.comparison.beforehand import fixed_rule
-from seedwise.comparison.directions import direction_of, stated_directions
-from seedwise.comparison.independent import independent_runs
-from seedwise.comparison.learning import LearningCurve, learning_curve
-from seedwise.comparison.metrics import default_metric, find_metric, names_code
+from seedwise.comparison.history import LearningCurve, learning_curve
+from seedwise.comparison.metrics import (
+    default_metric,
+    direction_of,
+    find_metric,
+    names_code,
+    stated_directions,
+)
 from seedwise.comparison.predicted import ClassDifference, Predicted, class_differences, predicted
-from seedwise.comparison.scored import KEPT_METRICS, metric_names
+from seedwise.comparison.rule import fixed_rule
+from seedwise.comparison.scores import KEPT_METRICS, metric_names, metric_values
 from seedwise.comparison.settling import Settling, settled, settled_by_rule
-from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import metric_values
+from seedwise.comparison.study_runs import StudyRuns, independent_runs
 from seedwise.comparison.variance import SignalTable
 from seedwise.data.known import class_words
 from seedwise.errors import CodeNotRun, StudyError, UnknownName, Unsettled

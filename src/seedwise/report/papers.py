@@ -10,11 +10,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 from seedwise.comparison import SetupSummary, summarise
-from seedwise.comparison.directions import directions_note
-from seedwise.comparison.independent import independent_runs
-from seedwise.comparison.metrics import find_metric
-from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import metric_values
+from seedwise.comparison.metrics import directions_note, find_metric
+from seedwise.comparison.scores import metric_values
+from seedwise.comparison.study_runs import StudyRuns, independent_runs
 from seedwise.errors import DataError
 from seedwise.figures import in_points, printable, spread
 from seedwise.stats.intervals import Sample

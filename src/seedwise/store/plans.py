@@ -2,7 +2,7 @@
 
 A plan is JSON, under the choice `PLAN`: the names of its `setups`, its `seeds` as text, the `rule`
 of its verdicts, and `stop`, the rule by which it stops or null. What else the words mean is known
-where plans are made and held to: `seedwise.comparison.beforehand`.
+where plans are made and held to: `seedwise.comparison.rule`.
 """
 
 import json

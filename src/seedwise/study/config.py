@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedwise.comparison import Rule, Stop
-from seedwise.comparison.directions import check_better
+from seedwise.comparison.metrics import check_better
 from seedwise.data import DATASETS, Split
 from seedwise.errors import ConfigError, SeedwiseError, UnknownName
 from seedwise.executors.base import Executor

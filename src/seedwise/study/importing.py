@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from seedwise.comparison.directions import (
+from seedwise.comparison.metrics import (
     DECIDING,
     check_better,
     direction_of,

@@ -1,8 +1,7 @@
 """What a person should know of the predictions of a run that is to be stored."""
 
-from seedwise.comparison.claims import computed_from, disputes
-from seedwise.comparison.independent import with_own_seeds
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.measured import computed_from, disputes
+from seedwise.comparison.study_runs import StudyRuns, with_own_seeds
 from seedwise.executors.predictions import KINDS
 from seedwise.live.events import Doubt
 from seedwise.records import RunRecord

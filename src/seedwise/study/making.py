@@ -15,22 +15,22 @@ import numpy as np
 
 from seedwise import data as images
 from seedwise.comparison import Rule, Stop, StoppingRule, Summary, summarise
-from seedwise.comparison.beforehand import (
-    changed_rule,
-    fixed_rule,
-    plan_of,
-    refuse_other_judges,
-    with_margin,
-)
-from seedwise.comparison.directions import (
+from seedwise.comparison.metrics import (
     DECIDING,
     direction_of,
     state_directions,
     stated_directions,
     unsettled,
 )
+from seedwise.comparison.rule import (
+    changed_rule,
+    fixed_rule,
+    plan_of,
+    refuse_other_judges,
+    with_margin,
+)
+from seedwise.comparison.scores import keep_metric_values
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.comparison.values import keep_metric_values
 from seedwise.errors import ConfigError, StudyError, UnknownName, Unsettled
 from seedwise.executors.base import Executor
 from seedwise.executors.functions import SetupLike, as_setups, given_functions, only_here

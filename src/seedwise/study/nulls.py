@@ -9,7 +9,7 @@ from typing import Self
 
 from seedwise.comparison import NullComparisons
 from seedwise.comparison.nulls import Judge, judge_nulls, t_judge
-from seedwise.comparison.scored import metric_names
+from seedwise.comparison.scores import metric_names
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split
 from seedwise.errors import ConfigError, StudyError, UnknownName

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from seedwise.comparison.directions import DECIDING, direction_of, unsettled
+from seedwise.comparison.metrics import DECIDING, direction_of, unsettled
 from seedwise.errors import DataError, UnknownName, Unsettled
 from seedwise.study.cells import Number, in_one_unit, number_in
 from seedwise.study.columns import Columns, Mapped, listed

@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from seedwise.comparison.directions import state_directions
+from seedwise.comparison.metrics import state_directions
+from seedwise.comparison.scores import keep_large
 from seedwise.comparison.study_runs import LARGE, StudyRuns
-from seedwise.comparison.values import keep_large
 from seedwise.errors import ConfigError, RunExists, StudyError
 from seedwise.executors.outcome import as_record
 from seedwise.live.events import Doubt

@@ -22,11 +22,11 @@ from seedwise.comparison import (
     summarise,
     variance,
 )
-from seedwise.comparison.beforehand import fixed_rule
-from seedwise.comparison.directions import DECIDING, check_better
+from seedwise.comparison.metrics import DECIDING, check_better
 from seedwise.comparison.nulls import Judge
 from seedwise.comparison.planning import Planning, plan_from_pilot
-from seedwise.comparison.question import Question
+from seedwise.comparison.rule import fixed_rule
+from seedwise.comparison.stop_planning import Question
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split
 from seedwise.errors import MissingPackage

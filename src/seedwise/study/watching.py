@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from seedwise.comparison import StoppingRule, decisions
-from seedwise.comparison.beforehand import fixed_rule
+from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
 from seedwise.live.claim import beside, network_file_system, runner_of

@@ -4,8 +4,8 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Self, final
 
+from seedwise.comparison.compare import TargetValues
 from seedwise.comparison.result import ComparisonValues
-from seedwise.comparison.target import TargetValues
 from seedwise.errors import MissingPackage
 from seedwise.words.html import comparison_html
 from seedwise.words.json import as_json

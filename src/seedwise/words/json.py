@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from seedwise.comparison.compare import TargetValues
 from seedwise.comparison.result import ComparisonValues
-from seedwise.comparison.target import TargetValues
 from seedwise.seeds import Seed
 from seedwise.words.verdict import target_sentence
 from seedwise.words.view import view

@@ -2,10 +2,10 @@
 
 import math
 
+from seedwise.comparison.compare import TargetValues
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.result import ComparisonValues
 from seedwise.comparison.stopping import StoppingRule
-from seedwise.comparison.target import TargetValues
 from seedwise.comparison.verdict import SOFT
 from seedwise.figures import count, figure, in_points, percent, signed
 from seedwise.seeds import Seed

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from seedwise.comparison.learning import FIGURES
+from seedwise.comparison.history import FIGURES
 from seedwise.errors import StudyError, UnknownName
 from seedwise.report.charts.chart import Chart
 from seedwise.report.charts.differences import forest_chart, trace_chart

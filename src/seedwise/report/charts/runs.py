@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seedwise.comparison.learning import LearningCurve
+from seedwise.comparison.history import LearningCurve
 from seedwise.figures import figure, in_points, spread
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import named, row_axis

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from seedwise.comparison.origin import environments, lost_runs
+from seedwise.comparison.history import environments, lost_runs
 from seedwise.data.splits import Split
 from seedwise.report.charts import Table
 from seedwise.report.findings import Findings

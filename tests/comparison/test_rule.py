@@ -4,7 +4,7 @@ import pytest
 
 from helpers.studies import ENDED, finished, runs_of
 from seedwise.comparison import Rule, compare
-from seedwise.comparison.beforehand import fixed_rule
+from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
