@@ -3,6 +3,10 @@
 import pytest
 import torch
 
+from helpers.interpreter import mend_interpreter
+
+mend_interpreter()
+
 
 @pytest.fixture
 def place():

@@ -19,6 +19,9 @@ from unittest import mock
 import torch
 import triton
 
+from helpers.interpreter import mend_interpreter
+
+mend_interpreter()
 there = set(sys.modules)
 
 from seedwise.data import Split, open_data
@@ -60,7 +63,7 @@ def test_a_study_waits_for_what_a_capture_needs_and_nothing_else(tmp_path):
         [sys.executable, "-c", CODE, str(images)],
         capture_output=True,
         text=True,
-        env=os.environ | {"TRITON_INTERPRET": "1"},
+        env=os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr
     loaded, besides = (set(line.split()) for line in done.stdout.splitlines())
