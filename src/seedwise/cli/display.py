@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import RenderableType
@@ -27,9 +27,8 @@ from seedwise.live.events import (
     RunStored,
     Watch,
 )
-from seedwise.live.progress import StudyProgress
+from seedwise.live.progress import Stored, StudyProgress
 from seedwise.records import EpochRecord
-from seedwise.store import StoredRun
 
 __all__ = ["PICTURES_A_SECOND", "watching"]
 
@@ -37,9 +36,7 @@ PICTURES_A_SECOND = 4
 
 
 @contextmanager
-def watching(
-    console: Console, stored: Callable[[], Sequence[StoredRun]] = tuple
-) -> Generator[Watch]:
+def watching(console: Console, stored: Stored = tuple) -> Generator[Watch]:
     """Show the events of a study on a console as long as this is open.
 
     Args:

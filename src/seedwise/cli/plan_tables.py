@@ -1,24 +1,25 @@
-"""Runs that a difference needs, in print."""
+"""Runs that a difference needs, and what a stopping rule would do, in print."""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from rich.table import Table
+from rich.text import Text
 
-    from seedwise.cli.console import Console
-    from seedwise.comparison.planning import Forecast, Planning
+from seedwise.cli.console import Console
+from seedwise.cli.tables import plain_table, print_table
+from seedwise.cli.words import clock
+from seedwise.comparison.planning import Forecast, Planning
+from seedwise.comparison.stop_planning import StopPlan
+from seedwise.stats.operating import Characteristic
 
 __all__ = ["print_plan"]
 
+_VERDICTS = ("better", "worse", "equivalent", "undecided")
 
-def print_plan(console: "Console", found: "Planning") -> None:
+
+def print_plan(console: Console, found: Planning) -> None:
     """The runs that each difference needs, what a stopping rule would do, and what it rests on."""
-    from rich.text import Text
-
-    from seedwise.cli.stop_plans import print_stop
-    from seedwise.cli.tables import print_table
-
     for line in _above(found):
         console.print(Text(line), highlight=False)
     print_table(console, _runs_table(found))
@@ -30,10 +31,10 @@ def print_plan(console: "Console", found: "Planning") -> None:
         console.print(Text(line), highlight=False)
     if found.stop is not None:
         console.print()
-        print_stop(console, found, found.stop)
+        _print_stop(console, found, found.stop)
 
 
-def _runs_table(found: "Planning") -> "Table":
+def _runs_table(found: Planning) -> Table:
     """The runs that each difference needs."""
     table = _table("sd", "r", *(f"{each:g}" for each in found.differences))
     for each in found.forecasts:
@@ -45,7 +46,7 @@ def _runs_table(found: "Planning") -> "Table":
     return table
 
 
-def _other_table(found: "Planning") -> "Table":
+def _other_table(found: Planning) -> Table:
     """The difference that a number of runs shows, and the runs that equivalence needs."""
     columns = []
     if found.asked_runs is not None:
@@ -64,8 +65,7 @@ def _other_table(found: "Planning") -> "Table":
     return table
 
 
-def _table(*columns: str) -> "Table":
-    from rich.table import Table
+def _table(*columns: str) -> Table:
 
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     table.add_column("metric", no_wrap=True)
@@ -75,14 +75,13 @@ def _table(*columns: str) -> "Table":
     return table
 
 
-def _add(table: "Table", forecast: "Forecast", *cells: str) -> None:
-    from rich.text import Text
+def _add(table: Table, forecast: Forecast, *cells: str) -> None:
 
     seeds = "paired" if forecast.paired else "unpaired"
     table.add_row(Text(forecast.metric or "given"), seeds, *cells)
 
 
-def _above(found: "Planning") -> list[str]:
+def _above(found: Planning) -> list[str]:
     source = "given figures"
     if found.pilot:
         source = f"the runs of {' and '.join(found.pilot)}"
@@ -92,10 +91,8 @@ def _above(found: "Planning") -> list[str]:
     ]
 
 
-def _below(found: "Planning") -> list[str]:
+def _below(found: Planning) -> list[str]:
     """What the columns are, and the time it takes."""
-    from seedwise.cli.words import clock
-
     lines = []
     if found.pilot:
         lines.append(
@@ -129,3 +126,76 @@ def _count(runs: int | None) -> str:
 
 def _small(value: float) -> str:
     return f"{value:.2g}" if math.isfinite(value) else "inf"
+
+
+def _print_stop(console: Console, plan: Planning, stop: StopPlan) -> None:
+    """Pairs, time and verdicts for each true difference, and what they rest on."""
+    console.print(
+        Text(
+            f"What [stop] with difference = {plan.margin:g}, alpha = {plan.alpha:g}, power = "
+            f"{plan.wanted:g} and max_runs = {stop.max_runs} would do: mean pairs at the stop, "
+            "and how many of 100 studies end with each verdict, if B is truly better by"
+        ),
+        highlight=False,
+    )
+    timed = math.isfinite(plan.seconds) and plan.seconds > 0
+    columns = ("difference", "pairs", *(("time",) if timed else ()), *_VERDICTS)
+    table = plain_table(columns)
+    for each, upper in zip(stop.expected, stop.expected_upper, strict=True):
+        time = (clock(2 * each.pairs * plan.seconds),) if timed else ()
+        pairs, *shares = _beside(_figures(each), _figures(upper), stop)
+        table.add_row(f"{each.difference:g}", pairs, *time, *shares)
+    print_table(console, table)
+    console.print()
+    for line in _how_far_to_trust(stop):
+        console.print(Text(line), highlight=False)
+
+
+def _beside(figures: Iterable[str], upper: Iterable[str], stop: StopPlan) -> list[str]:
+    if stop.known.pilot is None:
+        return list(figures)
+    return [f"{figure} ({other})" for figure, other in zip(figures, upper, strict=True)]
+
+
+def _figures(found: Characteristic) -> list[str]:
+    """Pairs, and shares in per cent, as far as a simulation can tell them."""
+    pairs = f"{found.pairs:.1f}" if found.pairs < 9.95 else f"{found.pairs:.0f}"
+    return [pairs, *(_share(100 * getattr(found, verdict)) for verdict in _VERDICTS)]
+
+
+def _share(percent: float) -> str:
+    if percent < 1:
+        return "<1"
+    return ">99" if percent > 99 else f"{percent:.0f}"
+
+
+def _how_far_to_trust(stop: StopPlan) -> list[str]:
+    """How far to trust it."""
+    error = max(each.pairs_error for each in (*stop.expected, *stop.expected_upper))
+    lines = [
+        f"Simulated, {stop.studies:,} studies a line with normal differences: two standard errors "
+        f"are {100 / math.sqrt(stop.studies):.1f} studies of 100, and {2 * error:.1g} pairs, or "
+        "less. If B is worse by as much, read better as worse."
+    ]
+    if stop.known.pilot is None:
+        return [
+            *lines,
+            "By accuracy alone. With predictions the rule asks matched and ranked accuracy too, "
+            "and names a winner sooner: a pilot study tells how soon.",
+        ]
+    sds = [f"{each:.2g}" for each in stop.known.noise.sd]
+    names = ("accuracy", "matched", "ranked accuracy") if len(sds) > 1 else ("accuracy",)
+    spread = ", ".join(f"{sd} ({name})" for sd, name in zip(sds, names, strict=True))
+    lines.append(f"Standard deviations of the differences of {stop.known.pilot} pairs: {spread}.")
+    if len(sds) > 1:
+        _, matched, ranked = stop.known.noise.ratio
+        whence = (
+            "as in this pilot"
+            if stop.known.own_ratio
+            else "assumed, as this pilot does not show a difference"
+        )
+        lines.append(
+            f"An effect is taken to move matched accuracy {matched:.2f} and ranked accuracy "
+            f"{ranked:.2f} times as far as accuracy ({whence})."
+        )
+    return lines

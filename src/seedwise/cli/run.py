@@ -1,9 +1,7 @@
 """`seedwise run`: what a study.toml wants."""
 
 import sys
-from collections.abc import Set
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from seedwise.comparison import Summary
     from seedwise.executors.base import Executor
     from seedwise.seeds import Seed
-    from seedwise.store import StoredRun
     from seedwise.study import Study
     from seedwise.study.config import StudyConfig
 
@@ -92,6 +89,7 @@ def run_study(
     from seedwise.cli.console import Console
     from seedwise.cli.display import watching
     from seedwise.cli.tables import print_summary
+    from seedwise.comparison.study_runs import StudyRuns
     from seedwise.study import Study
     from seedwise.study.config import load_study
 
@@ -109,7 +107,11 @@ def run_study(
         better=config.better,
     )
     console = Console()
-    stored = partial(_stored, path, set(config.setups), None if wanted is None else set(wanted))
+
+    def stored():
+        with StudyRuns.open(path) as runs:
+            return runs.wanted(config.setups, wanted or ())
+
     with watching(console, stored) as watch:
         summary = study.run(
             config.setups,
@@ -202,21 +204,12 @@ def _end_with_failures(what: str, path: Path) -> None:
 
 def _print_decisions(console: "Console", path: Path) -> list[str]:
     """Print what the study's stopping rule says, if it has one; the candidates still open."""
-    from seedwise.cli.stopped import print_decisions, stored_decisions
+    from seedwise.cli.verdicts import print_decisions, stored_decisions
 
     rule, found = stored_decisions(path)
     if rule is not None:
         print_decisions(console, rule, found)
     return [name for name, decision in found.items() if decision.reason == "running"]
-
-
-def _stored(path: Path, setups: Set[str], seeds: Set["Seed"] | None) -> "list[StoredRun]":
-    """The wanted runs that a study file has; with no seeds, all of the setups."""
-    from seedwise.store import Store
-
-    with Store.open(path, readonly=True) as store:
-        runs = [run for run in store.runs() if run.setup in setups]
-    return runs if seeds is None else [run for run in runs if run.seed in seeds]
 
 
 def _compare_with_baseline(

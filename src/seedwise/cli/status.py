@@ -9,10 +9,8 @@ from seedwise.cli import options
 from seedwise.cli.base import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from seedwise.cli.console import Console
-    from seedwise.store import StoredRun
+    from seedwise.comparison.study_runs import StudyRuns
 
 __all__ = ["status"]
 
@@ -42,23 +40,23 @@ def status(study: Path) -> None:
             f"{study}: made {facts.created:%Y-%m-%d %H:%M} UTC by seedwise {facts.seedwise}",
         )
         print_summary(console, summarise(runs))
-        _print_gaps(console, runs.all, list(runs.setups))
+        _print_gaps(console, runs)
 
 
-def _print_gaps(console: "Console", runs: "Sequence[StoredRun]", setups: list[str]) -> None:
+def _print_gaps(console: "Console", study: "StudyRuns") -> None:
     """What was tried in vain, and which seeds a setup lacks that another has."""
     from seedwise.cli.tables import say
 
-    results = {(run.setup, run.seed) for run in runs if run.state != "failed"}
-    failed = {(run.setup, run.seed): run for run in runs if run.state == "failed"}
+    results = {(run.setup, run.seed) for run in study.all if run.state != "failed"}
+    failed = {(run.setup, run.seed): run for run in study.all if run.state == "failed"}
     for (setup, seed), run in failed.items():
         if (setup, seed) not in results:
             say(console, f"{setup} seed {seed} failed: {run.error}")
-    for run in runs:
+    for run in study.all:
         if run.state == "diverged":
             say(console, f"{run.setup} seed {run.seed} diverged: {run.error}")
     seeds = sorted({seed for _, seed in results})
-    for setup in setups:
+    for setup in study.setups:
         missing = [str(seed) for seed in seeds if (setup, seed) not in results]
         if missing:
             say(console, f"{setup} lacks seeds that another setup has: {', '.join(missing)}")

@@ -1,23 +1,35 @@
 """Comparisons in print: the sentence first, then the figures, then what to bear in mind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.console import Console
 from seedwise.cli.tables import print_table, sentence
-from seedwise.comparison import ComparisonValues, TargetValues
+from seedwise.comparison import ComparisonValues, StoppingRule, TargetValues, decisions
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.figures import count, interval, percent, signed, spread
 from seedwise.stats.intervals import Difference
+from seedwise.stats.sequential import Decision
 from seedwise.words.cautions import identical_note, sharing_note
 from seedwise.words.verdict import (
     BY_NUMBER,
+    decision_grounds,
+    decision_promise,
+    decision_sentence,
     target_sentence,
 )
 from seedwise.words.view import Row, View, view
 
-__all__ = ["print_comparison", "print_comparisons", "print_target"]
+__all__ = [
+    "print_comparison",
+    "print_comparisons",
+    "print_decisions",
+    "print_target",
+    "stored_decisions",
+]
 
 _WIDE = 110
 """From this many columns on there is room for the means and deviations beside the differences."""
@@ -117,3 +129,20 @@ def _place(row: Row) -> tuple[bool, bool]:
 
 def _interval(metric: str, found: Difference) -> str:
     return interval(metric, found.low, found.high)
+
+
+def stored_decisions(path: Path) -> tuple[StoppingRule | None, Mapping[str, Decision]]:
+    """The stopping rule of a study, if it has one, and what it says of each candidate."""
+    with StudyRuns.open(path) as runs:
+        rule = StoppingRule.of(runs)
+        return rule, {} if rule is None else decisions(runs, rule)
+
+
+def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, Decision]) -> None:
+    """The verdict on each candidate, its interval, and what that may be read as."""
+    for name, decision in found.items():
+        sentence(console, decision_sentence(name, rule, decision))
+        if decision.n:
+            sentence(console, decision_grounds(decision))
+    judged = next((decision.judged for decision in found.values()), "accuracy")
+    sentence(console, decision_promise(rule, judged))

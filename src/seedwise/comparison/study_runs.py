@@ -1,6 +1,6 @@
 """A study's runs, read once at the door, and which of them are a random sample."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from seedwise.errors import StudyError, UnknownName
 from seedwise.records import DatasetRecord
-from seedwise.seeds import STREAMS
+from seedwise.seeds import STREAMS, Seed
 from seedwise.setups import Setup
 from seedwise.stats.scores import Targets
 from seedwise.store import PLAN, Store, StoredRepeat, StoredRun, StudyFacts
@@ -155,6 +155,12 @@ class StudyRuns:
         if setup not in self.by_setup:
             raise UnknownName("setup", setup, self.by_setup)
         return self.by_setup[setup]
+
+    def wanted(self, setups: Collection[str], seeds: Collection[Seed]) -> Sequence[StoredRun]:
+        """The runs of some setups and seeds; no seeds stand for all of them."""
+        return [
+            run for run in self.all if run.setup in setups and (not seeds or run.seed in seeds)
+        ]
 
     @cached_property
     def dataset(self) -> DatasetRecord | None:

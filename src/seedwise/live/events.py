@@ -1,16 +1,13 @@
 """What happens while a study runs, as values for whoever watches: a terminal, a log, a test."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 from seedwise.live.snapshot import Interim
 from seedwise.records import EpochRecord, RunRecord, State
 from seedwise.seeds import Seed
 from seedwise.stats.decision import Decision
-
-if TYPE_CHECKING:
-    from seedwise.store import StoredRun
 
 __all__ = [
     "Compared",
@@ -168,7 +165,20 @@ Event = (
 Watch = Callable[[Event], None]
 
 
-def live_figures(run: "RunRecord | StoredRun") -> Mapping[str, float]:
+class _Ended(Protocol):
+    """What a run has, be it stored or not."""
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+
+    @property
+    def epochs(self) -> Sequence[EpochRecord]: ...
+
+
+def live_figures(run: _Ended) -> Mapping[str, float]:
     """The figures of a run that are known without its predictions."""
     if run.state != "finished" or not run.epochs:
         return run.metrics

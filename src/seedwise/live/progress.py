@@ -22,7 +22,10 @@ from seedwise.seeds import Seed
 from seedwise.stats.moments import Moments
 from seedwise.store import StoredRun
 
-__all__ = ["StudyProgress"]
+__all__ = ["Stored", "StudyProgress"]
+
+Stored = Callable[[], Sequence[StoredRun]]
+"""Gives the wanted runs that are in the study file."""
 
 _A_PACE = 0.02
 """Share of a run that has to be done before a pace can be told."""
@@ -94,7 +97,7 @@ class StudyProgress:
         stored: Gives the wanted runs that are in the study file; asked once it is planned.
     """
 
-    def __init__(self, stored: Callable[[], Sequence[StoredRun]] = tuple) -> None:
+    def __init__(self, stored: Stored = tuple) -> None:
         self._stored = stored
         self._preparing: DataProgress | None = None
         self._setups = dict[str, _Setup]()

@@ -10,7 +10,7 @@ Nothing rests on it: where it cannot be written, the study goes on, and nobody i
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
@@ -30,11 +30,10 @@ from seedwise.live.events import (
     StepsDone,
     Watch,
 )
-from seedwise.live.progress import StudyProgress
+from seedwise.live.progress import Stored, StudyProgress
 from seedwise.live.snapshot import Snapshot
 from seedwise.locks import Holder
 from seedwise.outputs import create, open_plain
-from seedwise.store import StoredRun
 
 __all__ = ["Told", "publishing", "told"]
 
@@ -75,9 +74,7 @@ def told(study: Path) -> Told | None:
 
 
 @contextmanager
-def publishing(
-    study: Path, stored: Callable[[], Sequence[StoredRun]], tell: Watch
-) -> Generator[Watch]:
+def publishing(study: Path, stored: Stored, tell: Watch) -> Generator[Watch]:
     """Tell others how far a study is, as long as this is open.
 
     Args:
@@ -101,7 +98,7 @@ def publishing(
 
 
 class _Publisher:
-    def __init__(self, study: Path, stored: Callable[[], Sequence[StoredRun]]) -> None:
+    def __init__(self, study: Path, stored: Stored) -> None:
         self._file, self._draft = beside(study, ".live"), beside(study, ".live.tmp")
         self._holder, self._progress = Holder.this(), StudyProgress(stored)
         self._written = 0.0

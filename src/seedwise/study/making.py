@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ from seedwise.live.interim import PairedSoFar
 from seedwise.live.publish import publishing
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
-from seedwise.store import PLAN, Store, StoredRun
+from seedwise.store import PLAN, Store
 from seedwise.study.keeping import doubts_about
 from seedwise.study.orders import ListedOrders, Orders, as_job, missing_runs, place_of
 from seedwise.study.seeding import SeedsLike, as_seeds
@@ -154,8 +154,10 @@ def make_missing(
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(path, create=True))
         stack.enter_context(claimed(path))
-        stored = partial(_wanted_runs, store, frozenset(setups), frozenset(until.seeds))
-        tell = stack.enter_context(publishing(path, stored, tell))
+        seeds = frozenset(until.seeds)
+        tell = stack.enter_context(
+            publishing(path, lambda: StudyRuns(store).wanted(setups, seeds), tell)
+        )
         _warn_of_network(path, tell)
         stopping = until.stopping
         if stopping is not None:
@@ -217,15 +219,6 @@ def _state_directions(
         return
     if direction_of(metric, stated_directions(StudyRuns(store))) is None:
         raise Unsettled(unsettled(metric))
-
-
-def _wanted_runs(
-    store: Store, setups: Collection[str], seeds: Collection[Seed]
-) -> Sequence[StoredRun]:
-    """The stored runs of a study's setups: those of its seeds, or all where a rule decides."""
-    return [
-        run for run in store.runs() if run.setup in setups and (not seeds or run.seed in seeds)
-    ]
 
 
 def _named_loaders(setups: Iterable[Setup]) -> set[str]:
