@@ -85,10 +85,9 @@ def _missing(found: ComparisonValues) -> Iterator[str]:
         for each in (a, b)
         if each.missing
     )
-    pairs = ", and so are the runs of the same seed" if found.paired else ""
     words = metric_words(found.verdict.instead_of or found.deciding.metric)
     words = f"{words[0].upper()}{words[1:]}" if words == "accuracy" else words
-    yield f"{words} is missing in {lacks}: left out{pairs}."
+    yield f"{words} is missing in {lacks}: left out."
     if len(a.missing) * b.results != len(b.missing) * a.results:
         yield (
             "It is not missing alike in both setups: if runs lack it because of how they went, "
