@@ -553,3 +553,15 @@ def test_equivalent_and_diverged_under_another_metric():
     Path("study.db").unlink()
     said = seedwise("run", study_of(values, "difference = 0.005\nmax_runs = 6"))
     assert "nan" not in said.partition("new ")[2].lower() or "diverged" in said
+
+
+def test_k01_probabilities_are_seen_for_what_they_are():
+    for file in sorted((CASES / "k01_probabilities").iterdir()):
+        _, name = file.stem.split("_")
+        words = ["--setup", name[0], "--seed", name[1], "--predictions", file]
+        said = seedwise("record", "s.db", *words)
+        first = name[1] == "0"
+        assert ("predictions are probabilities (each row adds up to 1)" in said) == first
+    found = Study("s.db").compare("A", "B", metric="cross_entropy").deciding
+    means = found.sample_a.mean, found.sample_b.mean
+    assert np.round(means, 3).tolist() == [0.419, 0.334]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seedwise.comparison import Stop
+from seedwise.live.events import Compared
 from seedwise.store import Store, logits_digest
 from seedwise.store.schema import checksum, sum_without
 from seedwise.study import Study, record
@@ -119,3 +120,24 @@ def test_a_stopping_rule_counts_no_copies_and_ends(tmp_path):
     assert len(study.summary().setups) == 2
     assert study.summary().setups[0].finished <= 5
     assert sum("bit for bit" in text for text in said) == 1
+
+
+def test_what_is_shown_while_runs_are_made_counts_no_copies(tmp_path):
+    def repeats(seed):
+        return {"predictions": logits(int(seed) % 3), "targets": TARGETS}
+
+    def uses(seed):
+        return {"predictions": logits(100 + int(seed)), "targets": TARGETS}
+
+    pairs = []
+
+    def watch(event):
+        if isinstance(event, Compared):
+            pairs.append(event.interim.pairs)
+
+    study = Study(tmp_path / "s.db")
+    study.run({"a": uses, "b": repeats}, seeds=6, planned=8, watch=watch)
+    assert pairs[-1] == 3
+    del pairs[:]
+    study.run({"a": uses, "b": repeats}, seeds=8, watch=watch)
+    assert pairs == [3]

@@ -16,7 +16,7 @@ from seedwise.comparison.metrics import (
     names_code,
 )
 from seedwise.comparison.scores import metric_values
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import StudyRuns, copies
 from seedwise.errors import SeedwiseError
 from seedwise.live.snapshot import Interim, InterimDifference
 from seedwise.records import RunRecord
@@ -27,7 +27,7 @@ from seedwise.stats.moments import Moments
 from seedwise.stats.outlook import pairs_to_go
 from seedwise.stats.scores import Logits, Targets
 from seedwise.stats.sequential import Decision, Look
-from seedwise.store import Store, StoredRun
+from seedwise.store import Store, StoredRun, logits_digest
 
 __all__ = ["PairedSoFar", "interim_of"]
 
@@ -72,6 +72,7 @@ class PairedSoFar:
         self._candidates = [name for name in setups if name != baseline]
         self._setups, self._seeds = frozenset(setups), frozenset(seeds)
         self._metrics: tuple[BuiltInMetric | ReturnedMetric, ...] | None = None
+        self._seen = set[tuple[str, tuple[int, ...] | None]]()
         self._values = dict[tuple[str, Seed], Sequence[float | None]]()
         self._moments = defaultdict[tuple[str, str], Moments](Moments)
         # Runs that share a stream are no sample: variance by source, which nobody compares.
@@ -92,6 +93,8 @@ class PairedSoFar:
             return []
         if self._metrics is None:
             self._read()
+        elif self._is_copy(setup, record):
+            return []
         else:
             self._take(setup, seed, self._of_record(record))
         changed = self._candidates if setup == self._baseline else [setup]
@@ -107,6 +110,9 @@ class PairedSoFar:
             for run in study.all
             if run.setup in self._setups and run.seed in self._seeds and run.state != "failed"
         ]
+        again = copies(runs)
+        runs = [run for run in runs if run.id not in again]
+        self._seen = {(run.setup, run.digest) for run in runs}
         finished = [run for run in runs if run.state == "finished"]
         if not finished:
             return
@@ -122,6 +128,15 @@ class PairedSoFar:
         for run in runs:
             values = [each.get(run.id) for each in known] if run.state == "finished" else chance
             self._take(run.setup, run.seed, values)
+
+    def _is_copy(self, setup: str, record: RunRecord) -> bool:
+        """Whether a run has the predictions of one before it: such runs count once."""
+        if record.logits is None:
+            return False
+        key = setup, logits_digest(record.logits)
+        seen = key in self._seen
+        self._seen.add(key)
+        return seen
 
     def _of_record(self, record: RunRecord) -> Sequence[float | None]:
         """The metrics of a new run; None where it has not got one."""
