@@ -147,12 +147,12 @@ def test_a_repeat_on_other_data_is_refused_before_it_is_trained(trained, tmp_pat
 
 def test_a_repeat_that_differs_says_by_how_much_and_is_the_floor(study):
     study.run(setups("drifts"), seeds=8)
-    first = study.repeat("drifts", 3, train="trainings:drifts")
+    first = study.repeat("drifts", 3, train="helpers.trainings:drifts")
     assert not first.identical
     assert first.largest_difference > 0
     assert 0 < first.churn < 0.2
     for seed in range(8):
-        found = study.repeat("drifts", seed, train="trainings:drifts")
+        found = study.repeat("drifts", seed, train="helpers.trainings:drifts")
     floor = found.floors["smoothed_accuracy"]
     assert floor.repeats == 9
     assert 0 < floor.sd < floor.sd_seeds
@@ -163,16 +163,16 @@ def test_a_repeat_that_differs_says_by_how_much_and_is_the_floor(study):
 
 def test_the_floor_is_the_spread_of_run_minus_repeat(study):
     study.run(setups("drifts"), seeds=1)
-    floor = study.repeat("drifts", 0, train="trainings:drifts").floors["cross_entropy"]
+    floor = study.repeat("drifts", 0, train="helpers.trainings:drifts").floors["cross_entropy"]
     assert floor.sd == pytest.approx(abs(floor.run - floor.repeat))
     assert math.isnan(floor.sd_seeds)
 
 
 def test_plain_numbers_and_diverged_runs_are_repeated_too(study):
     study.run(setups("number", "diverges"), seeds=2)
-    number = study.repeat("number", 1, train="trainings:number")
+    number = study.repeat("number", 1, train="helpers.trainings:number")
     assert (number.identical, number.floors["value"].sd) == (True, 0)
-    diverged = study.repeat("diverges", 1, train="trainings:diverges")
+    diverged = study.repeat("diverges", 1, train="helpers.trainings:diverges")
     assert (diverged.identical, diverged.states) == (True, ("diverged", "diverged"))
     assert diverged.floors == {}
 
@@ -181,14 +181,14 @@ def test_a_repeat_that_fails_is_not_kept(study, monkeypatch):
     study.run(setups("plain"), seeds=1)
     monkeypatch.setattr(trainings, "plain", lambda seed: 1 / 0)
     with pytest.raises(StudyError, match="failed, and is not kept: ZeroDivisionError"):
-        study.repeat("plain", 0, train="trainings:plain")
+        study.repeat("plain", 0, train="helpers.trainings:plain")
     assert study.variance("plain").repeats == 0
 
 
 def test_only_a_stored_run_is_repeated(study):
     study.run(setups("plain"), seeds=[3, (4, 4, 5)])
     with pytest.raises(StudyError, match="no run with seed 1 to repeat; it has seeds: 3, 4/4/5"):
-        study.repeat("plain", 1, train="trainings:plain")
+        study.repeat("plain", 1, train="helpers.trainings:plain")
     with pytest.raises(UnknownName, match="did you mean 'plain'"):
         study.repeat("plane", 3)
 
@@ -201,7 +201,9 @@ def test_a_twin_is_the_same_training_a_hair_aside():
 
 def test_nulls_of_a_function_are_other_seeds_in_a_file_of_their_own(study):
     study.run(setups("plain"), seeds=2)
-    found = study.null_comparisons("plain", train="trainings:plain", comparisons=10, runs=3)
+    found = study.null_comparisons(
+        "plain", train="helpers.trainings:plain", comparisons=10, runs=3
+    )
     assert found.paired is None
     assert found.unpaired.comparisons == 5
     assert found.unpaired.rate.low <= found.unpaired.rejected / 5 <= found.unpaired.rate.high
@@ -220,7 +222,7 @@ def test_the_judge_is_given_sets_that_share_no_run(study):
         return len(seen) == 2
 
     found = study.null_comparisons(
-        "plain", train="trainings:plain", comparisons=4, runs=2, judge=judge
+        "plain", train="helpers.trainings:plain", comparisons=4, runs=2, judge=judge
     )
     assert seen == [["0", "1", "2", "3"], ["4", "5", "6", "7"]]
     assert (found.unpaired.rejected, found.unpaired.rate.value) == (1, 0.5)
@@ -228,7 +230,9 @@ def test_the_judge_is_given_sets_that_share_no_run(study):
 
 def test_sets_that_lack_a_run_are_left_out_and_counted(study):
     study.run(setups("diverges"), seeds=1)
-    found = study.null_comparisons("diverges", train="trainings:diverges", comparisons=4, runs=2)
+    found = study.null_comparisons(
+        "diverges", train="helpers.trainings:diverges", comparisons=4, runs=2
+    )
     assert (found.unpaired.comparisons, found.unpaired.incomplete) == (0, 2)
     assert math.isnan(found.unpaired.rate.value)
 
@@ -264,7 +268,7 @@ def test_null_comparisons_that_make_no_sense_are_refused(study, arguments, messa
     study.run(setups("plain"), seeds=1)
     monkeypatch.chdir(study.path.parent)
     with pytest.raises(ConfigError, match=message):
-        study.null_comparisons("plain", train="trainings:plain", **arguments)
+        study.null_comparisons("plain", train="helpers.trainings:plain", **arguments)
 
 
 @pytest.mark.parametrize(
