@@ -1,6 +1,6 @@
 """Figures beside a verdict: how often B wins, sign flips, churn, and how many runs would do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -53,26 +53,34 @@ def churn(a: Measurements, b: Measurements) -> Churn | None:
     )
 
 
-def runs_for_seen(shown_by: Sequence[Contrast], level: float) -> int | None:
+def runs_for_seen(
+    contrasts: Mapping[str, Contrast], ways: Sequence[Mapping[str, float]], level: float
+) -> int | None:
     """Runs of each setup for 80 % power at the difference and the spread that were seen.
 
     Args:
-        shown_by: The contrasts that all have to show it.
-        level: The p-value, uncorrected, at which each of them does.
+        contrasts: B against A, by metric.
+        ways: Each way to show it: metrics that all have to, and at which multiple of the level.
+        level: The p-value, uncorrected, at which it is shown.
 
     Returns:
-        None where no number can be said.
+        The runs of the shortest way; None where no number can be said.
     """
     found = list[int]()
-    for each in shown_by:
-        size = abs(each.difference.estimate)
-        if each.difference.freedom == 0 or not 0 < size < LARGE:  # beyond it squares overflow
-            return None
-        runs = runs_to_show(each.difference.estimate, _pilot(each), alpha=level)
-        if runs is None:
-            return None
-        found.append(runs)
-    return max(found, default=None)
+    for way in ways:
+        runs = [_runs_to_show(contrasts[name], share * level) for name, share in way.items()]
+        known = [each for each in runs if each is not None]
+        if len(known) == len(runs):
+            found.append(max(known))
+    return min(found, default=None)
+
+
+def _runs_to_show(found: Contrast, level: float) -> int | None:
+    difference = found.difference
+    size = abs(difference.estimate)
+    if difference.freedom == 0 or not 0 < size < LARGE:  # beyond it squares overflow
+        return None
+    return runs_to_show(difference.estimate, _pilot(found), alpha=level)
 
 
 def _values(found: Contrast) -> tuple[np.ndarray, np.ndarray]:

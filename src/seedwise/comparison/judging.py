@@ -294,9 +294,7 @@ def _comparison(
         churn=churn(a, b),
         runs_for_seen=None
         if lost.any
-        else runs_for_seen(
-            [tested.contrasts[name] for name in tested.test.shown_by], judged.level
-        ),
+        else runs_for_seen(tested.contrasts, tested.test.ways, judged.level),
         family=family,
         standing=setting.standing,
         stopping=setting.stopping,

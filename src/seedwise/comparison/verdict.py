@@ -1,7 +1,7 @@
 """The rule that turns differences into better, worse, equivalent or undecided.
 
-Matched accuracy may decide the sign only, and only where accuracy's estimate agrees with it;
-sizes, margins and equivalence are of accuracy. `stats.signs` has the rule of the sign.
+Matched accuracy may help to show the sign only, which accuracy has to show too; sizes, margins and
+equivalence are of accuracy. `stats.signs` has the rule of the sign.
 """
 
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from seedwise.comparison.contrast import Contrast
-from seedwise.stats.signs import SignTest, sign_of, witness
+from seedwise.stats.signs import ALONE, WITH_SOFT, SignTest, sign_of, witness
 
 __all__ = ["SOFT", "Deciding", "Outcome", "Verdict", "deciding", "settle"]
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 
 SOFT = ("matched_accuracy", "smoothed_accuracy", "ranked_accuracy")
-"""Metrics that stand for accuracy: they may decide a sign that accuracy's estimate has too."""
+"""Metrics that stand for accuracy: they may help to show a sign that accuracy shows too."""
 
 _GUARD = {"matched_accuracy": "ranked_accuracy"}
 """What has to show the same sign as well, by its own test."""
@@ -30,7 +30,8 @@ class Deciding:
         metric: The metric that decides.
         direction: 1 where B looks better, -1 where worse, 0 where the same.
         p_value: Two-sided.
-        shown_by: The metrics whose own tests all have to show it; none where they disagree.
+        ways: Each way to show it: the metrics whose tests all have to, and at which two-sided
+            level each, as a multiple of the error rate. None where there is no sign.
         instead_of: The metric that was to decide but whose sign accuracy does not share; empty
             where there is none.
     """
@@ -38,7 +39,7 @@ class Deciding:
     metric: str
     direction: int
     p_value: float
-    shown_by: tuple[str, ...]
+    ways: tuple[Mapping[str, float], ...]
     instead_of: str = ""
 
 
@@ -99,24 +100,26 @@ def deciding(contrasts: Mapping[str, Contrast], metric: str) -> Deciding:
     accuracy = contrasts.get("accuracy")
     name = metric.partition(":")[0]
     if accuracy is None or name not in SOFT:
-        test = _test(main)
         return Deciding(
             metric=metric,
-            direction=int(test.sign),
-            p_value=-float(test.strength),
-            shown_by=(metric,),
+            direction=int(sign_of(main.advantage)),
+            p_value=main.difference.p_value,
+            ways=({metric: 1.0},),
         )
     guard = contrasts.get(_GUARD.get(name, ""))
     found = witness(
         _test(accuracy, accuracy.resolution), _test(main), None if guard is None else _test(guard)
     )
-    soft = tuple(each.metric for each in (main, guard) if each is not None and found.sign)
+    softs = {each.metric: 1.0 for each in (main, guard) if each is not None}
+    ways = [{"accuracy": ALONE}]
+    if found.agree and (guard is None or _test(guard).sign == found.sign):
+        ways.append(softs | {"accuracy": WITH_SOFT})
     return Deciding(
         metric=metric if found.soft else "accuracy",
         direction=int(found.sign),
-        p_value=-float(found.strength) if found.sign else 1.0,
-        shown_by=soft if found.soft else ("accuracy",),
-        instead_of="" if found.soft else metric,
+        p_value=min(1.0, -float(found.strength)) if found.sign else 1.0,
+        ways=tuple(ways) if found.sign else (),
+        instead_of="" if found.agree else metric,
     )
 
 
@@ -162,6 +165,7 @@ def settle(
 
 
 def _test(contrast: Contrast, resolution: float = 0.0) -> SignTest:
+    p_value = contrast.difference.p_value
     return SignTest(
-        sign=sign_of(contrast.advantage, resolution), strength=-contrast.difference.p_value
+        sign=sign_of(contrast.advantage, resolution), strength=lambda level: -p_value / level
     )

@@ -56,8 +56,8 @@ class Decision:
             verdict without the runs that diverged or collapsed), `running` (more pairs may decide
             it).
         n: Pairs that went into it; pairs after the stop are not looked at.
-        metric: `matched_accuracy` or `accuracy`, whichever judged the verdict; another metric
-            where the rule judges that.
+        metric: `matched_accuracy` where the soft metrics and accuracy show the sign together,
+            `accuracy` where that judged alone; another metric where the rule judges that.
         direction: The sign that is shown, 1 or -1, also where the verdict is `equivalent`; 0 where
             none is.
         estimate: Mean difference under that metric.

@@ -12,7 +12,7 @@ from scipy.special import stdtr
 from seedwise.errors import ConfigError, DataError
 from seedwise.stats.anytime import anytime_bounds
 from seedwise.stats.capped import FIRST_LOOK, capped_bounds
-from seedwise.stats.signs import SignTest, sign_of, witness
+from seedwise.stats.signs import ALONE, WITH_SOFT, SignTest, sign_of, witness
 
 __all__ = [
     "BETTER",
@@ -155,7 +155,7 @@ class Looks:
     Attributes:
         codes: What it stops for; 0 for nothing.
         shown: The sign that is shown; 0 for none.
-        by_matched: Whether matched accuracy judged the sign.
+        by_matched: Whether matched and ranked accuracy show the sign together with accuracy.
     """
 
     codes: Int8[ndarray, "*studies pairs"]
@@ -166,7 +166,7 @@ class Looks:
     def of(cls, rule: Rule, pairs: Pairs) -> "Looks":
         """Those of a rule at some pairs; more of them than the rule allows are no use."""
         size = Sums.of(pairs.accuracy)
-        t, by_matched = _evidence(size, pairs)
+        t, by_matched = _evidence(rule, size, pairs)
         count = pairs.accuracy.shape[-1]
         sign_bounds, margin_bounds = (rule.bounds(count, k * rule.alpha) for k in (1, 2))
         shown = np.where(np.abs(t) > sign_bounds, np.sign(t), 0).astype(np.int8)
@@ -180,18 +180,30 @@ class Looks:
         return cls(codes=codes, shown=shown, by_matched=by_matched)
 
 
-def _evidence(size: Sums, pairs: Pairs) -> tuple[Differences, Bool[ndarray, "*studies pairs"]]:
-    """The t that shows the sign after each pair, and whether it is not accuracy's own."""
+def _evidence(
+    rule: Rule, size: Sums, pairs: Pairs
+) -> tuple[Differences, Bool[ndarray, "*studies pairs"]]:
+    """The t that shows the sign after each pair, and whether it is not accuracy's alone.
+
+    Where several tests have to show it, at levels of their own, the t is what is as far beyond the
+    rule's bounds as the weakest of them is beyond its own.
+    """
     sign = sign_of(size.mean, pairs.resolution)
-    accuracy = SignTest(sign=sign, strength=np.abs(size.t))
     if pairs.matched is None or pairs.ranked is None:
-        return sign * accuracy.strength, np.zeros(sign.shape, np.bool_)
-    soft, guard = (
-        SignTest(sign=sign_of(each.mean), strength=np.abs(each.t))
-        for each in map(Sums.of, (pairs.matched, pairs.ranked))
+        return sign * np.abs(size.t), np.zeros(sign.shape, np.bool_)
+    bounds = {
+        level: rule.bounds(sign.shape[-1], level * rule.alpha) for level in (1, WITH_SOFT, ALONE)
+    }
+
+    def tested(sums: Sums, sign: Int8[ndarray, "*studies pairs"]) -> SignTest:
+        return SignTest(sign=sign, strength=lambda level: np.abs(sums.t) / bounds[level])
+
+    matched, ranked = (
+        tested(each, sign_of(each.mean)) for each in map(Sums.of, (pairs.matched, pairs.ranked))
     )
-    found = witness(accuracy, soft, guard)
-    return found.sign * found.strength, found.soft
+    found = witness(tested(size, sign), matched, ranked)
+    reachable = np.where(np.isfinite(bounds[1]), bounds[1], 0.0)
+    return found.sign * found.strength * reachable, found.soft
 
 
 def _chance(rule: Rule, size: Sums, t: Differences) -> Differences:

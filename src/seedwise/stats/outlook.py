@@ -3,8 +3,11 @@
 import math
 
 import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
 
 from seedwise.stats.sequential import Decision, Interval, Rule
+from seedwise.stats.signs import ALONE, WITH_SOFT
 
 __all__ = ["HORIZON", "pairs_to_go"]
 
@@ -29,19 +32,24 @@ def pairs_to_go(rule: Rule, decision: Decision) -> int | None:
     look, n = decision.trace[-1], decision.n
     end = rule.max_pairs or n + HORIZON
     bounds, wide = rule.bounds(end, rule.alpha), rule.bounds(end, 2 * rule.alpha)
-    signs = [look.accuracy]
-    if decision.metric == "matched_accuracy":  # ranked accuracy has to show the sign as well
-        signs = [each for each in (look.matched, look.ranked) if each is not None]
-    sharp = [_spread(each, n, float(bounds[n - 1])) for each in signs]
-    size = _spread(look.accuracy, n, float(bounds[n - 1]))
-    if math.isnan(size) or any(map(math.isnan, sharp)):
-        return None
     root = np.sqrt(np.arange(1, end + 1))
-    clear = np.full(end, len({each.estimate > 0 for each in signs}) == 1)
-    for each, spread in zip(signs, sharp, strict=True):
-        clear &= abs(each.estimate) > bounds * spread / root
-    within = abs(look.accuracy.estimate) + wide * size / root < rule.difference
-    later = np.flatnonzero((clear | within)[n:])
+
+    def spread(interval: Interval) -> float:
+        return _spread(interval, n, float(bounds[n - 1]))
+
+    def clear(interval: Interval, level: float) -> Bool[ndarray, " pairs"]:
+        half = rule.bounds(end, level * rule.alpha) * spread(interval) / root
+        return abs(interval.estimate) > half
+
+    softs = [each for each in (look.matched, look.ranked) if each is not None]
+    if any(math.isnan(spread(each)) for each in (look.accuracy, *softs)):
+        return None
+    within = abs(look.accuracy.estimate) + wide * spread(look.accuracy) / root < rule.difference
+    shown = clear(look.accuracy, ALONE if softs else 1.0)
+    if softs and len({each.estimate > 0 for each in (look.accuracy, *softs)}) == 1:
+        together = [clear(each, 1.0) for each in softs] + [clear(look.accuracy, WITH_SOFT)]
+        shown |= np.logical_and.reduce(together)
+    later = np.flatnonzero((shown | within)[n:])
     return int(later[0]) + 1 if len(later) else None
 
 

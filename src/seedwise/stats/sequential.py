@@ -2,10 +2,10 @@
 
 After each pair of runs of one seed a rule looks at the differences B - A so far. It stops for
 better, worse or equivalent, and with a cap on the pairs also where no verdict is likely any more.
-Size is always judged in accuracy, the sign as `stats.signs` has it: by matched accuracy, which
-has the least noise, where accuracy's mean and the test of ranked accuracy agree; where accuracy's
-sign is another, by accuracy. A difference that is shown to be within the margin is equivalent
-even where its sign is shown by the same look: the margin says what does not matter.
+Size is always judged in accuracy, the sign as `stats.signs` has it: by accuracy, at a milder level
+on the side that matched and ranked accuracy both show, at a stricter one elsewhere. A difference
+that is shown to be within the margin is equivalent even where its sign is shown by the same look:
+the margin says what does not matter.
 
 Everything speaks of new seeds on these images, not of new images.
 """

@@ -1,19 +1,29 @@
 """Whose test shows the sign of a difference: the rule of fixed and of growing numbers of runs.
 
-Matched accuracy has the least noise, and may show the sign only where accuracy's estimate has the
-same one. A rescaling of the logits that leaves every prediction as it is moves no accuracy, but
-one that depends on the margin moves matched accuracy by tenths of a point with hardly any noise,
-and accuracy's estimate agrees with that by luck every other time. So ranked accuracy, which no
-such rescaling moves, has to show the same sign too, by its own test.
+The claim is about accuracy. Matched accuracy has the least noise, but it and ranked accuracy can
+both move while no prediction changes: where wrong predictions get less sure of themselves, say.
+Accuracy's estimate then agrees with them by luck every other time. So accuracy has to show the
+sign itself, and what the soft metrics lend is a direction. Where matched and ranked accuracy both
+show the sign, accuracy has to at four fifths of the error rate, on that side alone; else at the
+last fifth. Whatever the soft metrics do, setups of the same accuracy are called better or worse no
+more often than at the error rate.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int8
 from numpy import ndarray
 
-__all__ = ["SignTest", "Witness", "sign_of", "witness"]
+__all__ = ["ALONE", "WITH_SOFT", "SignTest", "Witness", "sign_of", "witness"]
+
+WITH_SOFT = 1.6
+"""Two-sided level, as a multiple of the error rate, at which accuracy has to show a sign that soft
+metrics show too: one-sided, 4 % of 5."""
+
+ALONE = 0.4
+"""The same where they don't: one-sided, 1 % of 5. Both together are the error rate."""
 
 _ROUNDING = 1e-9
 """What a mean of floats may lack of the one prediction that it stands for, as a share of it."""
@@ -27,12 +37,12 @@ class SignTest:
 
     Attributes:
         sign: 1, -1, or 0 where the estimate has none.
-        strength: What grows with the evidence, the same for all tests of one difference: |t| for
-            equal degrees of freedom, else a p-value turned round.
+        strength: The evidence against what it takes two-sided at a multiple of the error rate:
+            grows with the first, and means the same for all tests of one difference.
     """
 
     sign: Int8[ndarray, "*tests"]
-    strength: Numbers
+    strength: Callable[[float], Numbers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,11 +50,13 @@ class Witness:
     """The tests that count.
 
     Attributes:
-        soft: Whether the metric that stands for accuracy is asked; accuracy is, where not.
-        sign: The sign that the test shows if it is strong enough; 0 where none can be shown.
-        strength: Its strength: that of the weaker test, where two have to show it.
+        agree: Whether accuracy's estimate has the sign of the soft metric's.
+        soft: Whether soft metrics and accuracy show the sign together; accuracy alone, where not.
+        sign: The sign that is shown if the evidence is strong enough; 0 where none can be shown.
+        strength: Its strength: that of the weakest test of those that have to show it.
     """
 
+    agree: Bool[ndarray, "*tests"]
     soft: Bool[ndarray, "*tests"]
     sign: Int8[ndarray, "*tests"]
     strength: Numbers
@@ -70,22 +82,29 @@ def witness(accuracy: SignTest, soft: SignTest, guard: SignTest | None) -> Witne
     """The tests that count for the sign of a difference.
 
     Args:
-        accuracy: Those of accuracy, which count where the soft metric has another sign.
-        soft: Those of the metric that stands for accuracy.
+        accuracy: Those of accuracy.
+        soft: Those of the metric that stands for it.
         guard: Those that have to show the soft metric's sign as well; None where none has to.
 
-    >>> def of(sign, strength): return SignTest(sign=np.int8(sign), strength=strength)
-    >>> found = witness(of(1, 1.2), of(1, 9.0), of(1, 4.0))
+    >>> def of(sign, t): return SignTest(sign=np.int8(sign), strength=lambda level: t + level)
+    >>> found = witness(of(1, 2.0), of(1, 9.0), of(1, 4.0))
     >>> bool(found.soft), int(found.sign), float(found.strength)
-    (True, 1, 4.0)
-    >>> int(witness(of(1, 1.2), of(1, 9.0), of(-1, 4.0)).sign)
-    0
+    (True, 1, 3.6)
+    >>> found = witness(of(1, 2.0), of(1, 9.0), of(-1, 4.0))
+    >>> bool(found.soft), float(found.strength)
+    (False, 2.4)
     """
     agree = (accuracy.sign != 0) & (accuracy.sign == soft.sign)
-    silent = np.zeros_like(agree) if guard is None else agree & (guard.sign != soft.sign)
-    weaker = soft.strength if guard is None else np.minimum(soft.strength, guard.strength)
+    together = np.minimum(soft.strength(1), accuracy.strength(WITH_SOFT))
+    joined = agree
+    if guard is not None:
+        joined = agree & (guard.sign == soft.sign)
+        together = np.minimum(together, guard.strength(1))
+    alone = accuracy.strength(ALONE)
+    by_soft = joined & (together >= alone)
     return Witness(
-        soft=agree,
-        sign=np.where(silent, np.int8(0), accuracy.sign),
-        strength=np.where(agree, weaker, accuracy.strength),
+        agree=agree,
+        soft=by_soft,
+        sign=accuracy.sign,
+        strength=np.where(by_soft, together, alone),
     )

@@ -7,10 +7,12 @@ import numpy as np
 
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.result import ComparisonValues
+from seedwise.comparison.verdict import SOFT
 from seedwise.figures import count, percent
 from seedwise.stats.collapse import unseen_share
 from seedwise.stats.intervals import Difference, sign_flip_floor
 from seedwise.stats.moments import skewness, usual_skewness
+from seedwise.stats.signs import ALONE
 from seedwise.words.numbers import amount, metric_words
 from seedwise.words.verdict import lost_words
 
@@ -207,7 +209,7 @@ def _unequal(difference: Difference) -> Iterator[str]:
 def _disagreement(found: ComparisonValues) -> Iterator[str]:
     if found.verdict.instead_of:
         yield (
-            f"Accuracy decides: its difference does not have the sign of "
+            f"Accuracy decides alone: its difference does not have the sign of "
             f"{metric_words(found.verdict.instead_of)}."
         )
     accuracy = found.accuracy
@@ -220,7 +222,16 @@ def _disagreement(found: ComparisonValues) -> Iterator[str]:
                 f"{metric_words(other.metric).capitalize()} ({_moved(other)}) and accuracy "
                 f"({_moved(accuracy)}) disagree, both clear of 0: trust neither alone."
             )
-    if found.verdict.outcome == "undecided" and accuracy.difference.clear_of_zero:
+    verdict, named = found.verdict, found.rule.metric or "matched_accuracy"
+    if verdict.outcome != "undecided" or verdict.withheld or not accuracy.difference.clear_of_zero:
+        return
+    if named.partition(":")[0] in SOFT and len(found.contrasts) > 1:
+        sure = percent(1 - ALONE * found.rule.alpha)
+        yield (
+            "Accuracy's own interval leaves out 0. Where the metrics that stand for accuracy do "
+            f"not show the sign as well, accuracy has to at {sure}."
+        )
+    elif named != "accuracy":
         yield (
             "Accuracy's own interval leaves out 0, but accuracy is not what decides: "
             "name it beforehand (metric = accuracy) for a verdict by it alone."

@@ -293,7 +293,7 @@ def decision_promise(rule: StoppingRule, judged: str) -> str:
     return (
         f"The rule was fixed before the first run: {percent(rule.stop.alpha)} false alarms "
         f"over {candidates} where differences are about normal and no run collapses "
-        f"(two to six times as many where they are strongly skewed and {judged} decides alone); "
+        "(two to six times as many where they are strongly skewed); "
         "equivalent is within "
         f"{amount(judged, rule.stop.difference)}. The intervals hold after stopping; the "
         "estimates lean outward. All of it speaks of new seeds on these images, not of new images."
