@@ -150,8 +150,17 @@ def _entry(module: ModuleType, name: str) -> Iterator[str]:
     elif inspect.isclass(value):
         yield f".. autoclass:: {name}"
         yield "   :members:"
+        if _completes_a_class_of_ours(value):
+            yield "   :inherited-members:"
     else:
         yield f".. autofunction:: {name}"
+
+
+def _completes_a_class_of_ours(value: type) -> bool:
+    """Whether a class is half of what people hold: the other half is a base with no page."""
+    bases = value.__mro__[1:]
+    ours = any(base.__module__.startswith("seedwise.") for base in bases)
+    return ours and not issubclass(value, Exception)
 
 
 def _comment_below(module: ModuleType, name: str) -> list[str]:

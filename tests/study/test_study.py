@@ -218,7 +218,7 @@ def test_a_number_is_compared_like_any_metric(path):
     study.run(
         {**setups("number"), "again": Setup(train="helpers.trainings:number", lr=1.0)}, seeds=3
     )
-    comparison = study.compare("number", "again", metric="value")
+    comparison = study.compare("number", "again", metric="value", better="higher")
     assert comparison.deciding.difference.estimate == 0
     assert comparison.deciding.sample_a.mean == pytest.approx(0.901)
 
