@@ -68,5 +68,5 @@ for command in (
 
 
 def main() -> None:
-    """Where the program `seedwise` begins."""
+    """Run the program `seedwise`."""
     cli(prog_name="seedwise")

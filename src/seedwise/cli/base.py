@@ -1,4 +1,4 @@
-"""What all commands share: help with an example and exit codes, and errors of one line."""
+"""The base of all commands: help with an example and exit codes, errors of one line."""
 
 import signal
 import sys
@@ -113,7 +113,7 @@ def _sigterm_raises() -> Generator[None]:
 
 
 def print_help(ctx: click.Context) -> None:
-    """What a group prints when it is called without a command."""
+    """Print the help of a group that is called without a command."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

@@ -91,7 +91,7 @@ class _Lines:
 
 
 class _Picture:
-    """What a terminal shows: the study as it is, below a line for each run that was stored."""
+    """A live picture on a terminal, below a line for each run that was stored."""
 
     def __init__(self, console: Console, progress: StudyProgress) -> None:
         self._console, self._progress = console, progress

@@ -98,7 +98,7 @@ def _numbers(each: InterimDifference) -> str:
 
 
 def _said(found: Interim, what: str = "") -> str:
-    """How many pairs there are, and how far it is from a verdict."""
+    """The number of pairs, and the distance from a verdict."""
     most = "" if found.most is None else f" of {found.most:,}"
     pairs = f"{found.pairs:,}{most}{what}"
     match found.state:

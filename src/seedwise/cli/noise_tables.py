@@ -1,4 +1,4 @@
-"""Where the noise comes from, in print."""
+"""Sources of noise in print."""
 
 import math
 
@@ -28,7 +28,7 @@ _IMAGES = 5
 
 
 def print_variance(console: Console, found: Variance) -> None:
-    """Where the noise of a setup comes from."""
+    """Print the sources of a setup's noise."""
     sharing = f"; {found.sharing:,} more share one with them" if found.sharing else ""
     sentence(
         console,

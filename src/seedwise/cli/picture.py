@@ -81,7 +81,7 @@ def epoch_cells(record: EpochRecord) -> tuple[str, ...]:
 
 
 def time_line(now: Snapshot, age: float = 0.0) -> str:
-    """How long the study has run, and how long it seems to take yet."""
+    """The time that the study has run, and that it seems to take yet."""
     gone = f"{clock(now.elapsed + age)} gone"
     if now.left is not None:
         like_this = " if it goes on like this" if now.stops else ""
@@ -200,7 +200,7 @@ def _last_epochs(runs: Sequence[RunNow], width: int) -> RenderableType:
 
 
 def _end(now: Snapshot, width: int, time: str) -> RenderableType:
-    """How much is done in all, and the time."""
+    """A bar of what is done in all, and the time."""
     if not now.stops and now.wanted is not None:
         what = f"{now.wanted - now.missing:,} of {now.wanted:,} runs"
         return _bar(

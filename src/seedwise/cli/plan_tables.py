@@ -92,7 +92,7 @@ def _above(found: Planning) -> list[str]:
 
 
 def _below(found: Planning) -> list[str]:
-    """What the columns are, and the time it takes."""
+    """Lines that say what the columns are, and the time it takes."""
     lines = []
     if found.pilot:
         lines.append(
@@ -170,7 +170,7 @@ def _share(percent: float) -> str:
 
 
 def _how_far_to_trust(stop: StopPlan) -> list[str]:
-    """How far to trust it."""
+    """Lines that say how far to trust it."""
     error = max(each.pairs_error for each in (*stop.expected, *stop.expected_upper))
     lines = [
         f"Simulated, {stop.studies:,} studies a line with normal differences: two standard errors "

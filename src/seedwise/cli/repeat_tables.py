@@ -18,7 +18,7 @@ __all__ = ["print_nulls", "print_repeat"]
 def print_nulls(
     console: Console, found: NullComparisons, alpha: float, *, stops: bool = False
 ) -> None:
-    """How often a verdict found a difference where there is none; `stops`: a stopping rule's."""
+    """Print how often a verdict, with `stops` a stopping rule's, found what is not there."""
     judge = f"the t test of {metric_words(found.metric)}"
     if stops:
         judge = "the stopping rule, which looks after every pair,"
@@ -69,7 +69,7 @@ def _pairing_in_words(found: NullComparisons) -> str:
 
 
 def print_repeat(console: Console, found: RepeatComparison) -> None:
-    """Whether a run and its repeat are the same, and what that does to pairing."""
+    """Print whether a run and its repeat are the same, and what that does to pairing."""
     what = f"{found.setup} seed {found.seed}: run {found.run} and its repeat {found.repeat}"
     if found.identical:
         sentence(console, f"{what} are identical, bit for bit.")

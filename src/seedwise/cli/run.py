@@ -146,7 +146,7 @@ def run_study(
 
 
 def _names_code(config: "StudyConfig") -> bool:
-    """Whether a study.toml names functions that train or judge."""
+    """Tell whether a study.toml names functions that train or judge."""
     from seedwise.comparison.metrics import names_code
     from seedwise.setups import BUILT_IN
 
@@ -189,7 +189,7 @@ def _planned(
 def _print_sources(
     console: "Console", study: "Study", summary: "Summary", config: "StudyConfig"
 ) -> None:
-    """Where the noise of each setup of the file comes from."""
+    """Print where the noise of each setup of the file comes from."""
     from seedwise.cli.noise_tables import print_variance
 
     for setup in summary.setups:

@@ -131,14 +131,14 @@ class Served(ThreadingHTTPServer):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a browser here may call it."""
+        """The names by which a browser here may call it."""
         port = self.server_address[1]
         plain = ("127.0.0.1", "localhost") if port == 80 else ()
         return (f"127.0.0.1:{port}", f"localhost:{port}", *plain)
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return f"http://{self.names[0]}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.METHOD_NOT_ALLOWED, body, "text/plain", allow="GET, HEAD")
 
     def _may_ask(self) -> bool:
-        """Whether the request came to us by our own name, and from no other origin."""
+        """Tell whether the request came by our own name, and from no other origin."""
         hosts, origins = (self.headers.get_all(name, []) for name in ("Host", "Origin"))
         ours = {f"http://{name}" for name in self.server.names}
         return len(hosts) == 1 and hosts[0] in self.server.names and ours.issuperset(origins)
@@ -249,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def version_string(self) -> str:
-        """What answers: no version, which is nobody's business."""
+        """The name of the server: no version, which is nobody's business."""
         return "seedwise"
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -44,7 +44,7 @@ def status(study: Path) -> None:
 
 
 def _print_gaps(console: "Console", study: "StudyRuns") -> None:
-    """What was tried in vain, and which seeds a setup lacks that another has."""
+    """Print what was tried in vain, and which seeds a setup lacks that another has."""
     from seedwise.cli.tables import say
 
     results = {(run.setup, run.seed) for run in study.all if run.state != "failed"}

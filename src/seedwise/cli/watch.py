@@ -93,7 +93,7 @@ def _report(study: Path) -> str:
 
 
 def _one_line(seen: "Sight") -> str:
-    """What stands above the report."""
+    """The line above the report."""
     from seedwise.cli.picture import time_line
 
     now = datetime.now(UTC)
@@ -161,7 +161,7 @@ def _styled(seen: "Sight", now: datetime) -> "Text":
 
 
 def work_line(seen: "Sight", now: datetime) -> str:
-    """Who works on a study, and how old what is shown is."""
+    """A line that says who works on a study, and how old what is shown is."""
     age = seen.age(now)
     ago = f"{clock(age)} ago" if age >= 1 else "now"
     last = "no run is stored yet" if seen.at is None else f"the last run ended {ago}"

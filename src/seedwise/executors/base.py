@@ -1,4 +1,4 @@
-"""What every executor is: something that makes the runs that it is given, wherever that is."""
+"""The interface of executors, which make the runs that they are given, and what they share."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ Outcomes = Generator[tuple[Job, RunRecord]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a study's runs are made, and what `auto` means in it.
+    """The machine that makes a study's runs, and the meaning of `auto` in the study.
 
     Runs that `share` a device may go side by side in threads: all are made by captured steps.
     Other runs set torch's global switches, and functions of users' may use global generators.
@@ -52,7 +52,7 @@ class Place:
 
 
 class Executor(Protocol):
-    """Where runs are made: a frozen value, which opens what it needs when it runs.
+    """Makes runs: a frozen value, which opens what it needs when it runs.
 
     Attributes:
         workers: Runs side by side; None chooses.
@@ -67,7 +67,7 @@ class Executor(Protocol):
     def here(self) -> bool: ...  # noqa: D102 - described above
 
     def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
-        """What so many runs of these setups use on the machines where this executor makes them."""
+        """Choose what so many runs of these setups use on this executor's machines."""
         ...
 
     def placed(self, place: Place) -> Self:
@@ -85,7 +85,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What study.toml may say of an executor: a key of its table [executor].
+    """A key of the table [executor] of study.toml.
 
     It stands in the metadata of an executor's field, which it sets.
 
@@ -112,7 +112,7 @@ TIME_LIMIT = {
 
 
 class Width:
-    """How many runs go side by side: half as many after one of them ran out of memory.
+    """Number of runs side by side: half as many after one of them ran out of memory.
 
     A run that had no room beside others has not failed; it is made again. Alone, it has.
 
@@ -127,7 +127,7 @@ class Width:
         self.now = most
 
     def was_too_much(self, record: RunRecord, *, beside: int) -> bool:
-        """Whether a run is to be made again with fewer side by side than the width it had."""
+        """Tell whether a run is to be made again, with fewer side by side than it had."""
         if beside == 1 or not ran_out_of_memory(record):
             return False
         self.now = min(self.now, beside // 2)  # several that fell together count once

@@ -143,7 +143,7 @@ def _resolved(file: str) -> Path:
 
 
 def _can_be_loaded(function: TrainingFunction) -> bool:
-    """Whether another process finds the same function under its module and name."""
+    """Tell whether another process finds the same function under its module and name."""
     if not isinstance(function, FunctionType) or _module_of(function) == "__main__":
         return False
     module = sys.modules.get(function.__module__)
@@ -151,7 +151,7 @@ def _can_be_loaded(function: TrainingFunction) -> bool:
 
 
 def _told(value: Any, known: set[int]) -> Iterator[str]:
-    """What the digest covers, part by part; `known` are the ids of those already told."""
+    """Yield all that the digest covers; `known` are the ids of those already told."""
     if isinstance(value, partial):
         yield f"partial {_plain(value.args)} {_plain(value.keywords)}"
         value = value.func
@@ -174,7 +174,7 @@ def _told(value: Any, known: set[int]) -> Iterator[str]:
 def _told_of_used(
     used: Iterable[tuple[Any, Any]], module: str, known: set[int], *, numbers_only: bool
 ) -> Iterator[str]:
-    """What a function uses: what its module defines, and plain values."""
+    """Yield what a function uses: what its module defines, and plain values."""
     for name, value in used:
         if isinstance(value, FunctionType | type | partial):
             if getattr(_named(value), "__module__", None) == module:
@@ -190,7 +190,7 @@ def _functions_of(value: Any) -> list[FunctionType]:
 
 
 def _text_of(value: Any) -> str:
-    """What a function or class says, without comments, layout and docstrings.
+    """The code of a function or class, without comments, layout and docstrings.
 
     A lambda is told by its instructions, as its source is the whole line with what else is on it;
     so is a function without source, and a class without (a notebook's) by its methods.

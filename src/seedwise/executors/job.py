@@ -33,7 +33,7 @@ _OUT_OF_MEMORY = "out of memory"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataReference:
-    """Where a dataset is to be had. References travel to workers; pixels do not.
+    """A dataset by its place. References travel to workers; pixels do not.
 
     Attributes:
         dataset: As in `data.open_data`.
@@ -118,7 +118,7 @@ def perform(job: Job, watch: Watch) -> RunRecord:
 
 
 def ran_out_of_memory(record: RunRecord) -> bool:
-    """Whether a run failed for want of memory, of the machine or of its GPU."""
+    """Tell whether a run failed for want of memory, of the machine or of its GPU."""
     return record.state == "failed" and (record.error or "").startswith(_OUT_OF_MEMORY)
 
 

@@ -69,7 +69,7 @@ class LocalExecutor:
             raise ConfigError(f"pack must be auto, or 1 or more, got {self.pack!r}")
 
     def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
-        """What so many runs of these setups use on this machine."""
+        """Choose what so many runs of these setups use on this machine."""
         choose = load_function("seedwise.train:choose")
         return choose(
             device=device, jobs=self.workers, pack=self._on_a_gpu(), runs=runs, setups=setups
@@ -89,7 +89,7 @@ class LocalExecutor:
 
     @property
     def here(self) -> bool:
-        """Whether every run is made in the caller's thread."""
+        """True where every run is made in the caller's thread."""
         return self.time_limit is None and (self.workers or 1) == 1
 
     def run(self, take: Take, watch: Watch) -> Outcomes:

@@ -1,4 +1,4 @@
-"""What a training function of the user's hands back, checked and made a RunRecord."""
+"""The RunRecord of what a training function of the user's returned, checked."""
 
 import math
 import platform

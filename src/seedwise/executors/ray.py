@@ -106,7 +106,7 @@ class RayExecutor:
             )
 
     def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
-        """What so many runs of these setups use on a machine of the cluster."""
+        """Choose what so many runs of these setups use on a machine of the cluster."""
         asked = device, self.workers, runs, tuple(setups)
         if self.address is None and not _ray().is_initialized():
             return _choose(*asked)
@@ -127,7 +127,7 @@ class RayExecutor:
 
     @property
     def here(self) -> bool:
-        """Whether every run is made in the caller's thread: never."""
+        """False: no run is made in the caller's thread."""
         return False
 
     def run(self, take: Take, watch: Watch) -> Outcomes:
@@ -193,7 +193,7 @@ class _Crew:
         return bool(self._groups)
 
     def _gpus(self) -> float:
-        """What a task reserves: a larger share of a GPU after one of them ran out of memory."""
+        """The share of a GPU that a task reserves: larger after one ran out of memory."""
         gpus = self._executor.gpus or 0
         return gpus if self._sharing.now == _sharing(gpus) else 1 / self._sharing.now
 
@@ -247,7 +247,7 @@ class _Crew:
             yield from self._heard(message, group, watch)
 
     def _heard(self, message: "_Message", group: _Group, watch: Watch) -> Outcomes:
-        """What a task says: a sign of life, an event, an outcome, or the room that it found."""
+        """Handle a task's message: a sign of life, an event, an outcome, or the room it found."""
         if message is None:
             group.since = time.monotonic()
         elif isinstance(message, Width):
@@ -321,12 +321,12 @@ def _make(jobs: tuple[Job, ...], paths: tuple[str, ...]) -> Generator[_Message]:
 
 
 def _sharing(gpus: float | None) -> int:
-    """How many tasks have room on a GPU of which each reserves so much."""
+    """Number of tasks that have room on a GPU of which each reserves so much."""
     return int(1 / gpus) if gpus and gpus < 1 else 1
 
 
 def _side_by_side(jobs: tuple[Job, ...] | list[Job]) -> bool:
-    """Whether the runs of a group share a GPU; on cores, one would disturb the other.
+    """Tell whether a group's runs share a GPU; on cores, one would disturb the other.
 
     Functions of users' may use global generators, which threads would share.
     """

@@ -1,1 +1,1 @@
-"""How far a study is while it runs: its events, what they add up to, and what it tells others."""
+"""A study while it runs: its events, their sum, interim results, and its word to others."""

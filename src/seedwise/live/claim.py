@@ -54,7 +54,7 @@ class StudyRunner:
 
 
 def runner_of(study: Path) -> StudyRunner | None:
-    """Who makes the runs of a study; None where nobody does and nobody was killed."""
+    """The program that makes a study's runs; None where none does and none was killed."""
     found = holder(beside(study, ".lock"))
     return None if found is None else StudyRunner(holder=found[0], alive=found[1])
 

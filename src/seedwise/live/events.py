@@ -1,4 +1,4 @@
-"""What happens while a study runs, as values for whoever watches: a terminal, a log, a test."""
+"""Events of a study that runs, for whoever watches: a terminal, a log, a test."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class DataProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What the study is to do: `wanted` runs in all, of which `stored` are there already.
+    """The study's task: `wanted` runs in all, of which `stored` are there already.
 
     Under a stopping rule (`stops`) these are the most runs that it may take, or None without a
     cap.
@@ -166,7 +166,7 @@ Watch = Callable[[Event], None]
 
 
 class _Ended(Protocol):
-    """What a run has, be it stored or not."""
+    """A run that has ended, be it stored or not."""
 
     @property
     def state(self) -> State: ...

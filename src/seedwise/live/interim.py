@@ -1,4 +1,4 @@
-"""How far apart two setups are while their runs are still being made.
+"""The difference of two setups while their runs are still being made.
 
 With a stopping rule this is what the rule saw at its last look. With fixed seeds it is a look
 before the end: the interval that `compare` would give now, which nobody may stop because of.
@@ -33,7 +33,7 @@ __all__ = ["PairedSoFar", "interim_of"]
 
 
 def interim_of(rule: StoppingRule, setup: str, decision: Decision) -> Interim:
-    """What a stopping rule saw of a candidate at its last look, of which there was one."""
+    """The last look of a stopping rule at a candidate, of which there was one."""
     one, look = rule.for_one(), decision.trace[-1]
     return Interim(
         setup=setup,
@@ -130,7 +130,7 @@ class PairedSoFar:
             self._take(run.setup, run.seed, values)
 
     def _is_copy(self, setup: str, record: RunRecord) -> bool:
-        """Whether a run has the predictions of one before it: such runs count once."""
+        """Tell whether a run has the predictions of one before it: such runs count once."""
         if record.logits is None:
             return False
         key = setup, logits_digest(record.logits)
@@ -153,7 +153,7 @@ class PairedSoFar:
         return found
 
     def _by_chance(self) -> Sequence[float | None]:
-        """What a diverged run counts as."""
+        """The values that a diverged run counts as."""
         return [metric.chance(self._classes) for metric in self._metrics or ()]
 
     def _take(self, setup: str, seed: Seed, values: Sequence[float | None]) -> None:

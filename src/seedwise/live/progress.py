@@ -1,4 +1,4 @@
-"""How far a study is: what its events add up to. Shows nothing."""
+"""The progress of a study: the sum of its events. Shows nothing."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +91,7 @@ class _Run:
 
 
 class StudyProgress:
-    """What the events so far add up to. Times are given, so that a test can give its own.
+    """The sum of the events so far. Times are given, so that a test can give its own.
 
     Args:
         stored: Gives the wanted runs that are in the study file; asked once it is planned.

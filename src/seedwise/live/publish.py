@@ -1,4 +1,4 @@
-"""How a study that runs tells others how far it is: a small file beside it.
+"""The word of a study that runs to others, in a small file beside it.
 
 `STUDY.live` is JSON, written by the process that makes the runs when a run begins or ends, and
 once a second while it trains; it is replaced whole, and removed at the end. Whoever watches from
@@ -47,7 +47,7 @@ _MOST_BYTES = 16_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the process that makes the runs said last.
+    """The last word of the process that makes the runs.
 
     Attributes:
         holder: The process, and since when it makes them.
@@ -61,7 +61,7 @@ class Told:
 
 
 def told(study: Path) -> Told | None:
-    """What was said last; None where nothing was, or nothing that can be read."""
+    """Read the last word; None where there is none, or none that can be read."""
     try:
         with os.fdopen(open_plain(beside(study, ".live"), os.O_RDONLY), "rb") as file:
             data = json.loads(file.read(_MOST_BYTES))

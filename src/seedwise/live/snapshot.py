@@ -1,4 +1,4 @@
-"""How far a study is at one moment: all that a terminal shows, as a value that JSON can keep."""
+"""A study at one moment: all that a terminal shows, as a value that JSON can keep."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is wanted, less what is stored, goes to an executor and then into the store.
+"""Studies: the runs that are wanted, less those that are stored, are made and stored.
 
 What this package offers is loaded when it is first used.
 """

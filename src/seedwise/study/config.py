@@ -51,7 +51,7 @@ _DEFAULT = "page-v1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyConfig:
-    """What a study.toml says.
+    """The contents of a study.toml.
 
     Attributes:
         store: The study file: named after the study.toml, in the current folder.
@@ -240,7 +240,7 @@ def _setup(name: str, tables: Mapping[str, Mapping[str, Any]], above: tuple[str,
 
 
 def _base(name: str, tables: Mapping[str, Mapping[str, Any]], above: tuple[str, ...]) -> Setup:
-    """What a setup extends: another of the file, before a recipe of the same name."""
+    """The setup that one extends: of the file, before a recipe of the same name."""
     base = tables[name].get("extends")
     if base is None:
         return RECIPES[_DEFAULT].setup

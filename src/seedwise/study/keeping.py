@@ -1,4 +1,4 @@
-"""What a person should know of the predictions of a run that is to be stored."""
+"""Doubts about the predictions of a run that is to be stored."""
 
 from seedwise.comparison.measured import computed_from, disputes
 from seedwise.comparison.study_runs import StudyRuns, with_own_seeds
@@ -13,7 +13,7 @@ __all__ = ["doubts_about"]
 
 
 def doubts_about(store: Store, setup: str, seed: Seed, record: RunRecord) -> list[Doubt]:
-    """What a person should know of a run's predictions.
+    """List what a person should know of a run's predictions.
 
     That is what kind they are and whether they are another run's, each once a setup, and which
     of the metrics beside them they deny.

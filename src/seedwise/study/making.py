@@ -297,7 +297,7 @@ class Complain:
 
 
 def _frames_of_ours() -> int:
-    """How many calls of this package lie between here and the user's line."""
+    """Count the calls of this package between here and the user's line."""
     count, frame = 0, inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith("seedwise."):
         count, frame = count + 1, frame.f_back

@@ -36,7 +36,7 @@ def twin_of(setup: Setup) -> Setup | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nulls:
-    """What is to be trained for null comparisons, and where it is kept.
+    """The runs that null comparisons need, and the file that keeps them.
 
     Attributes:
         path: The study file of these runs.

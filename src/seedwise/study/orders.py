@@ -1,4 +1,4 @@
-"""What is handed to an executor: the missing runs as jobs, and where they are made."""
+"""Orders for an executor: the missing runs as jobs, and the place that makes them."""
 
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ def missing_runs(
 def place_of(
     store: Store, setups: Sequence[Setup], device: str, executor: Executor, *, runs: int
 ) -> Place:
-    """What the executor's machines offer, kept to what the study began with."""
+    """The place that the executor's machines offer, kept to what the study began with."""
     jobs, built_in = executor.workers, [setup.train == BUILT_IN for setup in setups]
     if not any(built_in):
         return Place(device="cpu", workers=jobs or 1, threads=1, share=False, choices={})
@@ -77,7 +77,7 @@ def place_of(
 
 
 class Orders(Protocol):
-    """What is still to be made. It is asked for a job when a worker is free."""
+    """Runs that are still to be made. It is asked for a job when a worker is free."""
 
     def take(self) -> Job | None:
         """The next job; None when there is nothing to do now."""

@@ -1,4 +1,4 @@
-"""What can be asked of a study file: the half of `Study` that reads."""
+"""Questions to a study file: the half of `Study` that reads."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -55,13 +55,13 @@ class StudyReader:
         self._better = check_better(better or {})
 
     def decisions(self) -> Mapping[str, Decision]:
-        """What the study's stopping rule says of each candidate; empty for a study without one."""
+        """The decision of the stopping rule on each candidate; empty for a study without one."""
         with StudyRuns.open(self.path) as study:
             rule = StoppingRule.of(study)
             return {} if rule is None else decisions(study, rule)
 
     def summary(self) -> Summary:
-        """What the study holds: for each setup the runs, their means and standard deviations."""
+        """The study's runs by setup, with their means and standard deviations."""
         with StudyRuns.open(self.path) as study:
             return summarise(study)
 
@@ -171,7 +171,7 @@ class StudyReader:
         max_runs: int | None = None,
         seed: int = 0,
     ) -> Planning:
-        """How many runs a difference needs, with the stored runs as a pilot.
+        """Plan how many runs a difference needs, with the stored runs as a pilot.
 
         Args:
             setups: One setup, or the two that are to be compared.
@@ -198,7 +198,7 @@ class StudyReader:
             return plan_from_pilot(study, setups, question)
 
     def variance(self, setup: str) -> Variance:
-        """Where the run-to-run noise of a setup comes from, as far as its stored runs can tell.
+        """The sources of a setup's run-to-run noise, as far as its stored runs can tell.
 
         Args:
             setup: Name of the setup.
@@ -294,5 +294,5 @@ class StudyReader:
         return f"{type(self).__name__}({str(self.path)!r})"
 
     def _repr_html_(self) -> str | None:
-        """What a notebook shows: the summary, once there is something."""
+        """The summary as a notebook shows it, once there is something."""
         return self.summary()._repr_html_() if self.path.exists() else None

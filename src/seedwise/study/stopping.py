@@ -100,7 +100,7 @@ class StoppingOrders:
         return None
 
     def _horizon(self, candidates: list[str]) -> int:
-        """How many seeds may be begun: those looked at, those that fail, and some ahead."""
+        """Number of seeds that may be begun: those looked at, those that fail, and some ahead."""
         looked_at = min(self._decisions[name].n for name in candidates)
         failing = sum(tries >= TRIES for tries in self._tries.values())
         return looked_at + len(self._out) + failing + self._workers
@@ -114,7 +114,7 @@ class StoppingOrders:
 
 
 def most_runs(study: StudyRuns, rule: StoppingRule) -> Planned:
-    """What the rule may take at most, from what is stored."""
+    """The runs that the rule may take at most, from what is stored."""
     names = (rule.baseline, *rule.candidates)
     open_ = [name for name, found in decisions(study, rule).items() if found.reason == "running"]
     going = {rule.baseline, *open_} if open_ else set[str]()

@@ -1,4 +1,4 @@
-"""What the predictions of a study are held against: a dataset with its split, or targets alone."""
+"""The data of a study: a dataset with its split, or the targets of users' functions."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ _NO_CLASS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StudyData:
-    """What is said of a study's data; what is None is as the study file remembers it, or usual.
+    """A study's data as given; what is None is as the study file remembers it, or usual.
 
     Attributes:
         dataset: Name of a known dataset, or a path.
@@ -160,12 +160,12 @@ def _check_targets(store: Store, targets: Int64[ndarray, " examples"], source: s
 
 
 def _fingerprint(targets: Int64[ndarray, " examples"]) -> str:
-    """What stands for a dataset of which only the targets are known."""
+    """The fingerprint of a dataset of which only the targets are known."""
     return hashlib.sha256(targets.astype("<i8").tobytes()).hexdigest()
 
 
 def _dataset_of(targets: Int64[ndarray, " examples"], *, source: str) -> DatasetRecord:
-    """What can be said of a dataset of which only the targets are known."""
+    """The record of a dataset of which only the targets are known."""
     return DatasetRecord(
         name=source,
         fingerprint=_fingerprint(targets),

@@ -23,7 +23,7 @@ _TINY = 48
 
 
 def thumbnails(study: StudyRuns, cache: Path | None) -> Thumbnails:
-    """What gives small pictures of a study's images, where their decoded pixels are at hand.
+    """A giver of small pictures of a study's images, where decoded pixels are at hand.
 
     Nothing is fetched or decoded for it: a report is written in seconds or says why it has no
     pictures.
