@@ -1,6 +1,6 @@
 """How often what a verdict says beside its sign holds: families, runs that would do, intervals.
 
-python benchmarks/small_print.py SECTION >> benchmarks/records/DATE-verdicts/small-print.jsonl
+python benchmarks/small_print.py SECTION >> benchmarks/records/DATE-verdicts/figures.jsonl
 
 Each study is made up, and judged by the functions that `seedwise compare` calls, on runs of one
 returned accuracy; tests/comparison holds that the whole program says the same. Rates are given
