@@ -1,6 +1,6 @@
 """A whole study on a GPU, from the start of the process: where the seconds go.
 
-    python benchmarks/gpu_study.py IMAGES [--runs 10] [--pack 4] [--set precision=fp16] [-o FILE]
+    python benchmarks/gpu_study.py IMAGES [--runs 10] [--pack 4] [--devices 2] [--set FIELD=JSON] [-o FILE]
 
 IMAGES is an archive or a folder in Imagenette's layout. Trains the recipe page-v1 with several
 seeds into a new study file and prints when each thing was done. The caches of pixels and of
@@ -15,6 +15,7 @@ import argparse  # noqa: E402  (the clock starts before anything is loaded)
 import json  # noqa: E402
 import os  # noqa: E402
 import tempfile  # noqa: E402
+from collections import Counter  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--pack", type=int, help="left out: auto")
+    parser.add_argument("--devices", type=int, help="how many GPUs; left out: all")
     parser.add_argument("--set", action="append", default=[], help="field=JSON of the setup")
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
@@ -34,6 +36,7 @@ def main() -> None:
     torch.cuda.init()
     mark(marks, "CUDA")
     import seedwise
+    from seedwise.store import Store
     from seedwise.study import Study
 
     mark(marks, "import seedwise")
@@ -58,15 +61,21 @@ def main() -> None:
             {"page": seedwise.Setup(**changes)},
             seeds=arguments.runs,
             pack=arguments.pack,
+            devices=arguments.devices,
             watch=watch,
         )
         mark(marks, "end")
+        with Store.open(study.path, readonly=True) as store:
+            runs = [run.made_by for run in store.runs()]
     accuracy = summary.setups[0].metrics
     result = {
         "gpu": torch.cuda.get_device_name(),
         "torch": torch.__version__,
         "runs": arguments.runs,
         "pack": arguments.pack or "auto",
+        "devices": arguments.devices or "all",
+        "runs_by_card": dict(Counter(f"{run.get('card', '')} {run['gpu']}" for run in runs)),
+        "side_by_side": max(run.get("side_by_side", 1) for run in runs),
         "setup": changes,
         "seconds_since_process_start": {name: round(t, 3) for name, t in marks.items()},
         "runs_stored_at": stored,

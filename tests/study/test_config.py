@@ -307,7 +307,8 @@ def test_a_wrong_setup_is_named_with_what_is_allowed(refusal, line, message):
         (with_line("seeds = 2\nexecutor = 3"), "executor: executor must be a name or a table"),
         (
             with_line("seeds = 2\nexecutor = {kind = 'local', gpus = 2}"),
-            "executor: unknown key of executor local 'gpus'; Known: jobs, kind, pack, time_limit",
+            "executor: unknown key of executor local 'gpus'; "
+            "Known: devices, jobs, kind, pack, time_limit",
         ),
         (
             with_line("seeds = 2\nexecutor = {kind = 'local', pack = 0}"),

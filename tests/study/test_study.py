@@ -284,7 +284,7 @@ def test_predictions_for_other_examples_are_refused(path):
         (
             {"setups": setups("plain"), "seeds": 1, "executor": LocalExecutor(), "jobs": 2},
             ConfigError,
-            "jobs, pack and time_limit are said in the executor",
+            "jobs, pack, devices and time_limit are said in the executor",
         ),
     ],
 )

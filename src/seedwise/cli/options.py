@@ -14,6 +14,7 @@ __all__ = [
     "better_of",
     "cache",
     "device",
+    "devices",
     "jobs",
     "metric",
     "output",
@@ -95,6 +96,30 @@ pack = click.option(
     metavar="auto|1|N",
     help="Runs side by side on one GPU; auto: as many as --jobs says, or else as pay and have "
     "room. With two numbers, the smaller.  [default: auto; for Ray 1]",
+)
+
+
+class _Devices(click.ParamType):
+    name = "devices"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | tuple[int, ...] | Literal["auto"]:
+        if value == "auto":
+            return "auto"
+        parts = str(value).removesuffix(",").split(",")
+        if not all(part.strip().isdecimal() for part in parts):
+            self.fail(f"{value!r} is neither auto, a number of GPUs, nor some: 0,1", param, ctx)
+        numbers = tuple(map(int, parts))
+        return numbers if "," in value else numbers[0]
+
+
+devices = click.option(
+    "--devices",
+    type=_Devices(),
+    metavar="auto|N|0,1",
+    help="GPUs to use: all that are visible, how many, or which; one by its number with a comma "
+    "(1,).  [default: auto]",
 )
 source = click.option(
     "--source",

@@ -1,7 +1,6 @@
 """`seedwise run`: what a study.toml wants."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +12,7 @@ from seedwise.errors import CodeNotRun, ConfigError, Unsettled
 from seedwise.figures import count
 
 if TYPE_CHECKING:
+    from seedwise.cards import Devices
     from seedwise.cli.console import Console
     from seedwise.comparison import Summary
     from seedwise.executors.base import Executor
@@ -59,6 +59,7 @@ EXITS = {
 @_executor
 @options.jobs
 @options.pack
+@options.devices
 @_time_limit
 @options.device
 @options.cache
@@ -81,6 +82,7 @@ def run_study(
     executor: str | None,
     jobs: int | None,
     pack: int | Literal["auto"] | None,
+    devices: "Devices | None",
     time_limit: float | None,
     device: str,
     cache: Path | None,
@@ -121,7 +123,12 @@ def run_study(
             baseline=config.baseline,
             rule=config.rule,
             executor=_chosen_executor(
-                config, executor, workers=jobs, pack=pack, time_limit=time_limit
+                config,
+                executor,
+                workers=jobs,
+                pack=pack,
+                devices=devices,
+                time_limit=time_limit,
             ),
             device=device,
             watch=watch,
@@ -157,11 +164,9 @@ def _names_code(config: "StudyConfig") -> bool:
 
 def _chosen_executor(config: "StudyConfig", name: str | None, **said: Any) -> "Executor":
     """The executor of the file, with what the command line says instead."""
-    from seedwise.executors.registry import executor_from
+    from seedwise.executors.registry import changed, executor_from
 
-    executor = config.executor if name is None else executor_from(name)
-    given = {key: value for key, value in said.items() if value is not None}
-    return replace(executor, **given)  # type: ignore[type-var]
+    return changed(config.executor if name is None else executor_from(name), **said)
 
 
 def _seeds(

@@ -1,9 +1,10 @@
 """The interface of executors, which make the runs that they are given, and what they share."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from seedwise.cards import Card
 from seedwise.errors import ConfigError
 from seedwise.executors.job import Job, ran_out_of_memory
 from seedwise.live.events import Notice, Watch
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from seedwise.train.machine import Machine
 
 __all__ = [
+    "DEVICES",
     "JOBS",
     "PACK",
     "TIME_LIMIT",
@@ -24,6 +26,7 @@ __all__ = [
     "Take",
     "Width",
     "check_limits",
+    "made_beside",
     "narrower",
     "too_long",
 ]
@@ -42,6 +45,7 @@ class Place:
 
     Runs that `share` a device may go side by side in threads: all are made by captured steps.
     Other runs set torch's global switches, and functions of users' may use global generators.
+    `cards` are the GPUs where each has a process of its own, with the runs of each.
     """
 
     device: str
@@ -49,6 +53,7 @@ class Place:
     threads: int
     share: bool
     choices: Mapping[str, Any]
+    cards: tuple[Card, ...] = ()
 
 
 class Executor(Protocol):
@@ -68,6 +73,13 @@ class Executor(Protocol):
 
     def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
         """Choose what so many runs of these setups use on this executor's machines."""
+        ...
+
+    def cards_for_functions(self, *, device: str, runs: int) -> tuple[Card, ...]:
+        """The GPUs over which so many runs of the user's functions are spread; none chooses none.
+
+        Each process sees its own. Without PyTorch nobody could say whether a function uses one.
+        """
         ...
 
     def placed(self, place: Place) -> Self:
@@ -106,6 +118,13 @@ PACK = {
         key="pack", kinds=(int, str), allowed='"auto", or a whole number, 1 or more'
     )
 }
+DEVICES = {
+    "setting": Setting(
+        key="devices",
+        kinds=(int, str, list),
+        allowed='"auto", a number of GPUs, or a list of them, e.g. [0, 1]',
+    )
+}
 TIME_LIMIT = {
     "setting": Setting(key="time_limit", kinds=(int, float), allowed="a number of seconds above 0")
 }
@@ -140,6 +159,13 @@ def narrower(job: Job, width: Width) -> Notice:
         text=f"{job.name} seed {job.seed} ran out of memory and is made again; from here on at "
         f"most {width.now} side by side"
     )
+
+
+def made_beside(record: RunRecord, most: int) -> RunRecord:
+    """The record, with how many runs at most were made side by side, itself included."""
+    if most == 1 or not record.made_by:
+        return record
+    return replace(record, made_by={**record.made_by, "side_by_side": most})
 
 
 def check_limits(workers: int | None, time_limit: float | None) -> None:

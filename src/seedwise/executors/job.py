@@ -1,6 +1,7 @@
 """One run, from its order to its record, in whatever process it is made."""
 
 import platform
+import re
 import time
 import traceback
 from collections.abc import Callable
@@ -23,12 +24,17 @@ from seedwise.setups import BUILT_IN, Setup
 if TYPE_CHECKING:
     from seedwise.data import Data
 
-__all__ = ["DataReference", "Job", "load_function", "perform", "ran_out_of_memory"]
+__all__ = ["DataReference", "Job", "load_function", "lost_its_gpu", "perform", "ran_out_of_memory"]
 
 _SECONDS_BETWEEN_STEPS = 0.2
 """At most five step events a second reach whoever watches: a terminal needs no more."""
 
 _OUT_OF_MEMORY = "out of memory"
+
+_GPU_FAILED = "the GPU failed"
+
+_OF_THE_GPU = re.compile("CUDA error|CUDA driver|CUDA unknown error|No CUDA GPUs")
+"""What torch says once a process can use its GPU no more, whatever is tried there next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +118,28 @@ def perform(job: Job, watch: Watch) -> RunRecord:
         reason = f"{type(error).__name__}: {error}"
     except Exception as error:
         reason = traceback.format_exc(limit=-8).strip()
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-            reason = f"{_OUT_OF_MEMORY}: {reason}"
+        if kind := _kind_of(error):
+            reason = f"{kind}: {reason}"
     return RunRecord(state="failed", error=reason, seconds=time.perf_counter() - started)
 
 
 def ran_out_of_memory(record: RunRecord) -> bool:
     """Tell whether a run failed for want of memory, of the machine or of its GPU."""
     return record.state == "failed" and (record.error or "").startswith(_OUT_OF_MEMORY)
+
+
+def lost_its_gpu(record: RunRecord) -> bool:
+    """Tell whether a run failed so that its process can use its GPU no more."""
+    return record.state == "failed" and (record.error or "").startswith(_GPU_FAILED)
+
+
+def _kind_of(error: Exception) -> str | None:
+    """The kind of an error that an executor mends: a want of memory, or a GPU that failed."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return _OUT_OF_MEMORY
+    if not isinstance(error, RuntimeError) or not _OF_THE_GPU.search(str(error)):
+        return None
+    return _OUT_OF_MEMORY if "out of memory" in str(error) else _GPU_FAILED
 
 
 def load_function(name: str) -> Callable[..., Any]:

@@ -1,22 +1,20 @@
 """The local executor: runs on this machine, in this process or in several."""
 
-import math
-import multiprocessing
-import os
-import signal
-import time
+import sys
 from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING, Literal, Self
 
+from seedwise.cards import Card, Devices, check_devices, chosen_cards, spread, visible_cards
 from seedwise.errors import ConfigError
 from seedwise.executors.base import (
+    DEVICES,
     JOBS,
     PACK,
     TIME_LIMIT,
@@ -25,10 +23,11 @@ from seedwise.executors.base import (
     Take,
     Width,
     check_limits,
+    made_beside,
     narrower,
-    too_long,
 )
 from seedwise.executors.job import Job, load_function, perform
+from seedwise.executors.processes import in_processes
 from seedwise.live.events import Event, Watch
 from seedwise.records import RunRecord
 from seedwise.setups import Setup
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from seedwise.train.machine import Machine
 
 __all__ = ["LocalExecutor", "in_threads"]
-
-_SECONDS_TO_END = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,27 +50,69 @@ class LocalExecutor:
             captured steps, rather than in processes, which share nothing.
         time_limit: Seconds after which a run is ended and counts as failed; None for no limit. A
             thread cannot be ended, so that runs with a limit are made in processes.
+        devices: GPUs to use: `auto` for all that are visible, how many, or which of them, counted
+            from 0. With several, each has a process of its own that sees no other.
+        cards: Those GPUs, once they are known.
 
     Raises:
-        ConfigError: Fewer than 1 worker or run, or a limit of 0 seconds or less.
+        ConfigError: Fewer than 1 worker, run or GPU, or a limit of 0 seconds or less.
     """
 
     workers: int | None = field(default=None, metadata=JOBS)
     pack: int | Literal["auto"] = field(default="auto", metadata=PACK)
     share: bool = False
     time_limit: float | None = field(default=None, metadata=TIME_LIMIT)
+    devices: Devices = field(default="auto", metadata=DEVICES)
+    cards: tuple[Card, ...] = ()
 
     def __post_init__(self) -> None:
         check_limits(self.workers, self.time_limit)
+        if isinstance(self.devices, list):  # as study.toml has it
+            object.__setattr__(self, "devices", tuple(self.devices))
+        check_devices(self.devices)
         if self.pack != "auto" and (isinstance(self.pack, str) or self.pack < 1):
             raise ConfigError(f"pack must be auto, or 1 or more, got {self.pack!r}")
 
     def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
         """Choose what so many runs of these setups use on this machine."""
         choose = load_function("seedwise.train:choose")
-        return choose(
-            device=device, jobs=self.workers, pack=self._on_a_gpu(), runs=runs, setups=setups
-        )
+        seen = 0 if device == "cpu" else load_function("seedwise.train:gpu_count")()
+        cards = self._cards() if seen > 1 or (device != "cpu" and self.devices != "auto") else ()
+        # Several are not asked for their room here: that would take some of it on each of them.
+        pack = 1 if cards else self._on_a_gpu()
+        machine = choose(device=device, jobs=self.workers, pack=pack, runs=runs, setups=setups)
+        if machine.device == "cpu" and self.devices not in ("auto", 1):
+            raise ConfigError(
+                f"devices says which GPUs to use, got {self.devices!r}, but the runs are to be "
+                "made on a CPU; leave it out"
+            )
+        if not cards or machine.device == "cpu":
+            return machine
+        over = load_function("seedwise.train:over_cards")
+        return over(machine, cards, jobs=self.workers, pack=self._pack(), runs=runs, setups=setups)
+
+    def cards_for_functions(self, *, device: str, runs: int) -> tuple[Card, ...]:
+        """The GPUs over which the user's functions are spread, with the runs of each."""
+        if device == "cpu":
+            return ()
+        cards = self._cards()
+        pack = self._pack()
+        each = 1 if pack == "auto" else pack
+        most = each * len(cards) if self.workers is None else self.workers
+        return spread(cards, min(most, runs)) if cards else ()
+
+    def _cards(self) -> tuple[Card, ...]:
+        """The GPUs that get a process of their own; none where one is used from this process."""
+        if self.devices == "auto" and (self.workers == 1 or not _can_start_again()):
+            return ()
+        if self.devices == 1:
+            return ()
+        cards = chosen_cards(self.devices, visible_cards())
+        return () if self.devices == "auto" and len(cards) == 1 else cards
+
+    def _pack(self) -> int | Literal["auto"]:
+        """Runs side by side on each of several GPUs."""
+        return 1 if self.pack == "auto" and self.time_limit is not None else self.pack
 
     def _on_a_gpu(self) -> int | Literal["auto"]:
         """Runs side by side on one GPU, by all that was said."""
@@ -85,24 +124,34 @@ class LocalExecutor:
 
     def placed(self, place: Place) -> Self:
         """This executor with as many workers as the place has, which share a GPU if they may."""
-        return replace(self, workers=place.workers, share=place.share)
+        return replace(self, workers=place.workers, share=place.share, cards=place.cards)
 
     @property
     def here(self) -> bool:
         """True where every run is made in the caller's thread."""
-        return self.time_limit is None and (self.workers or 1) == 1
+        free = self.time_limit is None and not self.cards and self.devices in ("auto", 1)
+        return free and (self.workers or 1) == 1
 
     def run(self, take: Take, watch: Watch) -> Outcomes:
         """Make the runs that `take` gives, and yield each as it ends.
 
-        A worker that dies takes one run with it, which comes back as failed; a new worker takes
-        its place. Closing the generator ends the workers.
+        A worker that dies takes its run with it, which comes back as failed; a new worker takes
+        its place. Of several GPUs one that fails costs its runs time: they are made again on
+        another. Closing the generator ends the workers.
         """
         workers = self.workers or 1
         if self.here:
             return _here(take, watch)
-        if self.time_limit is not None or not self.share:
-            return _in_processes(take, watch, workers, self.time_limit)
+        share = self.share and self.time_limit is None
+        if self.cards or not share:
+            return in_processes(
+                take,
+                watch,
+                workers=workers,
+                cards=self.cards,
+                share=share,
+                time_limit=self.time_limit,
+            )
         return _told(in_threads(take, Width(workers)), watch)
 
 
@@ -153,20 +202,13 @@ def in_threads(take: Take, width: Width) -> Generator[Event | tuple[Job, RunReco
             if isinstance(message, tuple):
                 job, record = message
                 most = beside.pop(job)
-                message = job, _made_beside(record, most)
+                message = job, made_beside(record, most)
                 if width.was_too_much(record, beside=most):
                     again.append(job)
                     message = narrower(job, width)
             yield message
     finally:
         stopped.set()
-
-
-def _made_beside(record: RunRecord, most: int) -> RunRecord:
-    """The record, with how many runs at most were made side by side, itself included."""
-    if most == 1 or not record.made_by:
-        return record
-    return replace(record, made_by={**record.made_by, "side_by_side": most})
 
 
 class _Stopped(BaseException):
@@ -178,110 +220,15 @@ def _next(again: deque[Job], take: Take) -> Job | None:
     return again.popleft() if again else take()
 
 
-def _in_processes(take: Take, watch: Watch, workers: int, time_limit: float | None) -> Outcomes:
-    idle: list[_Worker] = []
-    busy: list[_Worker] = []
-    width, again = Width(workers), deque[Job]()
-    try:
-        while True:
-            while len(busy) < width.now and (job := _next(again, take)) is not None:
-                worker = idle.pop() if idle else _Worker()
-                worker.give(job, beside=width.now)
-                busy.append(worker)
-            if not busy:
-                return
-            worker, record = _next_outcome(busy, watch, time_limit)
-            busy.remove(worker)
-            if worker.process.is_alive():
-                idle.append(worker)
-            if width.was_too_much(record, beside=worker.beside):
-                again.append(worker.job)
-                watch(narrower(worker.job, width))
-                continue
-            yield worker.job, record
-    finally:
-        for worker in (*idle, *busy):
-            worker.process.terminate()
-        for worker in (*idle, *busy):
-            worker.end()
+def _can_start_again() -> bool:
+    """Tell whether other processes may be started unasked.
 
-
-class _Worker:
-    """A process that makes one run at a time, and this end of the pipe to it."""
-
-    def __init__(self) -> None:
-        # spawn: a forked child would inherit CUDA's and OpenMP's state, which do not survive it.
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs,), daemon=True)
-        self.process.start()
-        theirs.close()  # else the pipe would stay open when the worker dies
-        self.job: Job
-        self.beside = 1
-        self.since = math.inf  # when it began the job; it has still to start, or to get there
-
-    def give(self, job: Job, *, beside: int) -> None:
-        self.job, self.beside, self.since = job, beside, math.inf
-        with suppress(BrokenPipeError):  # it has died: the next read says so
-            self.connection.send(job)
-
-    def end(self) -> None:
-        """End the process: asked by SIGTERM, and killed where it does not listen."""
-        self.connection.close()
-        self.process.terminate()
-        self.process.join(_SECONDS_TO_END)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-
-
-def _next_outcome(
-    busy: list[_Worker], watch: Watch, time_limit: float | None
-) -> tuple[_Worker, RunRecord]:
-    """Pass events on until a run ends: by itself, with its worker, or by the time limit."""
-    by_connection = {worker.connection: worker for worker in busy}
-    while True:
-        first = min(busy, key=lambda worker: worker.since)
-        left = None
-        if time_limit is not None and first.since < math.inf:
-            left = max(0.0, first.since + time_limit - time.monotonic())
-        for connection in wait(list(by_connection), left):
-            worker = by_connection[connection]  # type: ignore[index]
-            try:
-                message = worker.connection.recv()
-            except (EOFError, ConnectionResetError):
-                worker.process.join(_SECONDS_TO_END)
-                code = worker.process.exitcode
-                return worker, RunRecord(
-                    state="failed", error=f"the worker died (exit code {code})"
-                )
-            if isinstance(message, RunRecord):
-                return worker, message
-            if message is None:
-                worker.since = time.monotonic()
-            else:
-                watch(message)
-        if time_limit is not None and time.monotonic() - first.since >= time_limit:
-            first.process.kill()
-            first.process.join()
-            return first, too_long(time_limit)
-
-
-def _work(connection: Connection) -> None:
-    """A worker's life: jobs in; a sign of life, events and a record out; until the pipe ends."""
-    # Ctrl-C reaches the whole group of processes; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while True:
-            job = connection.recv()
-            connection.send(None)
-            connection.send(perform(job, connection.send))
-
-
-def _end_with_parent() -> None:
-    """A run of an hour whose parent was killed would go on for nobody, beside its successor."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "workers are started by an executor"
-    wait([parent.sentinel])
-    os._exit(1)
+    They import the script that runs, which would do all of its work again, had it no guard.
+    """
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or main.__spec__ is not None:  # a notebook, or python -m
+        return True
+    with suppress(OSError, UnicodeDecodeError):
+        return "__name__" in Path(file).read_text(encoding="utf-8")
+    return False

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from seedwise.cards import Card
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.executors.base import (
     JOBS,
@@ -124,6 +125,10 @@ class RayExecutor:
         cpus = (1 if cuda else place.threads) if self.cpus is None else self.cpus
         gpus = (1 if cuda else 0) if self.gpus is None else self.gpus
         return replace(self, cpus=cpus, gpus=gpus)
+
+    def cards_for_functions(self, *, device: str, runs: int) -> tuple[Card, ...]:
+        """None: Ray says which GPU a task sees."""
+        return ()
 
     @property
     def here(self) -> bool:

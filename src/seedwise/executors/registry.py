@@ -5,12 +5,13 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from seedwise.cards import Devices
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.executors.base import Executor, Setting
 from seedwise.executors.local import LocalExecutor
 from seedwise.executors.ray import RayExecutor
 
-__all__ = ["EXECUTORS", "as_executor", "executor_from", "kept_here", "settings_of"]
+__all__ = ["EXECUTORS", "as_executor", "changed", "executor_from", "kept_here", "settings_of"]
 
 EXECUTORS: Mapping[str, type[Any]] = MappingProxyType({"local": LocalExecutor, "ray": RayExecutor})
 """The executors by name. A new one is a module of its own and its name here."""
@@ -20,7 +21,7 @@ def settings_of(kind: str) -> Mapping[str, tuple[str, Setting]]:
     """The keys of a table `[executor]` beside `kind`: the field that each sets, and its values.
 
     >>> list(settings_of("local"))
-    ['jobs', 'pack', 'time_limit']
+    ['devices', 'jobs', 'pack', 'time_limit']
     """
     found = [
         (setting.key, (field.name, setting))
@@ -36,6 +37,7 @@ def as_executor(
     jobs: int | None,
     pack: int | Literal["auto"] | None,
     time_limit: float | None,
+    devices: Devices | None = None,
 ) -> Executor:
     """The executor that a name means, or that was given.
 
@@ -44,16 +46,28 @@ def as_executor(
         ConfigError: A number is out of range, or stands beside an executor that has its own.
     """
     if not isinstance(executor, str):
-        if (jobs, pack, time_limit) != (None, None, None):
+        if (jobs, pack, time_limit, devices) != (None, None, None, None):
             raise ConfigError(
-                "jobs, pack and time_limit are said in the executor where one is given; "
+                "jobs, pack, devices and time_limit are said in the executor where one is given; "
                 f"got {executor}"
             )
         return executor
     if executor not in EXECUTORS:
         raise UnknownName("executor", executor, EXECUTORS)
     made = EXECUTORS[executor](workers=jobs, time_limit=time_limit)
-    return made if pack is None else replace(made, pack=pack)
+    return changed(made, pack=pack, devices=devices)
+
+
+def changed(executor: Executor, **said: Any) -> Executor:
+    """The executor with the fields that are said; None leaves one as it is.
+
+    Raises:
+        ConfigError: It has no such field, or a value is out of range.
+    """
+    given = {name: value for name, value in said.items() if value is not None}
+    if "devices" in given and not isinstance(executor, LocalExecutor):
+        raise ConfigError("devices is said where this machine makes the runs; for Ray say gpus")
+    return replace(executor, **given)  # type: ignore[type-var]
 
 
 def kept_here(executor: Executor, setup: str) -> Executor:

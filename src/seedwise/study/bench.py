@@ -68,6 +68,8 @@ def bench(
 ) -> Bench:
     """Time each stage of training the recipe, with as many runs side by side as a study has.
 
+    Of several GPUs the first is timed.
+
     Args:
         device: `auto`, `cpu` or `cuda`.
         jobs: Runs side by side; None chooses.
@@ -81,7 +83,7 @@ def bench(
     """
     if against is not None and against not in RIVALS:
         raise ConfigError(f"against must be one of {', '.join(RIVALS)}, got {against!r}")
-    executor = LocalExecutor(workers=jobs, pack=pack)
+    executor = LocalExecutor(workers=jobs, pack=pack, devices=1)
     machine = executor.choose(device=device, setups=[Setup()], runs=_RUNS)
     setup = Setup().resolved({name: getattr(machine, name) for name in AUTO})
     data, pixels = load_function("seedwise.train.speed:sample")(setup, machine.device, cache)

@@ -53,7 +53,11 @@ def place_of(
     """The place that the executor's machines offer, kept to what the study began with."""
     jobs, built_in = executor.workers, [setup.train == BUILT_IN for setup in setups]
     if not any(built_in):
-        return Place(device="cpu", workers=jobs or 1, threads=1, share=False, choices={})
+        cards = executor.cards_for_functions(device=device, runs=runs)
+        workers = sum(card.runs for card in cards) or jobs or 1
+        return Place(
+            device="cpu", workers=workers, threads=1, share=False, choices={}, cards=cards
+        )
     machine = executor.choose(device=device, setups=setups, runs=runs)
     choices = store.choice("auto")
     if choices is None:
@@ -73,6 +77,7 @@ def place_of(
         threads=threads,
         share=machine.share,
         choices=choices,
+        cards=machine.cards,
     )
 
 

@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
+from seedwise.cards import Devices
 from seedwise.comparison import (
     NullComparisons,
     RepeatComparison,
@@ -90,6 +91,7 @@ class Study(StudyReader):
         jobs: int | None = None,
         pack: int | Literal["auto"] | None = None,
         device: str = "auto",
+        devices: Devices | None = None,
         time_limit: float | None = None,
         watch: Watch | None = None,
     ) -> Summary:
@@ -119,6 +121,9 @@ class Study(StudyReader):
             pack: Runs side by side on one GPU: a number, or `auto` for as many as `jobs` says, or
                 else as pay and have room; None takes the executor's default, `auto` for `local`.
             device: `auto`, `cpu` or `cuda`.
+            devices: GPUs to use: how many, or which, as numbers from 0 of those that are visible;
+                None for all. Each has a process that sees no other, for functions too. A script
+                that is not guarded by `if __name__ == "__main__"` gets one.
             time_limit: Seconds after which a run is ended and counts as failed; None for no limit.
             watch: Told of all that happens, in this thread. Without it, runs that failed are told
                 by a warning.
@@ -143,7 +148,9 @@ class Study(StudyReader):
             data=self._data,
             rule=rule,
             better=self._better,
-            executor=as_executor(executor, jobs=jobs, pack=pack, time_limit=time_limit),
+            executor=as_executor(
+                executor, jobs=jobs, pack=pack, time_limit=time_limit, devices=devices
+            ),
             device=device,
             tell=watch or Complain(),
         )

@@ -4,7 +4,7 @@ The rest of seedwise reaches it by name ("seedwise.train:train"), so that a stud
 function needs no torch.
 """
 
-from seedwise.train.machine import Machine, choose
+from seedwise.train.machine import Machine, choose, gpu_count, over_cards
 from seedwise.train.trainer import train
 
-__all__ = ["Machine", "choose", "train"]
+__all__ = ["Machine", "choose", "gpu_count", "over_cards", "train"]

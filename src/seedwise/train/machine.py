@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import torch
 
+from seedwise.cards import Card, spread
 from seedwise.errors import ConfigError
 from seedwise.setups import AUTO, Setup
 from seedwise.train.beside import is_captured, side_by_side
 
-__all__ = ["Machine", "choose", "describe", "prepared"]
+__all__ = ["Machine", "choose", "describe", "gpu_count", "over_cards", "prepared"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Numbers of two settings in glibc's malloc.h."""
@@ -27,12 +28,14 @@ class Machine:
 
     Attributes:
         device: `cpu` or `cuda`.
-        workers: Runs side by side: in processes on a CPU's cores, or on one GPU.
+        workers: Runs side by side: in processes on a CPU's cores, or on its GPUs.
         share: On a GPU, whether they may be threads of one process.
         threads: Threads of each of them.
         precision: What `auto` means in this study.
         deterministic: What `auto` means in this study.
         loader: What `auto` means in this study.
+        cards: The GPUs, each for a process of its own, with its runs side by side; none where one
+            GPU is used from the caller's process.
     """
 
     device: str
@@ -42,6 +45,7 @@ class Machine:
     precision: str
     deterministic: bool
     loader: str
+    cards: tuple[Card, ...] = ()
 
 
 def choose(
@@ -90,6 +94,11 @@ def choose(
     )
 
 
+def gpu_count() -> int:
+    """The number of GPUs that torch sees."""
+    return torch.cuda.device_count()
+
+
 def _gpu() -> Machine:
     """A GPU with one run on it."""
     return Machine(
@@ -107,11 +116,51 @@ def _packed(
     gpu: Machine, pack: int | Literal["auto"], runs: int, setups: Sequence[Setup]
 ) -> Machine:
     """A GPU with several runs on it: as many as were asked for, or as pay and have room."""
-    meant = [setup.resolved({name: getattr(gpu, name) for name in AUTO}) for setup in setups]
-    share = bool(meant) and all(map(is_captured, meant))
+    meant, share = _meant(gpu, setups)
     if pack == "auto":
         pack = side_by_side(meant, free=torch.cuda.mem_get_info()[0], runs=runs) if share else 1
     return replace(gpu, workers=pack, share=share, threads=max(1, gpu.threads // pack))
+
+
+def _meant(gpu: Machine, setups: Sequence[Setup]) -> tuple[list[Setup], bool]:
+    """The setups without `auto`, and whether their runs may share a process."""
+    meant = [setup.resolved({name: getattr(gpu, name) for name in AUTO}) for setup in setups]
+    return meant, bool(meant) and all(map(is_captured, meant))
+
+
+def over_cards(
+    gpu: Machine,
+    cards: Sequence[Card],
+    *,
+    jobs: int | None,
+    pack: int | Literal["auto"],
+    runs: int,
+    setups: Sequence[Setup],
+) -> Machine:
+    """A machine of several GPUs, with as many runs on each as were asked for or as have room.
+
+    Args:
+        gpu: What `choose` says of one of them.
+        cards: The GPUs.
+        jobs: Runs side by side on all of them; None chooses.
+        pack: The most on one of them; `auto` chooses.
+        runs: How many are wanted.
+        setups: What they are runs of.
+    """
+    meant, share = _meant(gpu, setups)
+
+    def most(card: Card, wanted: int) -> int:
+        if pack != "auto":
+            return min(pack, wanted)
+        if jobs is not None:
+            return wanted
+        return side_by_side(meant, free=card.free, runs=wanted) if share else 1
+
+    even = spread(cards, runs if jobs is None else min(jobs, runs))
+    placed = tuple(replace(card, runs=most(card, card.runs)) for card in even)
+    workers = sum(card.runs for card in placed)
+    threads = max(1, _cores() // workers)
+    return replace(gpu, workers=workers, share=share, threads=threads, cards=placed)
 
 
 def describe(device: torch.device) -> Mapping[str, Any]:
