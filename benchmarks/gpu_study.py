@@ -1,6 +1,6 @@
 """A whole study on a GPU, from the start of the process: where the seconds go.
 
-    python benchmarks/gpu_study.py IMAGES [--runs 10] [--pack 4] [--devices 2] [--set FIELD=JSON] [-o FILE]
+    python benchmarks/gpu_study.py IMAGES [--runs 10] [--pack 4] [--devices 2] [--set F=JSON]
 
 IMAGES is an archive or a folder in Imagenette's layout. Trains the recipe page-v1 with several
 seeds into a new study file and prints when each thing was done. The caches of pixels and of

@@ -36,8 +36,8 @@ def made(images, path, **said):
 
 
 def test_runs_side_by_side_are_the_default_and_each_is_what_it_is_alone(images, tmp_path, cuda):
-    packed, beside = made(images, tmp_path / "packed.db", device=cuda)
-    alone, none = made(images, tmp_path / "alone.db", device=cuda, pack=1)
+    packed, beside = made(images, tmp_path / "packed.db", device=cuda, devices=1)
+    alone, none = made(images, tmp_path / "alone.db", device=cuda, devices=1, pack=1)
     assert (beside, none) == ({6}, {1})
     assert packed.keys() == alone.keys()
     for key, logits in alone.items():
