@@ -23,6 +23,17 @@ __all__ = [
 ]
 
 
+def _key(allowed: str, *kinds: type) -> Mapping[str, Any]:
+    """A field that study.toml may set, in its table [verdict]: its values, in words and types."""
+    return {"allowed": allowed, "kinds": kinds}
+
+
+_METRIC = _key('the name of a metric, e.g. "smoothed_accuracy:beta=10"', str)
+_MARGIN = _key("a difference of accuracy, e.g. 0.005 for half a point", int, float)
+_CONFIDENCE = _key("a rate above 0 and below 1, e.g. 0.95", int, float)
+_PAIRED = _key("true or false", bool)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """The choices that a verdict depends on besides the runs.
@@ -42,10 +53,10 @@ class Rule:
         ConfigError: The margin or the confidence is out of range, or a direction is none.
     """
 
-    metric: str | None = None
-    margin: float | None = None
-    confidence: float = 0.95
-    paired: bool | None = None
+    metric: str | None = field(default=None, metadata=_METRIC)
+    margin: float | None = field(default=None, metadata=_MARGIN)
+    confidence: float = field(default=0.95, metadata=_CONFIDENCE)
+    paired: bool | None = field(default=None, metadata=_PAIRED)
     better: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:

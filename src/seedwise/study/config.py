@@ -5,7 +5,7 @@ Every error names the file, the key, what was given and what is allowed.
 
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from dataclasses import field as default
 from os import PathLike
 from pathlib import Path
@@ -268,11 +268,12 @@ def _stop(table: Any) -> Stop:
 def _rule(table: Any) -> Rule:
     if not isinstance(table, dict):
         raise _Bad(f"verdict must be a table, [verdict]; got {table!r}")
-    _check_keys(table, tuple(_VERDICT_TYPES), "verdict.")
+    keys = {each.name: each.metadata for each in fields(Rule) if "kinds" in each.metadata}
+    _check_keys(table, tuple(keys), "verdict.")
     for key, value in table.items():
-        kind, allowed = _VERDICT_TYPES[key]
-        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-            raise _Bad(f"verdict.{key} must be {allowed}, got {value!r}")
+        kinds = keys[key]["kinds"]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise _Bad(f"verdict.{key} must be {keys[key]['allowed']}, got {value!r}")
     metric = table.get("metric", "accuracy")
     try:
         if metric.partition(":")[0] in CATALOG:
@@ -289,13 +290,3 @@ def _better(table: Any) -> Mapping[str, str]:
         return check_better(table)
     except SeedwiseError as error:
         raise _Bad(str(error)) from None
-
-
-_VERDICT_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = MappingProxyType(
-    {
-        "metric": (str, 'the name of a metric, e.g. "smoothed_accuracy:beta=10"'),
-        "margin": ((int, float), "a difference of accuracy, e.g. 0.005 for half a point"),
-        "confidence": ((int, float), "a rate above 0 and below 1, e.g. 0.95"),
-        "paired": (bool, "true or false"),
-    }
-)
