@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from seedwise.errors import ConfigError
 
@@ -45,7 +45,7 @@ class Card:
         return {"CUDA_VISIBLE_DEVICES": self.number, **order}
 
 
-def check_devices(devices: object) -> None:
+def check_devices(devices: Any) -> None:
     """Refuse what names no GPUs.
 
     Raises:

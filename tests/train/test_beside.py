@@ -2,9 +2,11 @@
 
 import pytest
 
+from seedwise.cards import Card
 from seedwise.errors import ConfigError
 from seedwise.setups import KNOWN, Setup
 from seedwise.study import LocalExecutor
+from seedwise.train import machine
 from seedwise.train.beside import MOST, captured_bytes, is_captured, side_by_side
 from seedwise.train.machine import choose
 
@@ -93,3 +95,32 @@ def test_a_cpu_takes_no_notice_of_pack(monkeypatch):
 def test_no_runs_side_by_side_are_refused():
     with pytest.raises(ConfigError, match="pack must be auto, or 1 or more, got 0"):
         choose(pack=0)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "pack", "runs", "each"),
+    [
+        (None, "auto", 10, (5, 5)),
+        (None, "auto", 40, (6, 6)),
+        (None, 2, 40, (2, 2)),
+        (3, "auto", 40, (2, 1)),
+        (None, "auto", 1, (1,)),
+    ],
+)
+def test_runs_are_spread_evenly_over_the_cards(monkeypatch, jobs, pack, runs, each):
+    monkeypatch.setattr(machine, "is_captured", lambda setup: True)
+    monkeypatch.setattr(machine, "side_by_side", lambda setups, free, runs: min(6, runs))
+    gpu = machine.Machine(
+        device="cuda",
+        workers=1,
+        share=False,
+        threads=8,
+        precision="bf16",
+        deterministic=True,
+        loader="cache",
+    )
+    cards = [Card(number=n, name="NVIDIA H200", free=2**36) for n in "01"]
+    found = machine.over_cards(gpu, cards, jobs=jobs, pack=pack, runs=runs, setups=[Setup()])
+    assert tuple(card.runs for card in found.cards) == each
+    assert found.workers == sum(each)
+    assert found.share
