@@ -53,8 +53,8 @@ def check_devices(devices: Any) -> None:
     """
     if devices == "auto" or (type(devices) is int and devices > 0):
         return
-    different = isinstance(devices, tuple) and 0 < len(devices) == len(set(devices))
-    if different and all(map(_is_place, devices)):
+    places: tuple[Any, ...] = devices if isinstance(devices, tuple) else ()
+    if 0 < len(places) == len(set(places)) and all(map(_is_place, places)):
         return
     raise ConfigError(
         "devices must be auto, how many GPUs to use, or which, as different numbers from 0 "
