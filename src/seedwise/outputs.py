@@ -43,7 +43,8 @@ def write_output(path: Path, content: str | bytes) -> None:
     Raises:
         ConfigError: It cannot be written, or is a database: perhaps another study.
     """
-    data = content.encode() if isinstance(content, str) else content
+    # Names of files need not be UTF-8, and a page may show them.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     place = _resolved(path)
     try:
         if place.exists() and not place.is_file() and not place.is_dir():
@@ -55,7 +56,7 @@ def write_output(path: Path, content: str | bytes) -> None:
             raise PermissionError(EACCES, os.strerror(EACCES))
         _replace(place, data)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
 
 
 def create(path: Path) -> int:

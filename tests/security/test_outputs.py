@@ -151,9 +151,7 @@ def test_where_writing_fails_the_old_file_is_there(study, tmp_path, command, nam
     output.write_text("what was there")
     result = call(*words(command, study, output))
     assert result.exit_code == 2
-    assert result.stderr == (
-        f"seedwise: {output} cannot be written: {os.strerror(errno.ENOSPC)}\n"
-    )
+    assert result.stderr == (f"seedwise: cannot write {output}: {os.strerror(errno.ENOSPC)}\n")
     assert output.read_text() == "what was there"
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(["study.db", name])
 

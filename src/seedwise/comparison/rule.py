@@ -7,7 +7,7 @@ from typing import Any
 
 from seedwise.comparison.metrics import check_better
 from seedwise.comparison.study_runs import StudyRuns, independent_runs
-from seedwise.errors import ConfigError
+from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 
 __all__ = [
@@ -163,9 +163,21 @@ class Planned:
 
 
 def fixed_rule(study: StudyRuns) -> Rule:
-    """The rule that was fixed; the usual one where none was."""
+    """The rule that was fixed; the usual one where none was.
+
+    Raises:
+        StudyError: It has choices that this seedwise does not know.
+    """
     plan = study.plan
-    return with_margin(Rule(**plan["rule"]), plan.get("stop")) if plan else Rule()
+    if plan is None:
+        return Rule()
+    try:
+        return with_margin(Rule(**plan["rule"]), plan.get("stop"))
+    except (TypeError, KeyError) as error:
+        raise StudyError(
+            f"{study.path} is damaged: its rule of verdict cannot be understood ({error}); "
+            "restore the file from a copy"
+        ) from None
 
 
 def with_margin(rule: Rule, stop: Mapping[str, Any] | None) -> Rule:

@@ -33,6 +33,9 @@ __all__ = [
     "stopped",
 ]
 
+_MOST_RUNS = 100_000
+"""As many as seeds may be named."""
+
 TRIES = 3
 """A run that failed so often, while a later run of its setup succeeded, is left out for good."""
 
@@ -80,9 +83,10 @@ class Stop:
             if not _is_number(value) or not 0 < value < most:
                 raise ConfigError(f"{name} must be a {example}, got {value!r}")
         runs = self.max_runs
-        if runs is not None and (type(runs) is not int or runs < FIRST_LOOK):
+        if runs is not None and (type(runs) is not int or not FIRST_LOOK <= runs <= _MOST_RUNS):
             raise ConfigError(
-                f"max_runs must be a whole number, {FIRST_LOOK} or more, got {runs!r}"
+                f"max_runs must be a whole number, {FIRST_LOOK} or more and at most "
+                f"{_MOST_RUNS:,}, got {runs!r}"
             )
 
     @property

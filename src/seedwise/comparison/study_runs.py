@@ -1,5 +1,6 @@
 """A study's runs, read once at the door, and which of them are a random sample."""
 
+import math
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -136,7 +137,11 @@ class StudyRuns:
     @cached_property
     def all(self) -> tuple[StoredRun, ...]:
         """Every run, in the order in which they were stored."""
-        return tuple(self._store.runs())
+        found = tuple(self._store.runs())
+        for run in found:
+            if not all(map(math.isfinite, run.metrics.values())):
+                raise StudyError(f"{self.path} is damaged: a metric of run {run.id} is infinite")
+        return found
 
     @cached_property
     def by_setup(self) -> Mapping[str, Sequence[StoredRun]]:
@@ -165,7 +170,12 @@ class StudyRuns:
     @cached_property
     def dataset(self) -> DatasetRecord | None:
         """The validation examples; None for a study of plain metrics."""
-        return self._store.dataset()
+        found = self._store.dataset()
+        if found is not None and not _fits(found):
+            raise StudyError(
+                f"{self.path} is damaged: its examples have other names, classes or targets"
+            )
+        return found
 
     @cached_property
     def targets(self) -> Targets:
@@ -187,12 +197,17 @@ class StudyRuns:
     def test_to_train(self) -> float:
         """Of folds of cross-validations, test examples for each training example; 0 for others."""
         folds = self._store.choice(FOLDS_KEPT)
-        return float(folds["test_to_train"]) if folds else 0.0
+        ratio = folds.get("test_to_train") if isinstance(folds, dict) else None
+        if folds is not None and not (isinstance(ratio, int | float) and 0 < ratio < math.inf):
+            raise StudyError(f"{self.path} is damaged: its folds cannot be understood")
+        return float(ratio) if ratio else 0.0
 
     @cached_property
     def stated(self) -> Mapping[str, str]:
         """The directions that the file keeps, by metric: `lower` or `higher`."""
         found = self._store.choices(BETTER)
+        if not all(value in ("lower", "higher") for value in found.values()):
+            raise StudyError(f"{self.path} is damaged: it states a direction that is none")
         return {key.removeprefix(BETTER): value for key, value in found.items()}
 
     def logits(self, runs: Sequence[StoredRun]) -> Float16[ndarray, "runs views examples classes"]:
@@ -249,3 +264,10 @@ class StudyRuns:
         if self.dataset is None:
             return 1
         return 2 * len(run.views) * len(self.dataset.targets) * len(self.dataset.classes) + 1
+
+
+def _fits(dataset: DatasetRecord) -> bool:
+    """Whether each example has a name, and a target among the classes."""
+    targets = dataset.targets
+    there = len(targets) == len(dataset.names) > 0
+    return there and bool((targets >= 0).all() and (targets < len(dataset.classes)).all())

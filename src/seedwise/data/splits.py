@@ -77,9 +77,9 @@ class Split:
                 raise UnknownName("split", self.name, SPLITS)
             if self.per_class is not None or self.seed is not None:
                 raise ConfigError("a split has either a name, or per_class and seed, not both")
-        elif not (_is_count(self.per_class, 1) and _is_count(self.seed, 0)):
+        elif not (_is_count(self.per_class, 1) and _is_count(self.seed, 0, most=2**32 - 1)):
             raise ConfigError(
-                "a split needs a name, or per_class (1 or more) and seed (0 or more); got "
+                "a split needs a name, or per_class (1 or more) and seed (0 to 2**32 - 1); got "
                 f"per_class={self.per_class!r}, seed={self.seed!r}"
             )
 
@@ -99,6 +99,8 @@ class Split:
             return value
         if isinstance(value, str):
             return cls(name=value)
+        if not isinstance(value, Mapping):  # of a study.toml, or of a study made by hand
+            raise ConfigError(f"a split is a name, or has per_class and seed; got {value!r}")
         unknown = set(value) - {"per_class", "seed"}
         if unknown:
             raise UnknownName("split key", str(min(unknown)), ("per_class", "seed"))
@@ -116,7 +118,10 @@ class Split:
         >>> str(Split.from_json(Split.of({"per_class": 50, "seed": 7}).to_json()))
         '50 a class, seed 7'
         """
-        return cls.of(json.loads(text))
+        try:
+            return cls.of(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"the study's split {text[:40]!r} is none: {error}") from None
 
     def __str__(self) -> str:
         return self.name or f"{self.per_class} a class, seed {self.seed}"
@@ -151,8 +156,8 @@ def default_split(dataset: str) -> Split:
     return Split.of(DATASETS[dataset].split if dataset in DATASETS else "shipped")
 
 
-def _is_count(value: object, least: int) -> bool:
-    return type(value) is int and value >= least
+def _is_count(value: object, least: int, *, most: int = 2**63 - 1) -> bool:
+    return type(value) is int and least <= value <= most
 
 
 def _first_release(listing: Listing) -> Bool[ndarray, " images"]:

@@ -168,6 +168,10 @@ def made_beside(record: RunRecord, most: int) -> RunRecord:
     return replace(record, made_by={**record.made_by, "side_by_side": most})
 
 
+_LONGEST = 1_000_000_000
+"""Seconds; 30 years. Clocks and timers take no more than nine of them."""
+
+
 def check_limits(workers: int | None, time_limit: float | None) -> None:
     """Refuse numbers that no executor can keep to.
 
@@ -176,8 +180,10 @@ def check_limits(workers: int | None, time_limit: float | None) -> None:
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"jobs must be 1 or more, got {workers}")
-    if time_limit is not None and not time_limit > 0:
-        raise ConfigError(f"time_limit must be seconds above 0, got {time_limit}")
+    if time_limit is not None and not 0 < time_limit <= _LONGEST:
+        raise ConfigError(
+            f"time_limit must be seconds above 0, at most {_LONGEST:,}, got {time_limit}"
+        )
 
 
 def too_long(seconds: float) -> RunRecord:

@@ -12,8 +12,16 @@ from seedwise.errors import SeedwiseError, StudyError
 from seedwise.store.files import faults, transaction
 from seedwise.store.moved import Whereabouts, kept
 from seedwise.store.schema import checksum
+from seedwise.store.shapes import mapping
 
 __all__ = ["Tables"]
+
+
+_STRANGE = (
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError),
+    *(ValueError, zlib.error),
+)
+"""What making a value of something that seedwise never wrote may raise."""
 
 
 class Tables:
@@ -66,7 +74,7 @@ class Tables:
             yield
         except SeedwiseError:
             raise
-        except (ValueError, TypeError, KeyError, zlib.error) as error:
+        except _STRANGE as error:
             raise StudyError(
                 f"{self.path} is damaged: {what} cannot be understood "
                 f"({type(error).__name__}: {error}); restore the file from a copy"
@@ -82,4 +90,4 @@ class Tables:
         rows = self._rows("SELECT id, made_by, checksum FROM environments")
         with self._understanding("an environment"):
             texts = {id: self._intact(rest, f"environment {id}")[0] for id, *rest in rows}
-            return {id: json.loads(text) for id, text in texts.items()}
+            return {id: mapping(json.loads(text)) for id, text in texts.items()}

@@ -15,6 +15,7 @@ from seedwise.errors import StudyError
 from seedwise.records import DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.store.schema import checksum
+from seedwise.store.shapes import columns, mapping, moment, number, seconds, texts, unpacked
 from seedwise.store.stored import StoredRepeat, StoredRun
 
 __all__ = [
@@ -63,9 +64,15 @@ def epochs_json(epochs: Sequence[EpochRecord]) -> str:
 
 def epochs_from_json(text: str) -> tuple[EpochRecord, ...]:
     """What `epochs_json` wrote."""
-    columns: dict[str, list[Any]] = json.loads(text)
-    rows = zip(*columns.values(), strict=True)
-    return tuple(EpochRecord(**dict(zip(columns, row, strict=True))) for row in rows)
+    rows = zip(*columns(mapping(json.loads(text)), _EPOCH_FIELDS), strict=True)
+    return tuple(_epoch(dict(zip(_EPOCH_FIELDS, row, strict=True))) for row in rows)
+
+
+def _epoch(figures: dict[str, Any]) -> EpochRecord:
+    epoch = figures.pop("epoch")
+    if type(epoch) is not int or not 0 <= epoch < 2**63:
+        raise ValueError(f"an epoch has the number {epoch!r}")
+    return EpochRecord(epoch=epoch, **{name: number(value) for name, value in figures.items()})
 
 
 def kept(number: float) -> float:
@@ -114,9 +121,9 @@ def dataset_from_row(row: tuple[Any, ...]) -> DatasetRecord:
         name=name,
         fingerprint=fingerprint,
         split=split,
-        classes=tuple(json.loads(classes)),
-        names=tuple(json.loads(zlib.decompress(names))),
-        targets=np.frombuffer(zlib.decompress(targets), "<i8").astype(np.int64, copy=False),
+        classes=texts(json.loads(classes)),
+        names=texts(json.loads(unpacked(names))),
+        targets=np.frombuffer(unpacked(targets), "<i8").astype(np.int64, copy=False),
     )
 
 
@@ -128,39 +135,45 @@ def run_from_row(
     digest: tuple[int, ...] | None,
 ) -> StoredRun:
     """A run from its columns `init` to `views`, and the digest of its logits."""
-    init, order, augment, state, seconds, ended, _, error, metrics, epochs, views = row
-    values: dict[str, float | None] = json.loads(metrics)  # null: it was not finite
+    init, order, augment, state, took, ended, _, error, metrics, epochs, views = row
+    values = _metrics(metrics)
     return StoredRun(
         id=run,
         setup=setup,
         seed=Seed(init=init, order=order, augment=augment),
         state=state,
-        seconds=seconds,
+        seconds=seconds(took),
         epochs=epochs_from_json(epochs),
         metrics={name: value for name, value in values.items() if value is not None},
-        views=tuple(json.loads(views)),
+        views=texts(json.loads(views)),
         made_by=made_by,
         error=error,
-        ended_at=datetime.fromisoformat(ended),
+        ended_at=moment(ended),
         digest=digest,
         not_finite=tuple(name for name, value in values.items() if value is None),
     )
 
 
+def _metrics(text: str) -> dict[str, float | None]:
+    """Metrics by name; None for one that was not finite."""
+    found = mapping(json.loads(text)).items()
+    return {name: None if value is None else number(value) for name, value in found}
+
+
 def repeat_from_row(repeat: int, row: Sequence[Any], made_by: Mapping[str, Any]) -> StoredRepeat:
     """A repeat from its columns `run` to `views`."""
-    run, state, seconds, ended, _, error, metrics, epochs, views = row
+    run, state, took, ended, _, error, metrics, epochs, views = row
     return StoredRepeat(
         id=repeat,
         run=run,
         state=state,
-        seconds=seconds,
+        seconds=seconds(took),
         epochs=epochs_from_json(epochs),
-        metrics={name: value for name, value in json.loads(metrics).items() if value is not None},
-        views=tuple(json.loads(views)),
+        metrics={name: value for name, value in _metrics(metrics).items() if value is not None},
+        views=texts(json.loads(views)),
         made_by=made_by,
         error=error,
-        ended_at=datetime.fromisoformat(ended),
+        ended_at=moment(ended),
     )
 
 
@@ -181,4 +194,6 @@ def logits_digest(logits: Float16[ndarray, "views examples classes"]) -> tuple[i
 def logits_from_row(row: tuple[Any, ...]) -> Float16[ndarray, "views examples classes"]:
     """What `logits_row` wrote; the array is read-only."""
     *shape, data = row
+    if min(shape) < 1:
+        raise ValueError(f"their shape is {tuple(shape)}")
     return np.frombuffer(data, "<f2").reshape(shape).astype(np.float16, copy=False)

@@ -1,6 +1,7 @@
 """The study file: what it keeps, as values. Numbers go in and come out bit for bit."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,6 +18,7 @@ from seedwise.records import DatasetRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store.files import connect
+from seedwise.store.plans import PLAN
 from seedwise.store.repeats import Repeats
 from seedwise.store.rows import (
     as_json,
@@ -30,6 +32,7 @@ from seedwise.store.rows import (
     run_from_row,
 )
 from seedwise.store.schema import checksum, sum_joined, sum_without
+from seedwise.store.shapes import check_plan
 from seedwise.store.stored import StoredRun, StudyFacts
 
 __all__ = ["Store"]
@@ -131,7 +134,8 @@ class Store(Repeats):
         """What was fixed for this study under `key`, as JSON gives it back; None if nothing."""
         rows = self._rows("SELECT key, value, fixed, checksum FROM choices WHERE key = ?", key)
         with self._understanding(f"the choice {key!r}"):
-            return json.loads(self._intact(rows[0], f"the choice {key!r}")[1]) if rows else None
+            found = json.loads(self._intact(rows[0], f"the choice {key!r}")[1]) if rows else None
+            return check_plan(found) if key == PLAN and found is not None else found
 
     def choices(self, prefix: str) -> dict[str, Any]:
         """What was fixed for this study under keys that begin so, by key."""
@@ -254,14 +258,27 @@ class Store(Repeats):
             f"metrics, epochs, views, checksum FROM runs {where} ORDER BY id",
             *values,
         )
-        digests = self._digests(where, *values)
+        digests, predicted = self._digests(where, *values), self._predicted()
         found = list[StoredRun]()
         for run, *rest in rows:
             with self._understanding(f"run {run}"):
                 number, *columns = self._intact(rest, f"run {run}")
                 name, made_by = names[number], machines[columns[6]]
                 found.append(run_from_row(run, columns, name, made_by, digests.get(run)))
+                self._check_views(found[-1], predicted)
         return found
+
+    def _predicted(self) -> tuple[int, int] | None:
+        """Examples and classes of the dataset; None without one."""
+        rows = self._rows("SELECT examples, classes FROM dataset")
+        with self._understanding("the dataset"):
+            return (rows[0][0], len(json.loads(rows[0][1]))) if rows else None
+
+    def _check_views(self, run: StoredRun, predicted: tuple[int, int] | None) -> None:
+        """Refuse logits of other views, examples or classes than the run and the study have."""
+        views, *shape = run.digest[:3] if run.digest else (0, *(predicted or ()))
+        if views != len(run.views) or (predicted and tuple(shape) != predicted):
+            raise ValueError(f"its predictions are {views} views of {shape}")
 
     def _digests(self, where: str, *values: int) -> dict[int, tuple[int, ...]]:
         """A digest of each run's logits, from their checksums: the logits are not read."""
@@ -340,7 +357,9 @@ class Store(Repeats):
         rows = self._rows(
             "SELECT metric, run, value, checksum FROM metric_values WHERE metric = ?", metric
         )
-        kept = (self._intact(row, f"{metric} of run {row[1]}") for row in rows if row[1] in wanted)
+        kept = [self._intact(row, f"{metric} of run {row[1]}") for row in rows if row[1] in wanted]
+        if any(value is not None and not math.isfinite(value) for _, _, value in kept):
+            raise StudyError(f"{self.path} is damaged: a value of {metric} is infinite")
         return {run: float("nan") if value is None else value for _, run, value in kept}
 
     def put_metric_values(self, metric: str, values: Mapping[int, float]) -> None:

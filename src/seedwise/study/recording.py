@@ -1,5 +1,6 @@
 """Runs that were made elsewhere, put into a study file."""
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -77,6 +78,8 @@ def record(
     outcome = dict(metrics or {})
     if predictions is not None:
         outcome |= {"predictions": predictions, "targets": targets}
+    if not 0 <= seconds < math.inf:
+        raise ConfigError(f"seconds must be 0 or more, got {seconds}")
     run, of = as_record(outcome, seconds=seconds), Seed.of(seed)
     run = replace(run, made_by={**run.made_by, **(made_by or {})})
     with closing(Store.open(path, create=True)) as store:
