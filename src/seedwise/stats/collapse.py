@@ -24,8 +24,8 @@ _FEW = 0.4
 
 _LEAST_GAP = 8.0
 """In standard deviations. Of 10 runs of each setup, none of which collapsed, some are taken for
-far in no study if they are normal, in 1 % if exponential, in 3 % if of Student's t with 3 degrees
-of freedom and in 12 % if lognormal; benchmarks/records/2026-11-28-verdicts has other numbers."""
+far in no study if they are normal, in 1 % if exponential, in 2 % if of Student's t with 3 degrees
+of freedom and in 9 % if lognormal; benchmarks/records/2026-11-28-verdicts has other numbers."""
 
 _NEEDED = np.maximum(_LEAST_GAP, stdtrit(np.arange(1, 9), 1 - 3e-5))
 """The gap that it takes at 1 to 8 degrees of freedom: Student's t, 33 standard deviations at 3 and
