@@ -482,7 +482,7 @@ def test_data_check_tells_a_cache_that_changed(images, here):
     pixels.write_bytes(content)
     bad = call("data", "check", images, "--cache", cache)
     assert bad.exit_code == 2
-    assert "does not hold what the source holds" in bad.stderr
+    assert "is damaged: the pixels of 1 of 12 images" in bad.stderr
     assert bad.stderr.count("\n") == 1
 
 
