@@ -17,7 +17,7 @@ from seedwise.outputs import write_output
 if TYPE_CHECKING:
     from seedwise.study import Study
 
-__all__ = ["Command", "Group", "print_help", "study_with", "write"]
+__all__ = ["Command", "Group", "Terminated", "print_help", "study_with", "write"]
 
 _FREE = "what is stored is kept; free some, or compare fewer runs at a time"
 _STOPPED = "stopped; stored runs are kept, and the same command goes on"
@@ -73,10 +73,10 @@ class Group(click.Group):
         try:
             with _sigterm_raises():
                 code = super().main(*args, standalone_mode=False, **settings)
-        except _Terminated:
-            code = _say(_STOPPED, 128 + signal.SIGTERM)
-        except (click.Abort, KeyboardInterrupt):
-            code = _say(_STOPPED, 128 + signal.SIGINT)
+        except (click.Abort, KeyboardInterrupt) as error:
+            told = error.__cause__ if isinstance(error, click.Abort) else error
+            number = signal.SIGTERM if isinstance(told, Terminated) else signal.SIGINT
+            code = _say(_STOPPED, 128 + number)
         except click.ClickException as error:
             code = _say(error.format_message(), 2)
         except SeedwiseError as error:
@@ -91,8 +91,12 @@ class Group(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-class _Terminated(BaseException):
-    """SIGTERM has come. No Exception: a run that fails is caught as one."""
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come.
+
+    Ray lets a KeyboardInterrupt out of where a signal may find it, and makes a SystemError of
+    another exception.
+    """
 
 
 @contextmanager
@@ -100,7 +104,7 @@ def _sigterm_raises() -> Generator[None]:
     """SIGTERM ends what is open in good order, as Ctrl-C does, instead of the process at once."""
 
     def end(*_: object) -> None:
-        raise _Terminated
+        raise Terminated
 
     if threading.current_thread() is not threading.main_thread():
         yield

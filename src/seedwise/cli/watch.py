@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seedwise.cli import options
-from seedwise.cli.base import Command
+from seedwise.cli.base import Command, Terminated
 from seedwise.cli.words import clock
 from seedwise.figures import count
 
@@ -60,6 +60,8 @@ def watch(study: Path, serve: bool, port: int | None) -> None:
             _serve(study, 8000 if port is None else port)
         else:
             _watch(study)
+    except Terminated:
+        raise
     except KeyboardInterrupt:
         click.get_current_context().exit(130)
 
