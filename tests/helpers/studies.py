@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from seedwise.comparison.rule import Rule, plan_of
-from seedwise.comparison.stopping import StoppingRule
+from seedwise.comparison.stop import StoppingRule
 from seedwise.records import VIEWS, DatasetRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup

@@ -5,7 +5,8 @@ from seedwise.comparison.nulls import NullComparisons
 from seedwise.comparison.repeat import RepeatComparison
 from seedwise.comparison.result import ComparisonValues
 from seedwise.comparison.rule import Rule
-from seedwise.comparison.stopping import Stop, StoppingRule, decisions
+from seedwise.comparison.stop import Stop, StoppingRule
+from seedwise.comparison.stopping import decisions
 from seedwise.comparison.summary import RunTable, SetupSummary, Summary, run_table, summarise
 from seedwise.comparison.variance import Variance, variance
 

@@ -5,7 +5,7 @@ import math
 from seedwise.comparison.compare import TargetValues
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.result import ComparisonValues
-from seedwise.comparison.stopping import StoppingRule
+from seedwise.comparison.stop import StoppingRule
 from seedwise.comparison.verdict import SOFT
 from seedwise.figures import count, figure, in_points, percent, signed
 from seedwise.seeds import Seed
