@@ -70,13 +70,12 @@ class Group(click.Group):
         """Run, and end the process with the right exit code."""
         if not standalone_mode:
             return super().main(*args, standalone_mode=False, **settings)
+        came = list[int]()
         try:
-            with _sigterm_raises():
+            with _sigterm_raises(came):
                 code = super().main(*args, standalone_mode=False, **settings)
-        except (click.Abort, KeyboardInterrupt) as error:
-            told = error.__cause__ if isinstance(error, click.Abort) else error
-            number = signal.SIGTERM if isinstance(told, Terminated) else signal.SIGINT
-            code = _say(_STOPPED, 128 + number)
+        except (click.Abort, KeyboardInterrupt):  # Ray may raise another one in place of ours
+            code = _say(_STOPPED, 128 + (came[0] if came else signal.SIGINT))
         except click.ClickException as error:
             code = _say(error.format_message(), 2)
         except SeedwiseError as error:
@@ -100,10 +99,11 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def _sigterm_raises() -> Generator[None]:
-    """SIGTERM ends what is open in good order, as Ctrl-C does, instead of the process at once."""
+def _sigterm_raises(came: list[int]) -> Generator[None]:
+    """SIGTERM, put into `came`, ends what is open in good order, as Ctrl-C does, not at once."""
 
-    def end(*_: object) -> None:
+    def end(number: int, _: object) -> None:
+        came.append(number)
         raise Terminated
 
     if threading.current_thread() is not threading.main_thread():
