@@ -55,6 +55,8 @@ def _link_records(_: Sphinx, __: str, source: list[str]) -> None:
     source[0] = re.sub(
         r"\]\(((?:\.\./)?)\.\./benchmarks/(records/[\w-]+)/README\.md", r"](\1\2.md", source[0]
     )
+    # From one record to another: they are neighbours as pages too.
+    source[0] = re.sub(r"\]\(\.\./(\d{4}-[\w-]+)/README\.md", r"](\1.md", source[0])
 
 
 def _directive(write: Callable[..., Iterable[str]]) -> type[SphinxDirective]:
