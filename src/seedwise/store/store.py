@@ -273,10 +273,17 @@ class Store(Repeats, Caches):
             return (rows[0][0], len(json.loads(rows[0][1]))) if rows else None
 
     def _check_views(self, run: StoredRun, predicted: tuple[int, int] | None) -> None:
-        """Refuse logits of other views, examples or classes than the run and the study have."""
+        """Refuse logits of other views or examples than the run and the study have.
+
+        Of classes there may be more than the targets have, as `add_run` takes them.
+        """
         views, *shape = run.digest[:3] if run.digest else (0, *(predicted or ()))
-        if views != len(run.views) or (predicted and tuple(shape) != predicted):
-            raise ValueError(f"its predictions are {views} views of {shape}")
+        fits = not predicted or (shape[0] == predicted[0] and shape[1] >= predicted[1])
+        if views != len(run.views) or not fits:
+            raise StudyError(
+                f"{self.path} is damaged: the logits of run {run.id} is not what was stored "
+                f"({views} views of {shape}); restore the file from a copy"
+            )
 
     def _digests(self, where: str, *values: int) -> dict[int, tuple[int, ...]]:
         """A digest of each run's logits, from their checksums: the logits are not read."""
