@@ -62,16 +62,17 @@ class Studies:
         """
         self._made += 1
         store = Store.open(self._folder / f"{self._made}.db", create=True)
-        store.set_dataset(
-            DatasetRecord(
-                name="made up",
-                fingerprint="ab" * 32,
-                split='"shipped"',
-                classes=tuple(f"c{i}" for i in range(classes)),
-                names=tuple(f"{i}.png" for i in range(len(targets))),
-                targets=targets,
+        if classes:  # else a study of plain metrics, as nobody knows any
+            store.set_dataset(
+                DatasetRecord(
+                    name="made up",
+                    fingerprint="ab" * 32,
+                    split='"shipped"',
+                    classes=tuple(f"c{i}" for i in range(classes)),
+                    names=tuple(f"{i}.png" for i in range(len(targets))),
+                    targets=targets,
+                )
             )
-        )
         by_seed = {name: _by_seed(runs) for name, runs in setups.items()}
         seeds = planned or sorted({seed for runs in by_seed.values() for seed in runs})
         if plan:
