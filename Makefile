@@ -16,7 +16,7 @@ test: $(VENV)/.dev $(VENV)/.browser
 	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -n auto -m slow --timeout 7200
 
 test-adapters: $(VENV)/.adapters ## adapters and examples with every library that they are for
 	SEEDWISE_REQUIRE_ADAPTERS=1 $(BIN)/python -m pytest -m adapters

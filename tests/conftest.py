@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,11 @@ if shutil.which("nvidia-smi") is None:
     # Kernels run in Triton's interpreter then, on small tensors of the CPU. Read when a kernel is
     # defined, and whichever test comes first may do that.
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts its background jobs, and a CI its own, with Ctrl-C ignored, and programs that
+    # tests start would inherit that: a test that sends one would then wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that does other work as well is slow now and then; that is no failure.
 settings.register_profile("seedwise", deadline=None)
