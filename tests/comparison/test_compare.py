@@ -17,8 +17,10 @@ from helpers.studies import (
 )
 from seedwise import stats
 from seedwise.comparison import Rule, compare, compare_several, compare_with_target
+from seedwise.comparison.settling import settled
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.report.charts.differences import trace_chart
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.overlap import overlapping_difference
@@ -198,6 +200,11 @@ def test_runs_without_a_partner_count_beside_the_pairs(studies, seeds_b):
     assert difference.rest_b == len(b) - len(shared)
     assert f"{20 - len(shared)} of 20 runs of a have no partner of the same seed; they" in said(
         found
+    )
+    settling = settled(found, "accuracy")
+    assert (len(settling.steps), settling.alone) == (len(shared), len(own_a) + len(own_b))
+    assert f"counts {len(own_a) + len(own_b)} runs without a partner" in str(
+        trace_chart(settling, "@a").spec
     )
     more = f" and {len(own_b)} of b" if own_b else ""
     assert (

@@ -10,6 +10,7 @@ from helpers.store_records import ENDED, dataset, run
 from helpers.study_files import assert_sound, change, filled, held
 from seedwise.comparison import Rule
 from seedwise.errors import StudyError
+from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import PLAN, Conflicts, Store, check_study, merge_studies
@@ -213,3 +214,41 @@ def test_a_file_that_exists_is_not_written_over(tmp_path):
     with pytest.raises(StudyError, match=r"a\.db exists"):
         merge_studies([a, b], a)
     assert held(a) == before
+
+
+def said(path, setup, *, better=None, folds=False, value=0.5):
+    """A study of one setup, whose metric points as stated."""
+    with Store.open(path, create=True) as store:
+        store.add_setup(setup, Setup(train="elsewhere"))
+        for seed in range(2):
+            metrics = RunRecord(state="finished", metrics={"score": value + seed / 10}, seconds=1)
+            store.add_run(setup, Seed.of(seed), metrics, ended_at=ENDED)
+        if better:
+            store.fix_choice("better:score", better)
+        if folds:
+            store.fix_choice("folds", {"folds": 2, "test_to_train": 1.0})
+    return path
+
+
+def test_a_direction_stated_in_one_part_is_that_of_the_whole(tmp_path, target):
+    parts = [said(tmp_path / "a.db", "a", better="lower"), said(tmp_path / "b.db", "b", value=0.2)]
+    merge_studies(parts, target)
+    assert Study(target).compare("a", "b").deciding.advantage > 0
+
+
+def test_parts_that_state_opposite_directions_are_named(tmp_path, target):
+    a = said(tmp_path / "a.db", "a", better="lower")
+    b = said(tmp_path / "b.db", "b", better="higher")
+    with pytest.raises(Conflicts) as error:
+        merge_studies([a, b], target)
+    assert error.value.conflicts == (f"{b}: choice 'better:score' is another than before",)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_folds_and_other_runs_are_not_put_together(tmp_path, target, order):
+    """Independent runs would get the test for folds, or folds the test for independent runs."""
+    parts = [said(tmp_path / "a.db", "a", folds=True), said(tmp_path / "b.db", "b")]
+    with pytest.raises(Conflicts, match=r"b\.db: its runs are no folds of a cross-validation"):
+        merge_studies([parts[place] for place in order], target)
+    assert not target.exists()

@@ -42,6 +42,7 @@ class Settling:
             each by itself.
         margin: The difference that matters, where the metric is accuracy and there is one.
         steps: One for each pair.
+        alone: Runs without a partner, which no step counts and a verdict of fixed runs does.
     """
 
     a: str
@@ -50,6 +51,7 @@ class Settling:
     confidence: float
     margin: float | None
     steps: tuple[Step, ...]
+    alone: int = 0
 
 
 def settled_by_rule(
@@ -93,6 +95,7 @@ def settled(found: ComparisonValues, metric: str) -> Settling | None:
         confidence=found.rule.confidence,
         margin=found.rule.margin if metric == found.margin_metric else None,
         steps=tuple(_steps(contrast, found.rule.confidence)),
+        alone=len({*contrast.seeds_a} ^ {*contrast.seeds_b}),
     )
 
 

@@ -16,7 +16,7 @@ from seedwise.records import DatasetRecord
 from seedwise.seeds import STREAMS, Seed
 from seedwise.setups import Setup
 from seedwise.stats.scores import Targets
-from seedwise.store import PLAN, Store, StoredRepeat, StoredRun, StudyFacts
+from seedwise.store import FOLDS_KEPT, PLAN, Store, StoredRepeat, StoredRun, StudyFacts
 
 __all__ = [
     "BETTER",
@@ -79,9 +79,6 @@ def with_own_seeds(runs: Iterable[StoredRun]) -> list[StoredRun]:
                 used[stream].add(number)
     return found
 
-
-FOLDS_KEPT = "folds"
-"""The choice under which a study keeps that its runs are folds of cross-validations."""
 
 BETTER = "better:"
 """What the choices begin with under which a study keeps stated directions."""

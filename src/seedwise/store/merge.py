@@ -13,7 +13,7 @@ from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.store.files import connect, faults, transaction
 from seedwise.store.place import anew
-from seedwise.store.plans import PLAN, Part, changed, joined
+from seedwise.store.plans import FOLDS_KEPT, PLAN, Part, changed, joined
 from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum
 from seedwise.store.tables import Table, rows_of, tables_of
@@ -63,7 +63,8 @@ def merge_studies(paths: Sequence[Path], target: Path) -> Mapping[str, int]:
 
     Raises:
         Conflicts: Two of them have another setup under one name, other predictions for one run,
-            another dataset, or were begun with other choices, or with another rule of verdict.
+            another dataset, or were begun with other choices, or with another rule of verdict;
+            the runs of some are folds of cross-validations, and those of others are not.
         StudyError: A study cannot be used or is damaged, or `target` exists or cannot be written.
     """
     with (
@@ -76,6 +77,7 @@ def merge_studies(paths: Sequence[Path], target: Path) -> Mapping[str, int]:
         for path in paths:
             with faults(path), closing(connect(path, create=False, readonly=True)) as old:
                 merger.add(path, old)
+        merger.keep_folds_apart()
         merger.join_plans()
         if merger.conflicts:
             raise Conflicts(merger.conflicts)
@@ -95,9 +97,13 @@ class _Merger:
         new.execute("DELETE FROM study")  # the first file's stands for all
         self.conflicts: list[str] = []
         self._parts: list[Part] = []
+        self._folds: dict[Path, bool] = {}  # of the files with runs
 
     def add(self, path: Path, old: sqlite3.Connection) -> None:
         """Add what a study holds and this does not."""
+        if old.execute("SELECT 1 FROM runs WHERE state != 'failed'").fetchone():
+            known = old.execute("SELECT 1 FROM choices WHERE key = ?", (FOLDS_KEPT,)).fetchone()
+            self._folds[path] = known is not None
         numbers: dict[str, dict[int, int]] = {}
         for table in tables_of(old):
             if table.cache:
@@ -135,6 +141,12 @@ class _Merger:
             self.conflicts.append(f"{path}: {self._thing(table, values)} is another than before")
             return None
         return number
+
+    def keep_folds_apart(self) -> None:
+        """Refuse runs beside folds: the new file could only call all of them folds, or none."""
+        for path, folds in self._folds.items():
+            if not folds and any(self._folds.values()):
+                self.conflicts.append(f"{path}: its runs are no folds of a cross-validation")
 
     def join_plans(self) -> None:
         """Put what the studies fixed beforehand together, once all have been added."""

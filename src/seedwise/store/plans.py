@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-__all__ = ["PLAN", "Part", "changed", "joined"]
+__all__ = ["FOLDS_KEPT", "PLAN", "Part", "changed", "joined"]
 
 PLAN = "plan"
 """The choice under which a study keeps what was fixed before its first run."""
+
+FOLDS_KEPT = "folds"
+"""The choice under which a study keeps that its runs are folds of cross-validations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

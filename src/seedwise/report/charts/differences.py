@@ -5,7 +5,7 @@ from typing import Any
 
 from seedwise.comparison import ComparisonValues
 from seedwise.comparison.settling import Settling, Step
-from seedwise.figures import in_points, percent, signed
+from seedwise.figures import count, in_points, percent, signed
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import IntervalRow, heading, interval_rows, reach
 from seedwise.report.charts.theme import role
@@ -70,6 +70,12 @@ def forest_chart(
     )
 
 
+def _uncounted(alone: int) -> str:
+    if not alone:
+        return ""
+    return f"; the verdict also counts {count(alone, 'run')} without a partner"
+
+
 def trace_chart(found: Settling, colour: str, direction: str = "") -> Chart:
     """A difference as it settled, pair by pair.
 
@@ -95,7 +101,7 @@ def trace_chart(found: Settling, colour: str, direction: str = "") -> Chart:
     x = {
         "field": "n",
         "type": "quantitative",
-        "title": "pairs of runs",
+        "title": "pairs of runs" + _uncounted(found.alone),
         "axis": {"tickMinStep": 1, "grid": False},
         "scale": {"domain": [0.5, len(data) + 0.5], "nice": False, "zero": False},
     }
