@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from unittest.mock import create_autospec
 
 import click
 import numpy as np
@@ -398,6 +399,14 @@ def test_a_reader_that_goes_away_is_no_fault(study):
     pipe = f"{sys.executable} -m seedwise export {study} | true"
     done = subprocess.run(pipe, shell=True, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_the_demo_has_every_option_that_a_study_is_run_with(here, monkeypatch):
+    module = sys.modules["seedwise.cli.demo"]
+    run = create_autospec(module.run_study)
+    monkeypatch.setattr(module, "run_study", run)
+    assert call("demo", "--jobs", "2", "--devices", "1").exit_code == 0
+    assert run.call_args.kwargs["devices"] == 1
 
 
 def test_the_demo_writes_a_study_that_can_be_read(here):

@@ -36,6 +36,7 @@ activation = "relu"
 )
 @options.jobs
 @options.pack
+@options.devices
 @options.device
 @options.cache
 def demo(**options: Any) -> None:
