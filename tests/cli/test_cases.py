@@ -341,6 +341,7 @@ def test_e05_tables_charts_and_targets_are_corrected_and_there_is_no_plan():
     assert found.difference.high == pytest.approx(values.mean() + half)
     assert "over folds" in seedwise("table", "s.db")
     assert "no more runs" in seedwise("plan", "s.db", "ridge", "gbm", code=2)
+    assert "not the noise of training" in seedwise("variance", "s.db", "gbm", code=2)
     seedwise("report", "s.db", "-o", "r.html")
     assert "How it settled" not in Path("r.html").read_text(encoding="utf-8")
 

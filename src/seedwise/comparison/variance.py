@@ -143,9 +143,15 @@ def variance(
 
     Raises:
         UnknownName: No such setup.
-        StudyError: It has no finished run.
+        StudyError: It has no finished run, or the runs are folds of cross-validations, whose
+            spread is not that of trainings.
     """
     runs = study.of(setup)
+    if study.test_to_train:
+        raise StudyError(
+            f"{study.path} has folds of a cross-validation, which share training data: their "
+            "spread is not the noise of training; record runs with other seeds on one split"
+        )
     finished = [run for run in runs if run.state == "finished"]
     if not finished:
         raise StudyError(f"setup {setup!r} of {study.path} has no finished run; run it first")

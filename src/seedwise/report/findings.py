@@ -245,7 +245,9 @@ class Findings:
 
     @cached_property
     def noise(self) -> tuple[Variance, ...]:
-        """Where the noise of each setup with a finished run comes from, in the first runs."""
+        """Sources of the noise of each setup, from its first runs; none of folds."""
+        if self.study.test_to_train:
+            return ()
         first, *others = self.setups
         return tuple(
             variance(
