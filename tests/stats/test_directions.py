@@ -51,6 +51,21 @@ def test_a_name_with_doubtful_words_settles_nothing(name):
     assert known_direction(name) is None
 
 
+FORMULAS = """
+1-accuracy; 1 - AUC; 100-acc; 100% - acc; 1−ssim; 1.0 – f1; -loss; −acc; ~acc; 1/loss; 1.0 / rmse;
+train_loss - val_loss; train_acc-test_acc
+"""
+
+
+@pytest.mark.parametrize("name", names(FORMULAS))
+def test_a_formula_may_turn_round_what_it_is_made_of(name):
+    assert known_direction(name) is None
+
+
+def test_a_number_before_a_hyphen_is_no_formula_within_a_name():
+    assert known_direction("top-1-accuracy") == known_direction("5/acc") == "higher"
+
+
 @pytest.mark.parametrize("name", [*names(LOWER), *names(HIGHER)])
 def test_case_and_separators_of_words_do_not_matter(name):
     assert known_direction(name) == known_direction(re.sub(r"[ _]", "-", name))

@@ -7,6 +7,7 @@ changes nothing (`val`, `epoch`, `macro`, a number). So `val_loss_epoch` is sett
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from types import MappingProxyType
 from typing import Literal
 
@@ -107,6 +108,10 @@ _SHARES = _words_of(
 )
 _APART = 20
 
+_MINUS = "\\-\N{MINUS SIGN}\N{EN DASH}"
+_FORMULA = re.compile(rf"\s*(?:[{_MINUS}~]|[\d.]+%?\s*[{_MINUS}]|1(?:\.0*)?\s*/)\s*[^\W\d_]")
+"""Names that begin as formulas, which may turn round what follows: `1-accuracy`, `1/rmse`."""
+
 _VOCABULARY = frozenset(word for term in TERMS for word in term) | _NEUTRAL | _LOSS_OF | _NEGATED
 
 
@@ -116,6 +121,8 @@ def known_direction(name: str) -> Better | None:
     >>> [known_direction(name) for name in ("val_loss_epoch", "test_neg_log_loss", "reward_std")]
     ['lower', 'higher', None]
     """
+    if _FORMULA.match(name) or _is_difference(name):
+        return None
     name = re.sub(r"(?i)(?<![a-z])bits?/(?=dim|byte|char|token|word)", "bits per ", name)
     *folders, last = [part for part in re.split(r"[/\\]|::", name) if part.strip()] or [""]
     found = _of_words(_words(last))
@@ -164,6 +171,15 @@ def direction_words(higher: bool) -> str:
     'lower is better'
     """
     return f"{'higher' if higher else 'lower'} is better"
+
+
+def _is_difference(name: str) -> bool:
+    """True of `train_loss - val_loss`: one term on both sides of a minus."""
+    sides = [
+        {word for word in _words(side) if (word,) in TERMS}
+        for side in re.split(rf"[{_MINUS}]", name)
+    ]
+    return any(one & other for one, other in combinations(sides, 2))
 
 
 def _of_words(words: list[str]) -> Better | Literal[""] | None:
