@@ -4,9 +4,9 @@ import pytest
 
 from helpers import trainings
 from seedwise.errors import ConfigError, DataError, StudyError, UnknownName
+from seedwise.importers.columns import Mapped
 from seedwise.store import Store
 from seedwise.study import Study
-from seedwise.study.columns import Mapped
 from seedwise.study.importing import import_runs
 
 WIDE = """setup,seed,val_acc,loss,lr
@@ -245,6 +245,8 @@ def test_other_files_than_text_are_refused(tmp_path):
     with pytest.raises(DataError, match="not UTF-8"):
         import_runs(tmp_path / "x.csv", tmp_path / "study.db")
     with pytest.raises(DataError, match="cannot be read"):
+        import_runs(tmp_path / "none.csv", tmp_path / "study.db")
+    with pytest.raises(ConfigError, match="no known format"):
         import_runs(tmp_path, tmp_path / "study.db")
 
 

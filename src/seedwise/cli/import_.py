@@ -68,7 +68,7 @@ def import_(
     as they are. What the options do not say is guessed, and what was taken as what is printed.
     Runs with the same seed are compared as pairs: where seeds mean nothing, use --unpaired.
     """
-    from seedwise.study.columns import Mapped
+    from seedwise.importers.columns import Mapped
     from seedwise.study.importing import import_runs
 
     if unpaired and seed is not None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from seedwise.errors import ConfigError, DataError, SeedwiseError
+from seedwise.importers.cells import number_in
+from seedwise.importers.columns import FOLDS, TASKS, Columns, Mapped, column_of, listed
+from seedwise.importers.logs import LogRow
+from seedwise.importers.table import LogTable
 from seedwise.seeds import Seed
 from seedwise.stats.directions import known_direction
-from seedwise.study.cells import number_in
-from seedwise.study.columns import FOLDS, TASKS, Columns, Mapped, column_of, listed
-from seedwise.study.csvfile import CsvFile, Row
 
 __all__ = ["RunRows", "rows_of_runs"]
 
@@ -21,24 +22,24 @@ class RunRows:
 
     Attributes:
         setup: Name of its setup.
-        seed: Its seed; where runs are numbered, its place in the file.
-        line: Line of its first row.
+        seed: Its seed; where runs are numbered, its place in the table.
+        where: Place of its first row.
         rows: By task, the rows in order; the empty name where there are no tasks.
     """
 
     setup: str
     seed: Seed
-    line: int
-    rows: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])
+    where: str
+    rows: dict[str, list[LogRow]] = field(default_factory=dict[str, list[LogRow]])
 
     @property
-    def last(self) -> Row:
+    def last(self) -> LogRow:
         """Its last row."""
         return list(self.rows.values())[-1][-1]
 
 
 def rows_of_runs(
-    file: CsvFile, rows: Sequence[Row], columns: Columns, mapped: Mapped
+    table: LogTable, rows: Sequence[LogRow], columns: Columns, mapped: Mapped
 ) -> list[RunRows]:
     """The runs of a table, each with its rows.
 
@@ -47,27 +48,27 @@ def rows_of_runs(
         DataError: A row has no setup, a seed that is none, or that of another row.
     """
     for row in rows:
-        where = f"{file.path}, line {row.line}"
+        where = f"{table.at(row.where)}"
         if not row[columns.setup]:
             raise DataError(f"{where}: the column {columns.setup} is empty")
         if not row[columns.setup].isprintable():
             raise DataError(f"{where}: a setup needs a printable name, got {row[columns.setup]!r}")
     labels = _labels(rows, columns, mapped)
     if not mapped.rows_are_runs:
-        _ask(file, rows, labels, columns, mapped)
+        _ask(table, rows, labels, columns, mapped)
     found: dict[tuple[str, ...], RunRows] = {}
     seeds = _fold_seeds(rows, columns) if columns.fold else {}
     for row, label in zip(rows, labels, strict=True):
         if label not in found:
-            seed = seeds.get(row) if columns.fold else _seed(file, row, columns, len(found))
+            seed = seeds.get(row) if columns.fold else _seed(table, row, columns, len(found))
             assert seed is not None
-            found[label] = RunRows(setup=row[columns.setup], seed=seed, line=row.line)
+            found[label] = RunRows(setup=row[columns.setup], seed=seed, where=row.where)
         task = row[columns.task] if columns.task else ""
         found[label].rows.setdefault(task, []).append(row)
     return list(found.values())
 
 
-def _labels(rows: Sequence[Row], columns: Columns, mapped: Mapped) -> list[tuple[str, ...]]:
+def _labels(rows: Sequence[LogRow], columns: Columns, mapped: Mapped) -> list[tuple[str, ...]]:
     """What tells the runs apart: setup and seed; setup and run; else a new start of the epochs."""
     own = tuple(filter(None, (*columns.seed, columns.fold)))
     one = mapped.last or mapped.best is not None or columns.task is not None
@@ -88,22 +89,22 @@ def _labels(rows: Sequence[Row], columns: Columns, mapped: Mapped) -> list[tuple
     return labels
 
 
-def _place(row: Row, progress: str | None) -> float:
+def _place(row: LogRow, progress: str | None) -> float:
     found = number_in(row[progress]) if progress else None
     return math.inf if found is None else found.value
 
 
-def _seed(file: CsvFile, row: Row, columns: Columns, place: int) -> Seed:
+def _seed(table: LogTable, row: LogRow, columns: Columns, place: int) -> Seed:
     if not columns.seed:
         return Seed.of(place)
     text = "/".join(row[column].removesuffix(".0") for column in columns.seed)  # pandas' 3.0
     try:
         return Seed.parse(text)
     except SeedwiseError as error:
-        raise DataError(f"{file.path}, line {row.line}: {error}") from None
+        raise DataError(f"{table.at(row.where)}: {error}") from None
 
 
-def _fold_seeds(rows: Sequence[Row], columns: Columns) -> Mapping[Row, Seed]:
+def _fold_seeds(rows: Sequence[LogRow], columns: Columns) -> Mapping[LogRow, Seed]:
     """Fold f of k in repetition r as seed r k + f, the same in all setups."""
     assert columns.fold is not None
     folds = _ordered({row[columns.fold] for row in rows})
@@ -122,53 +123,53 @@ def _ordered(labels: set) -> list:  # type: ignore[type-arg]
 
 
 def _ask(
-    file: CsvFile,
-    rows: Sequence[Row],
+    table: LogTable,
+    rows: Sequence[LogRow],
     labels: Sequence[tuple[str, ...]],
     columns: Columns,
     mapped: Mapped,
 ) -> None:
     """Refuse what looks like parts of runs, by its names and by what repeats."""
-    fold = column_of(file.columns, FOLDS)
+    fold = column_of(table.columns, FOLDS)
     if fold and not columns.fold and fold not in columns.metrics and _several(rows, fold):
         raise ConfigError(
-            f"{file.path}: the column {fold} tells the folds of a cross-validation, which share "
+            f"{table.name}: the column {fold} tells the folds of a cross-validation, which share "
             f"their training data and are no independent runs; give --fold {fold}"
         )
-    task = column_of(file.columns, TASKS)
+    task = column_of(table.columns, TASKS)
     taken = {columns.setup, *columns.seed, columns.task, columns.fold, *columns.metrics}
     if task and not columns.task and task not in taken and _within(rows, columns.setup, task):
         values = listed(sorted({row[task] for row in rows}))
         raise ConfigError(
-            f"{file.path}: the column {task} tells tasks ({values}), which must not be pooled; "
+            f"{table.name}: the column {task} tells tasks ({values}), which must not be pooled; "
             f"give --task {task} for a metric of each, or import each into a study of its own"
         )
     if mapped.last or mapped.best is not None:
         return
     known = labels
-    if not columns.seed and columns.run:  # numbered: does the file know which run a row is of?
+    if not columns.seed and columns.run:  # numbered: does the table know which run a row is of?
         known = [(row[columns.setup], *(row[c] for c in columns.run)) for row in rows]
-    # Of a file with a row for each value, what is there twice is told where the values are read.
+    # Of a table with a row for each value, what is there twice is told where the values are read.
     twice = None if columns.long and not columns.progress else _twice(rows, known, columns)
     progress = columns.progress
     if progress and (twice or (not columns.seed and not columns.run and _counts(rows, columns))):
         raise ConfigError(
-            f"{file.path}: the column {progress} counts within a run, so that rows are no runs of "
-            "their own; give --last, or --best METRIC, for the row of each run that counts"
+            f"{table.name}: the column {progress} counts within a run, so that rows are no runs "
+            "of their own; give --last, or --best METRIC, for the row of each run that counts"
         )
     if twice:
         first, second = twice
-        differ = [c for c in file.columns if first[c] != second[c] and not known_direction(c)]
+        differ = [c for c in table.columns if first[c] != second[c] and not known_direction(c)]
         by = f" and differ in {listed(differ)}" if differ else ""
         raise DataError(
-            f"{file.path}, line {second.line}: setup {second[columns.setup]!r} with "
-            f"{_described(second, columns)} is in line {first.line} already{by}; each run needs a "
+            f"{table.at(second.where)}: setup {second[columns.setup]!r} with "
+            f"{_described(second, columns)} is in {first.where} already{by}; each run needs a "
             "seed of its own: give --last, --best METRIC, --task COLUMN or --fold COLUMN for what "
             "rows are of one run, or --unpaired --rows-are-runs if each is a run"
         )
 
 
-def _described(row: Row, columns: Columns) -> str:
+def _described(row: LogRow, columns: Columns) -> str:
     names = columns.seed or columns.run
     if columns.seed:
         return f"seed {'/'.join(row[name] for name in names)}"
@@ -176,10 +177,10 @@ def _described(row: Row, columns: Columns) -> str:
 
 
 def _twice(
-    rows: Sequence[Row], labels: Sequence[tuple[str, ...]], columns: Columns
-) -> tuple[Row, Row] | None:
+    rows: Sequence[LogRow], labels: Sequence[tuple[str, ...]], columns: Columns
+) -> tuple[LogRow, LogRow] | None:
     """Two rows of one run that say the same thing of it."""
-    seen: dict[tuple[str, ...], Row] = {}
+    seen: dict[tuple[str, ...], LogRow] = {}
     for row, label in zip(rows, labels, strict=True):
         says = row[columns.long[0]] if columns.long else ""
         task = row[columns.task] if columns.task else ""
@@ -190,16 +191,16 @@ def _twice(
     return None
 
 
-def _several(rows: Sequence[Row], column: str) -> bool:
+def _several(rows: Sequence[LogRow], column: str) -> bool:
     return len({row[column] for row in rows}) > 1
 
 
-def _within(rows: Sequence[Row], setup: str, column: str) -> bool:
+def _within(rows: Sequence[LogRow], setup: str, column: str) -> bool:
     """Whether a column varies within a setup."""
     return len({(row[setup], row[column]) for row in rows}) > len({row[setup] for row in rows})
 
 
-def _counts(rows: Sequence[Row], columns: Columns) -> bool:
+def _counts(rows: Sequence[LogRow], columns: Columns) -> bool:
     """Whether the rows of a setup count on in even steps, as epochs do and last epochs don't."""
     assert columns.progress is not None
     for setup in {row[columns.setup] for row in rows}:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from seedwise.comparison.metrics import DECIDING, direction_of, unsettled
 from seedwise.errors import DataError, UnknownName, Unsettled
-from seedwise.study.cells import Number, in_one_unit, number_in
-from seedwise.study.columns import Columns, Mapped, listed
-from seedwise.study.csvfile import CsvFile, Row
-from seedwise.study.grouping import RunRows
+from seedwise.importers.cells import Number, in_one_unit, number_in
+from seedwise.importers.columns import Columns, Mapped, listed
+from seedwise.importers.grouping import RunRows
+from seedwise.importers.logs import LogRow
+from seedwise.importers.table import LogTable
 
 __all__ = ["Readings", "read_metrics"]
 
@@ -27,7 +28,7 @@ class Readings:
 
 
 def read_metrics(
-    file: CsvFile,
+    table: LogTable,
     runs: Sequence[RunRows],
     columns: Columns,
     mapped: Mapped,
@@ -36,7 +37,7 @@ def read_metrics(
     """The metrics of the runs of a table.
 
     Args:
-        file: The table.
+        table: The table.
         runs: Its runs with their rows.
         columns: Which column is what.
         mapped: What a person said; `last` and `best` of it.
@@ -54,22 +55,22 @@ def read_metrics(
     for run in runs:
         numbers: dict[str, Number] = {}
         for task, rows in run.rows.items():
-            for name, row, cell in _cells(file, run, rows, columns, mapped, best):
-                where = f"line {row.line}"
+            for name, row, cell in _cells(table, run, rows, columns, mapped, best):
+                where = row.where
                 whole = f"{task}/{name}" if task else name
-                number = number_in(cell, commas=file.commas, where=where)
+                number = number_in(cell, where=where)
                 if number is None:
                     told = f" ({cell!r})" if cell else ""
                     holes.setdefault(whole, []).append(f"{where}{told}")
                 else:
                     numbers[whole] = number
         found.append(numbers)
-    lengths = {run.line: sum(map(len, run.rows.values())) for run in runs}
+    lengths = {run.where: sum(map(len, run.rows.values())) for run in runs}
     if (mapped.last or best) and len(set(lengths.values())) > 1:
-        few = min(lengths, key=lambda line: lengths[line])
+        few = min(lengths, key=lambda where: lengths[where])
         notes.append(
             f"runs have {min(lengths.values())} to {max(lengths.values())} rows; the shortest "
-            f"begins in line {few}: was it cut off?"
+            f"begins in {few}: was it cut off?"
         )
     values, said = _in_one_unit(found)
     notes += said
@@ -96,25 +97,25 @@ def _best_by(
 
 
 def _cells(
-    file: CsvFile,
+    table: LogTable,
     run: RunRows,
-    rows: Sequence[Row],
+    rows: Sequence[LogRow],
     columns: Columns,
     mapped: Mapped,
     best: tuple[str, str, int] | None,
-) -> Iterator[tuple[str, Row, str]]:
+) -> Iterator[tuple[str, LogRow, str]]:
     """The cell of each metric of a run, with its row."""
     if columns.long:
-        yield from _long_cells(file, run, rows, columns, mapped)
+        yield from _long_cells(table, run, rows, columns, mapped)
         return
     if best:
-        rows = [_best_row(file, rows, best)]
+        rows = [_best_row(table, rows, best)]
     elif len(rows) > 1 and not mapped.last:
         raise DataError(
-            f"{file.path}, line {rows[1].line}: the run of line {rows[0].line} again; each run "
+            f"{table.at(rows[1].where)}: the run of {rows[0].where} again; each run "
             "needs a seed of its own: give --last, --best METRIC, --task COLUMN or --fold COLUMN"
         )
-    ordered = _ordered(file, rows, columns)
+    ordered = _ordered(table, rows, columns)
     for column, name in columns.metrics.items():
         filled = [row for row in ordered if row[column]]
         row = filled[-1] if filled else ordered[-1]
@@ -122,16 +123,16 @@ def _cells(
 
 
 def _long_cells(
-    file: CsvFile, run: RunRows, rows: Sequence[Row], columns: Columns, mapped: Mapped
-) -> Iterator[tuple[str, Row, str]]:
+    table: LogTable, run: RunRows, rows: Sequence[LogRow], columns: Columns, mapped: Mapped
+) -> Iterator[tuple[str, LogRow, str]]:
     assert columns.long is not None
     metric, value = columns.long
-    found: dict[str, Row] = {}
-    for row in _ordered(file, rows, columns):
+    found: dict[str, LogRow] = {}
+    for row in _ordered(table, rows, columns):
         if row[metric] in found and not mapped.last:
             raise DataError(
-                f"{file.path}, line {row.line}: {run.setup!r} with seed {run.seed} has "
-                f"{row[metric]} twice, in line {found[row[metric]].line} "
+                f"{table.at(row.where)}: {run.setup!r} with seed {run.seed} has "
+                f"{row[metric]} twice, in {found[row[metric]].where} "
                 "too; give --last if rows are epochs"
             )
         found[row[metric]] = row
@@ -139,21 +140,21 @@ def _long_cells(
         yield name, row, row[value]
 
 
-def _ordered(file: CsvFile, rows: Sequence[Row], columns: Columns) -> list[Row]:
-    """Rows by their epoch or step; in the file's order where they have none."""
+def _ordered(table: LogTable, rows: Sequence[LogRow], columns: Columns) -> list[LogRow]:
+    """Rows by their epoch or step; in the table's order where they have none."""
     progress = columns.progress
     if progress is None or len(rows) < 2:
         return list(rows)
-    places = [number_in(row[progress], commas=file.commas) for row in rows]
+    places = [number_in(row[progress]) for row in rows]
     if any(place is None for place in places):
         return list(rows)
     by = sorted(range(len(rows)), key=lambda i: places[i].value)  # type: ignore[union-attr]
     return [rows[i] for i in by]
 
 
-def _best_row(file: CsvFile, rows: Sequence[Row], best: tuple[str, str, int]) -> Row:
+def _best_row(table: LogTable, rows: Sequence[LogRow], best: tuple[str, str, int]) -> LogRow:
     column, _, sign = best
-    known = [(number_in(row[column], commas=file.commas), row) for row in rows]
+    known = [(number_in(row[column]), row) for row in rows]
     finite = [(n.value, row) for n, row in known if n is not None and n.value == n.value]
     return max(finite, key=lambda pair: sign * pair[0])[1] if finite else rows[-1]
 
@@ -165,9 +166,9 @@ def _in_one_unit(
     values: list[dict[str, float]] = [{} for _ in found]
     notes = list[str]()
     for name in names:
-        scaled, said = in_one_unit(name, [n[name] for n in found if name in n])
+        have = [i for i, numbers in enumerate(found) if name in numbers]
+        scaled, said = in_one_unit(name, [found[i][name] for i in have])
         notes += [said] if said else []
-        for numbers, each in zip(found, values, strict=True):
-            if name in numbers:
-                each[name] = scaled[numbers[name].where]
+        for i, value in zip(have, scaled, strict=True):
+            values[i][name] = value
     return values, notes

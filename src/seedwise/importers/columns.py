@@ -1,13 +1,14 @@
-"""Which column of a CSV file is what: said by a person, or guessed from names and values."""
+"""Which column of a table is what: said by a person, or guessed from names and values."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from seedwise.errors import ConfigError, UnknownName
+from seedwise.importers.cells import number_in
+from seedwise.importers.logs import LogRow
+from seedwise.importers.table import LogTable
 from seedwise.seeds import STREAMS
 from seedwise.stats.directions import known_direction
-from seedwise.study.cells import number_in
-from seedwise.study.csvfile import CsvFile, Row
 
 __all__ = [
     "FOLDS",
@@ -117,8 +118,8 @@ class Columns:
         seed: Column of the seed, or the three of its streams; none where runs are numbered.
         state: Column that says how a run ended, if there is one.
         seconds: Column of the wall time, if there is one.
-        metrics: Columns of metrics with the metrics' names; of a wide file.
-        long: Columns of a metric's name and value; of a long file.
+        metrics: Columns of metrics with the metrics' names; of a wide table.
+        long: Columns of a metric's name and value; of a long table.
         fold: Column of the fold of a cross-validation.
         task: Column of the task.
         progress: Column that counts epochs or steps, if there is one.
@@ -158,51 +159,51 @@ class Columns:
         return {*named, *(self.long or ())}
 
 
-def columns_of(file: CsvFile, rows: Sequence[Row], mapped: Mapped) -> Columns:
+def columns_of(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> Columns:
     """What each column is; `rows` are those of runs that ended.
 
     Raises:
         ConfigError: What is needed was not said, and cannot be guessed.
         UnknownName: There is no such column.
     """
-    metrics = _as_named(file, mapped.metrics)
+    metrics = _as_named(table, mapped.metrics)
     for name in (mapped.setup, mapped.seed, mapped.fold, mapped.task, *metrics):
-        if name in file.twice:
-            raise ConfigError(f"{file.path} has two columns named {name!r}; rename one of them")
-        if name is not None and name not in file.columns:
-            raise UnknownName("column", name, file.columns)
-    metric, value = (column_of(file.columns, (name,)) for name in ("metric", "value"))
+        if name in table.twice:
+            raise ConfigError(f"{table.name} has two columns named {name!r}; rename one of them")
+        if name is not None and name not in table.columns:
+            raise UnknownName("column", name, table.columns)
+    metric, value = (column_of(table.columns, (name,)) for name in ("metric", "value"))
     if metric and value and mapped.metrics:
         raise ConfigError(
-            f"{file.path} has a row for each value (columns {metric} and {value}), so that no "
+            f"{table.name} has a row for each value (columns {metric} and {value}), so that no "
             "column is a metric; leave --metric out"
         )
     columns = Columns(
-        setup=mapped.setup or _setup_column(file, rows),
-        seed=_seeds(file, mapped),
-        state=column_of(file.columns, STATES),
-        seconds=column_of(file.columns, _SECONDS),
+        setup=mapped.setup or _setup_column(table, rows),
+        seed=_seeds(table, mapped),
+        state=column_of(table.columns, STATES),
+        seconds=column_of(table.columns, _SECONDS),
         metrics=metrics,
         fold=mapped.fold,
         task=mapped.task,
-        progress=column_of(file.columns, PROGRESS),
-        run=_run_columns(file, mapped.setup or _setup_column(file, rows), rows),
+        progress=column_of(table.columns, PROGRESS),
+        run=_run_columns(table, mapped.setup or _setup_column(table, rows), rows),
         long=(metric, value) if metric and value else None,
     )
     if columns.long or metrics:
         return columns
-    metrics = _guessed_metrics(file, rows, columns)
+    metrics = _guessed_metrics(table, rows, columns)
     if not metrics:
         raise ConfigError(
-            f"{file.path} has no column of numbers that could be a metric; give --metric COLUMN; "
-            f"{_has(file)}"
+            f"{table.name} has no column of numbers that could be a metric; give --metric COLUMN; "
+            f"{_has(table)}"
         )
     return replace(columns, metrics=metrics)
 
 
-def other_numbers(file: CsvFile, rows: Sequence[Row], columns: Columns) -> tuple[str, ...]:
+def other_numbers(table: LogTable, rows: Sequence[LogRow], columns: Columns) -> tuple[str, ...]:
     """What is said of columns of numbers that were not taken as metrics."""
-    names = [c for c in _numeric(file, rows) if c not in columns.used and not _is_own(c)]
+    names = [c for c in _numeric(table, rows) if c not in columns.used and not _is_own(c)]
     return (f"columns of numbers: {listed(names)}",) if names else ()
 
 
@@ -220,29 +221,29 @@ def listed(names: Sequence[str], most: int = _MOST_NAMED) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def _as_named(file: CsvFile, metrics: Mapping[str, str]) -> Mapping[str, str]:
+def _as_named(table: LogTable, metrics: Mapping[str, str]) -> Mapping[str, str]:
     """The columns of metrics with their names; `recall@k=5` is a column where there is such."""
     return {
-        whole if (whole := f"{column}={name}") in file.columns else column: (
-            whole if whole in file.columns else name
+        whole if (whole := f"{column}={name}") in table.columns else column: (
+            whole if whole in table.columns else name
         )
         for column, name in metrics.items()
     }
 
 
-def _seeds(file: CsvFile, mapped: Mapped) -> tuple[str, ...]:
+def _seeds(table: LogTable, mapped: Mapped) -> tuple[str, ...]:
     if mapped.unpaired:
         return ()
     if mapped.fold is None:
-        return _seed_columns(file, mapped.seed)
-    found = mapped.seed or column_of(file.columns, (*_SEEDS, *_REPEATS))
+        return _seed_columns(table, mapped.seed)
+    found = mapped.seed or column_of(table.columns, (*_SEEDS, *_REPEATS))
     return () if found in (None, mapped.fold) else (found,)
 
 
-def _run_columns(file: CsvFile, setup: str, rows: Sequence[Row]) -> tuple[str, ...]:
+def _run_columns(table: LogTable, setup: str, rows: Sequence[LogRow]) -> tuple[str, ...]:
     """Columns that tell which run a row is of, where seeds are not read."""
-    seed = column_of(file.columns, _SEEDS)
-    run = column_of(file.columns, _RUNS)
+    seed = column_of(table.columns, _SEEDS)
+    run = column_of(table.columns, _RUNS)
     found = (c for c in (seed, run) if c not in (None, setup))
     return tuple(c for c in found if c is not None and any(row[c] for row in rows))
 
@@ -253,41 +254,45 @@ def short(column: str) -> str:
     return column.lower()
 
 
-def _setup_column(file: CsvFile, rows: Sequence[Row]) -> str:
+def _setup_column(table: LogTable, rows: Sequence[LogRow]) -> str:
     """The first column of a fitting name. One whose values all differ names runs, not setups."""
     for name in _SETUPS:
-        found = column_of(file.columns, (name,))
+        found = column_of(table.columns, (name,))
         if found and (name == "setup" or len({row[found] for row in rows}) < len(rows)):
             return found
-    raise ConfigError(f"{file.path}: no column names the setup; give --setup COLUMN; {_has(file)}")
+    raise ConfigError(
+        f"{table.name}: no column names the setup; give --setup COLUMN; {_has(table)}"
+    )
 
 
-def _seed_columns(file: CsvFile, given: str | None) -> tuple[str, ...]:
+def _seed_columns(table: LogTable, given: str | None) -> tuple[str, ...]:
     if given is not None:
         return (given,)
-    if set(STREAMS) <= set(file.columns):
+    if set(STREAMS) <= set(table.columns):
         return STREAMS
-    found = column_of(file.columns, _SEEDS)
-    fold = column_of(file.columns, FOLDS)
-    twice = column_of(file.twice, _SEEDS)
+    found = column_of(table.columns, _SEEDS)
+    fold = column_of(table.columns, FOLDS)
+    twice = column_of(table.twice, _SEEDS)
     if found is None and twice:
-        raise ConfigError(f"{file.path} has two columns named {twice!r}; rename one of them")
+        raise ConfigError(f"{table.name} has two columns named {twice!r}; rename one of them")
     if found is None and fold:
         raise ConfigError(
-            f"{file.path}: no column names the seed, and {fold} tells the folds of a "
+            f"{table.name}: no column names the seed, and {fold} tells the folds of a "
             f"cross-validation; give --fold {fold}, or --seed COLUMN"
         )
     if found is None:
         raise ConfigError(
-            f"{file.path}: no column names the seed; give --seed COLUMN, or --unpaired to number "
-            f"the runs so that none are compared as pairs; {_has(file)}"
+            f"{table.name}: no column names the seed; give --seed COLUMN, or --unpaired to number "
+            f"the runs so that none are compared as pairs; {_has(table)}"
         )
     return (found,)
 
 
-def _guessed_metrics(file: CsvFile, rows: Sequence[Row], columns: Columns) -> Mapping[str, str]:
+def _guessed_metrics(
+    table: LogTable, rows: Sequence[LogRow], columns: Columns
+) -> Mapping[str, str]:
     """The columns of numbers that vary between the runs of a setup: a setting does not."""
-    names = [column for column in _numeric(file, rows) if column not in columns.used]
+    names = [column for column in _numeric(table, rows) if column not in columns.used]
     from_mlflow = {
         name: name.removeprefix("metrics.") for name in names if name.startswith("metrics.")
     }
@@ -305,26 +310,26 @@ def _guessed_metrics(file: CsvFile, rows: Sequence[Row], columns: Columns) -> Ma
 
 
 def _is_own(name: str) -> bool:
-    """Whether a column belongs to the program that wrote the file, or is marked as a setting."""
+    """Whether a column belongs to the program that wrote the table, or is marked as a setting."""
     return name.startswith(_SETTINGS) or name.lower().replace(" ", "_") in _NO_METRICS
 
 
-def _is_setting(name: str, setups: Sequence[str], rows: Sequence[Row]) -> bool:
+def _is_setting(name: str, setups: Sequence[str], rows: Sequence[LogRow]) -> bool:
     pairs = {(setup, row[name]) for setup, row in zip(setups, rows, strict=True)}
     return len(pairs) == len(set(setups))
 
 
-def _numeric(file: CsvFile, rows: Sequence[Row]) -> list[str]:
+def _numeric(table: LogTable, rows: Sequence[LogRow]) -> list[str]:
     """The columns in which most cells that are not empty are numbers."""
     found = list[str]()
-    for column in file.columns:
+    for column in table.columns:
         cells = [row[column] for row in rows if row[column]]
-        numbers = [cell for cell in cells if number_in(cell, commas=file.commas)]
+        numbers = [cell for cell in cells if number_in(cell)]
         if numbers and 2 * len(numbers) > len(cells):
             found.append(column)
     return found
 
 
-def _has(file: CsvFile) -> str:
+def _has(table: LogTable) -> str:
     """What there is to choose from, the columns of people's own first."""
-    return f"it has {listed(sorted(file.columns, key=_is_own), 3 * _MOST_NAMED)}"
+    return f"it has {listed(sorted(table.columns, key=_is_own), 3 * _MOST_NAMED)}"

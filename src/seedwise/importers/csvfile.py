@@ -1,53 +1,24 @@
-"""A CSV file as rows of named cells, with the line of each."""
+"""CSV files: a row for each run, each value, or each epoch of a run."""
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
 from seedwise.errors import DataError
-from seedwise.study.cells import decimal_commas
+from seedwise.importers.cells import decimal_commas, with_points
+from seedwise.importers.logs import Candidate, Importer, Log, LogRow
 
-__all__ = ["CsvFile", "Row", "read_csv"]
+__all__ = ["IMPORTER", "read_csv"]
 
 _DELIMITERS = (",", ";", "\t")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 
 _MOST_BYTES, _MOST_CELLS, _MOST_COLUMNS = 2**26, 2_000_000, 4_000
 """More than any table of runs: 4,000 runs with 500 columns each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Row:
-    """One row: a cell by the name of its column, without spaces around it."""
-
-    line: int
-    cells: dict[str, str]
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells[column]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CsvFile:
-    """A CSV file with at least one row.
-
-    Attributes:
-        path: Where it lies.
-        columns: Its columns, in order; each name once.
-        rows: Its rows that hold anything.
-        twice: Names that several columns have, which differ: they are left out.
-        commas: Whether its numbers have a decimal comma.
-    """
-
-    path: Path
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    twice: tuple[str, ...] = ()
-    commas: bool = False
-
-
-def read_csv(path: Path) -> CsvFile:
+def read_csv(path: Path) -> Log:
     """Read a CSV file: UTF-8, a line of names first; separated by commas, semicolons or tabs.
 
     Raises:
@@ -72,15 +43,11 @@ def read_csv(path: Path) -> CsvFile:
         raise DataError(f"{path} has no rows; it needs a line of names and one for each run")
     names = _checked(path, lines[0][1])
     _bound(path, len(names), _MOST_COLUMNS, "columns")
-    rows = [_row(path, names, line, cells) for line, cells in lines[1:]]
     twice = _twice(names, [cells for _, cells in lines[1:]])
-    return CsvFile(
-        path=path,
-        columns=tuple(name for name in dict.fromkeys(names) if name not in twice),
-        rows=tuple(rows),
-        twice=twice,
-        commas=decimal_commas(cell for row in rows for cell in row.cells.values()),
-    )
+    if decimal_commas(cell for _, cells in lines[1:] for cell in cells):
+        lines[1:] = [(line, list(map(with_points, cells))) for line, cells in lines[1:]]
+    rows = tuple(_row(path, names, line, cells) for line, cells in lines[1:])
+    return Log(path=str(path), rows=rows, twice=twice)
 
 
 def _content(path: Path) -> bytes:
@@ -114,12 +81,12 @@ def _twice(names: list[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _row(path: Path, names: list[str], line: int, cells: list[str]) -> Row:
+def _row(path: Path, names: list[str], line: int, cells: list[str]) -> LogRow:
     if len(cells) != len(names):
         raise DataError(
             f"{path}, line {line}: {len(cells)} cells, but there are {len(names)} columns"
         )
-    return Row(line=line, cells=dict(zip(names, cells, strict=True)))
+    return LogRow(where=f"line {line}", cells=dict(zip(names, cells, strict=True)))
 
 
 def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -140,3 +107,20 @@ def _checked(path: Path, names: list[str]) -> list[str]:
             "export the table of runs instead"
         )
     return named
+
+
+def _recognises(candidate: Candidate) -> bool:
+    return candidate.path.suffix.lower() in _SUFFIXES
+
+
+def _read(candidate: Candidate) -> Iterable[Log]:
+    return [read_csv(candidate.path)]
+
+
+IMPORTER = Importer(
+    name="csv",
+    about="CSV: a row for each run, value or epoch; the exports of W&B and MLflow",
+    recognises=_recognises,
+    read=_read,
+    general=True,
+)

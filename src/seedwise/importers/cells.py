@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from seedwise.errors import DataError
 from seedwise.figures import in_points
 from seedwise.stats.directions import is_share, mixed_units
 
-__all__ = ["Number", "decimal_commas", "in_one_unit", "number_in"]
+__all__ = ["Number", "decimal_commas", "in_one_unit", "number_in", "with_points"]
 
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -39,18 +39,28 @@ def decimal_commas(cells: Iterable[str]) -> bool:
     )
 
 
-def number_in(cell: str, *, commas: bool = False, where: str = "") -> Number | None:
-    """The number that a cell holds, NaN and Infinity among them; None if it is none.
+def with_points(cell: str) -> str:
+    """A cell of a table with decimal commas, as others write it.
 
-    >>> number_in("91.2 %").value, number_in("0,91", commas=True).value, number_in("OOM")
-    (91.2, 0.91, None)
+    >>> with_points("0,91"), with_points("1.234,5"), with_points("91,2 %"), with_points("a,b")
+    ('0.91', '1234.5', '91.2 %', 'a,b')
     """
     text = _bare(cell)
-    if commas and _POINTS.fullmatch(text):
+    if _POINTS.fullmatch(text):
         text = text.replace(".", "")
-    if commas and _COMMA.fullmatch(text):
-        text = text.replace(",", ".")
-    elif not commas and _THOUSANDS.fullmatch(text) and "." in text:
+    elif not _COMMA.fullmatch(text):
+        return cell
+    return text.replace(",", ".") + (" %" if "%" in cell else "")
+
+
+def number_in(cell: str, *, where: str = "") -> Number | None:
+    """The number that a cell holds, NaN and Infinity among them; None if it is none.
+
+    >>> number_in("91.2 %").value, number_in("1,234.5").value, number_in("OOM")
+    (91.2, 1234.5, None)
+    """
+    text = _bare(cell)
+    if "," in text and "." in text and _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
     try:
         value = math.nan if "_" in text else float(text)
@@ -59,8 +69,8 @@ def number_in(cell: str, *, commas: bool = False, where: str = "") -> Number | N
     return None if "_" in text else Number(value=value, percent="%" in cell, where=where)
 
 
-def in_one_unit(metric: str, numbers: Sequence[Number]) -> tuple[Mapping[str, float], str]:
-    """The values of a metric by their places, per cent as fractions, and what was made of them.
+def in_one_unit(metric: str, numbers: Sequence[Number]) -> tuple[list[float], str]:
+    """The values of a metric in their order, per cent as fractions, and what was made of them.
 
     Raises:
         DataError: Some are in per cent and some are not; both places are named.
@@ -87,7 +97,7 @@ def in_one_unit(metric: str, numbers: Sequence[Number]) -> tuple[Mapping[str, fl
     )
     scale = 100 if points else 1
     said = f"{metric}: per cent, kept as fractions" if points else ""
-    return {each.where: each.value / scale for each in numbers}, said
+    return [each.value / scale for each in numbers], said
 
 
 def _bare(cell: str) -> str:

@@ -1,0 +1,181 @@
+"""What some places hold as runs: each with its setup, its seed and its metrics."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seedwise.errors import DataError
+from seedwise.importers.cells import number_in
+from seedwise.importers.columns import (
+    STATES,
+    Columns,
+    Mapped,
+    column_of,
+    columns_of,
+    other_numbers,
+)
+from seedwise.importers.grouping import RunRows, rows_of_runs
+from seedwise.importers.logs import Candidate, LogRow
+from seedwise.importers.readings import Readings, read_metrics
+from seedwise.importers.registry import importer_of
+from seedwise.importers.table import LogTable, table_of
+from seedwise.seeds import Seed
+
+__all__ = ["ReadRun", "RunsRead", "read_runs"]
+
+_ENDED = frozenset(
+    (
+        *("finished", "success", "succeeded", "successful", "complete", "completed", "done"),
+        *("terminated", "ok", "passed", "diverged", ""),
+    )
+)
+"""What W&B, MLflow, Optuna, Ray Tune, schedulers and seedwise say of a run that is a result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadRun:
+    """A run as it was read.
+
+    Attributes:
+        setup: Name of its setup.
+        seed: Its seed; where runs are numbered, its place among them.
+        metrics: Its metrics by name; of a diverged run there may be none.
+        seconds: Its wall time; 0 if nobody says.
+        diverged: Whether its state says that it diverged.
+        where: The place of its first row.
+    """
+
+    setup: str
+    seed: Seed
+    metrics: Mapping[str, float]
+    seconds: float
+    diverged: bool
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunsRead:
+    """The runs of some places, and what was made of what lies there.
+
+    Attributes:
+        name: What messages call the places.
+        runs: The runs that can be stored.
+        numbered: Their seeds were not read: they are numbered, so that none are pairs.
+        folds: How many folds of a cross-validation the runs are; None if they are none.
+        taken: What was taken as what, in words.
+        notes: What was made of numbers, and which are missing, in words.
+        left_out: What was left out and why, in words.
+        several: Whether the places are several logs, so that a run's place names its log.
+    """
+
+    name: str
+    runs: tuple[ReadRun, ...]
+    numbered: bool
+    folds: int | None
+    taken: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    several: bool = False
+
+    def at(self, where: str) -> str:
+        """The place of a run, as a message begins with it."""
+        return where if self.several else f"{self.name}, {where}"
+
+    @property
+    def setups(self) -> tuple[str, ...]:
+        """The names of the setups."""
+        return tuple(dict.fromkeys(run.setup for run in self.runs))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics."""
+        return tuple(dict.fromkeys(name for run in self.runs for name in run.metrics))
+
+
+def read_runs(where: str, said: Mapped, better: Mapping[str, str]) -> RunsRead:
+    """Read the runs of a place.
+
+    Args:
+        where: A file.
+        said: Which column is what, as far as it is not to be guessed, and which rows count.
+        better: The directions that were stated, by metric.
+
+    Raises:
+        ConfigError: A column that is needed cannot be guessed, or what is there can be read in
+            two ways.
+        DataError: It cannot be read, or a row cannot be used; the message names its place.
+        UnknownName: There is no such column.
+    """
+    candidate = Candidate(text=where)
+    table = table_of(list(importer_of(candidate).read(candidate)), where)
+    rows, unfinished = _ended(table)
+    columns = columns_of(table, rows, said)
+    found = rows_of_runs(table, rows, columns, said)
+    read = read_metrics(table, found, columns, said, better)
+    runs, without = _runs(table, found, read, columns)
+    fold = columns.fold
+    return RunsRead(
+        name=table.name,
+        several=table.several,
+        runs=tuple(runs),
+        numbered=not (columns.seed or fold),
+        folds=len({row[fold] for row in rows}) if fold else None,
+        taken=columns.told(),
+        notes=read.notes,
+        left_out=(
+            *unfinished,
+            *without,
+            *(f"columns named {name}, of which there are two" for name in table.twice),
+            *other_numbers(table, rows, columns),
+        ),
+    )
+
+
+def _ended(table: LogTable) -> tuple[list[LogRow], tuple[str, ...]]:
+    """The rows of runs that ended, and what is said of the others."""
+    state = column_of(table.columns, STATES)
+    if state is None:
+        return list(table.rows), ()
+    ended = [row for row in table.rows if row[state].lower() in _ENDED]
+    others = Counter(row[state] for row in table.rows if row[state].lower() not in _ENDED)
+    if not ended:
+        raise DataError(f"{table.name} has no finished run; its {state} says {', '.join(others)}")
+    return ended, tuple(f"{count} whose {state} is {value}" for value, count in others.items())
+
+
+def _runs(
+    table: LogTable, found: Sequence[RunRows], read: Readings, columns: Columns
+) -> tuple[list[ReadRun], list[str]]:
+    """The runs that have a metric, and what is said of the others."""
+    runs, without = list[ReadRun](), list[str]()
+    for each, values in zip(found, read.metrics, strict=True):
+        last = each.last
+        diverged = columns.state is not None and last[columns.state].lower() == "diverged"
+        if not values and not diverged:
+            seed = f" with seed {each.seed}" if columns.seed or columns.fold else ""
+            without.append(
+                f"{each.where}: {each.setup}{seed} has no metric; if that is because of how "
+                "it went, the comparison is biased"
+            )
+            continue
+        runs.append(
+            ReadRun(
+                setup=each.setup,
+                seed=each.seed,
+                metrics=values,
+                seconds=_seconds(last, columns),
+                diverged=diverged,
+                where=each.where,
+            )
+        )
+    if not runs:
+        why = "; ".join(read.notes) or "give --metric COLUMN"
+        raise DataError(f"{table.name}: no run has a metric: {why}")
+    return runs, without
+
+
+def _seconds(row: LogRow, columns: Columns) -> float:
+    seconds = number_in(row[columns.seconds]) if columns.seconds else None
+    known = seconds is not None and 0 <= seconds.value < math.inf
+    return seconds.value if seconds and known else 0.0
