@@ -40,6 +40,32 @@ def test_a_pilot_gives_each_metric_paired_and_unpaired_with_its_uncertainty(stud
     assert by_metric["matched_accuracy", True].equivalence_runs is None
 
 
+def test_more_images_are_planned_as_runs_on_them_turn_out(studies):
+    """From 100 images of 300, against all, paired and unpaired. So few tell it within a third."""
+    whole = {"a": runs_of(1.0, 40), "b": runs_of(1.1, 40)}
+    few = {name: runs[:, :, 1::3] for name, runs in whole.items()}
+    asked = Question(images=300)
+    with studies.make(whole) as store:
+        true = plan_from_pilot(StudyRuns(store), ["a", "b"], Question()).forecasts
+    with studies.make(few, targets=TARGETS[1::3]) as store:
+        told = plan_from_pilot(StudyRuns(store), ["a", "b"], asked).forecasts
+    sds = {(each.metric, each.paired): each.noise.error(1) for each in true}
+    before = {(e.metric, e.paired): e.noise.error(1) for e in told if e.images is None}
+    more = {(e.metric, e.paired): e.noise.error(1) for e in told if e.images == 300}
+    assert more.keys() == sds.keys()
+    for key, sd in more.items():
+        assert sd == pytest.approx(sds[key], rel=0.35), key
+        assert sd < 0.8 * before[key]
+
+
+def test_more_images_need_predictions(studies):
+    with (
+        studies.make({"a": [measured(loss=1 + 0.1 * i) for i in range(4)]}) as store,
+        pytest.raises(ConfigError, match="--images splits the noise by single images"),
+    ):
+        plan_from_pilot(StudyRuns(store), ["a"], Question(images=1000))
+
+
 def test_one_setup_plans_unpaired_runs_only(studies):
     with studies.make({"a": runs_of(1.0, 4)}) as store:
         found = plan_from_pilot(StudyRuns(store), ["a"], Question())
@@ -69,6 +95,7 @@ def test_one_run_is_no_pilot(studies):
         ({"differences": (0.1, -1.0)}, "a difference must be above 0, got -1.0"),
         ({"differences": (math.inf,)}, "a difference must be above 0, got inf"),
         ({"runs": 1}, "runs must be 2 or more of each setup, got 1"),
+        ({"images": 1}, "images must be 2 or more, got 1"),
         ({"margin": 0.0}, "margin is a fraction of accuracy, .* got 0"),
         ({"margin": 5}, "e.g. 0.005 for half a point, got 5"),
         ({"wanted": 0.01}, "power must be above alpha and below 1, got 0.01 and 0.05"),

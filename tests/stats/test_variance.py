@@ -80,6 +80,17 @@ def test_the_split_is_unbiased_where_the_truth_is_known():
     assert abs(found.mean() - true_training_variance(0.08)) < 5 * error
 
 
+def test_the_variance_on_more_images_is_foretold():
+    """Training noise is well above 0 here, as an estimate below 0 counts as 0."""
+    rng = np.random.default_rng(1)
+    few = [split_variance(drawn(rng, 10, 200, 0.2)) for _ in range(1_000)]
+    many = [split_variance(drawn(rng, 10, 800, 0.2)).observed.value for _ in range(1_000)]
+    told = [each.on(800) for each in few]
+    error = math.hypot(np.std(told), np.std(many)) / math.sqrt(1_000)
+    assert abs(np.mean(told) - np.mean(many)) < 4 * error
+    assert np.mean(many) < 0.9 * np.mean([each.observed.value for each in few])
+
+
 @pytest.mark.parametrize(
     ("effects", "runs", "rate"),
     [

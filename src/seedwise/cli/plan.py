@@ -23,6 +23,7 @@ __all__ = ["plan"]
         "seedwise plan --sd 0.0035 --r 0.8 --runs 10 --seconds 17",
         "seedwise plan study.db mish relu --difference 0.002 --margin 0.005",
         "seedwise plan study.db mish relu --margin 0.005 --max-runs 40",
+        "seedwise plan study.db mish relu --images 10000",
     ],
     exits={0: "planned", 2: "no such study or setup, or too little to plan from"},
 )
@@ -44,6 +45,11 @@ __all__ = ["plan"]
     type=int,
     help="With --margin: most runs of each setup under [stop], to be told what it would do.",
 )
+@click.option(
+    "--images",
+    type=int,
+    help="Another number of validation images, to be told what runs on so many need.",
+)
 @click.option("--power", default=0.8, show_default=True, help="Chance of showing it.")
 @click.option("--alpha", default=0.05, show_default=True, help="Rate of false alarms.")
 @click.option("--seconds", type=float, help="Wall time of a run, with --sd.")
@@ -56,6 +62,7 @@ def plan(
     runs: int | None,
     margin: float | None,
     max_runs: int | None,
+    images: int | None,
     power: float,
     alpha: float,
     seconds: float | None,
@@ -77,6 +84,7 @@ def plan(
         wanted=power,
         alpha=alpha,
         max_runs=max_runs,
+        images=images,
     )
     found = _planned(study, setups, question, sd=sd, r=r, seconds=seconds)
     print_plan(Console(), found)
@@ -96,6 +104,8 @@ def _planned(
 
     if (path is None) == (sd is None):
         raise ConfigError("give either --sd, or a study file and one or two of its setups")
+    if sd is not None and question.images is not None:
+        raise ConfigError("--images goes with a study, whose predictions split its noise")
     if sd is not None:
         return plan_from_figures(
             question, sd=sd, r=r, seconds=math.nan if seconds is None else seconds

@@ -12,6 +12,7 @@ from seedwise.cli.words import clock
 from seedwise.comparison.planning import Forecast, Planning
 from seedwise.comparison.stop_planning import StopPlan
 from seedwise.stats.operating import Characteristic
+from seedwise.stats.variance import ENOUGH_RUNS
 
 __all__ = ["print_plan"]
 
@@ -78,7 +79,8 @@ def _table(*columns: str) -> Table:
 def _add(table: Table, forecast: Forecast, *cells: str) -> None:
 
     seeds = "paired" if forecast.paired else "unpaired"
-    table.add_row(Text(forecast.metric or "given"), seeds, *cells)
+    of_images = f", {forecast.images:,} images" if forecast.images else ""
+    table.add_row(Text((forecast.metric or "given") + of_images), seeds, *cells)
 
 
 def _above(found: Planning) -> list[str]:
@@ -98,6 +100,11 @@ def _below(found: Planning) -> list[str]:
         lines.append(
             "In brackets: with the upper 80 % confidence bound of the standard deviation, which "
             "the pilot knows only so well."
+        )
+    if any(each.images for each in found.forecasts):
+        lines.append(
+            "With other images the noise of training stays and that of the images falls as 1 / "
+            f"images (Jordan 2023); fewer than {ENOUGH_RUNS} runs hardly tell the two apart."
         )
     lines.append(
         "Differences and deviations are in the metric's units; accuracies are fractions "

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
 
 from seedwise.comparison.contrast import contrast, shared_seeds
 from seedwise.comparison.measured import Measurements, measure, results_of
@@ -30,6 +32,7 @@ from seedwise.stats.power import (
     runs_needed,
     sd_upper,
 )
+from seedwise.stats.variance import split_variance
 from seedwise.store import StoredRun
 
 __all__ = [
@@ -42,6 +45,9 @@ __all__ = [
 
 _MARGIN_METRIC = "accuracy"
 
+ImageScores = Float32[ndarray, "runs images"]
+"""The score of each image in each run."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
@@ -49,6 +55,7 @@ class Forecast:
 
     Attributes:
         metric: Name of the metric; empty where only figures were given.
+        images: Number of validation images that it is for; None for those that there are.
         paired: Whether the two setups' runs share their seeds.
         noise: The standard deviation of a setup's runs and, for paired ones, their correlation.
         pilot_freedom: Degrees of freedom of the pilot behind `noise`; None for given figures.
@@ -71,6 +78,7 @@ class Forecast:
     equivalence_runs: int | None
     reachable: float
     reachable_upper: float
+    images: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +173,11 @@ def plan_from_pilot(study: StudyRuns, setups: Sequence[str], question: Question)
             f"{' and '.join(setups)}: two runs or more that differ are needed to tell how much "
             "runs vary; give --sd instead"
         )
+    if question.images is not None and all(each.images is None for each in forecasts):
+        raise ConfigError(
+            f"images / --images splits the noise by single images, and the runs of "
+            f"{' and '.join(setups)} have no predictions"
+        )
     capped = question.max_runs is not None
     return _planning(
         question,
@@ -175,14 +188,22 @@ def plan_from_pilot(study: StudyRuns, setups: Sequence[str], question: Question)
     )
 
 
-def forecast(metric: str, noise: Noise, question: Question, *, freedom: int | None) -> Forecast:
-    """What one metric needs.
+def forecast(
+    metric: str,
+    noise: Noise,
+    question: Question,
+    *,
+    freedom: int | None,
+    images: int | None = None,
+) -> Forecast:
+    """Runs that one metric needs.
 
     Args:
         metric: Its name.
         noise: How much runs vary.
         question: What is asked.
         freedom: Degrees of freedom of the pilot behind the noise; None if it is given.
+        images: Number of validation images that the noise is of; None for those that there are.
     """
     upper = noise
     if freedom is not None:
@@ -210,6 +231,7 @@ def forecast(metric: str, noise: Noise, question: Question, *, freedom: int | No
         equivalence_runs=None if of_margin is None else _runs_within(of_margin, noise, question),
         reachable=reachable[0],
         reachable_upper=reachable[1],
+        images=images,
     )
 
 
@@ -268,6 +290,10 @@ def _from_pilot(
         return []
     sd = math.sqrt(pooled / freedom)
     found = [forecast(name, Noise(sd=sd), question, freedom=freedom)]
+    images = question.images
+    if images is not None and (share := _share_left(_scores(setups, name), images)):
+        on_images = Noise(sd=sd * math.sqrt(share))
+        found.append(forecast(name, on_images, question, freedom=freedom, images=images))
     if len(setups) == 2 and len(shared_seeds(*setups)) > 2:
         a, b = setups
         pairs = contrast(
@@ -277,4 +303,37 @@ def _from_pilot(
             of_differences = pairs.error * math.sqrt(pairs.n_a)
             shared = Noise(sd=sd, r=max(-1.0, 1 - of_differences**2 / (2 * sd**2)))
             found.append(forecast(name, shared, question, freedom=pairs.n_a - 1))
+            if images is not None and (share := _share_left(_pair_scores(a, b, name), images)):
+                fewer = Noise(sd=sd * math.sqrt(share), r=shared.r)
+                found.append(forecast(name, fewer, question, freedom=pairs.n_a - 1, images=images))
     return found
+
+
+def _share_left(samples: Sequence[ImageScores], images: int) -> float:
+    """The share of the variance that is left on so many images; 0 where nobody can say."""
+    splits = [split_variance(scores) for scores in samples if len(scores) > 1]
+    freedom = [split.runs - 1 for split in splits]
+    before = sum(n * split.observed.value for n, split in zip(freedom, splits, strict=True))
+    after = sum(n * split.on(images) for n, split in zip(freedom, splits, strict=True))
+    return after / before if before > 0 else 0.0
+
+
+def _scores(setups: Sequence[Measurements], metric: str) -> list[ImageScores]:
+    """The scores of single images of each setup's finished runs."""
+    found = [(each.metrics[metric].images, each.diverged) for each in setups]
+    return [images[~diverged] for images, diverged in found if images is not None]
+
+
+def _pair_scores(a: Measurements, b: Measurements, metric: str) -> list[ImageScores]:
+    """B's less A's for the seeds of which both have a finished run."""
+    of_a, of_b = a.metrics[metric].images, b.metrics[metric].images
+    if of_a is None or of_b is None:
+        return []
+    place = {seed: row for row, seed in enumerate(b.seeds) if not b.diverged[row]}
+    rows = [
+        (row, place[seed])
+        for row, seed in enumerate(a.seeds)
+        if seed in place and not a.diverged[row]
+    ]
+    rows_a, rows_b = np.array(rows, dtype=int).reshape(-1, 2).T
+    return [of_b[rows_b] - of_a[rows_a]]

@@ -52,6 +52,8 @@ class Question:
             has the margin as its `difference`, `wanted` as its power, and these as its most runs
             of each setup; 3 to 300.
         seed: Of the simulation that tells it, 0 or more.
+        images: A number of validation images of the same kind, to be told what runs on so many
+            need; 2 or more.
     """
 
     differences: tuple[float, ...] = (0.002, 0.005, 0.01)
@@ -61,8 +63,14 @@ class Question:
     alpha: float = 0.05
     max_runs: int | None = None
     seed: int = 0
+    images: int | None = None
 
     def __post_init__(self) -> None:
+        self._check_figures()
+        if self.max_runs is not None:
+            self._check_rule(self.max_runs)
+
+    def _check_figures(self) -> None:
         bad = [each for each in self.differences if not 0 < each < math.inf]
         if bad or not self.differences:
             raise ConfigError(
@@ -76,26 +84,28 @@ class Question:
                 f"margin is a fraction of accuracy, above 0 and below 1, e.g. 0.005 for half a "
                 f"point, got {self.margin:g}"
             )
+        if self.images is not None and self.images < 2:
+            raise ConfigError(f"images must be 2 or more, got {self.images}")
         if not 0 < self.alpha < self.wanted < 1:
             raise ConfigError(
                 f"power must be above alpha and below 1, got {self.wanted} and {self.alpha}"
             )
-        if self.max_runs is not None:
-            if not FIRST_LOOK <= self.max_runs <= MOST_RUNS:
-                raise ConfigError(
-                    f"max_runs of a plan must be from {FIRST_LOOK} to {MOST_RUNS}, got "
-                    f"{self.max_runs}"
-                )
-            if self.margin is None:
-                raise ConfigError(
-                    "max_runs plans a stopping rule, whose difference is the margin; give margin "
-                    "/ --margin too"
-                )
-            if self.alpha >= 0.5:
-                raise ConfigError(f"alpha of a stopping rule must be below 0.5, got {self.alpha}")
-            if self.seed < 0:
-                raise ConfigError(f"seed must be 0 or more, got {self.seed}")
-            self.check_fractions()
+
+    def _check_rule(self, max_runs: int) -> None:
+        if not FIRST_LOOK <= max_runs <= MOST_RUNS:
+            raise ConfigError(
+                f"max_runs of a plan must be from {FIRST_LOOK} to {MOST_RUNS}, got {max_runs}"
+            )
+        if self.margin is None:
+            raise ConfigError(
+                "max_runs plans a stopping rule, whose difference is the margin; give margin "
+                "/ --margin too"
+            )
+        if self.alpha >= 0.5:
+            raise ConfigError(f"alpha of a stopping rule must be below 0.5, got {self.alpha}")
+        if self.seed < 0:
+            raise ConfigError(f"seed must be 0 or more, got {self.seed}")
+        self.check_fractions()
 
     def check_fractions(self) -> None:
         """Refuse differences that no accuracy can have.

@@ -142,6 +142,15 @@ class VarianceSplit:
         """Whether there are runs enough for the parts to be told apart."""
         return self.runs >= ENOUGH_RUNS
 
+    def on(self, images: int) -> float:
+        """The variance of the metric on another number of images of the same kind.
+
+        Training noise stays and test-set noise falls as 1 / images; an estimate of training noise
+        below 0 is taken for 0.
+        """
+        training = min(max(self.training.value, 0.0), self.observed.value)
+        return training + (self.observed.value - training) * self.images / images
+
 
 def split_variance(
     scores: Float[ndarray, "runs images"], *, confidence: float = 0.95

@@ -170,6 +170,7 @@ class StudyReader:
         alpha: float = 0.05,
         max_runs: int | None = None,
         seed: int = 0,
+        images: int | None = None,
     ) -> Planning:
         """Plan how many runs a difference needs, with the stored runs as a pilot.
 
@@ -184,6 +185,7 @@ class StudyReader:
                 this power and alpha would do with one candidate: pairs and verdicts for each of
                 the differences, and for none; 3 to 300.
             seed: Of the simulation that tells it.
+            images: Another number of validation images, to be told what runs on so many need.
         """
         question = Question(
             differences=tuple(differences),
@@ -193,6 +195,7 @@ class StudyReader:
             alpha=alpha,
             max_runs=max_runs,
             seed=seed,
+            images=images,
         )
         with StudyRuns.open(self.path) as study:
             return plan_from_pilot(study, setups, question)
