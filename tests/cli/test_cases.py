@@ -320,6 +320,28 @@ def test_e05_folds_are_no_seeds(flags):
     assert "give --fold fold" in said
 
 
+@pytest.mark.parametrize(
+    ("column", "parts"),
+    [
+        ("epoch", "epochs"),
+        ("config.env_steps", "steps"),
+        ("task", "tasks"),
+        ("Bootstrap", "resamples of the same results"),
+        ("question_id", "examples"),
+    ],
+)
+def test_parts_of_a_run_are_no_seeds_even_if_it_is_said(column, parts):
+    rows = [
+        f"{m},{i},{0.8 + 0.01 * (m == 'b') + 0.001 * (i * 3 % 5)}" for m in "ab" for i in range(5)
+    ]
+    file = table(f"model,{column},acc " + " ".join(rows))
+    flags = ("--setup", "model", "--seed", column)
+    said = seedwise("import", file, "s.db", *flags, code=2)
+    assert f"the column {column} tells {parts}, which are parts of one run" in said
+    assert not Path("s.db").exists()
+    seedwise("import", file, "s.db", *flags, "--rows-are-runs")
+
+
 def test_e05_folds_get_the_corrected_test():
     seedwise("import", case("e05"), "s.db", "--setup", "model", "--fold", "fold")
     found = Study("s.db").compare("ridge", "gbm", metric="r2")

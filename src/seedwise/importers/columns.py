@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.importers.cells import number_in
@@ -12,6 +13,7 @@ from seedwise.stats.directions import known_direction
 
 __all__ = [
     "FOLDS",
+    "PARTS",
     "PROGRESS",
     "STATES",
     "TASKS",
@@ -21,6 +23,7 @@ __all__ = [
     "columns_of",
     "listed",
     "other_numbers",
+    "short",
 ]
 
 STATES = ("state", "status")
@@ -61,6 +64,35 @@ TASKS = (
     *("env", "env_id", "env_name", "environment", "game", "domain", "corpus", "language", "lang"),
     *("subset", "problem"),
 )
+PARTS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(TASKS, "tasks"),
+        **dict.fromkeys(("epoch", "epochs"), "epochs"),
+        **dict.fromkeys(
+            (
+                *("global_step", "_step", "timestep", "timesteps", "total_timesteps"),
+                *("env_steps", "training_iteration", "num_updates", "checkpoint", "ckpt"),
+            ),
+            "steps",
+        ),
+        **dict.fromkeys(
+            (
+                *("bootstrap", "bootstrap_id", "bootstrap_idx", "boot", "resample", "resample_id"),
+                *("resamples", "bootstraps", "jackknife"),
+            ),
+            "resamples of the same results",
+        ),
+        **dict.fromkeys(
+            (
+                *("example", "example_id", "question", "question_id", "qid", "item", "item_id"),
+                *("image", "image_id", "sample_id", "sample_idx", "doc_id", "prompt_id"),
+                *("instance", "instance_id", "query_id", "sentence_id", "patient", "patient_id"),
+            ),
+            "examples",
+        ),
+    }
+)
+"""Names of columns that tell parts of one run, and of which parts: no seed, even if it is said."""
 _REPEATS = ("repeat", "repeats", "repetition", "rep", "cv_repeat", "replicate")
 _RUNS = ("run_id", "run", "run_name", "run name", "id", "trial", "trial_id")
 _ROLES = frozenset((*_SEEDS, *PROGRESS, *FOLDS, *TASKS, *_REPEATS, *_RUNS))
@@ -249,6 +281,7 @@ def _run_columns(table: LogTable, setup: str, rows: Sequence[LogRow]) -> tuple[s
 
 
 def short(column: str) -> str:
+    """Return a column's name without case and without what trackers put before it."""
     for prefix in _PREFIXES:
         column = column.removeprefix(prefix)
     return column.lower()

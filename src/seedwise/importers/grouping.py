@@ -7,7 +7,16 @@ from itertools import pairwise
 
 from seedwise.errors import ConfigError, DataError, SeedwiseError
 from seedwise.importers.cells import number_in
-from seedwise.importers.columns import FOLDS, TASKS, Columns, Mapped, column_of, listed
+from seedwise.importers.columns import (
+    FOLDS,
+    PARTS,
+    TASKS,
+    Columns,
+    Mapped,
+    column_of,
+    listed,
+    short,
+)
 from seedwise.importers.logs import LogRow
 from seedwise.importers.table import LogTable
 from seedwise.seeds import Seed
@@ -130,6 +139,13 @@ def _ask(
     mapped: Mapped,
 ) -> None:
     """Refuse what looks like parts of runs, by its names and by what repeats."""
+    for column in columns.seed:
+        if parts := PARTS.get(short(column)):
+            raise ConfigError(
+                f"{table.name}: the column {column} tells {parts}, which are parts of one run and "
+                "no runs of their own: it is no seed; give the column that is, or --rows-are-runs "
+                "if each of them was trained anew"
+            )
     fold = column_of(table.columns, FOLDS)
     if fold and not columns.fold and fold not in columns.metrics and _several(rows, fold):
         raise ConfigError(
