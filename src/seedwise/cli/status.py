@@ -46,8 +46,9 @@ def status(study: Path) -> None:
 def _print_gaps(console: "Console", study: "StudyRuns") -> None:
     """Print what was tried in vain, and which seeds a setup lacks that another has."""
     from seedwise.cli.tables import say
+    from seedwise.comparison.study_runs import places_of_results
 
-    results = {(run.setup, run.seed) for run in study.all if run.state != "failed"}
+    results = places_of_results(study.all)
     failed = {(run.setup, run.seed): run for run in study.all if run.state == "failed"}
     for (setup, seed), run in failed.items():
         if (setup, seed) not in results:

@@ -7,6 +7,7 @@ import numpy as np
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.measured import Measurements
 from seedwise.comparison.result import Churn
+from seedwise.comparison.study_runs import shared_rows
 from seedwise.stats.agreement import (
     ChanceOfBetter,
     chance_of_better,
@@ -39,15 +40,9 @@ def churn(a: Measurements, b: Measurements) -> Churn | None:
     """The share of predictions that differ; None without predictions."""
     if a.predicted is None or b.predicted is None:
         return None
-    rows_a, rows_b = (
-        {seed: row for row, seed in enumerate(each.finished_seeds)} for each in (a, b)
-    )
-    both = [seed for seed in rows_a if seed in rows_b]
+    rows_a, rows_b = shared_rows(a.finished_seeds, b.finished_seeds)
     return Churn(
-        pairs=churn_between(
-            a.predicted[[rows_a[seed] for seed in both]],
-            b.predicted[[rows_b[seed] for seed in both]],
-        ),
+        pairs=churn_between(a.predicted[rows_a], b.predicted[rows_b]),
         within_a=churn_within(a.predicted),
         within_b=churn_within(b.predicted),
     )
@@ -85,13 +80,10 @@ def _runs_to_show(found: Contrast, level: float) -> int | None:
 
 def _values(found: Contrast) -> tuple[np.ndarray, np.ndarray]:
     """The runs of A and of B, higher better; those of shared seeds in one order where paired."""
-    a = dict(zip(found.seeds_a, found.values_a, strict=True))
-    b = dict(zip(found.seeds_b, found.values_b, strict=True))
-    keys_a, keys_b = list(a), list(b)
+    a, b = np.array(found.values_a), np.array(found.values_b)
     if found.difference.paired:
-        keys_a = keys_b = [seed for seed in a if seed in b]
-    up = 1 if found.higher_is_better else -1
-    return up * np.array([a[seed] for seed in keys_a]), up * np.array([b[seed] for seed in keys_b])
+        a, b = found.paired_values
+    return (a, b) if found.higher_is_better else (-a, -b)
 
 
 def _pilot(found: Contrast) -> Pilot:

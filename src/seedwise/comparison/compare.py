@@ -20,7 +20,7 @@ from seedwise.comparison.metrics import (
 from seedwise.comparison.result import ComparisonValues
 from seedwise.comparison.rule import Planned, Rule, Standing, standing
 from seedwise.comparison.stopping import stopped
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import StudyRuns, all_have_logits
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError
 from seedwise.figures import in_points
@@ -156,7 +156,7 @@ def _metrics(
     finished = [run for run in results if run.state == "finished"]
     name = rule.metric or default_metric(finished)
     main = deciding_metric(name, finished, stated, code=code)
-    names = [*(("accuracy", *SOFT) if all(run.has_logits for run in finished) else ())]
+    names = [*(("accuracy", *SOFT) if all_have_logits(finished) else ())]
     setups = {run.setup for run in results}
     if not names and setups == {run.setup for run in finished if "accuracy" in run.metrics}:
         names = ["accuracy"]

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Integer
+from jaxtyping import Bool, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.measured import Measured, Measurements
 from seedwise.comparison.metrics import Metric
+from seedwise.comparison.study_runs import shared_rows
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.agreement import Correlation, correlation
@@ -66,10 +67,17 @@ class Contrast:
         """By how much B is better: the difference, turned round where less is better."""
         return self.difference.estimate if self.higher_is_better else -self.difference.estimate
 
+    @property
+    def paired_values(self) -> tuple[Float64[ndarray, " pairs"], Float64[ndarray, " pairs"]]:
+        """The metric of A's and of B's runs of the seeds that both have, by seed."""
+        rows_a, rows_b = shared_rows(self.seeds_a, self.seeds_b)
+        return np.array(self.values_a)[rows_a], np.array(self.values_b)[rows_b]
+
 
 def shared_seeds(a: Measurements, b: Measurements) -> tuple[Seed, ...]:
-    """The seeds of which both setups have a result."""
-    return tuple(sorted({*a.seeds} & {*b.seeds}))
+    """The seeds of which both setups have a result, ascending."""
+    rows, _ = shared_rows(a.seeds, b.seeds)
+    return tuple(a.seeds[row] for row in rows)
 
 
 def contrast(
@@ -183,15 +191,11 @@ def _pairs(
     a: Measurements, b: Measurements, use_a: Bool[ndarray, " _"], use_b: Bool[ndarray, " _"]
 ) -> _Rows:
     """The rows of the runs whose seed counts in both setups, in the same order."""
-    row_a = {seed: row for row, seed in enumerate(a.seeds) if use_a[row]}
-    row_b = {seed: row for row, seed in enumerate(b.seeds) if use_b[row]}
-    shared = [seed for seed in row_a if seed in row_b]
-    if not shared:
+    rows_a, rows_b = shared_rows(a.seeds, b.seeds)
+    both = use_a[rows_a] & use_b[rows_b]
+    if not both.any():
         raise StudyError(
             f"{a.counts.name!r} and {b.counts.name!r} share no seed with a result to pair; "
             "compare them unpaired"
         )
-    return (
-        np.array([row_a[seed] for seed in shared]),
-        np.array([row_b[seed] for seed in shared]),
-    )
+    return rows_a[both], rows_b[both]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from seedwise.comparison.study_runs import places_of_results
 from seedwise.seeds import Seed
 from seedwise.store import StoredRun
 
@@ -76,7 +77,7 @@ def environments(runs: Sequence[StoredRun]) -> tuple[Environment, ...]:
 
 def lost_runs(runs: Sequence[StoredRun]) -> tuple[LostRun, ...]:
     """The diverged runs, and the seeds of which every try has failed so far."""
-    results = {(run.setup, run.seed) for run in runs if run.state != "failed"}
+    results = places_of_results(runs)
     failed: dict[tuple[str, Seed], list[StoredRun]] = {}
     for run in runs:
         if run.state == "failed" and (run.setup, run.seed) not in results:

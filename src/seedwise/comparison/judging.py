@@ -13,6 +13,7 @@ from seedwise.comparison.metrics import Metric
 from seedwise.comparison.result import ComparisonValues, Family
 from seedwise.comparison.rule import Rule, Standing
 from seedwise.comparison.stopping import Stopped
+from seedwise.comparison.study_runs import shared_rows
 from seedwise.comparison.verdict import Deciding, Verdict, deciding, settle
 from seedwise.errors import StudyError
 from seedwise.stats.agreement import fisher_exact
@@ -148,9 +149,11 @@ def _some_diverged(a: Measurements, b: Measurements) -> bool:
 
 def _others_remain(a: Measurements, b: Measurements, rule: Rule) -> bool:
     """Whether runs diverged, and there is something to compare without them."""
-    finished = [set(each.finished_seeds) for each in (a, b)]
-    left = finished[0] & finished[1] if _pairs(a, b, rule) else finished[0] and finished[1]
-    return _some_diverged(a, b) and bool(left)
+    if _pairs(a, b, rule):
+        left = len(shared_rows(a.finished_seeds, b.finished_seeds)[0]) > 0
+    else:
+        left = not (a.diverged.all() or b.diverged.all())
+    return _some_diverged(a, b) and left
 
 
 def _pairs(a: Measurements, b: Measurements, rule: Rule) -> bool:

@@ -10,7 +10,13 @@ from numpy import ndarray
 
 from seedwise.comparison.metrics import Metric, ReturnedMetric
 from seedwise.comparison.scores import metric_values, score
-from seedwise.comparison.study_runs import StudyRuns, copies, independent_runs, with_own_seeds
+from seedwise.comparison.study_runs import (
+    StudyRuns,
+    all_have_logits,
+    copies,
+    independent_runs,
+    with_own_seeds,
+)
 from seedwise.errors import StudyError
 from seedwise.figures import figure, in_points
 from seedwise.seeds import Seed
@@ -212,7 +218,7 @@ def measure(
     dataset = study.dataset
     classes = len(dataset.classes) if dataset else 0
     built_in = [str(metric) for metric in metrics if isinstance(metric, BuiltInMetric)]
-    predicted = bool(finished) and all(run.has_logits for run in finished)
+    predicted = bool(finished) and all_have_logits(finished)
     found = score(study, finished, built_in) if predicted else None
     scores = found.scores if found else {}
     measured = dict[str, Measured]()

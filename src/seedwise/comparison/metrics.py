@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from seedwise.comparison.study_runs import BETTER, StudyRuns
+from seedwise.comparison.study_runs import BETTER, StudyRuns, all_have_logits, metrics_of_any
 from seedwise.errors import CodeNotRun, ConfigError, StudyError, UnknownName, Unsettled
 from seedwise.figures import in_points
 from seedwise.named import load
@@ -230,8 +230,7 @@ def find_metric(
             lack what it takes; or a direction is another than the study states.
     """
     name = text.partition(":")[0]
-    predictions = all(run.has_logits for run in finished)
-    returned = {key for run in finished for key in (*run.metrics, *run.not_finite)}
+    predictions, returned = all_have_logits(finished), metrics_of_any(finished)
     if name in CATALOG and (predictions or ":" in text) and (text == name or text not in returned):
         metric = BuiltInMetric.parse(text)
         if not predictions:
@@ -259,9 +258,7 @@ def names_code(text: str, finished: Sequence[StoredRun]) -> bool:
     """Whether a text names a function, and not a metric that is built in or that runs returned."""
     said = _BETTER.match(text)
     bare = said[1] if said else text
-    known = bare.partition(":")[0] in CATALOG or any(
-        bare in (*run.metrics, *run.not_finite) for run in finished
-    )
+    known = bare.partition(":")[0] in CATALOG or bare in metrics_of_any(finished)
     return not known and _FUNCTION.match(bare) is not None
 
 
@@ -311,14 +308,14 @@ def default_metric(finished: Sequence[StoredRun]) -> str:
     Raises:
         ConfigError: The runs have several metrics and none of them is accuracy, or none at all.
     """
-    if all(run.has_logits for run in finished):
+    if all_have_logits(finished):
         return "matched_accuracy"
     # All that any run has: a hole in one run must not change what decides.
-    known = {name for run in finished for name in (*run.metrics, *run.not_finite)}
+    known = metrics_of_any(finished)
     if "accuracy" in known:
         return "accuracy"
     if len(known) == 1:
-        return known.pop()
+        return next(iter(known))
     names = ", ".join(sorted(known)) or "none"
     raise ConfigError(f"the runs have the metrics {names}; choose one with metric / --metric")
 

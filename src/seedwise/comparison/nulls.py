@@ -12,7 +12,7 @@ from scipy.special import betaincinv
 
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.stopping import differences
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import StudyRuns, results_by_seed
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import paired_difference, unpaired_difference
@@ -131,8 +131,8 @@ def judge_nulls(
         judge: Says whether two sets of runs differ.
         metric: Name of the metric whose standard deviations are shown beside the rates.
     """
-    mine = _by_seed(study, setup)
-    twins = {} if twin is None else _by_seed(study, twin)
+    mine = _finished(study, setup)
+    twins = {} if twin is None else _finished(study, twin)
     shared = [seed for seeds in sets for seed in seeds if seed in mine and seed in twins]
     all_mine = [mine[seed] for seeds in sets for seed in seeds if seed in mine]
     values = _values(study, metric, [*all_mine, *(twins[seed] for seed in shared)])
@@ -160,8 +160,8 @@ def judge_nulls(
     )
 
 
-def _by_seed(study: StudyRuns, setup: str) -> dict[Seed, StoredRun]:
-    return {run.seed: run for run in study.of(setup) if run.state == "finished"}
+def _finished(study: StudyRuns, setup: str) -> Mapping[Seed, StoredRun]:
+    return results_by_seed(run for run in study.of(setup) if run.state == "finished")
 
 
 def _found(runs: Mapping[Seed, StoredRun], seeds: Sequence[Seed]) -> list[StoredRun]:

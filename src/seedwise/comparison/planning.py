@@ -19,7 +19,7 @@ from seedwise.comparison.stop_planning import (
     pairs_of_pilot,
     plan_stop,
 )
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import StudyRuns, all_have_logits, shared_rows
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError, StudyError
 from seedwise.stats.intervals import LARGE
@@ -271,7 +271,7 @@ def _runs_within(margin: float, noise: Noise, question: Question) -> int | None:
 
 def _metrics(finished: Sequence[StoredRun]) -> list[Metric]:
     names = [default_metric(finished)]
-    if all(run.has_logits for run in finished):
+    if all_have_logits(finished):
         names = ["accuracy", *SOFT]
     return [find_metric(name, finished) for name in names]
 
@@ -329,11 +329,6 @@ def _pair_scores(a: Measurements, b: Measurements, metric: str) -> list[ImageSco
     of_a, of_b = a.metrics[metric].images, b.metrics[metric].images
     if of_a is None or of_b is None:
         return []
-    place = {seed: row for row, seed in enumerate(b.seeds) if not b.diverged[row]}
-    rows = [
-        (row, place[seed])
-        for row, seed in enumerate(a.seeds)
-        if seed in place and not a.diverged[row]
-    ]
-    rows_a, rows_b = np.array(rows, dtype=int).reshape(-1, 2).T
-    return [of_b[rows_b] - of_a[rows_a]]
+    rows_a, rows_b = shared_rows(a.seeds, b.seeds)
+    both = ~(a.diverged[rows_a] | b.diverged[rows_b])
+    return [of_b[rows_b[both]] - of_a[rows_a[both]]]

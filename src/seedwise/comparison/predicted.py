@@ -8,7 +8,12 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from seedwise.comparison.scores import score
-from seedwise.comparison.study_runs import StudyRuns, independent_runs
+from seedwise.comparison.study_runs import (
+    StudyRuns,
+    all_have_logits,
+    independent_runs,
+    shared_rows,
+)
 from seedwise.seeds import Seed
 from seedwise.stats.images import usual_class
 from seedwise.stats.intervals import Difference, paired_difference, unpaired_difference
@@ -52,7 +57,7 @@ def predicted(study: StudyRuns, setup: str, runs: Sequence[StoredRun]) -> Predic
         runs: Its runs.
     """
     finished = [run for run in runs if run.state == "finished"]
-    if not finished or not all(run.has_logits for run in finished):
+    if not finished or not all_have_logits(finished):
         return None
     chosen = sorted(independent_runs(finished), key=lambda run: run.seed)
     found = score(study, chosen, ("accuracy",))
@@ -109,7 +114,9 @@ def class_differences(
         paired: Compare runs of the same seed.
         confidence: Of all intervals together, in (0, 1).
     """
-    rows_a, rows_b = _rows(a, b, paired)
+    rows_a, rows_b = np.arange(len(a.seeds)), np.arange(len(b.seeds))
+    if paired:
+        rows_a, rows_b = shared_rows(a.seeds, b.seeds)
     labels = np.unique(targets)
     each = 1 - (1 - confidence) / len(labels)
     between = paired_difference if paired else unpaired_difference
@@ -129,15 +136,6 @@ def class_differences(
             )
         )
     return tuple(found)
-
-
-def _rows(a: Predicted, b: Predicted, paired: bool) -> tuple[list[int], list[int]]:
-    """The runs that are compared; the same seeds in the same order where they are paired."""
-    if not paired:
-        return list(range(len(a.seeds))), list(range(len(b.seeds)))
-    row_b = {seed: row for row, seed in enumerate(b.seeds)}
-    shared = [(row, row_b[seed]) for row, seed in enumerate(a.seeds) if seed in row_b]
-    return [row for row, _ in shared], [row for _, row in shared]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

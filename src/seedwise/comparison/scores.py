@@ -8,7 +8,7 @@ from jaxtyping import Float16, Float32, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.metrics import Metric, OwnMetric, ReturnedMetric, find_metric
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import StudyRuns, all_have_logits, metrics_of_all
 from seedwise.stats.catalog import CATALOG, BuiltInMetric, plain_metrics
 from seedwise.stats.images import flip_rates
 from seedwise.store import StoredRepeat, StoredRun
@@ -74,10 +74,9 @@ class Scored:
 
 def metric_names(runs: Sequence[StoredRun]) -> tuple[str, ...]:
     """The metrics that all of some finished runs have, accuracy first where there is one."""
-    if runs and all(run.has_logits for run in runs):
+    if runs and all_have_logits(runs):
         return NOISE_METRICS
-    shared = set.intersection(*(set(run.metrics) for run in runs)) if runs else set[str]()
-    return tuple(sorted(shared, key=lambda name: (name != "accuracy", name)))
+    return tuple(sorted(metrics_of_all(runs), key=lambda name: (name != "accuracy", name)))
 
 
 def score(study: StudyRuns, runs: Sequence[StoredRun], metrics: Sequence[str]) -> Scored:
@@ -86,7 +85,7 @@ def score(study: StudyRuns, runs: Sequence[StoredRun], metrics: Sequence[str]) -
     Raises:
         StudyError: The study has no targets, or the runs' logits differ in shape.
     """
-    if not runs or not all(run.has_logits for run in runs):
+    if not runs or not all_have_logits(runs):
         values = {name: np.array([run.metrics[name] for run in runs], float) for name in metrics}
         return Scored(
             runs=tuple(runs),
@@ -142,7 +141,7 @@ def repeat_values(
     study: StudyRuns, repeats: Sequence[StoredRepeat], metrics: Sequence[str]
 ) -> Mapping[str, Float64[ndarray, " repeats"]]:
     """Some metrics of finished repeats; NaN where a repeat lacks one that its run has."""
-    if not repeats or not all(repeat.has_logits for repeat in repeats):
+    if not repeats or not all_have_logits(repeats):
         return {
             name: np.array([one.metrics.get(name, np.nan) for one in repeats], float)
             for name in metrics

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.result import ComparisonValues
+from seedwise.comparison.study_runs import shared_rows
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import paired_so_far
 from seedwise.stats.moments import Moments
@@ -100,11 +101,9 @@ def settled(found: ComparisonValues, metric: str) -> Settling | None:
 
 
 def _steps(contrast: Contrast, confidence: float) -> Iterator[Step]:
-    of_a = dict(zip(contrast.seeds_a, contrast.values_a, strict=True))
-    of_b = dict(zip(contrast.seeds_b, contrast.values_b, strict=True))
     seen = Moments()
-    for seed in sorted(of_a.keys() & of_b.keys()):
-        own = of_b[seed] - of_a[seed]
+    for row_a, row_b in zip(*shared_rows(contrast.seeds_a, contrast.seeds_b), strict=True):
+        seed, own = contrast.seeds_a[row_a], contrast.values_b[row_b] - contrast.values_a[row_a]
         seen.add(own)
         found = paired_so_far(seen, confidence=confidence)
         so_far = Interval(estimate=found.estimate, low=found.low, high=found.high)

@@ -9,8 +9,8 @@ from jaxtyping import Float64
 from numpy import ndarray
 from scipy.special import stdtrit
 
-from seedwise.comparison.contrast import shared_seeds
 from seedwise.comparison.measured import Measurements
+from seedwise.comparison.study_runs import shared_rows
 from seedwise.errors import ConfigError
 from seedwise.stats.capped import FIRST_LOOK
 from seedwise.stats.operating import (
@@ -240,9 +240,7 @@ def pairs_of_pilot(setups: Sequence[Measurements]) -> KnownPairs:
 def _differences(
     a: Measurements, b: Measurements, names: Sequence[str]
 ) -> Float64[ndarray, "metrics pairs"]:
-    rows_a, rows_b = ({seed: row for row, seed in enumerate(each.seeds)} for each in (a, b))
-    pairs = [(rows_a[seed], rows_b[seed]) for seed in shared_seeds(a, b)]
-    at_a, at_b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    at_a, at_b = shared_rows(a.seeds, b.seeds)
     found = np.stack(
         [b.metrics[name].values[at_b] - a.metrics[name].values[at_a] for name in names]
     )

@@ -11,7 +11,15 @@ from numpy import ndarray
 from seedwise.comparison.metrics import direction_of, unsettled
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.stop import StoppingRule
-from seedwise.comparison.study_runs import StudyRuns, copies
+from seedwise.comparison.study_runs import (
+    StudyRuns,
+    all_have_logits,
+    copies,
+    metrics_of_all,
+    metrics_of_any,
+    places_of_results,
+    results_by_seed,
+)
 from seedwise.errors import StudyError, Unsettled
 from seedwise.figures import in_points
 from seedwise.seeds import Seed
@@ -94,15 +102,13 @@ def decisions(study: StudyRuns, rule: StoppingRule) -> Mapping[str, Decision]:
         StudyError: The runs have neither predictions, a metric `accuracy` nor the one to judge.
         Unsettled: Nobody said which way the metric to judge points.
     """
-    runs = study.all
-    out = left_out(runs)
-    by_setup = {
-        name: {run.seed: run for run in runs if run.setup == name and run.state != "failed"}
-        for name in (rule.baseline, *rule.candidates)
-    }
+    out = left_out(study.all)
+    baseline, *others = (
+        results_by_seed(study.by_setup.get(name, ())) for name in (rule.baseline, *rule.candidates)
+    )
     return {
-        name: _decision(study, rule, name, by_setup[rule.baseline], by_setup[name], out)
-        for name in rule.candidates
+        name: _decision(study, rule, name, baseline, candidate, out)
+        for name, candidate in zip(rule.candidates, others, strict=True)
     }
 
 
@@ -124,7 +130,7 @@ def left_out(runs: Sequence[StoredRun]) -> frozenset[tuple[str, Seed]]:
             del failed[key]
             out |= {bad for bad, times in failed.items() if bad[0] == run.setup and times >= TRIES}
     again = copies(run for run in runs if run.state != "failed")
-    return frozenset(out | {(run.setup, run.seed) for run in runs if run.id in again})
+    return frozenset(out | places_of_results(run for run in runs if run.id in again))
 
 
 def _decision(
@@ -172,9 +178,10 @@ def _judged(
     """
     finished = [run for pair in pairs for run in pair if run.state == "finished"]
     if said in (None, "accuracy", "matched_accuracy"):
-        if all(run.has_logits or "accuracy" in run.metrics for run in finished):
+        without = [run for run in finished if not run.has_logits]
+        if not without or "accuracy" in metrics_of_all(without):
             return "accuracy", 1
-        names = {name for run in finished for name in (*run.metrics, *run.not_finite)}
+        names = set(metrics_of_any(finished))
         if len(names) > 1:
             raise StudyError(
                 f"{study.path} cannot be stopped by a rule: not all runs have accuracy, but "
@@ -229,7 +236,7 @@ def differences(
         StudyError: A run lacks the metric.
     """
     finished = [run for pair in pairs for run in pair if run.state == "finished"]
-    predicted = all(run.has_logits for run in finished)
+    predicted = all_have_logits(finished)
 
     def under(metric: str) -> Float64[ndarray, " pairs"]:
         baseline, candidate = _of_pairs(study, metric, pairs, finished)

@@ -1,14 +1,15 @@
-"""A study's runs, read once at the door, and which of them are a random sample."""
+"""A study's runs, read once at the door: which are a sample, how they pair, and their metrics."""
 
 import math
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, final
 
-from jaxtyping import Float16
+import numpy as np
+from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.errors import StudyError, UnknownName
@@ -23,8 +24,14 @@ __all__ = [
     "FOLDS_KEPT",
     "LARGE",
     "StudyRuns",
+    "all_have_logits",
     "copies",
     "independent_runs",
+    "metrics_of_all",
+    "metrics_of_any",
+    "places_of_results",
+    "results_by_seed",
+    "shared_rows",
     "with_own_seeds",
 ]
 
@@ -78,6 +85,49 @@ def with_own_seeds(runs: Iterable[StoredRun]) -> list[StoredRun]:
             for stream, number in numbers.items():
                 used[stream].add(number)
     return found
+
+
+def shared_rows(
+    a: Iterable[Seed], b: Iterable[Seed]
+) -> tuple[Int64[ndarray, " pairs"], Int64[ndarray, " pairs"]]:
+    """Places in two lists of seeds of those that are in both, in the order of the first list.
+
+    This is how runs pair: whatever compares runs of the same seed takes the rows from here.
+
+    >>> rows = shared_rows(map(Seed.of, (0, 1, 2)), map(Seed.of, (2, 0, 5)))
+    >>> [row.tolist() for row in rows]
+    [[0, 2], [1, 0]]
+    """
+    row_b = {seed: row for row, seed in enumerate(b)}
+    pairs = [(row, row_b[seed]) for row, seed in enumerate(a) if seed in row_b]
+    rows_a, rows_b = np.array(pairs, np.int64).reshape(-1, 2).T
+    return rows_a, rows_b
+
+
+def results_by_seed(runs: Iterable[StoredRun]) -> Mapping[Seed, StoredRun]:
+    """The finished and diverged runs of one setup by their seed."""
+    return {run.seed: run for run in runs if run.state != "failed"}
+
+
+def places_of_results(runs: Iterable[StoredRun]) -> Set[tuple[str, Seed]]:
+    """Setup and seed of each run that finished or diverged: those that need no other try."""
+    return {(run.setup, run.seed) for run in runs if run.state != "failed"}
+
+
+def all_have_logits(runs: Iterable[StoredRun | StoredRepeat]) -> bool:
+    """True if each of some finished runs or repeats has its predictions; also of none."""
+    return all(run.has_logits for run in runs)
+
+
+def metrics_of_any(runs: Iterable[StoredRun]) -> Set[str]:
+    """Names of the metrics that at least one of some runs came with, finite or not."""
+    return {name for run in runs for name in (*run.metrics, *run.not_finite)}
+
+
+def metrics_of_all(runs: Iterable[StoredRun]) -> Set[str]:
+    """Names of the metrics of which each of some runs came with a finite value."""
+    named = [set(run.metrics) for run in runs]
+    return set.intersection(*named) if named else set()
 
 
 BETTER = "better:"

@@ -10,7 +10,14 @@ import numpy as np
 
 from seedwise.comparison.metrics import directions_note, stated_directions
 from seedwise.comparison.scores import metric_values
-from seedwise.comparison.study_runs import StudyRuns, copies, independent_runs, with_own_seeds
+from seedwise.comparison.study_runs import (
+    StudyRuns,
+    all_have_logits,
+    copies,
+    independent_runs,
+    metrics_of_any,
+    with_own_seeds,
+)
 from seedwise.data.splits import Split
 from seedwise.figures import figure, html_table, spread
 from seedwise.stats.catalog import plain_metrics
@@ -128,16 +135,18 @@ def _summarise(study: StudyRuns, name: str, runs: list[StoredRun]) -> SetupSumma
     states = Counter(run.state for run in runs)
     finished = [run for run in runs if run.state == "finished"]
     sample = independent_runs(finished)
-    logits = bool(finished) and all(run.has_logits for run in finished)
-    metrics = _METRICS if logits else sorted({name for run in sample for name in run.metrics})
+    logits = bool(finished) and all_have_logits(finished)
+    metrics = _METRICS if logits else sorted(metrics_of_any(sample))
+    values = {metric: metric_values(study, metric, sample) for metric in metrics}
     return SetupSummary(
         name=name,
         finished=states["finished"],
         diverged=states["diverged"],
         failed=states["failed"],
         metrics={
-            metric: Sample.of(np.array(list(metric_values(study, metric, sample).values())))
-            for metric in metrics
+            metric: Sample.of(np.array(list(by_run.values())))
+            for metric, by_run in values.items()
+            if by_run
         },
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
         sharing=len(finished) - len(with_own_seeds(finished)),

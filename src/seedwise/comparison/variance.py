@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.scores import Scored, metric_names, repeat_values, score
-from seedwise.comparison.study_runs import StudyRuns, independent_runs
+from seedwise.comparison.study_runs import StudyRuns, independent_runs, shared_rows
 from seedwise.errors import StudyError
 from seedwise.figures import in_points
 from seedwise.seeds import STREAMS
@@ -284,14 +284,14 @@ def _signals(
 ) -> Iterator[SignalTable]:
     """Each other setup that shares enough seeds and a metric with this one."""
     for other in others:
-        by_seed = {run.seed: run for run in study.of(other) if run.state == "finished"}
-        places = [i for i, run in enumerate(sample.runs) if run.seed in by_seed]
-        partners = [by_seed[sample.runs[i].seed] for i in places]
+        theirs = [run for run in study.of(other) if run.state == "finished"]
+        places, rows = shared_rows((run.seed for run in sample.runs), (run.seed for run in theirs))
+        partners = [theirs[row] for row in rows]
         metrics = [name for name in metric_names(partners) if name in sample.values]
         if other == setup or len(places) < FEWEST_PAIRS or "accuracy" not in metrics:
             continue
         mine = {name: sample.values[name][places] for name in metrics}
-        theirs = score(study, partners, metrics).values
+        other_values = score(study, partners, metrics).values
         yield SignalTable(
             other=other,
             pairs=len(places),
@@ -299,9 +299,9 @@ def _signals(
             metrics={
                 name: signal(
                     mine[name],
-                    theirs[name],
+                    other_values[name],
                     accuracy_a=mine["accuracy"],
-                    accuracy_b=theirs["accuracy"],
+                    accuracy_b=other_values["accuracy"],
                     confidence=confidence,
                 )
                 for name in metrics

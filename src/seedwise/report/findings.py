@@ -28,7 +28,7 @@ from seedwise.comparison.predicted import ClassDifference, Predicted, class_diff
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.scores import KEPT_METRICS, metric_names, metric_values
 from seedwise.comparison.settling import Settling, settled, settled_by_rule
-from seedwise.comparison.study_runs import StudyRuns, independent_runs
+from seedwise.comparison.study_runs import StudyRuns, all_have_logits, independent_runs
 from seedwise.comparison.variance import SignalTable
 from seedwise.data.known import class_words
 from seedwise.errors import CodeNotRun, StudyError, UnknownName, Unsettled
@@ -154,7 +154,7 @@ class Findings:
         metric = self.rule.metric
         if metric and (metric == self._metric or not names_code(metric, finished)):
             return metric
-        if all(run.has_logits for run in finished):
+        if all_have_logits(finished):
             return "accuracy"
         return default_metric(finished)
 

@@ -30,7 +30,7 @@ from seedwise.comparison.rule import (
     with_margin,
 )
 from seedwise.comparison.scores import keep_metric_values
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import StudyRuns, places_of_results
 from seedwise.errors import ConfigError, StudyError, UnknownName, Unsettled
 from seedwise.executors.base import Executor
 from seedwise.executors.functions import SetupLike, as_setups, given_functions, only_here
@@ -167,7 +167,7 @@ def make_missing(
         for name, setup in setups.items():
             store.add_setup(name, setup)
         _fix_plan(store, tuple(setups), until, rule)
-        results = {(run.setup, run.seed) for run in store.runs() if run.state != "failed"}
+        results = places_of_results(store.runs())
         missing = missing_runs(tuple(setups), until.seeds, stored=results)
         if stopping is None:
             wanted = len(setups) * len(until.seeds)

@@ -11,7 +11,7 @@ from typing import Any
 
 from seedwise.comparison.metrics import state_directions
 from seedwise.comparison.scores import keep_large
-from seedwise.comparison.study_runs import LARGE, StudyRuns
+from seedwise.comparison.study_runs import LARGE, StudyRuns, results_by_seed
 from seedwise.errors import ConfigError, RunExists, StudyError
 from seedwise.executors.outcome import as_record
 from seedwise.live.events import Doubt
@@ -115,7 +115,7 @@ def check_free(path: str | PathLike[str], *, setup: str, seed: Seed) -> None:
             raise StudyError(
                 f"seedwise itself trains setup {setup!r} of {path}; record under another name"
             )
-        if any(run.seed == seed and run.state != "failed" for run in store.runs(setup)):
+        if seed in results_by_seed(store.runs(setup)):
             raise RunExists(
                 f"{path} has a run of setup {setup!r} with seed {seed} already, and runs never "
                 "change; take another seed, or another name for another training"

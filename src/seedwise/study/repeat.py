@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from seedwise.comparison import RepeatComparison
 from seedwise.comparison.repeat import compare_repeat
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import StudyRuns, results_by_seed
 from seedwise.errors import ConfigError, StudyError
 from seedwise.executors.job import DataReference, load_function, perform
 from seedwise.executors.local import LocalExecutor
@@ -26,7 +26,7 @@ def stored_result(store: Store, setup: str, seed: Seed) -> StoredRun:
         UnknownName: The study has no such setup.
         StudyError: It has no such run.
     """
-    results = {run.seed: run for run in store.runs(setup) if run.state != "failed"}
+    results = results_by_seed(store.runs(setup))
     if seed not in results:
         seeds = ", ".join(str(known) for known in sorted(results)) or "none"
         raise StudyError(

@@ -6,7 +6,7 @@ from itertools import islice
 
 from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.stopping import TRIES, left_out
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import StudyRuns, places_of_results
 from seedwise.executors.job import Job
 from seedwise.live.events import Looked, Planned, Watch
 from seedwise.live.interim import interim_of
@@ -75,7 +75,7 @@ class StoppingOrders:
 
     def _look(self) -> None:
         runs = self._store.runs()
-        self._done = {(run.setup, run.seed) for run in runs if run.state != "failed"}
+        self._done = places_of_results(runs)
         self._out = left_out(runs)
         before = self._decisions
         self._decisions = decisions(StudyRuns(self._store), self._rule)

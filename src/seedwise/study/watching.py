@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
 from seedwise.comparison import StoppingRule, decisions
 from seedwise.comparison.rule import fixed_rule
-from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.study_runs import StudyRuns, places_of_results
 from seedwise.errors import StudyError
 from seedwise.live.claim import beside, network_file_system, runner_of
 from seedwise.live.events import Compared, Looked, Planned
@@ -133,7 +134,7 @@ def as_stored(path: Path) -> Sight:
     with Store.open(path, readonly=True) as store:
         study = StudyRuns(store)
         runs, plan, rule = study.all, study.plan, StoppingRule.of(study)
-        results = {(run.setup, run.seed) for run in runs if run.state != "failed"}
+        results = places_of_results(runs)
         missing = set[tuple[str, Seed]]()
         events: list[Looked | Compared] = []
         if rule is not None:
@@ -145,7 +146,7 @@ def as_stored(path: Path) -> Sight:
         else:
             names = tuple(study.setups)
             seeds = {Seed.parse(seed) for seed in plan["seeds"]} if plan else set[Seed]()
-            wanted = {(name, seed) for name in plan["setups"] for seed in seeds} if plan else set()
+            wanted = set(product(plan["setups"], seeds)) if plan else set[tuple[str, Seed]]()
             missing = wanted - results
             planned = Planned(
                 setups=names, wanted=len(results) + len(missing), stored=len(results)

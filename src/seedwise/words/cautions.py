@@ -160,9 +160,8 @@ def _too_few(found: ComparisonValues) -> Iterator[str]:
 
 def _skewed(found: Contrast) -> Iterator[str]:
     """What skewness does to a paired t interval, with that of these pairs."""
-    of_a = dict(zip(found.seeds_a, found.values_a, strict=True))
-    pairs = zip(found.seeds_b, found.values_b, strict=True)
-    differences = np.array([value - of_a[seed] for seed, value in pairs if seed in of_a])
+    of_a, of_b = found.paired_values
+    differences = of_b - of_a
     runs, skew = len(differences), skewness(differences)
     known = runs >= _TELLING and not math.isnan(skew)
     skewed = known and abs(skew) > usual_skewness(runs)

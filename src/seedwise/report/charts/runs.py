@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from seedwise.comparison.history import LearningCurve
+from seedwise.comparison.study_runs import shared_rows
 from seedwise.figures import figure, in_points, spread
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import named, row_axis
@@ -260,18 +261,17 @@ def _joins(
     places: Mapping[tuple[str, Seed], float],
     scale: int,
 ) -> list[dict[str, Any]]:
-    names = list(values)
+    seeds = {name: list(runs) for name, runs in values.items()}
     return [
         {
             "seed": str(seed),
-            "xa": number(scale * value),
+            "xa": number(scale * values[a][seed]),
             "ya": number(places[a, seed]),
             "xb": number(scale * values[b][seed]),
             "yb": number(places[b, seed]),
         }
-        for a, b in pairwise(names)
-        for seed, value in values[a].items()
-        if seed in values[b]
+        for a, b in pairwise(seeds)
+        for seed in map(seeds[a].__getitem__, shared_rows(seeds[a], seeds[b])[0])
     ]
 
 

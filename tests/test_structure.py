@@ -1,0 +1,58 @@
+"""What stands at one place only, held by reading the source."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import seedwise
+
+PACKAGE = Path(seedwise.__file__).parent
+
+
+def nodes() -> Iterator[tuple[str, ast.AST]]:
+    """Every node of the source, with the module that it is in."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            yield file.relative_to(PACKAGE).as_posix(), node
+
+
+def names_a_seed(node: ast.AST) -> bool:
+    return getattr(node, "attr", getattr(node, "id", "")) in ("seed", "seeds_a", "seeds_b")
+
+
+def pairs_by_seed(node: ast.AST) -> bool:
+    """A mapping or a set that is keyed by the seeds of runs, as a look-up of partners is."""
+    match node:
+        case ast.DictComp(key=key):
+            return names_a_seed(key)
+        case ast.SetComp(elt=ast.Tuple(elts=[_, key])):
+            return names_a_seed(key)
+        case ast.Call(func=ast.Name("dict"), args=[ast.Call(args=[key, *_])]):
+            return names_a_seed(key)
+    return False
+
+
+def asks_which_metrics(node: ast.AST) -> bool:
+    """Names of metrics collected over runs, or a question whether all have their predictions."""
+    match node:
+        case ast.SetComp(generators=[_, ast.comprehension(iter=names)]):
+            return "metrics" in ast.unparse(names)
+        case ast.Call(func=ast.Attribute(attr="intersection" | "union")):
+            return "metrics" in ast.unparse(node)
+        case ast.Call(func=ast.Name("all"), args=[ast.GeneratorExp(elt=asked)]):
+            return "has_logits" in ast.unparse(asked)
+    return False
+
+
+ONE_PLACE = "comparison/study_runs.py"
+
+
+def test_runs_pair_by_seed_at_one_place():
+    found = {module for module, node in nodes() if pairs_by_seed(node)}
+    # The findings of a report keep values by seed, for charts to look up; they pair nothing.
+    assert found - {"report/findings.py"} == {ONE_PLACE}
+
+
+def test_which_metrics_runs_have_is_asked_at_one_place():
+    found = {module for module, node in nodes() if asks_which_metrics(node)}
+    assert found == {ONE_PLACE}
