@@ -11,6 +11,7 @@
     - StudyError (also ValueError)
         + StudyTooNew
         + RunExists
+    - ClusterLost
 
 Every message says what was wrong, what was given, and what to do about it, on one line.
 """
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "ClusterLost",
     "CodeNotRun",
     "ConfigError",
     "DataError",
@@ -81,6 +83,10 @@ class StudyTooNew(StudyError):
 
 class RunExists(StudyError):
     """A run of this setup and seed is already stored; runs never change."""
+
+
+class ClusterLost(SeedwiseError):
+    """The Ray that made the runs has ended; what was stored is kept."""
 
 
 class UnknownName(SeedwiseError, KeyError):

@@ -2,7 +2,11 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
 import warnings
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,17 @@ from seedwise.setups import Setup
 from seedwise.study import RayExecutor, Study
 
 pytestmark = pytest.mark.ray
+TESTS = Path(__file__).parents[1]
+QUIET = "--include-dashboard=false", "--disable-usage-stats"
+TOML = """
+[executor]
+kind = "ray"
+address = "{address}"
+[setups.a]
+train = "seedwise.study.fake:train"
+[setups.b]
+train = "seedwise.study.fake:train"
+"""
 
 
 @pytest.fixture
@@ -73,3 +88,90 @@ def test_no_cluster_at_an_address_is_one_line(tmp_path):
         )
     assert str(caught.value).startswith("no Ray at '127.0.0.1:1': ")
     assert "\n" not in str(caught.value)
+
+
+def command(*words, cwd, **environment):
+    """A program that has ended; `ray` and `seedwise` are those of this environment."""
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **environment},
+    )
+
+
+def test_the_command_line_names_the_files_executor_and_keeps_its_address(tmp_path):
+    """`--executor ray` where the file has a Ray of its own: else it would start another one."""
+    pytest.importorskip("ray")
+    (tmp_path / "study.toml").write_text("seeds = 2" + TOML.format(address="127.0.0.1:1"))
+    said = command("seedwise", "run", "study.toml", "--executor", "ray", cwd=tmp_path)
+    assert said.returncode == 2, said.stderr
+    assert said.stderr.startswith("seedwise: no Ray at '127.0.0.1:1': "), said.stderr
+
+
+@contextmanager
+def head(home, port):
+    """`ray start --head` on this machine, once it listens."""
+    ray = Path(sys.executable).with_name("ray")
+    started = subprocess.Popen(
+        [ray, "start", "--head", f"--port={port}", "--num-cpus=1", "--block", *QUIET],
+        env={**os.environ, "HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        for line in started.stdout:
+            if "Ray runtime started" in line:
+                break
+        yield f"127.0.0.1:{port}"
+    finally:
+        started.terminate()
+        started.communicate(timeout=60)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_asks_for_a_token_says_how_it_is_given(tmp_path):
+    """One that lies in ~/.ray, where any Ray of one machine leaves it: a head asks for it."""
+    pytest.importorskip("ray")
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("5" * 64)
+    with head(tmp_path, 26391) as address:
+        (tmp_path / "study.toml").write_text("seeds = 2" + TOML.format(address=address))
+        run = "seedwise", "run", "study.toml"
+        refused = command(*run, cwd=tmp_path, HOME=str(tmp_path))
+        assert refused.returncode == 2
+        assert refused.stderr.startswith(f"seedwise: no Ray at '{address}': ")
+        assert refused.stderr.endswith("; it may ask for your token: export RAY_AUTH_MODE=token\n")
+        assert refused.stderr.count("\n") == 1
+        taken = command(*run, cwd=tmp_path, HOME=str(tmp_path), RAY_AUTH_MODE="token")
+        assert taken.returncode == 0, taken.stderr
+        assert "finished" in taken.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_machines_that_are_missing_come_and_go_are_told(cluster, tmp_path, monkeypatch):
+    """A Slurm job has three nodes, Ray two of them; one joins while the study runs."""
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "3")
+    cluster.add_node(num_cpus=1)
+    told, late = [], []
+
+    def watch(event):
+        if type(event).__name__ == "Notice":
+            told.append(event.text)
+        if type(event).__name__ == "RunStored" and not late:
+            late.append(cluster.add_node(num_cpus=1))
+
+    Study(tmp_path / "study.db").run(
+        {"a": Setup(train="helpers.slowly:train_for_seconds")},
+        seeds=5,
+        executor=RayExecutor(address=cluster.address),
+        watch=watch,
+    )
+    assert told == [
+        "Ray has 2 of the 3 nodes of this Slurm job; the others make runs once they join",
+        "a machine came: Ray has 3 now, and had 2",
+    ]

@@ -97,6 +97,44 @@ def test_it_ends_in_seconds_with_one_line_and_the_same_command_goes_on(
     assert summary.setups[0].finished == 1
 
 
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("moment", range(20))
+def test_sigterm_under_ray_ends_as_documented_wherever_it_finds_ray(command, moment):
+    """Ray waits for messages in turns of a second: one moment in each twentieth of a turn.
+
+    A signal may find Ray's compiled code, which makes a SystemError of most exceptions.
+    """
+    process = command("for_ever", *RAY)
+    time.sleep(moment / 20)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (
+        err.lstrip() == "seedwise: stopped; stored runs are kept, and the same command goes on\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_ray_that_ends_while_it_makes_runs_is_one_line_and_no_run_has_failed(command, tmp_path):
+    """Its raylet killed: every task would be lost, and asked for again, for minutes."""
+    process = command("for_ever", *RAY)
+    asked = ["pgrep", "-P", str(process.pid), "-x", "raylet"]
+    raylet = int(subprocess.run(asked, capture_output=True, text=True).stdout)
+    started = time.monotonic()
+    os.kill(raylet, signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - started < 2 * SECONDS_TO_END
+    assert process.returncode == 2
+    assert err.lstrip() == (
+        "seedwise: Ray ended on this machine (its raylet is gone), and with it the runs under "
+        "way; stored runs are kept, and the same command goes on\n"
+    )
+    with Store.open(tmp_path / "study.db", readonly=True) as store:
+        assert [(run.seed.init, run.state) for run in store.runs()] == [(0, "finished")]
+
+
 def test_of_two_programs_that_start_one_study_one_says_who_works(command, tmp_path):
     process = command("for_ever", "--jobs", "2")
     with pytest.raises(StudyError) as caught:

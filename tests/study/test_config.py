@@ -319,8 +319,8 @@ def test_a_wrong_setup_is_named_with_what_is_allowed(refusal, line, message):
             "executor: pack must be auto, or 1 or more, got 'many'",
         ),
         (
-            with_line("seeds = 2\nexecutor = {kind = 'ray', pack = 'auto'}"),
-            "executor: pack must be 1 or more where Ray makes runs, got 'auto'",
+            with_line("seeds = 2\nexecutor = {kind = 'ray', pack = 'many'}"),
+            "executor: pack must be auto, or 1 or more, got 'many'",
         ),
         (
             with_line("seeds = 2\nexecutor = {kind = 'ray', gpus = '1'}"),

@@ -1,11 +1,15 @@
 """How many runs go side by side on one GPU."""
 
+import types
+from contextlib import nullcontext
+
 import pytest
 
 from seedwise.cards import Card
 from seedwise.errors import ConfigError
+from seedwise.executors.base import Place
 from seedwise.setups import KNOWN, Setup
-from seedwise.study import LocalExecutor
+from seedwise.study import LocalExecutor, RayExecutor
 from seedwise.train import machine
 from seedwise.train.beside import MOST, captured_bytes, is_captured, side_by_side
 from seedwise.train.machine import choose
@@ -82,6 +86,78 @@ def test_runs_of_the_plain_path_go_alone_or_in_processes():
     setups = Setup(), Setup(optimizer="adam")
     assert chosen(*setups) == (1, False, 16)
     assert chosen(*setups, pack=4) == (4, False, 4)
+
+
+def packed_by_ray(*setups, runs=10, **said):
+    """Runs of a task on the GPU above, which the driver's machine has."""
+    executor = RayExecutor(**said)
+    machine = executor.choose(device="auto", setups=setups or [FULL], runs=runs)
+    place = Place(
+        device=machine.device,
+        workers=machine.workers,
+        threads=machine.threads,
+        share=machine.share,
+        choices={},
+    )
+    return executor.placed(place).pack
+
+
+@pytest.mark.usefixtures("gpu", "no_ray")
+def test_a_task_of_ray_fills_its_gpu_unless_it_is_said_how_many():
+    assert packed_by_ray() == MOST
+    assert packed_by_ray(workers=2) == MOST
+    assert packed_by_ray(runs=3) == 3
+    assert packed_by_ray(pack=8) == 8
+    assert packed_by_ray(gpus=0.5) == MOST // 2
+    assert packed_by_ray(gpus=0.01) == 1
+    assert packed_by_ray(time_limit=60.0) == 1
+    assert packed_by_ray(Setup(), Setup(optimizer="adam")) == 1
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_a_task_of_ray_makes_one_run_on_cores():
+    place = Place(device="cpu", workers=4, threads=2, share=False, choices={})
+    assert RayExecutor().placed(place).pack == 1
+    assert RayExecutor(pack=3).placed(place).pack == 3
+
+
+@pytest.mark.usefixtures("gpu")
+def test_ray_spreads_runs_over_its_gpus_before_it_packs_them(monkeypatch):
+    """Ten runs on a cluster of five GPUs are two on each, and not six on one."""
+    monkeypatch.setattr(
+        "seedwise.executors.ray.connected", lambda address: nullcontext(FakeRay({"GPU": 5.0}))
+    )
+    assert packed_by_ray(address="auto", runs=10) == 2
+    assert packed_by_ray(address="auto", runs=100) == MOST
+
+
+class FakeRay:
+    """A Ray whose tasks are done here."""
+
+    exceptions = types.SimpleNamespace(RayTaskError=RuntimeError)
+
+    def __init__(self, resources):
+        self._resources = resources
+
+    def cluster_resources(self):
+        return self._resources
+
+    def remote(self, function):
+        return types.SimpleNamespace(
+            options=lambda **_: types.SimpleNamespace(remote=lambda *given: function(*given))
+        )
+
+    def get(self, value):
+        return value
+
+
+@pytest.fixture
+def no_ray(monkeypatch):
+    """A package ray that is connected to nothing."""
+    monkeypatch.setattr(
+        "seedwise.executors.ray.ray_package",
+        lambda: types.SimpleNamespace(is_initialized=lambda: False),
+    )
 
 
 def test_a_cpu_takes_no_notice_of_pack(monkeypatch):

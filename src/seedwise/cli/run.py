@@ -166,7 +166,10 @@ def _chosen_executor(config: "StudyConfig", name: str | None, **said: Any) -> "E
     """The executor of the file, with what the command line says instead."""
     from seedwise.executors.registry import changed, executor_from
 
-    return changed(config.executor if name is None else executor_from(name), **said)
+    named = config.executor if name is None else executor_from(name)
+    # The file's own kind, named once more, keeps what the file says of it: its address above all.
+    same = type(named) is type(config.executor)
+    return changed(config.executor if same else named, **said)
 
 
 def _seeds(

@@ -5,20 +5,17 @@ builds once, a pixel cache of its own. What comes back are events and records; o
 which is this process, writes to the study.
 """
 
-import logging
-import signal
-import socket
+import math
 import sys
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from seedwise.cards import Card
-from seedwise.errors import ConfigError, MissingPackage
+from seedwise.errors import ClusterLost, ConfigError
 from seedwise.executors.base import (
     JOBS,
     PACK,
@@ -32,6 +29,7 @@ from seedwise.executors.base import (
     narrower,
     too_long,
 )
+from seedwise.executors.cluster import Cluster, connected, ray_package
 from seedwise.executors.job import Job, load_function
 from seedwise.executors.local import in_threads
 from seedwise.live.events import Event, Notice, Watch
@@ -46,13 +44,8 @@ __all__ = ["RayExecutor"]
 _LOSSES = 3
 """How often a run may be lost with its machine or process before it counts as failed."""
 
-_STORE_BYTES = 256 * 2**20
-"""Shared memory of a Ray that we start: a record is 100 KB, and few wait to be read."""
-
-_SECONDS_BETWEEN_LOOKS = 1.0
-"""How long the size of the cluster is taken to be what it was: asking takes a millisecond."""
-
-_SECONDS_TO_REACH = 10.0
+_SECONDS_TO_LISTEN = 1.0
+"""How long one wait for messages takes at most, before the cluster is looked at again."""
 
 _ADDRESS = {"setting": Setting(key="address", kinds=(str,), allowed='text in quotes, e.g. "auto"')}
 _CPUS = {
@@ -75,7 +68,9 @@ class RayExecutor:
         workers: Tasks at once; None for as many as the cluster has room for.
         cpus: Cores that a task reserves; None for as many as a run has threads, 1 beside a GPU.
         gpus: GPUs that a task reserves, e.g. 0.5; None for one where runs need one.
-        pack: Runs of a task: side by side on its GPU, or one after another on its cores.
+        pack: Runs of a task: side by side on its GPU, or one after another on its cores. `auto`:
+            as many as pay and have room on its GPU, and 1 on cores, for functions of users' and
+            where there is a time limit.
         time_limit: Seconds after which a run is ended and counts as failed, counted on its worker;
             None for no limit.
 
@@ -88,13 +83,13 @@ class RayExecutor:
     workers: int | None = field(default=None, metadata=JOBS)
     cpus: float | None = field(default=None, metadata=_CPUS)
     gpus: float | None = field(default=None, metadata=_GPUS)
-    pack: int = field(default=1, metadata=PACK)
+    pack: int | Literal["auto"] = field(default="auto", metadata=PACK)
     time_limit: float | None = field(default=None, metadata=TIME_LIMIT)
 
     def __post_init__(self) -> None:
         check_limits(self.workers, self.time_limit)
-        if isinstance(self.pack, str) or self.pack < 1:
-            raise ConfigError(f"pack must be 1 or more where Ray makes runs, got {self.pack!r}")
+        if self.pack != "auto" and (isinstance(self.pack, str) or self.pack < 1):
+            raise ConfigError(f"pack must be auto, or 1 or more, got {self.pack!r}")
         for name in ("cpus", "gpus"):
             number = getattr(self, name)
             if number is not None and not number >= 0:
@@ -108,23 +103,33 @@ class RayExecutor:
 
     def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
         """Choose what so many runs of these setups use on a machine of the cluster."""
-        asked = device, self.workers, runs, tuple(setups)
-        if self.address is None and not _ray().is_initialized():
-            return _choose(*asked)
-        with _connected(self.address) as ray:
-            wanted = device == "cuda" or (device == "auto" and ray.cluster_resources().get("GPU"))
+        asked = device, self.workers, self._on_a_gpu(), tuple(setups)
+        if self.address is None and not ray_package().is_initialized():
+            return _choose(*asked, runs)
+        with connected(self.address) as ray:
+            gpus = ray.cluster_resources().get("GPU", 0)
+            wanted = device == "cuda" or (device == "auto" and gpus)
             task = ray.remote(_choose).options(num_cpus=1, num_gpus=1 if wanted else 0)
+            each = math.ceil(runs / max(1, gpus))  # or else some GPUs would have none
             try:
-                return ray.get(task.remote(*asked))
+                return ray.get(task.remote(*asked, each if wanted else runs))
             except ray.exceptions.RayTaskError as error:
                 raise ConfigError(f"no machine of the cluster can train: {error.cause}") from None
+
+    def _on_a_gpu(self) -> int | Literal["auto"]:
+        """Runs side by side in a task with a GPU, by all that was said."""
+        # Of runs in threads none can be ended alone when it takes too long.
+        return 1 if self.pack == "auto" and self.time_limit is not None else self.pack
 
     def placed(self, place: Place) -> Self:
         """This executor with what a task reserves settled for a study."""
         cuda = place.device == "cuda"
         cpus = (1 if cuda else place.threads) if self.cpus is None else self.cpus
         gpus = (1 if cuda else 0) if self.gpus is None else self.gpus
-        return replace(self, cpus=cpus, gpus=gpus)
+        pack = self.pack
+        if pack == "auto":  # a share of a GPU has as much less room
+            pack = max(1, int(place.workers * min(1, gpus))) if cuda and place.share else 1
+        return replace(self, cpus=cpus, gpus=gpus, pack=pack)
 
     def cards_for_functions(self, *, device: str, runs: int) -> tuple[Card, ...]:
         """None: Ray says which GPU a task sees."""
@@ -140,12 +145,20 @@ class RayExecutor:
 
         A run whose process or machine is lost is made again, up to twice; then it comes back as
         failed. Closing the generator cancels what is under way.
+
+        Raises:
+            ClusterLost: Ray ended on this machine.
         """
-        with _connected(self.address) as ray:
-            crew = _Crew(ray, self)
+        ours = self.address is None and not ray_package().is_initialized()
+        with connected(self.address) as ray:
+            cluster = Cluster(ray, ours=ours)
+            crew = _Crew(ray, self, cluster, watch)
             try:
                 while crew.fill(take):
-                    yield from crew.listen(watch)
+                    yield from crew.listen()
+            except ray.exceptions.RayError as error:
+                cluster.check()
+                raise ClusterLost(f"Ray failed: {' '.join(str(error).split())}") from None
             finally:
                 crew.end()
 
@@ -171,8 +184,8 @@ class _Group:
 class _Crew:
     """The tasks under way, and what becomes of them."""
 
-    def __init__(self, ray: Any, executor: RayExecutor) -> None:
-        self._ray, self._executor = ray, executor
+    def __init__(self, ray: Any, executor: RayExecutor, cluster: Cluster, watch: Watch) -> None:
+        self._ray, self._executor, self._cluster, self._watch = ray, executor, cluster, watch
         self._task = ray.remote(
             num_cpus=1 if executor.cpus is None else executor.cpus,
             num_returns="streaming",
@@ -180,14 +193,15 @@ class _Crew:
             max_calls=0,  # Ray would end a GPU's process after each task, and its caches with it
         )(_make)
         # How many runs have room: those of one task, and the tasks that share a GPU.
-        self._pack, self._sharing = Width(executor.pack), Width(_sharing(executor.gpus))
+        pack = 1 if executor.pack == "auto" else executor.pack
+        self._pack, self._sharing = Width(pack), Width(_sharing(executor.gpus))
         self._groups: list[_Group] = []
         self._again = deque[Job]()
         self._losses = Counter[Job]()
-        self._room, self._looked = 0, float("-inf")
 
     def fill(self, take: Take) -> bool:
         """Start tasks while there is room and work; whether any is under way."""
+        self._cluster.look(self._watch)
         while len(self._groups) < self._most():
             jobs = self._next_jobs(take)
             if not jobs:
@@ -214,27 +228,23 @@ class _Crew:
         """Tasks that the cluster has room for; 1 where it is still to grow."""
         if self._executor.workers is not None:
             return self._executor.workers
-        now = time.monotonic()
-        if now - self._looked >= _SECONDS_BETWEEN_LOOKS:
-            self._looked = now
-            has = self._ray.cluster_resources()
-            wanted = {"CPU": self._executor.cpus, "GPU": self._gpus()}
-            rooms = [has.get(kind, 0) // each for kind, each in wanted.items() if each]
-            self._room = max(1, int(min(rooms, default=1)))
-        return self._room
+        has = self._cluster.resources
+        wanted = {"CPU": self._executor.cpus, "GPU": self._gpus()}
+        rooms = [has.get(kind, 0) // each for kind, each in wanted.items() if each]
+        return max(1, int(min(rooms, default=1)))
 
-    def listen(self, watch: Watch) -> Outcomes:
+    def listen(self) -> Outcomes:
         """Wait for the next messages, pass the events on, and yield the outcomes."""
         by_stream = {group.stream: group for group in self._groups}
         ready, _ = self._ray.wait(
-            list(by_stream), num_returns=1, timeout=_SECONDS_BETWEEN_LOOKS, fetch_local=True
+            list(by_stream), num_returns=1, timeout=_SECONDS_TO_LISTEN, fetch_local=True
         )
         for stream in ready:
-            yield from self._read(by_stream[stream], watch)
+            yield from self._read(by_stream[stream])
         for group in list(self._groups):
             yield from self._late(group)
 
-    def _read(self, group: _Group, watch: Watch) -> Outcomes:
+    def _read(self, group: _Group) -> Outcomes:
         """One message of a task, or its end."""
         errors = self._ray.exceptions
         try:
@@ -247,11 +257,11 @@ class _Crew:
                 yield job, RunRecord(state="failed", error=str(error.cause or error))
         except errors.RayError as error:
             self._groups.remove(group)
-            yield from self._lost(group.left, type(error).__name__, watch)
+            yield from self._lost(group.left, type(error).__name__)
         else:
-            yield from self._heard(message, group, watch)
+            yield from self._heard(message, group)
 
-    def _heard(self, message: "_Message", group: _Group, watch: Watch) -> Outcomes:
+    def _heard(self, message: "_Message", group: _Group) -> Outcomes:
         """Handle a task's message: a sign of life, an event, an outcome, or the room it found."""
         if message is None:
             group.since = time.monotonic()
@@ -263,19 +273,22 @@ class _Crew:
             group.left.remove(job)
             if self._sharing.was_too_much(record, beside=group.beside):
                 self._again.append(job)
-                watch(narrower(job, self._sharing))
+                self._watch(narrower(job, self._sharing))
             else:
                 yield message
         else:
-            watch(message)
+            self._watch(message)
 
-    def _lost(self, jobs: list[Job], how: str, watch: Watch) -> Outcomes:
-        """The process or the machine that had these jobs is gone."""
+    def _lost(self, jobs: list[Job], how: str) -> Outcomes:
+        """The process or the machine that had these jobs is gone; or the whole of Ray."""
+        self._cluster.check()
         for job in jobs:
             self._losses[job] += 1
             if self._losses[job] < _LOSSES:
                 self._again.append(job)
-                watch(Notice(text=f"{job.name} seed {job.seed} was lost ({how}); made again"))
+                self._watch(
+                    Notice(text=f"{job.name} seed {job.seed} was lost ({how}); made again")
+                )
             else:
                 self._losses.pop(job)
                 yield (
@@ -338,62 +351,12 @@ def _side_by_side(jobs: tuple[Job, ...] | list[Job]) -> bool:
     return all(job.device == "cuda" and job.setup.train == BUILT_IN for job in jobs)
 
 
-def _choose(device: str, jobs: int | None, runs: int, setups: Sequence[Setup]) -> "Machine":
+def _choose(
+    device: str,
+    jobs: int | None,
+    pack: int | Literal["auto"],
+    setups: Sequence[Setup],
+    runs: int,
+) -> "Machine":
     choose = load_function("seedwise.train:choose")
-    return choose(device=device, jobs=jobs, pack=jobs or 1, runs=runs, setups=setups)
-
-
-def _ray() -> Any:
-    try:
-        import ray
-        import ray.exceptions
-    except ModuleNotFoundError:
-        raise MissingPackage("ray", "executor ray", extra="ray") from None
-    return ray
-
-
-@contextmanager
-def _connected(address: str | None) -> Generator[Any]:
-    """Ray, connected as long as this is open; a connection that the program has is left alone."""
-    ray = _ray()
-    if ray.is_initialized():
-        yield ray
-        return
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what it says of lost workers, we say
-    ours = {"object_store_memory": _STORE_BYTES, "include_dashboard": False}
-    with _signals_kept():
-        try:
-            _check_reachable(address)
-            ray.init(
-                address=address or "local",
-                log_to_driver=False,
-                configure_logging=False,
-                **({} if address else ours),
-            )
-        except (ray.exceptions.RayError, ValueError, RuntimeError, OSError) as error:
-            where = f"at {address!r}" if address else "on this machine"
-            raise ConfigError(f"no Ray {where}: {' '.join(str(error).split())}") from None
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _check_reachable(address: str | None) -> None:
-    """Find out in seconds that nobody is there; Ray would try for minutes."""
-    host, _, port = (address or "").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=_SECONDS_TO_REACH).close()
-
-
-@contextmanager
-def _signals_kept() -> Generator[None]:
-    """Ray takes SIGTERM for itself, and would end the process before the study is closed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return choose(device=device, jobs=jobs, pack=pack, runs=runs, setups=setups)
