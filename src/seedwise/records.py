@@ -5,10 +5,23 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from jaxtyping import Float16, Int64
+from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
 
-__all__ = ["STATES", "VIEWS", "DatasetRecord", "EpochRecord", "Progress", "RunRecord", "State"]
+__all__ = [
+    "STATES",
+    "VIEWS",
+    "DatasetRecord",
+    "EpochRecord",
+    "Examples",
+    "Progress",
+    "RunRecord",
+    "State",
+    "kept_scores",
+]
+
+_COARSE = 1e-5
+"""How large float32's rounding may be, as a share of the standard deviation of scores."""
 
 State = Literal["finished", "diverged", "failed"]
 """What became of a run. A diverged run is a result; a failed one is the machine's fault."""
@@ -43,6 +56,29 @@ class DatasetRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """What the scores of a study's runs are of: questions, images, episodes.
+
+    Attributes:
+        count: Their number.
+        names: The name of each, in the order of the scores; empty where their places tell them.
+        groups: The group of each (the passage of a question, the video of a frame); empty where
+            they have none.
+    """
+
+    count: int
+    names: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what, given in (("names", self.names), ("groups", self.groups)):
+            if given and len(given) != self.count:
+                raise ValueError(f"{len(given)} {what} of {self.count} examples")
+        if len(set(self.names)) != len(self.names):
+            raise ValueError("two examples have one name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRecord:
     """One line of the live table: the figures after an epoch.
 
@@ -73,7 +109,12 @@ class RunRecord:
         logits: float16, one row of class scores for each view of each validation example, in the
             order of the study's examples; None for a run without predictions.
         views: What each view shows, e.g. `original`, `mirrored`; empty without logits.
-        metrics: Plain metric values of a run that has no logits; all finite.
+        metrics: Plain metric values of a run that has no logits; all finite. Of a metric that has
+            scores, their mean.
+        scores: For some of the metrics, what each example is worth, in the order of the study's
+            examples; all finite.
+        examples: Names and groups that came with the scores or predictions; None where none did.
+            They are kept once a study, not with the run.
         epochs: The figures after each epoch, in order.
         seconds: Wall time of the whole run.
         made_by: How the run was made: machine, device, versions, threads, kernels; and how many
@@ -94,12 +135,16 @@ class RunRecord:
     error: str | None = None
     targets: Int64[ndarray, " examples"] | None = None
     not_finite: tuple[str, ...] = ()
+    scores: Mapping[str, Float[ndarray, " examples"]] = field(default_factory=dict[str, ndarray])
+    examples: Examples | None = None
 
     def __post_init__(self) -> None:
         if self.state not in STATES:
             raise ValueError(f"state must be one of {', '.join(STATES)}, got {self.state!r}")
         if not self.seconds >= 0:
             raise ValueError(f"seconds must be 0 or more, got {self.seconds}")
+        if not set(self.scores) <= set(self.metrics):
+            raise ValueError("each metric with scores has a value too")
         if self.logits is None:
             return
         if self.logits.dtype != np.float16 or self.logits.ndim != 3:
@@ -119,3 +164,21 @@ class Progress(Protocol):
 
     def epoch(self, record: EpochRecord) -> None:
         """An epoch and its validation are done."""
+
+
+def kept_scores(scores: Float[ndarray, " examples"]) -> Float[ndarray, " examples"]:
+    """Scores as a study file gives them back: float32, unless its rounding would be seen.
+
+    Scores are numbers that people measured; those that lie far from 0 and close together, as
+    times of a clock do, are kept as float64.
+
+    >>> kept_scores(np.array([0.0, 1.0])).dtype, kept_scores(np.array([1e9, 1e9 + 1])).dtype
+    (dtype('float32'), dtype('float64'))
+    """
+    wide = np.asarray(scores, np.float64) + 0.0  # no -0.0
+    with np.errstate(over="ignore"):
+        narrow = wide.astype(np.float32)
+        apart = np.abs(narrow - wide).max(initial=0.0)
+        largest = np.abs(wide).max(initial=0.0)
+        spread = largest * (wide / largest).std() if largest else 0.0
+    return narrow if apart <= _COARSE * spread else wide

@@ -87,7 +87,7 @@ def test_metrics_may_come_with_predictions():
         ({"accuracy": -0.001}, "must be a fraction"),
         ({"accuracy": 93.1}, r"accuracy must be a fraction from 0 to 1, got 93\.1"),
         ({"predictions": np.zeros((3, 4)), "f1": "x"}, "'predictions': ndarray, 'f1': str"),
-        (None, "must return predictions, metrics or a number, got NoneType;"),
+        (None, "must return predictions, scores, metrics or a number, got NoneType;"),
         ({}, "must return predictions"),
         ({"accuracy": "good"}, "must return predictions"),
         ({"predictions": np.zeros((1, 1, 3, 4))}, r"examples x classes .* got float64 \(1, 1, 3"),

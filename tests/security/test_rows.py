@@ -17,6 +17,7 @@ from seedwise.comparison.rule import plan_of
 from seedwise.data import Split
 from seedwise.errors import ConfigError
 from seedwise.executors.local import LocalExecutor
+from seedwise.records import Examples
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import PLAN, Store
@@ -26,7 +27,7 @@ from seedwise.study.seeding import as_seeds
 MANY = int(os.environ.get("SEEDWISE_FUZZ", "5000")) // 10
 
 
-def made(path, *, predictions):
+def made(path, *, predictions, scores=False):
     """A study with every kind of row."""
     with Store.open(path, create=True) as store:
         if predictions:
@@ -41,9 +42,25 @@ def made(path, *, predictions):
                 metrics = {"accuracy": 0.5 + rng.random() / 9, "loss": rng.random()}
                 found = run(logits=logits) if predictions else None
                 found = found or run(logits=None, views=(), metrics=metrics)
+                if scores:
+                    right = rng.integers(0, 2, 6).astype(np.float32)
+                    graded = rng.random(6).astype(np.float32)
+                    found = run(
+                        logits=None,
+                        views=(),
+                        metrics={
+                            "accuracy": float(right.mean(dtype=float)),
+                            "f1": float(graded.mean(dtype=float)),
+                        },
+                        scores={"accuracy": right, "f1": graded},
+                    )
                 store.add_run(name, Seed.of(seed), found, ended_at=ENDED)
             for seed, state in ((8, "diverged"), (9, "failed")):
                 store.add_run(name, Seed.of(seed), run(state=state, error="no"), ended_at=ENDED)
+        if scores:
+            names, groups = tuple("uvwxyz"), tuple("aabbcc")
+            store.set_examples(Examples(count=6, names=names, groups=groups))
+            store.fix_choice("called", "questions")
         if predictions:
             store.add_repeat(1, run(value=0.25), ended_at=ENDED)
             store.put_metric_values("accuracy", {1: 0.5, 2: 0.25})
@@ -61,11 +78,12 @@ def reading(name):
 @pytest.mark.parametrize("count", [12, pytest.param(MANY, marks=pytest.mark.slow)])
 def test_rows_made_by_hand_end_in_no_traceback(tmp_path, monkeypatch, count):
     monkeypatch.chdir(tmp_path)
-    whole = [made(tmp_path / f"{p}.db", predictions=p) for p in (True, False)]
+    kinds = ({"predictions": True}, {"predictions": False}, {"predictions": False, "scores": True})
+    whole = [made(tmp_path / f"{n}.db", **kind) for n, kind in enumerate(kinds)]
     spots = [places(path) for path in whole]
     rng, tried, read = np.random.default_rng(count), 0, 0
     while tried < count:
-        kind = int(rng.integers(0, 2))
+        kind = int(rng.integers(0, len(kinds)))
         spot = spots[kind][int(rng.integers(0, len(spots[kind])))]
         shutil.copy(whole[kind], "made.db")
         if not changed("made.db", spot, rng):

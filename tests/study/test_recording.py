@@ -62,7 +62,7 @@ def test_a_run_is_recorded_once(path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({}, ConfigError, "predictions, metrics or both"),
+        ({}, ConfigError, "predictions, scores or metrics"),
         ({"targets": TARGETS, "metrics": {"f1": 0.5}}, ConfigError, "targets belong to predict"),
         ({"setup": " ", "metrics": {"f1": 0.5}}, ConfigError, "needs a printable name"),
         ({"seed": -1, "metrics": {"f1": 0.5}}, ConfigError, "seed must be an integer"),

@@ -68,7 +68,7 @@ def _print_split(console: Console, found: Variance) -> None:
         floor, binomial = (math.sqrt(first.split.independent), math.sqrt(first.split.binomial))
         sentence(
             console,
-            f"If images erred on their own, {metric_words(first.name)} would have sd "
+            f"If {found.called} erred on their own, {metric_words(first.name)} would have sd "
             f"{spread(first.name, floor)}; p(1 - p)/n would say {spread(first.name, binomial)}.",
         )
     if first.split and not first.split.enough_runs:
@@ -134,7 +134,7 @@ def _print_images(console: Console, found: Variance) -> None:
     if images is None or images.runs < 2:
         return
     total = len(images.right)
-    _head(console, f"Which of the {total:,} images")
+    _head(console, f"Which of the {total:,} {found.called}")
     sentence(
         console,
         f"{images.always_right:,} are right in every run, {images.always_wrong:,} wrong in every "

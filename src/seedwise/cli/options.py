@@ -77,6 +77,13 @@ def better_of(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return found
 
 
+called = click.option(
+    "--called",
+    metavar="WORD",
+    help="What the examples are called, as a plural: questions, episodes.",
+)
+
+
 class _Pack(click.ParamType):
     name = "pack"
 

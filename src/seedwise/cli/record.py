@@ -20,6 +20,7 @@ _VALUE = re.compile(r"(.+?)=([^=,]*)(?:,|$)")
     example=[
         "seedwise record study.db --setup mine --seed 3 --predictions p.npz",
         "seedwise record study.db --setup mine --seed 4 --metrics accuracy=0.93,f1=0.8",
+        "seedwise record study.db --setup mine --seed 5 --scores s.npz --called questions",
     ],
     exits={0: "stored", 2: "nothing stored: the run is there already, or cannot be used"},
 )
@@ -36,6 +37,18 @@ _VALUE = re.compile(r"(.+?)=([^=,]*)(?:,|$)")
     type=click.Path(path_type=Path),
     help="File of class numbers, .npy or .npz; needed once a study.",
 )
+@click.option(
+    "--scores",
+    type=click.Path(path_type=Path),
+    help="File of scores, .npz: for each metric an array of one number an example; perhaps "
+    "`groups` and `examples`, the group and the name of each.",
+)
+@click.option(
+    "--groups",
+    type=click.Path(path_type=Path),
+    help="File of the group of each example, .npy or .npz: patients, passages, videos.",
+)
+@options.called
 @click.option("--metrics", metavar="NAME=VALUE,...", help="Values; accuracies are fractions.")
 @options.better
 @click.option(
@@ -50,6 +63,9 @@ def record(
     seed: str,
     predictions: Path | None,
     targets: Path | None,
+    scores: Path | None,
+    groups: Path | None,
+    called: str | None,
     metrics: str | None,
     better: tuple[tuple[str, str], ...],
     seconds: float,
@@ -61,7 +77,7 @@ def record(
     """
     from seedwise.seeds import Seed
     from seedwise.study import record as store_run
-    from seedwise.study.arrays import read_arrays
+    from seedwise.study.arrays import read_arrays, read_named
 
     values, ways = _parse_metrics(metrics or ""), options.better_of(better)
     if "" in ways and len(values) == 1:
@@ -73,6 +89,10 @@ def record(
         logits, with_them = read_arrays(predictions, "predictions", "targets")
     if targets is not None:
         with_them, _ = read_arrays(targets, "targets")
+    by_metric = {} if scores is None else read_named(scores)
+    names, of_groups = by_metric.pop("examples", None), by_metric.pop("groups", None)
+    if groups is not None:
+        of_groups, _ = read_arrays(groups, "groups")
     store_run(
         study,
         setup=setup,
@@ -83,6 +103,10 @@ def record(
         seconds=seconds,
         watch=lambda event: click.echo(f"note: {event.text}", err=True),
         better=ways,
+        scores=by_metric or None,
+        called=called,
+        groups=of_groups,
+        examples=names,
     )
 
 

@@ -107,6 +107,7 @@ def run_study(
         source=config.source,
         cache=cache,
         better=config.better,
+        called=config.called,
     )
     console = Console()
 
@@ -214,9 +215,9 @@ def _print_decisions(console: "Console", path: Path) -> list[str]:
     """Print what the study's stopping rule says, if it has one; the candidates still open."""
     from seedwise.cli.verdicts import print_decisions, stored_decisions
 
-    rule, found = stored_decisions(path)
+    rule, found, called = stored_decisions(path)
     if rule is not None:
-        print_decisions(console, rule, found)
+        print_decisions(console, rule, found, called)
     return [name for name, decision in found.items() if decision.reason == "running"]
 
 

@@ -79,7 +79,7 @@ def print_target(console: Console, found: TargetValues) -> None:
         console,
         f"sd {spread(metric, found.sample.sd)} (ddof 1); mean - target "
         f"{signed(metric, difference.estimate)}, {_interval(metric, difference)} "
-        f"({percent(difference.confidence)} interval, new seeds on these images), "
+        f"({percent(difference.confidence)} interval, new seeds on these {found.called}), "
         f"p = {difference.p_value:.2g}.",
     )
     if found.setup.sharing:
@@ -105,7 +105,7 @@ def _figures(found: ComparisonValues, told: View, *, wide: bool) -> Table:
     means = [f"{found.a.name}: mean, sd", f"{found.b.name}: mean, sd"] if wide else []
     difference = told.title if len(told.title) <= _ROOM else "difference"
     r = ("r",) if found.paired else ()
-    for column in (*means, difference, "these images", "new images", "p", *r):
+    for column in (*means, difference, f"these {found.called}", f"new {found.called}", "p", *r):
         table.add_column(Text(column), justify="right", no_wrap=not means)
     for row in sorted(told.rows, key=_place):
         of_each = [f"{row.mean_a}, {row.sd_a}", f"{row.mean_b}, {row.sd_b}"] if wide else []
@@ -131,18 +131,20 @@ def _interval(metric: str, found: Difference) -> str:
     return interval(metric, found.low, found.high)
 
 
-def stored_decisions(path: Path) -> tuple[StoppingRule | None, Mapping[str, Decision]]:
-    """The stopping rule of a study, if it has one, and what it says of each candidate."""
+def stored_decisions(path: Path) -> tuple[StoppingRule | None, Mapping[str, Decision], str]:
+    """The stopping rule of a study, if it has one, what it says of each candidate, on what."""
     with StudyRuns.open(path) as runs:
         rule = StoppingRule.of(runs)
-        return rule, {} if rule is None else decisions(runs, rule)
+        return rule, {} if rule is None else decisions(runs, rule), runs.called
 
 
-def print_decisions(console: Console, rule: StoppingRule, found: Mapping[str, Decision]) -> None:
+def print_decisions(
+    console: Console, rule: StoppingRule, found: Mapping[str, Decision], called: str
+) -> None:
     """The verdict on each candidate, its interval, and what that may be read as."""
     for name, decision in found.items():
         sentence(console, decision_sentence(name, rule, decision))
         if decision.n:
-            sentence(console, decision_grounds(decision))
+            sentence(console, decision_grounds(decision, called))
     judged = next((decision.judged for decision in found.values()), "accuracy")
-    sentence(console, decision_promise(rule, judged))
+    sentence(console, decision_promise(rule, judged, called))

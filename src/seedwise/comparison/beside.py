@@ -38,13 +38,14 @@ def sign_flip(found: Contrast) -> float | None:
 
 def churn(a: Measurements, b: Measurements) -> Churn | None:
     """The share of predictions that differ; None without predictions."""
-    if a.predicted is None or b.predicted is None:
+    if a.predicted is None or b.predicted is None or a.from_scores != b.from_scores:
         return None
     rows_a, rows_b = shared_rows(a.finished_seeds, b.finished_seeds)
     return Churn(
         pairs=churn_between(a.predicted[rows_a], b.predicted[rows_b]),
         within_a=churn_within(a.predicted),
         within_b=churn_within(b.predicted),
+        from_scores=a.from_scores,
     )
 
 

@@ -204,6 +204,7 @@ class TargetValues:
         difference: Mean less target, with its interval for new seeds on these images.
         outcome: `better` or `worse` than the target, or `undecided`.
         standing: Whether all was fixed before the first run.
+        called: What the examples are called, as a plural.
     """
 
     setup: RunCounts
@@ -215,6 +216,7 @@ class TargetValues:
     difference: Difference
     outcome: Literal["better", "worse", "undecided"]
     standing: Standing
+    called: str = "images"
 
 
 def compare_with_target(
@@ -265,4 +267,5 @@ def compare_with_target(
         difference=difference,
         outcome=outcome,
         standing=standing(study, rule, [setup]),
+        called=study.called,
     )

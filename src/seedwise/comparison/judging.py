@@ -294,6 +294,7 @@ def _comparison(
         chance=chance(main),
         sign_flip=None if a.test_to_train else sign_flip(main),
         test_to_train=a.test_to_train,
+        called=a.called,
         churn=churn(a, b),
         runs_for_seen=None
         if lost.any

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Integer
+from jaxtyping import Bool, Float, Float64, Integer
 from numpy import ndarray
 
-from seedwise.comparison.metrics import Metric, ReturnedMetric
-from seedwise.comparison.scores import metric_values, score
+from seedwise.comparison.metrics import Metric, OwnMetric, ReturnedMetric
+from seedwise.comparison.scores import example_scores, metric_values, score
 from seedwise.comparison.study_runs import (
     StudyRuns,
     all_have_logits,
@@ -138,11 +138,11 @@ class Measured:
 
     Attributes:
         values: One a run; a diverged run has what chance gives, or NaN where that can't be said.
-        images: The score of each image in each run; None for a metric that has no such scores.
+        images: The score of each example in each run; None for a metric that has no such scores.
     """
 
     values: Float64[ndarray, " runs"]
-    images: Float32[ndarray, "runs images"] | None
+    images: Float[ndarray, "runs images"] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -154,8 +154,11 @@ class Measurements:
         seeds: The seeds of its results, ascending.
         diverged: Which of them diverged.
         metrics: The metrics by name, each in the order of the seeds.
-        predicted: The class of each prediction of each finished run; None without logits.
+        predicted: The class of each prediction of each finished run; without logits, whether each
+            example was right under the metric that decides; None where neither is known.
         test_to_train: Of folds, test examples for each training example; 0 for other runs.
+        called: What the examples are called, as a plural.
+        from_scores: Whether `predicted` says right or wrong, and no class.
     """
 
     counts: RunCounts
@@ -164,6 +167,8 @@ class Measurements:
     metrics: Mapping[str, Measured]
     predicted: Integer[ndarray, "finished predictions"] | None
     test_to_train: float = 0.0
+    called: str = "images"
+    from_scores: bool = False
 
     @property
     def finished_seeds(self) -> list[Seed]:
@@ -236,10 +241,14 @@ def measure(
             values[rows] = [
                 known.get(run.id, fill if _lost(metric, run) else math.nan) for run in finished
             ]
+            images = _images(study, metric, results, values)
         measured[str(metric)] = Measured(values=values, images=images)
     main = metrics[0]
     diverged = np.array([run.state == "diverged" or _lost(main, run) for run in results])
-    shown = found.predicted.reshape(len(finished), -1)[~diverged[rows]] if found else None
+    if found:
+        shown = found.predicted.reshape(len(finished), -1)[~diverged[rows]]
+    else:
+        shown = _right(measured[str(main)], ~diverged)
     missing = ~diverged & np.isnan(measured[str(main)].values)
     counts = replace(
         counts,
@@ -254,7 +263,35 @@ def measure(
         metrics=measured,
         predicted=shown,
         test_to_train=study.test_to_train,
+        called=study.called,
+        from_scores=found is None,
     )
+
+
+def _images(
+    study: StudyRuns, metric: Metric, results: Sequence[StoredRun], values: Float64[ndarray, " _"]
+) -> Float[ndarray, "runs images"] | None:
+    """The score of each example in each run that has the metric, NaN in the others."""
+    if isinstance(metric, OwnMetric):
+        return None
+    has = [row for row, run in enumerate(results) if run.state == "finished"]
+    has = [row for row in has if np.isfinite(values[row])]
+    found = example_scores(study, str(metric), [results[row] for row in has])
+    if found is None:
+        return None
+    images = np.full((len(results), found.shape[1]), math.nan, found.dtype)
+    images[has] = found
+    return images
+
+
+def _right(
+    main: Measured, finished: Bool[ndarray, " runs"]
+) -> Integer[ndarray, "finished images"] | None:
+    """Whether each example is right in each finished run; None for scores that are no 0 and 1."""
+    images = None if main.images is None else main.images[finished]
+    if images is None or not np.isin(images, (0, 1)).all():
+        return None
+    return images.astype(np.int8)
 
 
 def _lost(metric: Metric, run: StoredRun) -> bool:

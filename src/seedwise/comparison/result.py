@@ -25,11 +25,13 @@ class Churn:
         pairs: Between the setups, in runs of the same seed.
         within_a: Between runs of A with different seeds.
         within_b: Between runs of B with different seeds.
+        from_scores: It is the share of examples that are right in one run and wrong in the other.
     """
 
     pairs: float
     within_a: float
     within_b: float
+    from_scores: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class ComparisonValues:
             It stands then, and the figures beside it are exploratory.
         test_to_train: Of folds of cross-validations, test examples for each training example; 0
             where the runs are no folds.
+        called: What the examples are called, as a plural.
     """
 
     a: RunCounts
@@ -105,6 +108,7 @@ class ComparisonValues:
     standing: Standing
     stopping: Stopped | None = None
     test_to_train: float = 0.0
+    called: str = "images"
 
     @property
     def outcome(self) -> str:

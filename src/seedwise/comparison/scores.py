@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float16, Float32, Float64, Integer
+from jaxtyping import Float, Float16, Float32, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.metrics import Metric, OwnMetric, ReturnedMetric, find_metric
 from seedwise.comparison.study_runs import StudyRuns, all_have_logits, metrics_of_all
+from seedwise.errors import StudyError
 from seedwise.stats.catalog import CATALOG, BuiltInMetric, plain_metrics
 from seedwise.stats.images import flip_rates
 from seedwise.store import StoredRepeat, StoredRun
@@ -17,6 +18,7 @@ __all__ = [
     "KEPT_METRICS",
     "NOISE_METRICS",
     "Scored",
+    "example_scores",
     "keep_large",
     "keep_metric_values",
     "metric_names",
@@ -104,6 +106,34 @@ def score(study: StudyRuns, runs: Sequence[StoredRun], metrics: Sequence[str]) -
         flips=flip_rates(predicted),
         predicted=predicted,
     )
+
+
+def example_scores(
+    study: StudyRuns, metric: str, runs: Sequence[StoredRun]
+) -> Float[ndarray, "runs examples"] | None:
+    """What each example is worth in some finished runs; None where a run can't tell.
+
+    Runs came with scores, or a built-in metric is computed from their logits.
+    """
+    with_scores = [run for run in runs if metric in run.scored]
+    others = [run for run in runs if metric not in run.scored]
+    if not runs or (others and metric not in CATALOG):
+        return None
+    if not all(run.has_logits for run in others):
+        return None
+    found = study.scores(metric, with_scores) if with_scores else None
+    if not others:
+        return found
+    computed = score(study, others, (metric,)).scores[metric]
+    if found is None:
+        return computed
+    if found.shape[1] != computed.shape[1]:
+        raise StudyError(f"{study.path} has scores of other examples than predictions")
+    row = {
+        run.id: each
+        for run, each in zip([*with_scores, *others], [*found, *computed], strict=True)
+    }
+    return np.stack([row[run.id] for run in runs])
 
 
 def _of_some(

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
-from jaxtyping import Float16, Int64
+from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
 
 from seedwise.errors import StudyError, UnknownName
-from seedwise.records import DatasetRecord
+from seedwise.records import DatasetRecord, Examples
 from seedwise.seeds import STREAMS, Seed
 from seedwise.setups import Setup
 from seedwise.stats.scores import Targets
@@ -21,6 +21,7 @@ from seedwise.store import FOLDS_KEPT, PLAN, Store, StoredRepeat, StoredRun, Stu
 
 __all__ = [
     "BETTER",
+    "CALLED",
     "FOLDS_KEPT",
     "LARGE",
     "StudyRuns",
@@ -130,8 +131,15 @@ def metrics_of_all(runs: Iterable[StoredRun]) -> Set[str]:
     return set.intersection(*named) if named else set()
 
 
+CALLED = "called"
+"""The choice under which a study keeps what its examples are called."""
+
 BETTER = "better:"
 """What the choices begin with under which a study keeps stated directions."""
+
+_ROUNDING = 1e-9
+"""By what share of the largest score a stored metric may differ from the mean of the scores."""
+
 _AT_ONCE = 64
 """Runs whose logits are in memory together: 64 of 5,000 predictions are 6 MB."""
 
@@ -256,6 +264,42 @@ class StudyRuns:
         if not all(value in ("lower", "higher") for value in found.values()):
             raise StudyError(f"{self.path} is damaged: it states a direction that is none")
         return {key.removeprefix(BETTER): value for key, value in found.items()}
+
+    @cached_property
+    def called(self) -> str:
+        """What the examples are called, as a plural: as somebody said, or by what they are."""
+        said = self._store.choice(CALLED)
+        if said is not None and not isinstance(said, str):
+            raise StudyError(f"{self.path} is damaged: its examples are called what is no text")
+        return said or ("examples" if self.dataset is None else "images")
+
+    @cached_property
+    def examples(self) -> Examples | None:
+        """Names and groups of the examples; None where nobody said any."""
+        found, known = self._store.examples(), self.dataset
+        if found and known and found.count != len(known.targets):
+            raise StudyError(f"{self.path} is damaged: it has two numbers of examples")
+        return found
+
+    def scores(
+        self, metric: str, runs: Sequence[StoredRun]
+    ) -> Float[ndarray, "runs examples"] | None:
+        """The score of each example that some runs came with; None where one came without.
+
+        Raises:
+            StudyError: They are of different numbers of examples, or not those of the metric.
+        """
+        found = self._store.scores(metric, [run.id for run in runs])
+        if found is None:
+            return None
+        means, largest = found.mean(axis=1, dtype=np.float64), np.abs(found).max()
+        for run, mean in zip(runs, means, strict=True):
+            if not abs(run.metrics.get(metric, math.inf) - mean) <= _ROUNDING * max(1, largest):
+                raise StudyError(
+                    f"{self.path} is damaged: {metric} of run {run.id} is not the mean of its "
+                    "scores"
+                )
+        return found
 
     def logits(self, runs: Sequence[StoredRun]) -> Float16[ndarray, "runs views examples classes"]:
         """The logits of some runs, read from the file.

@@ -107,6 +107,7 @@ class Variance:
         images: The images one by one; None without predictions.
         names: Their names, "class/file".
         signals: For each other setup with at least three pairs, which metric shows it best.
+        called: What the examples are called, as a plural.
     """
 
     setup: str
@@ -119,6 +120,7 @@ class Variance:
     images: ImageNoise | None
     names: tuple[str, ...]
     signals: tuple[SignalTable, ...]
+    called: str = "images"
 
 
 def variance(
@@ -186,6 +188,7 @@ def variance(
         signals=tuple(
             _signals(study, setup, sample, study.setups if others is None else others, sure)
         ),
+        called=study.called,
     )
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.executors.example_scores import as_examples, as_scores
 from seedwise.executors.predictions import (
     LOGIT_FLOOR,
     as_classes,
@@ -24,6 +25,9 @@ from seedwise.records import VIEWS, RunRecord
 
 __all__ = ["LOGIT_FLOOR", "as_record"]
 
+_TOLD = 5.1e-3
+"""How far a metric may be from the mean of its scores: 0.93 for 0.9251."""
+
 _ROUNDING = 1e-5
 """How far past 0 or 1 a fraction may be for want of digits: float32 has 1.0000001 for 1."""
 
@@ -33,13 +37,17 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
 
     Args:
         outcome: A mapping with `predictions` (as `predictions.as_logits` takes them), perhaps
-            `targets`, and any metrics besides; or a mapping of metric names to numbers; or one
-            number, kept as the metric `value`. Arrays and numbers may be torch's tensors.
+            `targets`, and any metrics besides; with `scores`, a mapping of metric names to one
+            number for each example; or a mapping of metric names to numbers; or one number, kept
+            as the metric `value`. Beside predictions or scores there may be `groups`, the group
+            of each example, and `examples`, the name of each. Arrays and numbers may be torch's
+            tensors.
         seconds: Wall time of the run.
 
     Returns:
         A finished run; a diverged one where a prediction is not finite, or no metric is. A metric
-        that is not finite beside others that are belongs to that metric alone.
+        that is not finite, or has a score that is not, beside others that are finite diverged
+        under that metric alone.
 
     Raises:
         DataError: The outcome is none of these.
@@ -47,7 +55,11 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
     returned = dict(outcome) if isinstance(outcome, Mapping) else {"value": outcome}
     returned = {name: _on_host(value) for name, value in returned.items()}
     predictions, targets = returned.pop("predictions", None), returned.pop("targets", None)
-    metrics = _as_metrics(returned, outcome, needed=predictions is None)
+    groups, names = returned.pop("groups", None), returned.pop("examples", None)
+    scores = _as_scores(returned.pop("scores", None))
+    metrics = _as_metrics(returned, outcome, needed=predictions is None and not scores)
+    metrics |= _means(scores, metrics)
+    scores = {name: values for name, values in scores.items() if math.isfinite(metrics[name])}
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     lost = [name for name in metrics if name not in finite]
     bad = [] if finite or predictions is not None else [f"{n} was {metrics[n]}" for n in lost]
@@ -61,6 +73,7 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
         if not np.isfinite(logits).all():
             bad.insert(0, "a prediction was not finite")
     kept = None if bad else logits
+    sizes = [logits.shape[1]] if logits is not None else [len(each) for each in scores.values()]
     return RunRecord(
         state="diverged" if bad else "finished",
         logits=kept,
@@ -71,7 +84,31 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
         error=bad[0] if bad else None,
         targets=None if logits is None else targets,
         not_finite=tuple(lost),
+        scores={} if bad else scores,
+        examples=as_examples(sizes, names, groups),
     )
+
+
+def _as_scores(given: Any) -> dict[str, ndarray]:
+    """Scores by metric, their arrays on the host."""
+    if isinstance(given, Mapping):
+        given = {name: _on_host(values) for name, values in given.items()}
+    return {} if given is None else as_scores(given)
+
+
+def _means(scores: Mapping[str, ndarray], metrics: Mapping[str, float]) -> dict[str, float]:
+    """What each metric with scores comes to; NaN where a score is not finite."""
+    means = dict[str, float]()
+    for name, values in scores.items():
+        mean = float(values.mean(dtype=np.float64)) if np.isfinite(values).all() else math.nan
+        means[name] = _fraction(name, mean)
+        given = metrics.get(name, mean)
+        if abs(given - mean) > _TOLD * max(1.0, abs(mean)):
+            raise DataError(
+                f"{name} is {given:g} as given and {mean:g} as the mean of its scores; give a "
+                "number that is no mean of scores another name"
+            )
+    return means
 
 
 def _as_metrics(values: Mapping[Any, Any], outcome: Any, *, needed: bool) -> dict[str, float]:
@@ -79,9 +116,9 @@ def _as_metrics(values: Mapping[Any, Any], outcome: Any, *, needed: bool) -> dic
     values = {name: _number(value) for name, value in values.items()}
     if not all(isinstance(value, Real) for value in values.values()) or (needed and not values):
         raise DataError(
-            "a training function must return predictions, metrics or a number, got "
+            "a training function must return predictions, scores, metrics or a number, got "
             f"{_described(outcome)}; return {{'predictions': logits, 'targets': targets}}, "
-            "{'accuracy': 0.93} or 0.93"
+            "{'scores': {'f1': one number for each example}}, {'accuracy': 0.93} or 0.93"
         )
     metrics = {str(name): float(value) for name, value in values.items()}
     return {name: _fraction(name, value) for name, value in metrics.items()}

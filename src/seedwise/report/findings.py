@@ -97,6 +97,11 @@ class Findings:
         """The images; None for a study of plain metrics."""
         return self.study.dataset
 
+    @property
+    def called(self) -> str:
+        """What the examples are called, as a plural."""
+        return self.study.called
+
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The classes in words."""

@@ -37,7 +37,8 @@ def _compared(found: ComparisonValues) -> Iterator[str]:
     yield ""
     sure = percent(found.rule.confidence)
     a, b = escaped_markdown(found.a.name), escaped_markdown(found.b.name)
-    yield f"| metric | {a} | {b} | difference [{sure}, these images] | [new images] | p |"
+    intervals = f"difference [{sure}, these {found.called}] | [new {found.called}]"
+    yield f"| metric | {a} | {b} | {intervals} | p |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for row in told.rows:
         star, way = r"\*" if row.decides else "", f" ({row.way})" if row.way else ""

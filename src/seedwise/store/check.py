@@ -126,6 +126,10 @@ def _values(path: Path) -> Generator[str]:
             "the dataset": store.dataset,
             "setups": store.setups,
             "runs": store.runs,
+            "the examples": store.examples,
+            "scores": lambda: [
+                store.scores(metric, [run.id]) for run in store.runs() for metric in run.scored
+            ],
             "repeats": lambda: store.repeats([run.id for run in store.runs()]),
         }
         for what, look in looks.items():

@@ -25,6 +25,8 @@ _THINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyTyp
         "choices": (("key",), ("value",)),
         "dataset": ((), ("fingerprint", "split", "targets")),
         "environments": (("made_by",), ()),
+        "examples": ((), ("examples", "names", "groups")),
+        "scores": (("run", "metric"), ("examples", "kind", "data")),
         "setups": (("name",), ("setup",)),
         "study": ((), ()),
     }
@@ -192,6 +194,13 @@ class _Merger:
             return f"what was predicted by {self._run(*run)}"
         if table.name == "repeat_logits":
             return "what was predicted by a repeat"
+        if table.name == "scores":
+            run = self._new.execute(
+                "SELECT setup, init, ord, augment FROM runs WHERE id = ?", (values["run"],)
+            ).fetchone()
+            return f"{values['metric']} of each example in {self._run(*run)}"
+        if table.name == "examples":
+            return "names and groups of the examples"
         if table.name == "runs":
             return self._run(*(values[column] for column in _RESULT[0]))
         name = values.get("name", values.get("key"))

@@ -133,8 +133,9 @@ def run_from_row(
     setup: str,
     made_by: Mapping[str, Any],
     digest: tuple[int, ...] | None,
+    scored: frozenset[str],
 ) -> StoredRun:
-    """A run from its columns `init` to `views`, and the digest of its logits."""
+    """A run from its columns `init` to `views`, the digest of its logits, and what has scores."""
     init, order, augment, state, took, ended, _, error, metrics, epochs, views = row
     values = _metrics(metrics)
     return StoredRun(
@@ -151,6 +152,7 @@ def run_from_row(
         ended_at=moment(ended),
         digest=digest,
         not_finite=tuple(name for name, value in values.items() if value is None),
+        scored=scored,
     )
 
 

@@ -168,6 +168,29 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX more_of_run ON more_logits (run, part)",
     ),
+    (
+        """
+        CREATE TABLE examples (          -- what scores are of, as far as it was said
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            examples INTEGER NOT NULL,
+            names BLOB NOT NULL,         -- zlib of JSON; [] for examples told by their places
+            groups BLOB NOT NULL,        -- zlib of JSON, the group of each; [] for none
+            checksum INTEGER NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE scores (            -- what each example is worth in a run that says it
+            id INTEGER PRIMARY KEY,
+            run INTEGER NOT NULL REFERENCES runs,
+            metric TEXT NOT NULL,
+            examples INTEGER NOT NULL,
+            kind TEXT NOT NULL,          -- bits; or numpy's, little-endian: <f4, <f8
+            checksum INTEGER NOT NULL,
+            data BLOB NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX scores_of_run ON scores (run, metric)",
+    ),
 )
 """The statements of each step. A file whose `user_version` is n has had the first n of them; a
 step that was released is never edited."""

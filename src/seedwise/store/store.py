@@ -30,6 +30,7 @@ from seedwise.store.rows import (
     run_from_row,
 )
 from seedwise.store.schema import checksum, sum_joined, sum_without
+from seedwise.store.scored import ScoreTables
 from seedwise.store.shapes import check_plan
 from seedwise.store.stored import StoredRun, StudyFacts
 
@@ -40,7 +41,7 @@ _PART = 512_000_000
 
 
 @final
-class Store(Repeats, Caches):
+class Store(Repeats, Caches, ScoreTables):
     """A study file, open.
 
     Rules:
@@ -109,9 +110,6 @@ class Store(Repeats, Caches):
 
     def set_dataset(self, record: DatasetRecord) -> None:
         """Say on which dataset this study validates. It is said once.
-
-        Args:
-            record: Names and targets of its validation images, its classes and its fingerprint.
 
         Raises:
             StudyError: The study has another dataset, or another split of this one.
@@ -202,7 +200,7 @@ class Store(Repeats, Caches):
         Args:
             name: Name of its setup, which the study must have.
             seed: Its seed.
-            record: What training handed back; its `targets` are not looked at.
+            record: What training handed back; its `targets` and `examples` are not looked at.
             ended_at: When it ended, with its time zone.
 
         Returns:
@@ -211,8 +209,8 @@ class Store(Repeats, Caches):
         Raises:
             RunExists: The study has a finished or diverged run of this setup and seed.
             UnknownName: The study has no such setup.
-            StudyError: The logits are of another number of examples than the study's dataset, or
-                of fewer classes.
+            StudyError: The logits or scores are of another number of examples than the study's,
+                or the logits of fewer classes.
         """
         numbers = (seed.init, seed.order, seed.augment)
         head, body = head_columns(record, ended_at), body_columns(record)
@@ -223,6 +221,7 @@ class Store(Repeats, Caches):
                 self._refuse_second(setup, numbers, f"setup {name!r} with seed {seed}")
             if record.logits is not None:
                 self._check_shape(record.logits.shape, name, seed)
+            self._check_scores(record.scores, f"the run of setup {name!r} with seed {seed}")
             place = self._environment_id(as_json(dict(record.made_by)))
             values = (setup, *numbers, *head, place, *body)
             run = self._insert("runs", (None, *values, checksum(*values)))
@@ -233,6 +232,7 @@ class Store(Repeats, Caches):
                 for part, piece in enumerate(more, start=1):
                     total = checksum(run, part, piece)
                     self._insert("more_logits", (None, run, part, total, piece))
+            self._insert_scores(run, record.scores)
         return run
 
     def runs(self, setup: str | None = None) -> list[StoredRun]:
@@ -244,9 +244,8 @@ class Store(Repeats, Caches):
         Raises:
             UnknownName: The study has no such setup.
         """
-        if setup is None:
-            return self._found("")
-        return self._found("WHERE setup = ?", self._setup_id(setup))
+        chosen = () if setup is None else (self._setup_id(setup),)
+        return self._found("WHERE setup = ?" if chosen else "", *chosen)
 
     def _found(self, where: str, *values: int) -> list[StoredRun]:
         names = dict(self._rows("SELECT id, name FROM setups"))
@@ -257,12 +256,14 @@ class Store(Repeats, Caches):
             *values,
         )
         digests, predicted = self._digests(where, *values), self._predicted()
+        scored = self._scored()
         found = list[StoredRun]()
         for run, *rest in rows:
             with self._understanding(f"run {run}"):
                 number, *columns = self._intact(rest, f"run {run}")
                 name, made_by = names[number], machines[columns[6]]
-                found.append(run_from_row(run, columns, name, made_by, digests.get(run)))
+                about = (digests.get(run), scored.get(run, frozenset()))
+                found.append(run_from_row(run, columns, name, made_by, *about))
                 self._check_views(found[-1], predicted)
         return found
 

@@ -42,6 +42,7 @@ class StoredRun:
         ended_at: When it ended, in UTC.
         digest: Of its logits: equal for equal ones; None for a run without.
         not_finite: Names of the metrics whose value was infinite or NaN: under these it diverged.
+        scored: The metrics of which the study has a score for each example.
     """
 
     id: int
@@ -57,6 +58,7 @@ class StoredRun:
     ended_at: datetime
     digest: tuple[int, ...] | None = None
     not_finite: tuple[str, ...] = ()
+    scored: frozenset[str] = frozenset()
 
     @property
     def has_logits(self) -> bool:

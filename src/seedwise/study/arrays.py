@@ -1,6 +1,8 @@
 """Arrays in files of other people's: read without ever unpickling anything."""
 
 import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from numpy import ndarray
 
 from seedwise.errors import DataError
 
-__all__ = ["read_arrays"]
+__all__ = ["read_arrays", "read_named"]
 
 _NPY, _ZIP = b"\x93NUMPY", b"PK"
 
@@ -33,6 +35,29 @@ def read_arrays(
     Raises:
         DataError: It cannot be read, holds Python objects, or lacks the array.
     """
+    with _opened(path) as found:
+        if isinstance(found, ndarray):
+            return found, None
+        return _named(path, found, first), found[second] if second in found.files else None
+
+
+def read_named(path: Path) -> dict[str, ndarray]:
+    """All arrays of a .npz file by name.
+
+    Raises:
+        DataError: It cannot be read, holds Python objects, or is a .npy file, which has no names.
+    """
+    with _opened(path) as found:
+        if isinstance(found, ndarray):
+            raise DataError(
+                f"{path} holds an array without a name; write numpy.savez('scores.npz', f1=array)"
+            )
+        return {name: found[name] for name in found.files}
+
+
+@contextmanager
+def _opened(path: Path) -> Generator["ndarray | np.lib.npyio.NpzFile"]:
+    """What numpy finds in a file, and what goes wrong while it is read in one line."""
     try:
         with path.open("rb") as file:
             beginning = file.read(len(_NPY))
@@ -40,10 +65,9 @@ def read_arrays(
                 raise DataError(f"{path} is neither a .npy nor a .npz file; write numpy.savez's")
             file.seek(0)
             found = np.load(file, allow_pickle=False)
-            if isinstance(found, ndarray):
-                return found, None
-            _check_growth(path, found.zip)
-            return _named(path, found, first), found[second] if second in found.files else None
+            if not isinstance(found, ndarray):
+                _check_growth(path, found.zip)
+            yield found
     except DataError:
         raise
     except OSError as error:

@@ -21,6 +21,7 @@ from seedwise.executors.registry import executor_from
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
+from seedwise.study.examples import check_called
 from seedwise.study.seeding import as_seeds, parse_seeds
 
 __all__ = ["KEYS", "StudyConfig", "load_study"]
@@ -40,6 +41,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "verdict": "table: how verdicts are reached, fixed before the first run",
         "better": 'table: whether "lower" or "higher" values are better, by the name of a metric, '
         "where the name does not settle it",
+        "called": 'what the examples are called, as a plural: "questions"; left out, images or '
+        "examples",
         "executor": 'where runs are made: "local", "ray", or a table; left out, "local"',
     }
 )
@@ -66,6 +69,7 @@ class StudyConfig:
         rule: How verdicts are to be reached, fixed before the first run; None if not said.
         executor: Where runs are made: `executor = "ray"`, or the table `[executor]`.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric.
+        called: What the examples are called, as a plural; None if not said.
     """
 
     store: Path
@@ -79,6 +83,7 @@ class StudyConfig:
     rule: Rule | None
     executor: Executor
     better: Mapping[str, str] = default(default_factory=dict[str, str])
+    called: str | None = None
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:
@@ -133,6 +138,7 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         baseline=baseline,
         rule=_rule(table["verdict"]) if "verdict" in table else None,
         better=_better(table.get("better", {})),
+        called=_called(table),
         executor=_executor(table.get("executor", "local")),
     )
 
@@ -281,6 +287,14 @@ def _rule(table: Any) -> Rule:
         return Rule(**table)
     except SeedwiseError as error:
         raise _Bad(f"verdict: {error}") from None
+
+
+def _called(table: Mapping[str, Any]) -> str | None:
+    said = _text(table, "called")
+    try:
+        return None if said is None else check_called(said)
+    except SeedwiseError as error:
+        raise _Bad(str(error)) from None
 
 
 def _better(table: Any) -> Mapping[str, str]:

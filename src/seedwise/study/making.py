@@ -52,6 +52,7 @@ from seedwise.live.publish import publishing
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import PLAN, Store
+from seedwise.study.examples import keep_examples
 from seedwise.study.keeping import doubts_about
 from seedwise.study.orders import ListedOrders, Orders, as_job, missing_runs, place_of
 from seedwise.study.seeding import SeedsLike, as_seeds
@@ -266,6 +267,7 @@ def _make(
             if record.targets is None or not np.array_equal(record.targets, known):
                 keep_targets(store, record, source=f"returned by {job.setup.train}")
                 known = record.targets if record.targets is not None else known
+            record = keep_examples(store, record)
             doubts = doubts_about(store, job.name, job.seed, record)
             store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
             counts[record.state] += 1

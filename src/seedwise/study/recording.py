@@ -18,6 +18,7 @@ from seedwise.live.events import Doubt
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
 from seedwise.store import Store
+from seedwise.study.examples import keep_called, keep_examples
 from seedwise.study.keeping import doubts_about
 from seedwise.study.making import Complain
 from seedwise.study.targets import keep_targets
@@ -37,6 +38,10 @@ def record(
     made_by: Mapping[str, Any] | None = None,
     watch: Callable[[Doubt], None] | None = None,
     better: Mapping[str, str] | None = None,
+    scores: Mapping[str, Any] | None = None,
+    groups: Any = None,
+    examples: Any = None,
+    called: str | None = None,
 ) -> None:
     """Put one run that was made elsewhere into a study file, which is made if there is none.
 
@@ -63,21 +68,31 @@ def record(
         watch: Told what a person should know of the run. Without it, that is a warning.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric, where the
             name does not settle it; kept in the file.
+        scores: For some metrics, by name, one number for each example, instead of predictions or
+            beside them: whether a question was answered, the F1 of a text, the return of an
+            episode. Kept as bits where all are 0 or 1, else as float32. Their mean is the metric.
+        groups: The group of each example, where examples come in groups: the passage of a
+            question, the video of a frame. What is said of new examples is said of new groups.
+        examples: The name of each example, in the order of the scores or predictions. Scores are
+            put in the order of the study's first run that has names.
+        called: What the examples are called, as a plural: questions, episodes; kept in the file.
 
     Raises:
-        ConfigError: Neither predictions nor metrics, or a seed or name that cannot be used.
-        DataError: The predictions, targets or metrics cannot be used.
+        ConfigError: Nothing to record, or a seed or name that cannot be used.
+        DataError: The predictions, targets, scores or metrics cannot be used.
         RunExists: The study has a run of this setup and seed; runs never change.
         StudyError: The file is no study, it has other targets, or seedwise trains this setup.
     """
-    if predictions is None and not metrics:
-        raise ConfigError("a run is recorded with predictions, metrics or both; got neither")
+    if predictions is None and not metrics and not scores:
+        raise ConfigError("a run is recorded with predictions, scores or metrics; got none")
     if predictions is None and targets is not None:
         raise ConfigError("targets belong to predictions, and there are none; leave them out")
     _check_name(setup)
     outcome = dict(metrics or {})
     if predictions is not None:
         outcome |= {"predictions": predictions, "targets": targets}
+    about = {"scores": scores, "groups": groups, "examples": examples}
+    outcome |= {what: given for what, given in about.items() if given is not None}
     if not 0 <= seconds < math.inf:
         raise ConfigError(f"seconds must be 0 or more, got {seconds}")
     run, of = as_record(outcome, seconds=seconds), Seed.of(seed)
@@ -85,7 +100,9 @@ def record(
     with closing(Store.open(path, create=True)) as store:
         state_directions(store, better or {})
         store.add_setup(setup, Setup(train=ELSEWHERE))
+        keep_called(store, called)
         keep_targets(store, run, source=f"recorded for {setup}")
+        run = keep_examples(store, run)
         doubts = doubts_about(store, setup, of, run)
         stored = store.add_run(setup, of, run, ended_at=datetime.now(UTC))
         if run.state == "finished" and run.logits is not None and run.logits.nbytes > LARGE:

@@ -49,6 +49,8 @@ class Study(StudyReader):
             it themselves; a study that exists remembers it.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric, where the
             name does not settle it; kept in the file by `run`.
+        called: What the examples are called, as a plural: questions, episodes; kept in the file
+            by `run`. Left out, they are called images where there are predictions, else examples.
 
     Raises:
         ConfigError: Both a dataset and targets are given, or a direction is none.
@@ -67,6 +69,7 @@ class Study(StudyReader):
         cache: str | PathLike[str] | None = None,
         targets: Any = None,
         better: Mapping[str, str] | None = None,
+        called: str | None = None,
     ) -> None:
         where = None if cache is None else Path(cache)
         super().__init__(Path(path), cache=where, better=better)
@@ -76,6 +79,7 @@ class Study(StudyReader):
             source=None if source is None else Path(source),
             cache=where,
             targets=None if targets is None else as_targets(targets),
+            called=called,
         )
 
     def run(
@@ -105,7 +109,8 @@ class Study(StudyReader):
         Args:
             setups: The setups by name. Instead of a setup there may be a function of one argument,
                 the run's `Seed`, that returns `{"predictions": logits, "targets": classes}`,
-                metrics by name, or one number; see `executors.functions` for what tells two apart.
+                `{"scores": {"f1": one number for each example}}`, metrics by name, or one
+                number; see `executors.functions` for what tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
             planned: The seeds of the whole study, where `seeds` are a part of them: a job of an
                 array makes its part in a file of its own, and `seedwise merge` puts the parts

@@ -18,6 +18,7 @@ from seedwise.live.events import DataProgress, Watch
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
+from seedwise.study.examples import check_called, keep_called
 
 __all__ = ["StudyData", "as_targets", "keep_targets"]
 
@@ -35,6 +36,7 @@ class StudyData:
         source: Where the dataset's folder or archive lies, if not in the cache.
         cache: Where downloads and decoded pixels are kept.
         targets: Class of each example that the user's own functions predict.
+        called: What the examples are called, as a plural; None where nobody said it.
     """
 
     dataset: str | None
@@ -42,8 +44,11 @@ class StudyData:
     source: Path | None
     cache: Path | None
     targets: Int64[ndarray, " examples"] | None
+    called: str | None = None
 
     def __post_init__(self) -> None:
+        if self.called is not None:
+            check_called(self.called)
         if self.dataset is not None and self.targets is not None:
             raise ConfigError("give a study a dataset or targets, not both; a dataset has its own")
 
@@ -52,12 +57,13 @@ class StudyData:
     ) -> Mapping[int | None, DataReference]:
         """A reference for each size of cached pixels, opened once so that the cache is there.
 
-        The study file takes the dataset, or the targets, as its own.
+        The study file takes the dataset, or the targets, and what examples are called.
 
         Raises:
             ConfigError: The built-in training has no dataset.
             StudyError: The study was made with other data.
         """
+        keep_called(store, self.called)
         if self.targets is not None:
             store.set_dataset(_dataset_of(self.targets, source="given to the study"))
         sizes = {setup.pixels for setup in setups if setup.train == BUILT_IN}

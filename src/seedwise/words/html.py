@@ -9,8 +9,6 @@ from seedwise.words.view import Row, view
 
 __all__ = ["comparison_html"]
 
-_COLUMNS = ("metric", "runs", "difference", "on these images", "on new images", "p")
-
 
 def comparison_html(found: ComparisonValues) -> str:
     """The verdict in a sentence, and B - A under each metric on these images and on new ones."""
@@ -18,7 +16,9 @@ def comparison_html(found: ComparisonValues) -> str:
     said = f"<p>{escape(told.headline)}</p>"
     if told.exploratory:
         said += f"<p>{escape(BY_NUMBER)} {escape(told.exploratory)}</p>"
-    return said + html_table(told.title, _COLUMNS, map(_cells, told.rows))
+    these, new = f"on these {found.called}", f"on new {found.called}"
+    columns = ("metric", "runs", "difference", these, new, "p")
+    return said + html_table(told.title, columns, map(_cells, told.rows))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

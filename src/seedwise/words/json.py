@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, cast
 
 from seedwise.comparison.compare import TargetValues
 from seedwise.comparison.result import ComparisonValues
@@ -15,6 +15,13 @@ __all__ = ["as_json"]
 
 _SCHEMA = 1
 """Grows when a key changes its meaning or goes; new keys may come without."""
+
+
+_NAMES = {
+    "new_images": "new_examples",
+    "these images": "these examples",
+    "new images": "new examples",
+}
 
 
 def as_json(found: ComparisonValues | TargetValues) -> Mapping[str, Any]:
@@ -35,7 +42,20 @@ def as_json(found: ComparisonValues | TargetValues) -> Mapping[str, Any]:
             "cautions": list(told.cautions),
             "exploratory": told.exploratory,
         }
-    return {"schema": _SCHEMA, "outcome": found.outcome, **said, **_plain(found)}
+    plain = _plain(found)
+    if found.called != "images":
+        plain = _without_images(plain)
+    return {"schema": _SCHEMA, "outcome": found.outcome, **said, **plain}
+
+
+def _without_images(value: Any) -> Any:
+    """The same for a study of other things: `new_examples` stands for `new_images`."""
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[str, Any]", value).items()
+        return {_NAMES.get(key, key): _without_images(each) for key, each in pairs}
+    if isinstance(value, list):
+        return [_without_images(each) for each in cast("list[Any]", value)]
+    return _NAMES.get(value, value) if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:

@@ -91,7 +91,7 @@ def target_sentence(found: TargetValues) -> str:
 def basis(found: ComparisonValues) -> str:
     """The runs on which it rests, and how often such a verdict is wrong."""
     if found.stopping is not None:
-        return decision_promise(found.stopping.rule, found.stopping.decision.judged)
+        return decision_promise(found.stopping.rule, found.stopping.decision.judged, found.called)
     difference = found.deciding.difference
     if found.test_to_train:
         runs = f"{count(difference.n_a, 'fold')} of cross-validation, the same in both setups"
@@ -264,8 +264,8 @@ def _decision_sentence(name: str, rule: StoppingRule, found: Decision) -> str:
             return f"Not decided yet: {both}, {pairs}; {size}."
 
 
-def decision_grounds(found: Decision) -> str:
-    """What each metric says, with the rule's own intervals."""
+def decision_grounds(found: Decision, called: str) -> str:
+    """What each metric says, with the rule's own intervals; `called` is the examples' name."""
     look = found.trace[-1]
     known = {"matched_accuracy": look.matched, "ranked_accuracy": look.ranked}
     others = [
@@ -279,15 +279,16 @@ def decision_grounds(found: Decision) -> str:
     text = "; ".join([f"{found.judged} {size}{unit}", *others])
     withheld = found.withheld if found.reason != "withheld" else ""
     held = f" {withheld.capitalize()} is withheld so far." if withheld else ""
-    return f"{text} ({sure}, new seeds on these images).{held}"
+    return f"{text} ({sure}, new seeds on these {called}).{held}"
 
 
-def decision_promise(rule: StoppingRule, judged: str) -> str:
+def decision_promise(rule: StoppingRule, judged: str, called: str) -> str:
     """How often such verdicts are wrong, and what may be read from them.
 
     Args:
         rule: The rule.
         judged: The metric that sizes are of.
+        called: What the examples are called.
     """
     candidates = count(len(rule.candidates), "candidate")
     return (
@@ -296,7 +297,8 @@ def decision_promise(rule: StoppingRule, judged: str) -> str:
         "(two to six times as many where they are strongly skewed); "
         "equivalent is within "
         f"{amount(judged, rule.stop.difference)}. The intervals hold after stopping; the "
-        "estimates lean outward. All of it speaks of new seeds on these images, not of new images."
+        f"estimates lean outward. All of it speaks of new seeds on these {called}, not of new "
+        f"{called}."
     )
 
 

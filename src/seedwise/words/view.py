@@ -105,7 +105,9 @@ def view(found: ComparisonValues) -> View:
     return View(
         title=f"{found.b.name} - {found.a.name}",
         headline=verdict_sentence(found),
-        grounds=decision_grounds(ruled.decision) if ruled and ruled.decision.n else "",
+        grounds=decision_grounds(ruled.decision, found.called)
+        if ruled and ruled.decision.n
+        else "",
         basis=basis(found),
         exploratory=exploratory_sentence(found),
         more_runs=more_runs(found),
@@ -150,8 +152,9 @@ def _legend(found: ComparisonValues) -> str:
     a, b, sure = found.a.name, found.b.name, percent(found.rule.confidence)
     points = ", accuracies in points" if any(in_points(name) for name in found.contrasts) else ""
     text = (
-        f"{b} less {a}{points}; {sure} intervals for new seeds on these images, and for new seeds "
-        "and new images of the same kind. *: decides the sign. p: of no difference"
+        f"{b} less {a}{points}; {sure} intervals for new seeds on these {found.called}, and for "
+        f"new seeds and new {found.called} of the same kind. *: decides the sign. p: of no "
+        "difference"
     )
     ways = (
         f" {metric_words(name)}: {way}."
@@ -183,9 +186,12 @@ def _details(found: ComparisonValues) -> Iterator[str]:
         yield f"Sign-flip test of {found.deciding.metric}: p = {found.sign_flip:.2g}"
     if found.churn is not None:
         churn = found.churn
+        what = "Predictions that differ"
+        if churn.from_scores:
+            what = f"{found.called.capitalize()} right in one run and wrong in another"
         pairs = f"same seed {_share(churn.pairs)}; " if found.paired else ""
         yield (
-            f"Predictions that differ: {pairs}other seeds of {found.a.name} "
+            f"{what}: {pairs}other seeds of {found.a.name} "
             f"{_share(churn.within_a)}, of {found.b.name} {_share(churn.within_b)}"
         )
 

@@ -134,13 +134,18 @@ def _classes(found: Findings) -> tuple[Chart, ...]:
             each,
             confidence=found.rule.confidence,
             colour=role(found.setups.index(name)),
+            called=found.called,
         )
         for name, each in found.classes.items()
     )
 
 
 def _images(found: Findings) -> tuple[Chart, ...]:
-    return (certainty_chart(found.predicted, _places(found)),) if found.predicted else ()
+    return (
+        (certainty_chart(found.predicted, _places(found), found.called),)
+        if found.predicted
+        else ()
+    )
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(

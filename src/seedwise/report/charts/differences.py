@@ -45,7 +45,7 @@ def forest_chart(
             for wider, difference in enumerate((contrast.difference, contrast.new_images)):
                 if difference is None:
                     continue
-                label = metric_words(metric) + (", new images" if wider else "")
+                label = metric_words(metric) + (f", new {each.called}" if wider else "")
                 p = f"{difference.p_value:.2g}"
                 table.append((b, *_cells(label, metric, difference), p))
                 if not several or metric in ("accuracy", each.deciding.metric):
@@ -66,7 +66,7 @@ def forest_chart(
             margin=None if margin is None else scale * margin,
             widest=reach([row.value for row in rows]),
         ),
-        legend=_legend(rows, "@muted" if several else role(1), margin),
+        legend=_legend(rows, "@muted" if several else role(1), margin, first.called),
     )
 
 
@@ -229,10 +229,12 @@ def _says_difference(found: ComparisonValues) -> str:
     )
 
 
-def _legend(rows: Sequence[IntervalRow], colour: str, margin: float | None) -> tuple[Key, ...]:
-    keys = [Key(colour, "new seeds, these images")]
+def _legend(
+    rows: Sequence[IntervalRow], colour: str, margin: float | None, called: str
+) -> tuple[Key, ...]:
+    keys = [Key(colour, f"new seeds, these {called}")]
     if not all(row.filled for row in rows):
-        keys.append(Key(colour, "new seeds and new images", "hollow"))
+        keys.append(Key(colour, f"new seeds and new {called}", "hollow"))
     if margin is not None:
         keys.append(Key("@ink", "margin of equivalence", "dashed"))
     return tuple(keys)

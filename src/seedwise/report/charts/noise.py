@@ -112,7 +112,7 @@ def variance_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Char
                 "sd",
                 f"{percent(found[0].confidence)} interval",
                 "test-set share",
-                "if images were independent",
+                f"if {found[0].called} were independent",
             ),
             table,
         ),
@@ -210,7 +210,7 @@ def _says(found: Variance) -> str:
         return f"{text}; {split.runs} runs are too few to tell training noise from test-set noise."
     return (
         f"{text}; {share(split.test_set_share)} of its variance comes from the "
-        f"{split.images:,} images being few, the rest from training."
+        f"{split.images:,} {found.called} being few, the rest from training."
     )
 
 

@@ -18,7 +18,13 @@ _MOST_CLASSES = 30
 
 
 def classes_chart(
-    a: str, b: str, found: Sequence[ClassDifference], *, confidence: float, colour: str
+    a: str,
+    b: str,
+    found: Sequence[ClassDifference],
+    *,
+    confidence: float,
+    colour: str,
+    called: str,
 ) -> Chart:
     """The difference in each class, the largest first.
 
@@ -28,6 +34,7 @@ def classes_chart(
         found: The classes.
         confidence: Of all intervals together.
         colour: Name of B's colour.
+        called: What the examples are called, as a plural.
     """
     ordered = sorted(found, key=lambda each: -abs(each.difference.estimate))
     shown = sorted(ordered[:_MOST_CLASSES], key=lambda each: -each.difference.estimate)
@@ -53,7 +60,7 @@ def classes_chart(
         title=f"Accuracy class by class: {b} less {a}",
         says=f"The difference is {seen}{more}.{left_out}",
         table=Table.of(
-            ("class", "images", a, b, "difference", f"together {percent(confidence)}"),
+            ("class", called, a, b, "difference", f"together {percent(confidence)}"),
             [
                 (
                     each.name,
@@ -75,17 +82,20 @@ def classes_chart(
     )
 
 
-def certainty_chart(found: Mapping[str, Predicted], places: Mapping[str, int]) -> Chart:
-    """How many images have which P(correct) under each setup.
+def certainty_chart(
+    found: Mapping[str, Predicted], places: Mapping[str, int], called: str
+) -> Chart:
+    """How many examples have which P(correct) under each setup.
 
     Args:
         found: The predictions of each setup.
         places: The place of each setup, which gives its colour.
+        called: What the examples are called, as a plural.
     """
     bins = ("never", *(f"{10 * i}-{10 * i + 10} %" for i in range(10)), "always")
     counts = {name: _counts(each) for name, each in found.items()}
     data = [
-        {"setup": name, "share": share, "place": place, "images": count}
+        {"setup": name, "share": share, "place": place, "count": count}
         for name, each in counts.items()
         for place, (share, count) in enumerate(zip(bins, each, strict=True))
     ]
@@ -104,9 +114,9 @@ def certainty_chart(found: Mapping[str, Predicted], places: Mapping[str, int]) -
             },
             "xOffset": {"field": "setup", "type": "nominal", "sort": [key.name for key in legend]},
             "y": {
-                "field": "images",
+                "field": "count",
                 "type": "quantitative",
-                "title": "images",
+                "title": called,
                 "axis": {"tickCount": 5},
             },
             "color": {
@@ -121,18 +131,18 @@ def certainty_chart(found: Mapping[str, Predicted], places: Mapping[str, int]) -
             "tooltip": [
                 {"field": "setup", "title": "setup"},
                 {"field": "share", "title": "right"},
-                {"field": "images", "title": "images"},
+                {"field": "count", "title": called},
             ],
         },
     }
     says = " ".join(
-        f"{name}: {each[-1]:,} of {sum(each):,} images are right in every run, "
+        f"{name}: {each[-1]:,} of {sum(each):,} {called} are right in every run, "
         f"{each[0]:,} in none, {sum(each[1:-1]):,} in some."
         for name, each in counts.items()
     )
     return Chart(
         kind="images",
-        title="Images by how often they are right",
+        title=f"{called.capitalize()} by how often they are right",
         says=says,
         table=Table.of(
             ("right", *counts),

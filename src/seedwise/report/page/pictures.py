@@ -33,9 +33,9 @@ def classes_section(found: Findings) -> Section | None:
     if not drawn:
         return None
     text = (
-        "Over finished runs, for new seeds on these images. The intervals hold for all classes "
-        "together; a full dot is one whose interval leaves out 0. In brackets, the images of the "
-        "class."
+        f"Over finished runs, for new seeds on these {found.called}. The intervals hold for all "
+        "classes together; a full dot is one whose interval leaves out 0. In brackets, the "
+        f"{found.called} of the class."
     )
     return Section("classes", "Class by class", (Said(text), *map(Drawn, drawn)))
 
@@ -44,7 +44,7 @@ def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | 
     """The images that make the noise, and those on which setups differ."""
     if not found.predicted or found.dataset is None:
         return None
-    flipping = _flipping(found)
+    flipping, called = _flipping(found), found.called
     baseline = found.predicted.get(found.setups[0])
     apart = {
         name: ImageDifferences(a=baseline, b=each).largest(_SHOWN)
@@ -57,7 +57,7 @@ def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | 
         thumbnails(wanted) if thumbnails else Pictures(files={}, missing="none were asked for")
     )
     blocks: list[Block] = [*map(Drawn, charts("images", found))]
-    if pictures.missing:
+    if pictures.missing and called == "images":
         blocks.append(Said(f"Images are named but not shown: {pictures.missing}.", "note"))
     if len(flipping):
         blocks.append(
@@ -70,18 +70,19 @@ def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | 
         if len(chosen):
             blocks.append(
                 Gallery(
-                    f"Images on which {found.setups[0]} and {name} differ most",
+                    f"{called.capitalize()} on which {found.setups[0]} and {name} differ most",
                     _pictures(found, (found.setups[0], name), chosen.tolist(), pictures),
                 )
             )
     blocks.append(
         Said(
-            "Shares are of the predictions over runs and views that were right. The images are "
+            f"Shares are of the predictions over runs and views that were right. The {called} are "
             f"the most extreme of {len(names):,}: some are there by luck.",
             "quiet",
         )
     )
-    return Section("images", "Image by image", tuple(blocks))
+    title = "Image by image" if called == "images" else f"{called.capitalize()} one by one"
+    return Section("images", title, tuple(blocks))
 
 
 def _flipping(found: Findings) -> list[int]:

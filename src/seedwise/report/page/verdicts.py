@@ -129,11 +129,12 @@ def _intervals(found: ComparisonValues) -> str:
     unit = " points" if in_points(size.metric) else ""
     text = (
         f"{metric_words(size.metric).capitalize()} of {found.b.name} less {found.a.name}: "
-        f"{with_interval(size.metric, size.difference)}{unit} for new seeds on these images"
+        f"{with_interval(size.metric, size.difference)}{unit} for new seeds on "
+        f"these {found.called}"
     )
     if size.new_images is not None:
         wider = interval(size.metric, size.new_images.low, size.new_images.high)
-        text += f", {wider} for new seeds and new images of the same kind"
+        text += f", {wider} for new seeds and new {found.called} of the same kind"
     return f"{text} ({sure} intervals)."
 
 
@@ -160,7 +161,9 @@ def _figures(found: Findings, views: Sequence[View]) -> Table:
         for row in told.rows
     ]
     means = (f"mean of {found.setups[0]}", "its mean")
-    columns = ("setup", "metric", *means, "difference, these images", "new images", "p", "r")
+    called = found.called
+    these = (f"difference, these {called}", f"new {called}")
+    columns = ("setup", "metric", *means, *these, "p", "r")
     return Table.of(columns, rows)
 
 

@@ -1,0 +1,95 @@
+"""Scores of single examples as people have them, made what a study keeps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seedwise.errors import DataError
+from seedwise.records import Examples, kept_scores
+
+__all__ = ["as_examples", "as_scores"]
+
+
+def as_scores(given: Any) -> dict[str, Float[ndarray, " examples"]]:
+    """Scores by metric, as the study file keeps them; not finite where they were not.
+
+    Args:
+        given: For each metric one number an example: its score, or whether it was right.
+
+    Raises:
+        DataError: They are something else, or of different numbers of examples.
+
+    >>> as_scores({"exact_match": [True, False]})
+    {'exact_match': array([1., 0.], dtype=float32)}
+    """
+    if not isinstance(given, Mapping):
+        raise DataError(
+            "scores are one number for each example under the name of a metric, e.g. "
+            f"{{'f1': [0.5, 1.0]}}, got {type(given).__name__}"
+        )
+    found = {str(name): _as_array(str(name), values) for name, values in given.items()}
+    sizes = {name: len(values) for name, values in found.items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{size:,} of {name}" for name, size in sizes.items())
+        raise DataError(f"scores are of one set of examples, got {told}")
+    return found
+
+
+def as_examples(sizes: Sequence[int], names: Any, groups: Any) -> Examples | None:
+    """Names and groups of a run's examples; None where there are none.
+
+    Args:
+        sizes: Of how many examples the predictions or scores are; empty without any.
+        names: The name of each example, or None.
+        groups: The group of each example, or None.
+
+    Raises:
+        DataError: There are no scores or predictions to them, they are not one for each example,
+            or two examples have one name.
+    """
+    if names is None and groups is None:
+        return None
+    if not sizes:
+        raise DataError("examples and groups belong to scores or predictions; there are none")
+    given = {
+        what: _as_texts(what, values, sizes[0])
+        for what, values in (("examples", names), ("groups", groups))
+        if values is not None
+    }
+    texts = given.get("examples", ())
+    if len(set(texts)) < len(texts):
+        twice = next(name for place, name in enumerate(texts) if name in texts[:place])
+        raise DataError(f"each example has a name of its own, and two are {twice!r}")
+    return Examples(count=sizes[0], names=texts, groups=given.get("groups", ()))
+
+
+def _as_array(name: str, values: Any) -> Float[ndarray, " examples"]:
+    try:
+        found = np.asarray(values)
+    except ValueError:  # lists of different lengths
+        found = np.empty(0, object)
+    if found.ndim == 2 and found.shape[-1] == 1:
+        found = found.reshape(-1)
+    if found.ndim != 1 or not found.size or found.dtype.kind not in "biuf":
+        raise DataError(
+            f"scores of {name} must be one number for each example, got {found.dtype} "
+            f"{found.shape}"
+        )
+    wide = found.astype(np.float64)
+    return kept_scores(wide) if np.isfinite(wide).all() else wide
+
+
+def _as_texts(what: str, values: Any, size: int) -> tuple[str, ...]:
+    found = np.asarray(values)
+    if found.shape != (size,) or found.dtype.kind not in "biuUSOT":
+        raise DataError(
+            f"{what} must be one name or number for each of the {size:,} examples, got "
+            f"{found.dtype} {found.shape}"
+        )
+    return tuple(
+        each.decode(errors="replace") if isinstance(each, bytes) else str(each)
+        for each in found.tolist()
+    )

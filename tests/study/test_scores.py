@@ -1,0 +1,219 @@
+"""Runs that come with a score for each example, through the whole program."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from seedwise.cli import cli
+from seedwise.errors import ConfigError, DataError, StudyError
+from seedwise.store import Store
+from seedwise.study import Study, record
+
+EXAMPLES = 300
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "study.db"
+
+
+def right(seed, ahead=0.0, examples=EXAMPLES):
+    """Whether each of some questions, which differ in difficulty, is answered."""
+    hard = np.random.default_rng(0).normal(size=examples)
+    noise = np.random.default_rng([seed, round(100 * ahead)]).normal(size=examples)
+    return hard + ahead + noise > 0
+
+
+def answered(path, **said):
+    for seed in range(5):
+        record(path, setup="old", seed=seed, scores={"exact_match": right(seed)}, **said)
+        record(path, setup="new", seed=seed, scores={"exact_match": right(seed, 0.3)}, **said)
+    return Study(path)
+
+
+def seedwise(*words, code=0):
+    result = CliRunner().invoke(cli, list(map(str, words)), env={"COLUMNS": "200"})
+    assert result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+def test_right_and_wrong_give_what_logits_give(tmp_path):
+    """The same answers as logits of three classes and as 0 and 1: the same to the last bit."""
+    targets = np.random.default_rng(1).integers(0, 3, EXAMPLES)
+    for seed in range(5):
+        for name, ahead in (("old", 0.0), ("new", 0.3)):
+            ok = right(seed, ahead)
+            logits = 5.0 * np.eye(3)[np.where(ok, targets, (targets + 1) % 3)]
+            about = {"setup": name, "seed": seed}
+            record(tmp_path / "l.db", predictions=logits, targets=targets, **about)
+            record(tmp_path / "s.db", scores={"accuracy": ok}, **about)
+    found = [
+        Study(tmp_path / f).compare("old", "new", metric="accuracy") for f in ("l.db", "s.db")
+    ]
+    logits, scores = (each.contrasts["accuracy"] for each in found)
+    assert scores.difference == logits.difference
+    assert scores.new_images == logits.new_images
+    assert scores.values_a == logits.values_a
+    assert found[0].outcome == found[1].outcome == "better"
+
+
+def test_what_differs_from_run_to_run_is_told(path):
+    churn = answered(path).compare("old", "new").churn
+    assert churn is not None
+    expected = np.mean([right(seed) != right(seed, 0.3) for seed in range(5)])
+    assert churn.pairs == pytest.approx(expected)
+    assert 0 < churn.within_a < churn.pairs
+
+
+def test_scores_of_any_size_in_either_direction(path):
+    """Returns of episodes, in thousands and below 0, of which a lower is said to be better."""
+    rng = np.random.default_rng(2)
+    for seed in range(4):
+        returns = rng.normal(-3e4, 500, EXAMPLES)
+        record(
+            path, setup="old", seed=seed, scores={"penalty": returns}, better={"penalty": "lower"}
+        )
+        record(path, setup="new", seed=seed, scores={"penalty": returns - 900.0 - 9 * seed})
+    found = Study(path).compare("old", "new")
+    assert found.outcome == "better"
+    assert found.churn is None
+    assert found.deciding.difference.estimate == pytest.approx(-913.5, rel=1e-4)
+    assert found.deciding.new_images is not None
+
+
+def test_examples_are_called_what_the_user_calls_them(path):
+    answered(path, called="questions")
+    said = seedwise("compare", path, "old", "new")
+    assert "these questions" in said
+    assert "new questions" in said
+    told = json.loads(seedwise("compare", path, "old", "new", "--json"))
+    assert "new_examples" in told["deciding"]
+    assert told["deciding"]["difference"]["population"] == "these examples"
+    html = Study(path).compare("old", "new")._repr_html_()
+    for text in (said, json.dumps(told), html):
+        assert "image" not in text
+
+
+@pytest.mark.parametrize("called", ["", "quest1ons", "a\nb", "x" * 50, " questions"])
+def test_a_name_of_examples_is_a_word(path, called):
+    with pytest.raises(ConfigError, match="a plural in letters"):
+        record(path, setup="a", seed=0, scores={"f1": [0.5]}, called=called)
+
+
+def test_examples_are_told_by_their_names(path):
+    names = np.array([f"q{i}" for i in range(EXAMPLES)])
+    record(path, setup="old", seed=0, scores={"f1": np.arange(EXAMPLES)}, examples=names)
+    order = np.random.default_rng(3).permutation(EXAMPLES)
+    record(path, setup="new", seed=0, scores={"f1": order}, examples=names[order])
+    with Store.open(path, readonly=True) as store:
+        old, new = store.scores("f1", [1, 2])
+    np.testing.assert_array_equal(old, new)
+
+
+def test_other_examples_are_refused(path):
+    record(path, setup="a", seed=0, scores={"f1": [0, 1, 1]}, examples=["q1", "q2", "q3"])
+    with pytest.raises(StudyError, match="1 are missing, such as 'q2' and 1 are unknown, such as"):
+        record(path, setup="a", seed=1, scores={"f1": [0, 1, 1]}, examples=["q1", "q9", "q3"])
+
+
+def test_a_score_that_is_not_finite_has_diverged_under_that_metric(path):
+    scores = {"f1": [0.5, float("nan")], "em": [1, 0]}
+    record(path, setup="a", seed=0, scores=scores)
+    record(path, setup="b", seed=0, scores={"f1": [0.5, float("inf")]})
+    with Store.open(path, readonly=True) as store:
+        one, two = store.runs()
+    assert (one.state, one.not_finite, one.scored) == ("finished", ("f1",), {"em"})
+    assert (two.state, two.scored) == ("diverged", frozenset())
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([0.5], "scores are one number for each example under the name of a metric"),
+        ({"f1": [[1, 2], [3, 4]]}, r"scores of f1 must be one number for each example, got int64"),
+        ({"f1": []}, "scores of f1 must be one number for each example"),
+        ({"f1": [[1], [2, 3]]}, "scores of f1 must be one number for each example"),
+        ({"f1": ["a", "b"]}, "scores of f1 must be one number for each example, got <U1"),
+        ({"f1": [1, 0], "em": [1, 0, 1]}, "one set of examples, got 2 of f1, 3 of em"),
+        ({"accuracy": [100, 0]}, "accuracy must be a fraction from 0 to 1, got 50"),
+    ],
+)
+def test_what_is_no_scores_is_refused(path, scores, message):
+    with pytest.raises(DataError, match=message):
+        record(path, setup="a", seed=0, scores=scores)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"groups": ["x"]}, "groups must be one name or number for each of the 2 examples"),
+        ({"examples": ["x", "x"]}, "each example has a name of its own, and two are 'x'"),
+        ({"metrics": {"f1": 0.9}}, "f1 is 0.9 as given and 0.5 as the mean of its scores"),
+    ],
+)
+def test_what_does_not_go_with_the_scores_is_refused(path, about, message):
+    with pytest.raises(DataError, match=message):
+        record(path, setup="a", seed=0, scores={"f1": [0, 1]}, **about)
+
+
+def test_groups_without_scores_are_refused(path):
+    with pytest.raises(DataError, match="belong to scores or predictions"):
+        record(path, setup="a", seed=0, metrics={"f1": 0.5}, groups=["x"])
+
+
+def test_the_command_records_scores(path, tmp_path):
+    for seed in range(3):
+        for name, ahead in (("old", 0.0), ("new", 0.3)):
+            file = tmp_path / "s.npz"
+            names = [f"q{i}" for i in range(EXAMPLES)]
+            np.savez(
+                file, exact_match=right(seed, ahead), examples=names, groups=np.arange(300) // 3
+            )
+            seedwise(
+                *("record", path, "--setup", name, "--seed", seed, "--scores", file),
+                *("--called", "questions"),
+            )
+    with Store.open(path, readonly=True) as store:
+        found = store.examples()
+    assert (found.count, len(set(found.groups)), found.names[1]) == (300, 100, "q1")
+    assert "new questions" in seedwise("compare", path, "old", "new")
+
+
+def test_an_array_without_a_name_is_refused(path, tmp_path):
+    np.save(tmp_path / "s.npy", right(0))
+    said = seedwise(
+        "record", path, "--setup", "a", "--seed", 0, "--scores", tmp_path / "s.npy", code=2
+    )
+    assert "holds an array without a name; write numpy.savez('scores.npz', f1=array)" in said
+    assert not path.exists()
+
+
+def test_a_training_function_returns_scores(path):
+    def train(seed):
+        return {"scores": {"exact_match": right(seed.init)}, "groups": np.arange(300) // 3}
+
+    def better(seed):
+        return {"scores": {"exact_match": right(seed.init, 0.3)}}
+
+    study = Study(path)
+    study.run({"old": train, "new": better}, seeds=4)
+    assert study.compare("old", "new").deciding.new_images is not None
+
+
+def test_scores_come_from_processes_of_their_own(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "from seedwise import Study\n"
+        "def train(seed):\n"
+        "    return {'scores': {'f1': np.random.default_rng(seed.init).random(50)}}\n"
+        "if __name__ == '__main__':\n"
+        "    Study('s.db').run({'a': train}, seeds=4, jobs=2)\n"
+    )
+    subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, check=True, timeout=120)
+    with Store.open(tmp_path / "s.db", readonly=True) as store:
+        assert store.scores("f1", [run.id for run in store.runs()]).shape == (4, 50)
