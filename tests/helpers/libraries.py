@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 import warnings
 
 import pytest
@@ -21,3 +22,10 @@ def library(name, *, install):
     if os.environ.get("SEEDWISE_REQUIRE_ADAPTERS"):
         pytest.fail(f"SEEDWISE_REQUIRE_ADAPTERS is set, but this {reason}", pytrace=False)
     pytest.skip(reason, allow_module_level=True)
+
+
+def without(name, monkeypatch):
+    """Make a library one that is not installed."""
+    for each in [each for each in sys.modules if each.partition(".")[0] == name]:
+        monkeypatch.delitem(sys.modules, each)
+    monkeypatch.setitem(sys.modules, name, None)

@@ -4,13 +4,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from seedwise.errors import ConfigError, UnknownName
-from seedwise.importers import csvfile
+from seedwise.importers import csvfile, mlflow, optuna, tensorboard, wandb
 from seedwise.importers.logs import Candidate, Importer
 
 __all__ = ["IMPORTERS", "importer_of"]
 
 IMPORTERS: Mapping[str, Importer] = MappingProxyType(
-    {each.name: each for each in (csvfile.IMPORTER,)}
+    {
+        each.name: each
+        for each in (
+            wandb.IMPORTER,
+            mlflow.IMPORTER,
+            optuna.IMPORTER,
+            tensorboard.IMPORTER,
+            csvfile.IMPORTER,
+        )
+    }
 )
 """The importers by name. A new one is a module of its own and a place here, before those that are
 more general: the first that recognises something reads it."""

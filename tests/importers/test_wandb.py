@@ -1,0 +1,155 @@
+"""Folders that W&B wrote offline."""
+
+import pytest
+
+from helpers.libraries import library, without
+from helpers.tracked import RUNS, accuracy, imported, loss, verdict, wanted, words
+from seedwise.importers import wandb as importer
+from seedwise.importers.logs import Candidate
+
+HINT = "pip install -r requirements-adapters.txt"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Each run in the group of its setup; the last one ended in an error."""
+    wandb = library("wandb", install=HINT)
+    top = tmp_path_factory.mktemp("wandb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(top)
+        patch.setenv("HOME", str(top))
+        patch.setenv("WANDB_MODE", "offline")
+        patch.setenv("WANDB_SILENT", "true")
+        for setup, seed in RUNS:
+            one_run(wandb, setup, seed)
+        crash(wandb)
+        wandb.teardown()  # else its other process may still be writing
+    return top / "wandb"
+
+
+def one_run(wandb, setup, seed):
+    config = {"model": {"name": setup, "widths": [8, 8]}, "seed": seed}
+    with wandb.init(project="p", group=setup, name=f"{setup}-seed{seed}", config=config) as run:
+        run.define_metric("accuracy", summary="max")
+        for epoch in range(3):
+            run.log(
+                {
+                    "epoch": epoch,
+                    "accuracy": accuracy(setup, seed, epoch),
+                    "val": {"loss": loss(setup, seed, epoch)},
+                    "weights": wandb.Histogram([1, 2, 3]),
+                }
+            )
+        run.summary["test/f1"] = 0.5
+        run.config.update({"device": "cpu"})
+
+
+def crash(wandb):
+    run = wandb.init(project="p", group="wide", name="wide-seed3", config={"seed": 3})
+    run.log({"accuracy": 0.1})
+    run.finish(exit_code=1)
+
+
+def logs(path):
+    return importer.IMPORTER.read(Candidate(text=str(path)))
+
+
+pytestmark = [pytest.mark.adapters, pytest.mark.filterwarnings("ignore")]
+
+
+def test_runs_are_read_by_their_group(runs):
+    assert imported(runs, "--last", "--metric", "accuracy") == wanted()
+    assert verdict(runs) == "better"
+
+
+def test_the_best_epoch_of_each(runs):
+    assert imported(runs, "--best", "accuracy", "--metric", "accuracy") == wanted(epoch=1)
+
+
+def test_setup_and_seed_may_be_settings(runs):
+    options = ("--setup", "config.model.name", "--seed", "config.seed", "--last")
+    assert imported(runs, *options, "--metric", "val.loss", metric="val.loss") == {
+        run: loss(*run) for run in RUNS
+    }
+
+
+def test_a_run_that_ended_in_an_error_is_none(runs):
+    done = words("import", runs, runs.parent / "s.db", "--last", "--metric", "accuracy")
+    assert "1 whose state is failed" in done.output
+
+
+def test_what_a_run_holds(runs):
+    log = logs(runs)[4]
+    assert log.path == f"{runs}/wide-seed1"
+    assert log.one_run
+    run_id = log.facts["run_id"]
+    assert (runs / next(runs.glob(f"offline-run-*-{run_id}")).name).is_dir()
+    assert {k: v for k, v in log.facts.items() if k != "run_id"} == {
+        "name": "wide-seed1",
+        "group": "wide",
+        "project": "p",
+        "state": "finished",
+        "config.model.name": "wide",
+        "config.model.widths": "",
+        "config.seed": "1",
+        "config.device": "cpu",
+        "summary.accuracy.max": str(accuracy("wide", 1, 1)),
+        "summary.test/f1": "0.5",
+    }
+    assert [dict(row.cells) for row in log.rows] == [
+        {
+            "_step": str(epoch),
+            "epoch": str(epoch),
+            "accuracy": str(accuracy("wide", 1, epoch)),
+            "val.loss": str(loss("wide", 1, epoch)),
+        }
+        for epoch in range(3)
+    ]
+
+
+def test_one_folder_or_file_is_one_run(runs):
+    folder = next(runs.glob("offline-run-*"))
+    for place in (folder, next(folder.glob("*.wandb"))):
+        assert len(logs(place)) == 1
+
+
+def test_a_run_that_was_killed_is_told_from_one_that_ended(runs, tmp_path):
+    """Its file ends anywhere, and says nothing of its end."""
+    file = next(runs.glob("offline-run-*/*.wandb"))
+    whole = file.read_bytes()
+    for cut in (20, 200, 800):
+        copy = tmp_path / "run-x.wandb"
+        copy.write_bytes(whole[:-cut])
+        (log,) = logs(copy)
+        assert log.facts["state"] == "crashed"
+        assert {"_step": "0"}.items() <= log.rows[0].cells.items()
+
+
+def test_a_damaged_record_ends_the_file(runs, tmp_path):
+    content = bytearray(next(runs.glob("offline-run-*/*.wandb")).read_bytes())
+    place = content.rindex(b"val")
+    content[place] ^= 1
+    (tmp_path / "run-x.wandb").write_bytes(content)
+    (log,) = logs(tmp_path / "run-x.wandb")
+    assert log.facts["state"] == "crashed"
+
+
+def test_long_histories_cross_blocks(tmp_path, monkeypatch):
+    wandb = library("wandb", install=HINT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with wandb.init(project="p", mode="offline", settings={"silent": True}) as run:
+        for step in range(300):
+            run.log({"f1": step + 0.5, "note": "x" * (50_000 if step == 7 else step)})
+    wandb.teardown()
+    (log,) = logs(tmp_path / "wandb")
+    assert [row["f1"] for row in log.rows] == [str(step + 0.5) for step in range(300)]
+    assert log.facts["state"] == "finished"
+
+
+def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):
+    without("wandb", monkeypatch)
+    (tmp_path / "run-x.wandb").write_bytes(b":W&B\xe1\xbe\x00")
+    done = words("import", tmp_path / "run-x.wandb", tmp_path / "s.db")
+    assert (done.exit_code, done.output.count("\n")) == (2, 1)
+    assert "pip install 'seedwise[wandb]'" in done.output
