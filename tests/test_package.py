@@ -38,7 +38,7 @@ def loaded_by(code):
     return set(names.stdout.split())
 
 
-@pytest.mark.parametrize("heavy", ["torch", "scipy", "numba", "PIL", "sqlite3", "rich"])
+@pytest.mark.parametrize("heavy", ["torch", "numpy", "scipy", "numba", "PIL", "sqlite3", "rich"])
 def test_importing_the_package_loads_nothing_heavy(heavy):
     assert heavy not in loaded_by("import seedwise")
 

@@ -4,23 +4,21 @@
     >>> seedwise.Setup(lr=8e-3).differences(seedwise.Setup())
     {'lr': (0.008, 0.004)}
 
-`models`, `optim`, `data` and `train` need the extra `seedwise[train]`; they, `Study` and all that
-goes with it are loaded when they are first used, so that importing seedwise stays quick.
+`models`, `optim`, `data` and `train` need the extra `seedwise[train]`. Every public name is loaded
+when it is first used: pytest imports this package in every project where it is installed.
 """
 
 import importlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-
-from seedwise.errors import SeedwiseError
-from seedwise.seeds import Seed
-from seedwise.setups import RECIPES, Setup
 
 if TYPE_CHECKING:
     from seedwise import comparison, data, models, optim, stats, store, train
     from seedwise.comparison import Rule, Stop
+    from seedwise.errors import SeedwiseError
     from seedwise.executors.local import LocalExecutor
     from seedwise.executors.ray import RayExecutor
+    from seedwise.seeds import Seed
+    from seedwise.setups import RECIPES, Setup
     from seedwise.study import Study, record
 
     __version__: str
@@ -48,8 +46,12 @@ __all__ = [
 
 _VALUES = {
     "LocalExecutor": "seedwise.executors.local",
+    "RECIPES": "seedwise.setups",
     "RayExecutor": "seedwise.executors.ray",
     "Rule": "seedwise.comparison",
+    "Seed": "seedwise.seeds",
+    "SeedwiseError": "seedwise.errors",
+    "Setup": "seedwise.setups",
     "Stop": "seedwise.comparison",
     "Study": "seedwise.study",
     "record": "seedwise.study",
@@ -60,6 +62,8 @@ _LATER = ("comparison", "data", "models", "optim", "stats", "store", "train")
 def __getattr__(name: str) -> Any:
     """Load a subpackage, or what belongs to one, when it is first used."""
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("seedwise")
     if name in _VALUES:
         return getattr(importlib.import_module(_VALUES[name]), name)

@@ -307,3 +307,22 @@ def test_a_difference_of_accuracy_in_points_is_a_mistake(study):
     result = call("plan", study, "base", "good", "--difference", "0.5", "--difference", "1")
     assert result.exit_code == 2
     assert result.stderr.startswith("seedwise: difference is a fraction of accuracy, e.g. 0.005")
+
+
+def test_a_block_for_a_pull_request_is_written_beside_what_is_printed(study, tmp_path):
+    block = tmp_path / "block.md"
+    result = call("compare", study, "base", "good", "same", "--markdown", block)
+    assert result.exit_code == 0
+    headlines = result.stdout.split("\n\n")[0].split("\n")
+    written = block.read_text()
+    assert written.startswith("**good is better than base: accuracy is ")
+    assert written.count("| metric | base |") == 2
+    assert headlines[0].split(":")[0] in written
+    result = call("compare", study, "good", "--target", 0.1, "--json", "--markdown", block)
+    assert block.read_text() == f"**{json.loads(result.stdout)['sentence']}**\n"
+
+
+def test_the_block_never_replaces_the_study(study):
+    result = call("compare", study, "base", "good", "--markdown", study)
+    assert result.exit_code == 2
+    assert "is the study itself; name another file" in result.stderr

@@ -10,6 +10,7 @@ import click
 from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
+from seedwise.outputs import check_output, write_output
 
 if TYPE_CHECKING:
     from seedwise.comparison import ComparisonValues, TargetValues
@@ -56,7 +57,15 @@ _FAILING = {
     help="Exit with 1 if any verdict is worse; is not better; is better or worse.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a comparison.")
-def compare(study: Path, fail_if: str | None, as_json: bool, **options: Any) -> None:
+@click.option(
+    "--markdown",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a block for a pull request too.",
+)
+def compare(
+    study: Path, fail_if: str | None, as_json: bool, markdown: Path | None, **options: Any
+) -> None:
     """Compare setups of STUDY.DB: the first named is the baseline.
 
     Prints whether each of the others is better, worse, equivalent or undecided, the difference
@@ -68,7 +77,13 @@ def compare(study: Path, fail_if: str | None, as_json: bool, **options: Any) -> 
     only where --metric names it, whatever was fixed; its module is looked for in this folder too.
     Reads the study and writes nothing.
     """
+    if markdown is not None:
+        check_output(markdown, study)
     found = _compared(study, **options)
+    if markdown is not None:
+        from seedwise.report.markdown import compared_block
+
+        write_output(markdown, compared_block(found))
     if as_json:
         _print_json(found)
     else:

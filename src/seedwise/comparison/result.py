@@ -117,6 +117,16 @@ class ComparisonValues:
         return self.verdict.outcome if stopping is None else stopping.outcome(self.b.name)
 
     @property
+    def shown_not_worse(self) -> bool:
+        """Whether B is shown not to be worse by the margin or more; undecided is not shown.
+
+        Where a stopping rule decides, by its verdict: better or equivalent.
+        """
+        if self.stopping is not None:
+            return self.outcome in ("better", "equivalent")
+        return self.verdict.not_worse
+
+    @property
     def accuracy(self) -> Contrast | None:
         """B against A under accuracy; None where it is not known."""
         return self.contrasts.get("accuracy")

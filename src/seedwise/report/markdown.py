@@ -1,28 +1,34 @@
 """A block of Markdown for a pull request: the verdict, its figures, and what it rests on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from seedwise.comparison import ComparisonValues
+from seedwise.comparison import ComparisonValues, TargetValues
 from seedwise.figures import figure, in_points, percent, spread
 from seedwise.report.findings import Findings
 from seedwise.report.papers import escaped_markdown
 from seedwise.words.numbers import metric_words
-from seedwise.words.verdict import (
-    BY_NUMBER,
-)
+from seedwise.words.verdict import BY_NUMBER, target_sentence
 from seedwise.words.view import view
 
-__all__ = ["pull_request"]
+__all__ = ["compared_block", "pull_request"]
 
 
 def pull_request(found: Findings) -> str:
-    """The block. Names are escaped; accuracies are in points."""
-    lines = list[str]()
-    for each in found.comparisons:
-        lines += [*_compared(each), ""]
-    if not found.comparisons:
-        lines += [*_alone(found), ""]
-    return "\n".join(lines).rstrip() + "\n"
+    """The block of a whole study. Names are escaped; accuracies are in points."""
+    if found.comparisons:
+        return compared_block(found.comparisons)
+    return "\n".join(_alone(found)) + "\n"
+
+
+def compared_block(found: Sequence[ComparisonValues | TargetValues]) -> str:
+    """The block of some comparisons."""
+    blocks = (
+        "\n".join(_compared(each))
+        if isinstance(each, ComparisonValues)
+        else f"**{escaped_markdown(target_sentence(each))}**"
+        for each in found
+    )
+    return "\n\n".join(blocks) + "\n"
 
 
 def _compared(found: ComparisonValues) -> Iterator[str]:

@@ -2,20 +2,24 @@
 
 import json
 from dataclasses import fields
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Literal, Self, final, get_args
 
 from seedwise.comparison.compare import TargetValues
 from seedwise.comparison.result import ComparisonValues
-from seedwise.errors import MissingPackage
+from seedwise.errors import ConfigError, MissingPackage
 from seedwise.words.html import comparison_html
 from seedwise.words.json import as_json
+from seedwise.words.numbers import amount
 from seedwise.words.verdict import target_sentence
 from seedwise.words.view import View, view
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Comparison", "TargetComparison"]
+__all__ = ["Claim", "Comparison", "TargetComparison"]
+
+Claim = Literal["better", "not worse", "equivalent", "not shown worse", "not shown different"]
+"""What a test may expect. The last two pass while undecided, the others only when it is shown."""
 
 
 @final
@@ -44,6 +48,43 @@ class Comparison(ComparisonValues):
 
     def _repr_html_(self) -> str:
         return comparison_html(self)
+
+    def expect(self, claim: Claim) -> Self:
+        """Fail with the verdict unless the claim holds: for tests, as `--fail-if` for commands.
+
+        Args:
+            claim: `better`, `equivalent`, or `not worse` (by the margin or more): undecided fails.
+                `not shown worse` and `not shown different`: undecided passes. Where a stopping
+                rule decides, its own verdict counts.
+
+        Returns:
+            This comparison.
+
+        Raises:
+            AssertionError: The claim does not hold; the message is the verdict in words.
+            ConfigError: No such claim, or one that needs a margin and there is none.
+        """
+        __tracebackhide__ = True
+        needs_margin = claim in ("not worse", "equivalent")
+        if needs_margin and self.rule.margin is None:
+            raise ConfigError(
+                f"expect({claim!r}) needs a margin, the largest difference that does not matter; "
+                'give one, e.g. compare("a", "b", margin=0.005)'
+            )
+        by = f" by {amount(self.margin_metric, self.rule.margin or 0)} or more"
+        told = self.view
+        _hold(
+            claim,
+            self.outcome,
+            not_worse=self.shown_not_worse,
+            whom=f"{self.b.name} against {self.a.name}",
+            by=by if claim == "not worse" else "",
+            said=(
+                *filter(None, (told.headline, told.grounds, told.basis, told.more_runs)),
+                *(f"Note: {caution}" for caution in told.cautions),
+            ),
+        )
+        return self
 
     def to_json(self) -> str:
         """All of it as JSON, as `seedwise compare --json` prints it."""
@@ -104,6 +145,45 @@ class TargetComparison(TargetValues):
     def __repr__(self) -> str:
         return str(self)
 
+    def expect(self, claim: Literal["better", "not shown worse", "not shown different"]) -> Self:
+        """Fail with the verdict unless the claim holds, as `Comparison.expect` does.
+
+        Raises:
+            AssertionError: The claim does not hold; the message is the verdict in words.
+            ConfigError: No such claim, or one that needs a margin, which a target has not.
+        """
+        __tracebackhide__ = True
+        if claim in ("not worse", "equivalent"):
+            raise ConfigError(f"expect({claim!r}) needs a margin, and against a target is none")
+        _hold(
+            claim,
+            self.outcome,
+            not_worse=False,
+            whom=f"{self.setup.name} against the target",
+            by="",
+            said=(str(self),),
+        )
+        return self
+
     def to_json(self) -> str:
         """All of it as JSON, as `seedwise compare --json` prints it."""
         return json.dumps(as_json(self), allow_nan=False)
+
+
+def _hold(
+    claim: str, outcome: str, *, not_worse: bool, whom: str, by: str, said: tuple[str, ...]
+) -> None:
+    """Raise AssertionError with what is said unless the claim holds."""
+    __tracebackhide__ = True
+    holds = {
+        "better": outcome == "better",
+        "not worse": not_worse,
+        "equivalent": outcome == "equivalent",
+        "not shown worse": outcome != "worse",
+        "not shown different": outcome not in ("better", "worse"),
+    }
+    if claim not in holds:
+        known = ", ".join(map(repr, get_args(Claim)))
+        raise ConfigError(f"expect() takes one of {known}; got {claim!r}")
+    if not holds[claim]:
+        raise AssertionError("\n".join((f"expected {whom}: {claim}{by}", *said)))
