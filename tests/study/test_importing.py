@@ -4,7 +4,7 @@ import pytest
 
 from helpers import trainings
 from seedwise.errors import ConfigError, DataError, StudyError, UnknownName
-from seedwise.importers.columns import Mapped
+from seedwise.importers.mapped import Mapped
 from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.importing import import_runs
@@ -246,8 +246,9 @@ def test_other_files_than_text_are_refused(tmp_path):
         import_runs(tmp_path / "x.csv", tmp_path / "study.db")
     with pytest.raises(DataError, match="cannot be read"):
         import_runs(tmp_path / "none.csv", tmp_path / "study.db")
-    with pytest.raises(ConfigError, match="no known format"):
-        import_runs(tmp_path, tmp_path / "study.db")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no log of a known format"):
+        import_runs(tmp_path / "empty", tmp_path / "study.db")
 
 
 @pytest.mark.parametrize("seed", ["9" * 5_000, "1e3", "-1", "0/1", str(2**63)])

@@ -1,6 +1,8 @@
-"""`seedwise import`: runs that a CSV file lists."""
+"""`seedwise import`: runs of other programs, from files, folders and trackers."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,7 +11,12 @@ from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 from seedwise.figures import count, printable
 
+if TYPE_CHECKING:
+    from seedwise.importers.reading import ReadRun
+
 __all__ = ["import_"]
+
+_MOST_RUNS, _MOST_METRICS = 200, 8
 
 
 @click.command(
@@ -17,12 +24,20 @@ __all__ = ["import_"]
     cls=Command,
     example=[
         "seedwise import runs.csv study.db",
+        'seedwise import logs/ study.db --layout "{setup}/seed{seed}" --show',
         "seedwise import wandb.csv study.db --setup method --metric val/acc=accuracy",
     ],
     exits={0: "stored", 2: "nothing stored: a file cannot be used, or a column is not known"},
 )
-@click.argument("runs", metavar="RUNS.CSV", type=click.Path(path_type=Path))
+@click.argument("wheres", metavar="WHERE...", nargs=-1, required=True)
 @options.study
+@click.option("--show", is_flag=True, help="Show what would be stored, and store nothing.")
+@click.option("--format", "format_", metavar="NAME", help="Format of the logs.  [default: seen]")
+@click.option(
+    "--layout",
+    metavar="PATTERN",
+    help='Columns from the paths of logs: "{setup}/seed{seed}"; * is any text.',
+)
 @click.option("--setup", metavar="COLUMN", help="Column that names the setup.")
 @click.option("--seed", metavar="COLUMN", help="Column of the seed.")
 @click.option("--unpaired", is_flag=True, help="Number the runs: no two setups share a seed.")
@@ -34,8 +49,13 @@ __all__ = ["import_"]
     help="Column of a metric; give it again for more.",
 )
 @options.better
-@click.option("--last", is_flag=True, help="Of the rows of a run (epochs, steps) take the last.")
+@click.option(
+    "--last",
+    is_flag=True,
+    help="Of the rows of a run (epochs, steps) take the last.  [default for logs]",
+)
 @click.option("--best", metavar="METRIC", help="Of the rows of a run take the best by a metric.")
+@click.option("--step", type=float, help="Of the rows of a run take the last up to a step.")
 @click.option("--task", metavar="COLUMN", help="Column of the dataset or task: a metric for each.")
 @click.option("--fold", metavar="COLUMN", help="Column of the fold of a cross-validation.")
 @click.option(
@@ -44,62 +64,78 @@ __all__ = ["import_"]
     help="Test examples of a fold for each training example.  [default: 1 / (folds - 1)]",
 )
 @click.option(
+    "--duplicates",
+    type=click.Choice(["refuse", "last", "first"]),
+    default="refuse",
+    show_default=True,
+    help="What becomes of runs that are there several times.",
+)
+@click.option(
+    "--skip-incomplete",
+    is_flag=True,
+    help="Leave out runs that end early, or lack a metric that most have.",
+)
+@click.option(
     "--rows-are-runs", is_flag=True, help="Each row is a run, also where equal ones are there."
 )
 def import_(
-    runs: Path,
+    wheres: tuple[str, ...],
     study: Path,
-    setup: str | None,
-    seed: str | None,
-    unpaired: bool,
+    show: bool,
+    format_: str | None,
     metrics: tuple[str, ...],
     better: tuple[tuple[str, str], ...],
-    last: bool,
-    best: str | None,
-    task: str | None,
-    fold: str | None,
-    test_ratio: float | None,
-    rows_are_runs: bool,
+    **said: Any,
 ) -> None:
-    """Store runs that a CSV file lists, e.g. from a tracker.
+    """Store runs that other programs made: from a table, log files, a folder or a tracker.
 
-    Either a row for each run with columns for setup, seed and metrics, or a row for each value
-    with columns setup, seed, metric and value; W&B's and MLflow's exports of their tables of runs
-    as they are. What the options do not say is guessed, and what was taken as what is printed.
+    A table has a row for each run with columns for setup, seed and metrics, or a row for each
+    value with columns setup, seed, metric and value. Of a folder every log is a run; setup and
+    seed are in its path, or in a configuration file beside it. What the options do not say is
+    guessed, and what was taken as what is printed.
     Runs with the same seed are compared as pairs: where seeds mean nothing, use --unpaired.
     """
-    from seedwise.importers.columns import Mapped
+    from seedwise.importers.mapped import Mapped
     from seedwise.study.importing import import_runs
 
-    if unpaired and seed is not None:
-        raise ConfigError("give --seed COLUMN or --unpaired, not both")
-    if last and best:
-        raise ConfigError("give --last or --best METRIC, not both")
-    if test_ratio is not None and fold is None:
-        raise ConfigError("--test-ratio belongs to folds; give --fold COLUMN too")
-    mapped = Mapped(
-        setup=setup,
-        seed=seed,
-        metrics=_named(metrics),
-        unpaired=unpaired,
-        fold=fold,
-        task=task,
-        last=last,
-        best=best,
-        rows_are_runs=rows_are_runs,
-        test_ratio=test_ratio,
-    )
-    found = import_runs(runs, study, mapped, better=options.better_of(better))
+    mapped = Mapped(metrics=_named(metrics), format=format_, **said)
+    found = import_runs(wheres, study, mapped, better=options.better_of(better), store=not show)
     lines = [*found.taken, *([found.directions] if found.directions else [])]
     lines += [f"note: {line}" for line in found.notes]
     lines += [f"left out: {line}" for line in found.left_out]
     for line in lines:
         click.echo(printable(line))
+    if show:
+        _show(found.runs)
     known = f", {found.known:,} were there already" if found.known else ""
+    stored = "would be stored" if show else "stored"
     click.echo(
         f"{study}: {count(found.stored, 'run')} of {count(len(found.setups), 'setup')} "
-        f"stored{known}"
+        f"{stored}{known}"
     )
+
+
+def _show(runs: Sequence["ReadRun"]) -> None:
+    """A row for each run, a column for each metric."""
+    from seedwise.cli.console import Console
+    from seedwise.cli.tables import plain_table, print_table
+
+    metrics = list(dict.fromkeys(name for run in runs for name in run.metrics))
+    shown = metrics[:_MOST_METRICS]
+    table = plain_table(("setup", "seed", *shown), left=2)
+    places = {run.setup: place for place, run in reversed(list(enumerate(runs)))}
+    ordered = sorted(runs, key=lambda run: places[run.setup])
+    for run in ordered[:_MOST_RUNS]:
+        figures = [f"{run.metrics[name]:.6g}" if name in run.metrics else "-" for name in shown]
+        table.add_row(printable(run.setup), str(run.seed), *figures)
+    print_table(Console(), table)
+    more = [
+        f"{count(len(every) - most, what)}"
+        for every, most, what in ((runs, _MOST_RUNS, "run"), (metrics, _MOST_METRICS, "metric"))
+        if len(every) > most
+    ]
+    if more:
+        click.echo(f"and {' and '.join(more)} more")
 
 
 def _named(metrics: tuple[str, ...]) -> dict[str, str]:

@@ -1,144 +1,36 @@
 """Which column of a table is what: said by a person, or guessed from names and values."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.importers.cells import number_in
 from seedwise.importers.logs import LogRow
+from seedwise.importers.mapped import Mapped
+from seedwise.importers.names import (
+    FOLDS,
+    PROGRESS,
+    REPEATS,
+    ROLES,
+    RUNS,
+    SECONDS,
+    SEEDS,
+    SETTINGS,
+    SETUPS,
+    STATES,
+    column_of,
+    columns_of_kind,
+    is_own,
+    listed,
+    short,
+)
+from seedwise.importers.paths import PATH_SEED, PATH_SETUP
 from seedwise.importers.table import LogTable
 from seedwise.seeds import STREAMS
+from seedwise.stats.catalog import CATALOG
 from seedwise.stats.directions import known_direction
 
-__all__ = [
-    "FOLDS",
-    "PARTS",
-    "PROGRESS",
-    "STATES",
-    "TASKS",
-    "Columns",
-    "Mapped",
-    "column_of",
-    "columns_of",
-    "listed",
-    "other_numbers",
-    "short",
-]
-
-STATES = ("state", "status")
-_SETUPS = ("setup", "group", "name", "run name", "mlflow.runname")
-_SEEDS = ("seed", "random_seed", "random_state", "run_seed")
-_SECONDS = ("seconds", "runtime")
-_PREFIXES = (
-    *("metrics.", "params.", "tags.", "config.", "parameters.", "summary."),
-    *("params_", "user_attrs_"),
-)
-_SETTINGS = (
-    "params.",
-    "tags.",
-    "config.",
-    "parameters.",
-    "params_",
-    "user_attrs_",
-    "system_attrs_",
-)
-PROGRESS = (
-    *("epoch", "epochs", "step", "steps", "global_step", "iteration", "iter", "iterations"),
-    *("training_iteration", "timestep", "timesteps", "total_timesteps", "env_steps", "round"),
-    *("_step", "update", "num_updates", "checkpoint", "ckpt"),
-)
-"""Columns that count within a run, the slowest first: a row each is an epoch or a step."""
-FOLDS = ("fold", "cv_fold", "fold_id", "fold_idx", "folds", "kfold", "outer_fold", "split_id")
-TASKS = (
-    *(
-        "dataset",
-        "datasets",
-        "dataset_name",
-        "data_set",
-        "task",
-        "task_name",
-        "tasks",
-        "benchmark",
-    ),
-    *("env", "env_id", "env_name", "environment", "game", "domain", "corpus", "language", "lang"),
-    *("subset", "problem"),
-)
-PARTS: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(TASKS, "tasks"),
-        **dict.fromkeys(("epoch", "epochs"), "epochs"),
-        **dict.fromkeys(
-            (
-                *("global_step", "_step", "timestep", "timesteps", "total_timesteps"),
-                *("env_steps", "training_iteration", "num_updates", "checkpoint", "ckpt"),
-            ),
-            "steps",
-        ),
-        **dict.fromkeys(
-            (
-                *("bootstrap", "bootstrap_id", "bootstrap_idx", "boot", "resample", "resample_id"),
-                *("resamples", "bootstraps", "jackknife"),
-            ),
-            "resamples of the same results",
-        ),
-        **dict.fromkeys(
-            (
-                *("example", "example_id", "question", "question_id", "qid", "item", "item_id"),
-                *("image", "image_id", "sample_id", "sample_idx", "doc_id", "prompt_id"),
-                *("instance", "instance_id", "query_id", "sentence_id", "patient", "patient_id"),
-            ),
-            "examples",
-        ),
-    }
-)
-"""Names of columns that tell parts of one run, and of which parts: no seed, even if it is said."""
-_REPEATS = ("repeat", "repeats", "repetition", "rep", "cv_repeat", "replicate")
-_RUNS = ("run_id", "run", "run_name", "run name", "id", "trial", "trial_id")
-_ROLES = frozenset((*_SEEDS, *PROGRESS, *FOLDS, *TASKS, *_REPEATS, *_RUNS))
-"""Names that say which run, or which part of one, a row is of: never metrics, unless named."""
-_NO_METRICS = frozenset(
-    (
-        *("agent", "artifact_uri", "commit", "created", "description", "duration", "end_time"),
-        *("ended_at", "error", "experiment_id", "github", "gpu", "gpu_count", "heartbeat", "host"),
-        *("hostname", "id", "index", "job", "name", "notes", "relative_time", "rownum", "run_id"),
-        *("runtime", "seconds", "source_name", "source_type", "start_time", "state", "status"),
-        *("number", "sweep", "tags", "timestamp", "updated", "user"),
-        *("_runtime", "_step", "_timestamp", "step"),
-    )
-)
-"""Columns that the exports of W&B, MLflow, pandas and seedwise have of their own."""
-
-_MOST_NAMED = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mapped:
-    """Which columns a person said are what; what is None or empty is guessed.
-
-    Attributes:
-        setup: Column that names the setup.
-        seed: Column of the seed.
-        metrics: Columns of metrics, with the names that these are to have.
-        unpaired: Number the runs instead of reading seeds, so that no two setups share one.
-        fold: Column of the fold of a cross-validation.
-        task: Column of the dataset or task, each of which is a metric of its own.
-        last: Of the rows of a run take the last.
-        best: Of the rows of a run take the best by this metric.
-        rows_are_runs: Each row is a run, whatever it looks like.
-        test_ratio: Of folds, test examples for each training example; None for 1 / (folds - 1).
-    """
-
-    setup: str | None = None
-    seed: str | None = None
-    metrics: Mapping[str, str] = field(default_factory=dict[str, str])
-    unpaired: bool = False
-    fold: str | None = None
-    task: str | None = None
-    last: bool = False
-    best: str | None = None
-    rows_are_runs: bool = False
-    test_ratio: float | None = None
+__all__ = ["Columns", "columns_of", "other_numbers"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +46,9 @@ class Columns:
         long: Columns of a metric's name and value; of a long table.
         fold: Column of the fold of a cross-validation.
         task: Column of the task.
-        progress: Column that counts epochs or steps, if there is one.
+        progress: Columns that count epochs or steps, the slowest first.
         run: Columns that tell runs apart where seeds are not read.
+        from_paths: Columns that were read off the paths of logs.
     """
 
     setup: str
@@ -166,12 +59,13 @@ class Columns:
     long: tuple[str, str] | None = None
     fold: str | None = None
     task: str | None = None
-    progress: str | None = None
+    progress: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
+    from_paths: frozenset[str] = frozenset()
 
     def told(self) -> tuple[str, ...]:
         """What was taken as what, in words."""
-        seed = f"column {', '.join(self.seed)}" if self.seed else "numbered, so that none pair"
+        seed = self._source(*self.seed) if self.seed else "numbered, so that none pair"
         if self.fold:
             seed = f"fold of column {', '.join((*self.seed, self.fold))}, the same in all setups"
         if self.long:
@@ -182,7 +76,11 @@ class Columns:
             metrics = f"columns {listed(names)}"
         if self.task:
             metrics += f", for each {self.task}"
-        return f"setup: column {self.setup}", f"seed: {seed}", f"metrics: {metrics}"
+        return f"setup: {self._source(self.setup)}", f"seed: {seed}", f"metrics: {metrics}"
+
+    def _source(self, *columns: str) -> str:
+        paths = self.from_paths.issuperset(columns)
+        return "from the path" if paths else f"column {', '.join(columns)}"
 
     @property
     def used(self) -> set[str | None]:
@@ -210,16 +108,18 @@ def columns_of(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> Colum
             f"{table.name} has a row for each value (columns {metric} and {value}), so that no "
             "column is a metric; leave --metric out"
         )
+    setup = mapped.setup or _setup_column(table, rows)
     columns = Columns(
-        setup=mapped.setup or _setup_column(table, rows),
-        seed=_seeds(table, mapped),
+        setup=setup,
+        seed=_seeds(table, rows, mapped),
         state=column_of(table.columns, STATES),
-        seconds=column_of(table.columns, _SECONDS),
+        seconds=column_of(table.columns, SECONDS),
         metrics=metrics,
         fold=mapped.fold,
         task=mapped.task,
-        progress=column_of(table.columns, PROGRESS),
-        run=_run_columns(table, mapped.setup or _setup_column(table, rows), rows),
+        progress=columns_of_kind((c for c in table.columns if c not in table.facts), PROGRESS),
+        run=_run_columns(table, setup, rows),
+        from_paths=table.from_paths,
         long=(metric, value) if metric and value else None,
     )
     if columns.long or metrics:
@@ -235,22 +135,15 @@ def columns_of(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> Colum
 
 def other_numbers(table: LogTable, rows: Sequence[LogRow], columns: Columns) -> tuple[str, ...]:
     """What is said of columns of numbers that were not taken as metrics."""
-    names = [c for c in _numeric(table, rows) if c not in columns.used and not _is_own(c)]
+    names = [
+        column
+        for column in _numeric(table, rows)
+        if column not in columns.used
+        and column not in table.facts
+        and not is_own(column)
+        and not (table.several and column in columns.progress)
+    ]
     return (f"columns of numbers: {listed(names)}",) if names else ()
-
-
-def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:
-    """The column that has the first possible of some names, whatever its case and prefix."""
-    by_name = dict[str, str]()
-    for column in columns:
-        by_name.setdefault(short(column), column)
-    return next((by_name[name] for name in names if name in by_name), None)
-
-
-def listed(names: Sequence[str], most: int = _MOST_NAMED) -> str:
-    """Some names, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _as_named(table: LogTable, metrics: Mapping[str, str]) -> Mapping[str, str]:
@@ -263,51 +156,89 @@ def _as_named(table: LogTable, metrics: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
-def _seeds(table: LogTable, mapped: Mapped) -> tuple[str, ...]:
+def _seeds(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> tuple[str, ...]:
     if mapped.unpaired:
         return ()
     if mapped.fold is None:
-        return _seed_columns(table, mapped.seed)
-    found = mapped.seed or column_of(table.columns, (*_SEEDS, *_REPEATS))
+        return _seed_columns(table, rows, mapped.seed)
+    found = mapped.seed or column_of(table.columns, (*SEEDS, *REPEATS))
     return () if found in (None, mapped.fold) else (found,)
 
 
 def _run_columns(table: LogTable, setup: str, rows: Sequence[LogRow]) -> tuple[str, ...]:
     """Columns that tell which run a row is of, where seeds are not read."""
-    seed = column_of(table.columns, _SEEDS)
-    run = column_of(table.columns, _RUNS)
+    seed = column_of(table.columns, SEEDS)
+    run = column_of(table.columns, RUNS)
     found = (c for c in (seed, run) if c not in (None, setup))
     return tuple(c for c in found if c is not None and any(row[c] for row in rows))
 
 
-def short(column: str) -> str:
-    """Return a column's name without case and without what trackers put before it."""
-    for prefix in _PREFIXES:
-        column = column.removeprefix(prefix)
-    return column.lower()
-
-
 def _setup_column(table: LogTable, rows: Sequence[LogRow]) -> str:
     """The first column of a fitting name. One whose values all differ names runs, not setups."""
-    for name in _SETUPS:
+    for name in SETUPS:
         found = column_of(table.columns, (name,))
-        if found and (name == "setup" or len({row[found] for row in rows}) < len(rows)):
+        values = {row[found] for row in rows} if found else set[str]()
+        if found and (name == "setup" or (table.several < len(values) < len(rows))):
             return found
+        if name == "setup" and _filled(table, rows, PATH_SETUP):
+            return PATH_SETUP
+    varying = _varying_settings(table, rows)
+    if len(varying) == 1:
+        return varying[0]
+    if varying:
+        raise ConfigError(
+            f"{table.name}: nothing names the setup; give --setup COLUMN for one of the settings "
+            f"that vary: {listed(varying, 24)}"
+        )
     raise ConfigError(
-        f"{table.name}: no column names the setup; give --setup COLUMN; {_has(table)}"
+        f"{table.name}: no column names the setup; give --setup COLUMN{_by_path(table)}; "
+        f"{_has(table)}"
     )
 
 
-def _seed_columns(table: LogTable, given: str | None) -> tuple[str, ...]:
+def _varying_settings(table: LogTable, rows: Sequence[LogRow]) -> list[str]:
+    """Settings of logs with several values, each of which some runs share; no seeds."""
+    if not table.several:
+        return []
+    found = list[str]()
+    for column in table.columns:
+        if column.startswith(SETTINGS) and short(column).rpartition(".")[2] not in SEEDS:
+            values = {row[column] for row in rows}
+            if 1 < len(values) < len(rows):
+                found.append(column)
+    return found
+
+
+def _filled(table: LogTable, rows: Sequence[LogRow], column: str) -> bool:
+    return column in table.columns and all(row[column] for row in rows)
+
+
+def _by_path(table: LogTable) -> str:
+    """The other way to say it, where there are paths."""
+    if not table.several:
+        return ""
+    return (
+        ', or --layout "{setup}/seed{seed}" with the pattern of the paths, such as '
+        f"{table.paths[0]}"
+    )
+
+
+def _varies(rows: Sequence[LogRow], column: str) -> bool:
+    return len({row[column] for row in rows}) > 1
+
+
+def _seed_columns(table: LogTable, rows: Sequence[LogRow], given: str | None) -> tuple[str, ...]:
     if given is not None:
         return (given,)
     if set(STREAMS) <= set(table.columns):
         return STREAMS
-    found = column_of(table.columns, _SEEDS)
+    found = column_of(table.columns, SEEDS)
     fold = column_of(table.columns, FOLDS)
-    twice = column_of(table.twice, _SEEDS)
+    twice = column_of(table.twice, SEEDS)
     if found is None and twice:
         raise ConfigError(f"{table.name} has two columns named {twice!r}; rename one of them")
+    if _filled(table, rows, PATH_SEED) and (found is None or not _varies(rows, found)):
+        return (PATH_SEED,)
     if found is None and fold:
         raise ConfigError(
             f"{table.name}: no column names the seed, and {fold} tells the folds of a "
@@ -315,8 +246,8 @@ def _seed_columns(table: LogTable, given: str | None) -> tuple[str, ...]:
         )
     if found is None:
         raise ConfigError(
-            f"{table.name}: no column names the seed; give --seed COLUMN, or --unpaired to number "
-            f"the runs so that none are compared as pairs; {_has(table)}"
+            f"{table.name}: no column names the seed; give --seed COLUMN{_by_path(table)}, or "
+            f"--unpaired to number the runs so that none are compared as pairs; {_has(table)}"
         )
     return (found,)
 
@@ -334,17 +265,22 @@ def _guessed_metrics(
     setups = [row[columns.setup] for row in rows]
     repeated = len(set(setups)) < len(rows)
     return {
-        name: name
+        name: f"train_{name}" if _is_training(name, names) else name
         for name in names
-        if not _is_own(name)
-        and short(name) not in _ROLES
+        if name not in table.facts
+        and not is_own(name)
+        and short(name) not in ROLES
         and (known_direction(name) or not (repeated and _is_setting(name, setups, rows)))
     }
 
 
-def _is_own(name: str) -> bool:
-    """Whether a column belongs to the program that wrote the table, or is marked as a setting."""
-    return name.startswith(_SETTINGS) or name.lower().replace(" ", "_") in _NO_METRICS
+def _is_training(name: str, names: Sequence[str]) -> bool:
+    """Whether a metric of validation by its name is that of training, as Keras has them."""
+    return name in CATALOG and any(
+        f"{prefix}{mark}{name}" in names
+        for prefix in ("val", "valid", "validation", "eval", "dev")
+        for mark in "_/"
+    )
 
 
 def _is_setting(name: str, setups: Sequence[str], rows: Sequence[LogRow]) -> bool:
@@ -365,4 +301,4 @@ def _numeric(table: LogTable, rows: Sequence[LogRow]) -> list[str]:
 
 def _has(table: LogTable) -> str:
     """What there is to choose from, the columns of people's own first."""
-    return f"it has {listed(sorted(table.columns, key=_is_own), 3 * _MOST_NAMED)}"
+    return f"it has {listed(sorted(table.columns, key=is_own), 24)}"

@@ -7,17 +7,10 @@ from itertools import pairwise
 
 from seedwise.errors import ConfigError, DataError, SeedwiseError
 from seedwise.importers.cells import number_in
-from seedwise.importers.columns import (
-    FOLDS,
-    PARTS,
-    TASKS,
-    Columns,
-    Mapped,
-    column_of,
-    listed,
-    short,
-)
+from seedwise.importers.columns import Columns
 from seedwise.importers.logs import LogRow
+from seedwise.importers.mapped import Mapped
+from seedwise.importers.names import FOLDS, PARTS, TASKS, column_of, listed, short
 from seedwise.importers.table import LogTable
 from seedwise.seeds import Seed
 from seedwise.stats.directions import known_direction
@@ -57,12 +50,14 @@ def rows_of_runs(
         DataError: A row has no setup, a seed that is none, or that of another row.
     """
     for row in rows:
-        where = f"{table.at(row.where)}"
         if not row[columns.setup]:
-            raise DataError(f"{where}: the column {columns.setup} is empty")
+            raise DataError(f"{table.at(row.where)}: the column {columns.setup} is empty")
         if not row[columns.setup].isprintable():
-            raise DataError(f"{where}: a setup needs a printable name, got {row[columns.setup]!r}")
-    labels = _labels(rows, columns, mapped)
+            raise DataError(
+                f"{table.at(row.where)}: a setup needs a printable name, got "
+                f"{row[columns.setup]!r}"
+            )
+    labels = _labels(rows, columns, mapped, several=table.several)
     if not mapped.rows_are_runs:
         _ask(table, rows, labels, columns, mapped)
     found: dict[tuple[str, ...], RunRows] = {}
@@ -74,15 +69,53 @@ def rows_of_runs(
             found[label] = RunRows(setup=row[columns.setup], seed=seed, where=row.where)
         task = row[columns.task] if columns.task else ""
         found[label].rows.setdefault(task, []).append(row)
+    for run in found.values():
+        for task, some in run.rows.items():
+            run.rows[task] = _once(table, run, some, columns, mapped)
     return list(found.values())
 
 
-def _labels(rows: Sequence[LogRow], columns: Columns, mapped: Mapped) -> list[tuple[str, ...]]:
+def _once(
+    table: LogTable, run: RunRows, rows: list[LogRow], columns: Columns, mapped: Mapped
+) -> list[LogRow]:
+    """The rows of one log, where several logs hold the same metrics of a run."""
+    by_log: dict[int, list[LogRow]] = {}
+    if table.several:
+        for row in rows:
+            by_log.setdefault(row.log, []).append(row)
+    elif mapped.duplicates != "refuse" and not mapped.chooses:
+        by_log = {place: [row] for place, row in enumerate(rows)}
+    if len(by_log) < 2:
+        return rows
+    held = [_metrics_in(some, columns) for some in by_log.values()]
+    if sum(map(len, held)) == len(set().union(*held)):
+        return rows
+    if mapped.duplicates == "refuse":
+        first, second = list(by_log.values())[:2]
+        raise DataError(
+            f"{run.setup!r} with seed {run.seed} is there several times, in {first[-1].where} and "
+            f"in {second[-1].where}; give --duplicates last (or first) for the one that counts, "
+            "or say with --layout what tells them apart"
+        )
+    return by_log[(max if mapped.duplicates == "last" else min)(by_log)]
+
+
+def _metrics_in(rows: Sequence[LogRow], columns: Columns) -> set[str]:
+    if columns.long:
+        return {row[columns.long[0]] for row in rows}
+    return {column for column in columns.metrics for row in rows if row[column]}
+
+
+def _labels(
+    rows: Sequence[LogRow], columns: Columns, mapped: Mapped, *, several: bool
+) -> list[tuple[str, ...]]:
     """What tells the runs apart: setup and seed; setup and run; else a new start of the epochs."""
     own = tuple(filter(None, (*columns.seed, columns.fold)))
-    one = mapped.last or mapped.best is not None or columns.task is not None
+    one = mapped.chooses or columns.task is not None
     if own:
         return [(row[columns.setup], *(row[column] for column in own)) for row in rows]
+    if several:
+        return [(row[columns.setup], str(row.log), *(row[c] for c in columns.run)) for row in rows]
     if not one or mapped.rows_are_runs:
         return [(row[columns.setup], str(place)) for place, row in enumerate(rows)]
     if columns.run:
@@ -92,14 +125,14 @@ def _labels(rows: Sequence[LogRow], columns: Columns, mapped: Mapped) -> list[tu
     for row in rows:
         setup = row[columns.setup]
         start, before = starts.get(setup, (0, -math.inf))
-        now = _place(row, columns.progress)
+        now = _place(row, columns.progress[0]) if columns.progress else math.inf
         starts[setup] = (start + (now <= before), now)
         labels.append((setup, str(starts[setup][0])))
     return labels
 
 
-def _place(row: LogRow, progress: str | None) -> float:
-    found = number_in(row[progress]) if progress else None
+def _place(row: LogRow, progress: str) -> float:
+    found = number_in(row[progress])
     return math.inf if found is None else found.value
 
 
@@ -160,20 +193,20 @@ def _ask(
             f"{table.name}: the column {task} tells tasks ({values}), which must not be pooled; "
             f"give --task {task} for a metric of each, or import each into a study of its own"
         )
-    if mapped.last or mapped.best is not None:
+    if mapped.chooses:
         return
     known = labels
     if not columns.seed and columns.run:  # numbered: does the table know which run a row is of?
         known = [(row[columns.setup], *(row[c] for c in columns.run)) for row in rows]
     # Of a table with a row for each value, what is there twice is told where the values are read.
     twice = None if columns.long and not columns.progress else _twice(rows, known, columns)
-    progress = columns.progress
+    progress = columns.progress[0] if columns.progress else None
     if progress and (twice or (not columns.seed and not columns.run and _counts(rows, columns))):
         raise ConfigError(
             f"{table.name}: the column {progress} counts within a run, so that rows are no runs "
             "of their own; give --last, or --best METRIC, for the row of each run that counts"
         )
-    if twice:
+    if twice and mapped.duplicates == "refuse":
         first, second = twice
         differ = [c for c in table.columns if first[c] != second[c] and not known_direction(c)]
         by = f" and differ in {listed(differ)}" if differ else ""
@@ -181,7 +214,8 @@ def _ask(
             f"{table.at(second.where)}: setup {second[columns.setup]!r} with "
             f"{_described(second, columns)} is in {first.where} already{by}; each run needs a "
             "seed of its own: give --last, --best METRIC, --task COLUMN or --fold COLUMN for what "
-            "rows are of one run, or --unpaired --rows-are-runs if each is a run"
+            "rows are of one run, --duplicates last if one of them counts, or --unpaired "
+            "--rows-are-runs if each is a run"
         )
 
 
@@ -218,9 +252,8 @@ def _within(rows: Sequence[LogRow], setup: str, column: str) -> bool:
 
 def _counts(rows: Sequence[LogRow], columns: Columns) -> bool:
     """Whether the rows of a setup count on in even steps, as epochs do and last epochs don't."""
-    assert columns.progress is not None
     for setup in {row[columns.setup] for row in rows}:
-        places = [_place(row, columns.progress) for row in rows if row[columns.setup] == setup]
+        places = [_place(row, columns.progress[0]) for row in rows if row[columns.setup] == setup]
         steps = {after - before for before, after in pairwise(places)}
         if len(places) > 2 and len({step for step in steps if step > 0}) == 1:
             return True

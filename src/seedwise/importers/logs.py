@@ -83,10 +83,14 @@ class LogRow:
     Attributes:
         where: Its place in its log, in words: `line 3` of a text, `step 100` of what has no lines.
         cells: Text by column, without spaces around it. A column that it lacks is an empty cell.
+        log: Number of its log; counted where logs are put together, not by readers.
+        end: Last epoch or step of its run, where the other rows are left away; not by readers.
     """
 
     where: str
     cells: Mapping[str, str]
+    log: int = 0
+    end: float | None = None
 
     def __getitem__(self, column: str) -> str:
         return self.cells.get(column, "")
@@ -101,7 +105,7 @@ class Log:
         rows: Its rows, in order. Epochs and steps are told by a column of such a name (`step`,
             `epoch`); an empty cell says nothing, so that metrics may stand in rows of their own.
         facts: Cells that hold for each of its rows, such as settings (`config.lr`), how the run
-            ended (`state`), or what the tracker calls it (`name`).
+            ended (`state`), or what the tracker calls it (`name`). They are no metrics.
         one_run: All of it is one run. False of a table that may list several.
         twice: Columns that are there several times, and differ.
     """

@@ -3,22 +3,33 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seedwise.errors import DataError
 from seedwise.importers.cells import number_in
-from seedwise.importers.columns import (
-    STATES,
-    Columns,
-    Mapped,
-    column_of,
-    columns_of,
-    other_numbers,
-)
+from seedwise.importers.columns import Columns, columns_of, other_numbers
+from seedwise.importers.completeness import as_long_as_the_longest, ends_note, lacking
+from seedwise.importers.counting import BestBy, best_by, condensed
+from seedwise.importers.finding import Found, Sourced, find_logs, read_found
 from seedwise.importers.grouping import RunRows, rows_of_runs
-from seedwise.importers.logs import Candidate, LogRow
+from seedwise.importers.logs import Log, LogRow
+from seedwise.importers.mapped import Mapped
+from seedwise.importers.names import (
+    FOLDS,
+    PROGRESS,
+    REPEATS,
+    RUNS,
+    SEEDS,
+    SETUPS,
+    STATES,
+    TASKS,
+    column_of,
+    columns_of_kind,
+    listed,
+    short,
+)
+from seedwise.importers.paths import Layout
 from seedwise.importers.readings import Readings, read_metrics
-from seedwise.importers.registry import importer_of
 from seedwise.importers.table import LogTable, table_of
 from seedwise.seeds import Seed
 
@@ -93,11 +104,11 @@ class RunsRead:
         return tuple(dict.fromkeys(name for run in self.runs for name in run.metrics))
 
 
-def read_runs(where: str, said: Mapped, better: Mapping[str, str]) -> RunsRead:
-    """Read the runs of a place.
+def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) -> RunsRead:
+    """Read the runs of some places.
 
     Args:
-        where: A file.
+        wheres: Files, folders, or addresses of trackers.
         said: Which column is what, as far as it is not to be guessed, and which rows count.
         better: The directions that were stated, by metric.
 
@@ -105,15 +116,22 @@ def read_runs(where: str, said: Mapped, better: Mapping[str, str]) -> RunsRead:
         ConfigError: A column that is needed cannot be guessed, or what is there can be read in
             two ways.
         DataError: It cannot be read, or a row cannot be used; the message names its place.
-        UnknownName: There is no such column.
+        MissingPackage: The library that reads such logs is not installed.
+        UnknownName: There is no such column, or no such format.
     """
-    candidate = Candidate(text=where)
-    table = table_of(list(importer_of(candidate).read(candidate)), where)
+    layout = Layout(said.layout) if said.layout is not None else None
+    found, left = find_logs(wheres, said.format, layout)
+    said, logs, unread = _read_logs(found, said, better)
+    name = wheres[0] if len(wheres) == 1 else f"{wheres[0]} and {len(wheres) - 1} more"
+    table = table_of(logs, name, layout)
     rows, unfinished = _ended(table)
     columns = columns_of(table, rows, said)
-    found = rows_of_runs(table, rows, columns, said)
-    read = read_metrics(table, found, columns, said, better)
-    runs, without = _runs(table, found, read, columns)
+    run_rows, early = rows_of_runs(table, rows, columns, said), list[str]()
+    notes = ends_note(run_rows, columns) if said.chooses and not said.skip_incomplete else []
+    if said.skip_incomplete:
+        run_rows, early = as_long_as_the_longest(run_rows, columns)
+    read = read_metrics(table, run_rows, columns, said, better)
+    runs, without = _runs(table, run_rows, read, columns, said)
     fold = columns.fold
     return RunsRead(
         name=table.name,
@@ -121,15 +139,57 @@ def read_runs(where: str, said: Mapped, better: Mapping[str, str]) -> RunsRead:
         runs=tuple(runs),
         numbered=not (columns.seed or fold),
         folds=len({row[fold] for row in rows}) if fold else None,
-        taken=columns.told(),
-        notes=read.notes,
+        taken=(*columns.told(), *(["rows: the last of each run"] if said.last else [])),
+        notes=(*notes, *read.notes),
         left_out=(
+            *left,
+            *unread,
             *unfinished,
+            *early,
             *without,
             *(f"columns named {name}, of which there are two" for name in table.twice),
             *other_numbers(table, rows, columns),
         ),
     )
+
+
+def _read_logs(
+    found: Sequence[Found], said: Mapped, better: Mapping[str, str]
+) -> tuple[Mapped, list[Sourced], list[str]]:
+    """The logs with the rows that count, which is now said, and what is said of the others."""
+    logs, left, errors = list[Sourced](), list[str](), list[DataError]()
+    best = best_by(said.best, said.metrics, better) if said.best is not None else None
+    asked = said
+    for each in read_found(found, errors):
+        is_log = len(found) > 1 or each.log.one_run
+        if is_log and not (asked.chooses or asked.rows_are_runs):
+            asked = replace(asked, last=True)
+        log = _with_counting_rows(each.log, asked, best) if is_log and asked.chooses else each.log
+        if log.rows:
+            logs.append(replace(each, log=log))
+        else:
+            ends = f"ends before {asked.step:g}" if each.log.rows else "is empty"
+            left.append(f"{each.paths[0]} {ends}")
+    if not logs:
+        raise errors[0] if errors else DataError(f"nothing to import: {listed(left)}")
+    return asked, logs, [*map(str, errors), *left]
+
+
+def _with_counting_rows(log: Log, said: Mapped, best: BestBy | None) -> Log:
+    """A log without the epochs and steps that do not count; a table of runs stays as it is."""
+    columns = dict.fromkeys(column for row in log.rows for column in row.cells)
+    progress = columns_of_kind(columns, PROGRESS)
+    if not log.one_run and not progress:
+        return log
+    kinds = (*SEEDS, *FOLDS, *TASKS, *(() if log.one_run else (*SETUPS, *REPEATS, *RUNS)))
+    long = {"metric", "value"} <= set(map(short, columns))
+    named = (said.setup, said.seed, said.fold, said.task)
+    parts = [
+        column
+        for column in columns
+        if column in named or short(column) in kinds or (long and short(column) == "metric")
+    ]
+    return condensed(log, progress, parts, said, best)
 
 
 def _ended(table: LogTable) -> tuple[list[LogRow], tuple[str, ...]]:
@@ -145,17 +205,23 @@ def _ended(table: LogTable) -> tuple[list[LogRow], tuple[str, ...]]:
 
 
 def _runs(
-    table: LogTable, found: Sequence[RunRows], read: Readings, columns: Columns
+    table: LogTable,
+    found: Sequence[RunRows],
+    read: Readings,
+    columns: Columns,
+    said: Mapped,
 ) -> tuple[list[ReadRun], list[str]]:
     """The runs that have a metric, and what is said of the others."""
     runs, without = list[ReadRun](), list[str]()
-    for each, values in zip(found, read.metrics, strict=True):
+    holes = lacking(read.metrics) if said.skip_incomplete else [""] * len(found)
+    for each, values, lacks in zip(found, read.metrics, holes, strict=True):
         last = each.last
         diverged = columns.state is not None and last[columns.state].lower() == "diverged"
-        if not values and not diverged:
+        lacks = lacks if values else "has no metric"
+        if lacks and not diverged:
             seed = f" with seed {each.seed}" if columns.seed or columns.fold else ""
             without.append(
-                f"{each.where}: {each.setup}{seed} has no metric; if that is because of how "
+                f"{each.where}: {each.setup}{seed} {lacks}; if that is because of how "
                 "it went, the comparison is biased"
             )
             continue

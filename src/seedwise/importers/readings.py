@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from seedwise.comparison.metrics import DECIDING, direction_of, unsettled
-from seedwise.errors import DataError, UnknownName, Unsettled
+from seedwise.errors import DataError, UnknownName
 from seedwise.importers.cells import Number, in_one_unit, number_in
-from seedwise.importers.columns import Columns, Mapped, listed
+from seedwise.importers.columns import Columns
+from seedwise.importers.counting import BestBy, best_by, counting_row, merged, ordered
 from seedwise.importers.grouping import RunRows
 from seedwise.importers.logs import LogRow
+from seedwise.importers.mapped import Mapped
+from seedwise.importers.names import listed
 from seedwise.importers.table import LogTable
 
 __all__ = ["Readings", "read_metrics"]
@@ -40,7 +42,7 @@ def read_metrics(
         table: The table.
         runs: Its runs with their rows.
         columns: Which column is what.
-        mapped: What a person said; `last` and `best` of it.
+        mapped: What a person said; which row of a run counts.
         better: The directions that were stated, by metric, for `best`.
 
     Raises:
@@ -50,13 +52,11 @@ def read_metrics(
     """
     found: list[dict[str, Number]] = []
     holes: dict[str, list[str]] = {}
-    notes = list[str]()
     best = _best_by(columns, mapped, better)
     for run in runs:
         numbers: dict[str, Number] = {}
         for task, rows in run.rows.items():
-            for name, row, cell in _cells(table, run, rows, columns, mapped, best):
-                where = row.where
+            for name, where, cell in _cells(table, run, rows, columns, mapped, best):
                 whole = f"{task}/{name}" if task else name
                 number = number_in(cell, where=where)
                 if number is None:
@@ -65,35 +65,17 @@ def read_metrics(
                 else:
                     numbers[whole] = number
         found.append(numbers)
-    lengths = {run.where: sum(map(len, run.rows.values())) for run in runs}
-    if (mapped.last or best) and len(set(lengths.values())) > 1:
-        few = min(lengths, key=lambda where: lengths[where])
-        notes.append(
-            f"runs have {min(lengths.values())} to {max(lengths.values())} rows; the shortest "
-            f"begins in {few}: was it cut off?"
-        )
-    values, said = _in_one_unit(found)
-    notes += said
+    values, notes = _in_one_unit(found)
     notes += [f"{name} is missing in {listed(places)}" for name, places in holes.items()]
     return Readings(metrics=tuple(values), notes=tuple(notes))
 
 
-def _best_by(
-    columns: Columns, mapped: Mapped, better: Mapping[str, str]
-) -> tuple[str, str, int] | None:
-    """Column and name of the metric to be best by, and 1 where higher is better."""
+def _best_by(columns: Columns, mapped: Mapped, better: Mapping[str, str]) -> BestBy | None:
     if mapped.best is None:
         return None
-    known = {**{name: column for column, name in columns.metrics.items()}}
-    known |= {column: column for column in columns.metrics}
-    if mapped.best not in known:
-        raise UnknownName("metric", mapped.best, known)
-    column = known[mapped.best]
-    name = columns.metrics[column]
-    way = direction_of(name, better) or better.get(DECIDING)
-    if way is None:
-        raise Unsettled(unsettled(name))
-    return column, name, 1 if way == "higher" else -1
+    if mapped.best not in {*columns.metrics, *columns.metrics.values()}:
+        raise UnknownName("metric", mapped.best, columns.metrics.values())
+    return best_by(mapped.best, columns.metrics, better)
 
 
 def _cells(
@@ -102,34 +84,35 @@ def _cells(
     rows: Sequence[LogRow],
     columns: Columns,
     mapped: Mapped,
-    best: tuple[str, str, int] | None,
-) -> Iterator[tuple[str, LogRow, str]]:
-    """The cell of each metric of a run, with its row."""
+    best: BestBy | None,
+) -> Iterator[tuple[str, str, str]]:
+    """The name of each metric of a run, its place, and its cell."""
     if columns.long:
         yield from _long_cells(table, run, rows, columns, mapped)
         return
-    if best:
-        rows = [_best_row(table, rows, best)]
-    elif len(rows) > 1 and not mapped.last:
+    if len({row.log for row in rows}) > 1:  # logs of one run, with metrics of their own
+        row = merged(rows)
+    elif len(rows) > 1 and not mapped.chooses:
         raise DataError(
             f"{table.at(rows[1].where)}: the run of {rows[0].where} again; each run "
             "needs a seed of its own: give --last, --best METRIC, --task COLUMN or --fold COLUMN"
         )
-    ordered = _ordered(table, rows, columns)
+    else:
+        row = counting_row(rows, columns.progress, mapped, best)
+        if row is None:  # it ends before the step that is meant
+            return
     for column, name in columns.metrics.items():
-        filled = [row for row in ordered if row[column]]
-        row = filled[-1] if filled else ordered[-1]
-        yield name, row, row[column]
+        yield name, row.where, row[column]
 
 
 def _long_cells(
     table: LogTable, run: RunRows, rows: Sequence[LogRow], columns: Columns, mapped: Mapped
-) -> Iterator[tuple[str, LogRow, str]]:
+) -> Iterator[tuple[str, str, str]]:
     assert columns.long is not None
     metric, value = columns.long
     found: dict[str, LogRow] = {}
-    for row in _ordered(table, rows, columns):
-        if row[metric] in found and not mapped.last:
+    for row in ordered(rows, columns.progress):
+        if row[metric] in found and not mapped.chooses:
             raise DataError(
                 f"{table.at(row.where)}: {run.setup!r} with seed {run.seed} has "
                 f"{row[metric]} twice, in {found[row[metric]].where} "
@@ -137,26 +120,7 @@ def _long_cells(
             )
         found[row[metric]] = row
     for name, row in found.items():
-        yield name, row, row[value]
-
-
-def _ordered(table: LogTable, rows: Sequence[LogRow], columns: Columns) -> list[LogRow]:
-    """Rows by their epoch or step; in the table's order where they have none."""
-    progress = columns.progress
-    if progress is None or len(rows) < 2:
-        return list(rows)
-    places = [number_in(row[progress]) for row in rows]
-    if any(place is None for place in places):
-        return list(rows)
-    by = sorted(range(len(rows)), key=lambda i: places[i].value)  # type: ignore[union-attr]
-    return [rows[i] for i in by]
-
-
-def _best_row(table: LogTable, rows: Sequence[LogRow], best: tuple[str, str, int]) -> LogRow:
-    column, _, sign = best
-    known = [(number_in(row[column]), row) for row in rows]
-    finite = [(n.value, row) for n, row in known if n is not None and n.value == n.value]
-    return max(finite, key=lambda pair: sign * pair[0])[1] if finite else rows[-1]
+        yield name, row.where, row[value]
 
 
 def _in_one_unit(

@@ -13,7 +13,7 @@ _DEEPEST, _MOST = 20, 4_000
 def cell(value: Any) -> str:
     """A value as the text of a cell; a list and other things without a number or a name are empty.
 
-    >>> cell(0.1), cell(3), cell(None), cell(True), cell(" sgd "), cell([1, 2]), cell(math.nan)
+    >>> cell(0.1), cell(3), cell(None), cell(True), cell(" sgd "), cell([1, 2]), cell(float("nan"))
     ('0.1', '3', '', 'true', 'sgd', '', 'nan')
     """
     if isinstance(value, bool):

@@ -1,11 +1,17 @@
-"""The rows of all logs under one set of columns."""
+"""The rows of all logs under one set of columns, with what their paths and settings say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seedwise.importers.logs import Log, LogRow
+from seedwise.errors import ConfigError, DataError
+from seedwise.figures import count
+from seedwise.importers.finding import Sourced
+from seedwise.importers.logs import LogRow
+from seedwise.importers.paths import Layout, from_names
 
 __all__ = ["LogTable", "table_of"]
+
+_MOST_CELLS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,6 +22,9 @@ class LogTable:
         name: What messages call it.
         columns: Its columns, in order; each name once.
         rows: Its rows.
+        facts: Columns that say how runs were made or where they lie: no metrics.
+        from_paths: Columns that were read off the paths.
+        paths: The paths of its logs, as a pattern is matched with them.
         twice: Names that several columns have, which differ: they are left out.
         several: Whether it holds several logs, so that a row's place names its log.
     """
@@ -23,6 +32,9 @@ class LogTable:
     name: str
     columns: tuple[str, ...]
     rows: tuple[LogRow, ...]
+    facts: frozenset[str] = frozenset()
+    from_paths: frozenset[str] = frozenset()
+    paths: tuple[str, ...] = ()
     twice: tuple[str, ...] = ()
     several: bool = False
 
@@ -31,21 +43,55 @@ class LogTable:
         return where if self.several else f"{self.name}, {where}"
 
 
-def table_of(logs: Sequence[Log], name: str) -> LogTable:
-    """The rows of some logs, with what holds for each log in every row of it."""
-    several = len(logs) > 1
-    rows, columns = list[LogRow](), dict[str, None]()
-    for log in logs:
-        columns |= dict.fromkeys(log.facts)
-        for row in log.rows:
+def table_of(found: Sequence[Sourced], name: str, layout: Layout | None) -> LogTable:
+    """The rows of some logs, with what holds for each log in every row of it.
+
+    Raises:
+        ConfigError: The layout fits none of the paths of a log.
+        DataError: There is more than can be held.
+    """
+    several = len(found) > 1
+    paths = tuple(each.paths[0] for each in found)
+    read = _laid_out(found, layout) if layout else from_names(paths) if several else [{}]
+    columns, rows = dict[str, None](), list[LogRow]()
+    facts = dict.fromkeys(
+        column for path, each in zip(read, found, strict=True) for column in path
+    )
+    from_paths = frozenset(facts)
+    cells = 0
+    for place, (each, path) in enumerate(zip(found, read, strict=True)):
+        held = {**each.log.facts, **({"path": paths[place]} if several else {})}
+        facts |= dict.fromkeys(held)
+        for row in each.log.rows:
             columns |= dict.fromkeys(row.cells)
-            where = f"{log.path}, {row.where}" if several else row.where
-            rows.append(LogRow(where=where, cells={**log.facts, **row.cells}))
-    twice = tuple(dict.fromkeys(name for log in logs for name in log.twice))
+            where = f"{paths[place]}, {row.where}" if several and row.where else row.where
+            whole = {**held, **row.cells, **path} if held or path else row.cells
+            rows.append(LogRow(where=where or paths[place], cells=whole, log=place, end=row.end))
+            cells += len(whole)
+        if several and cells > _MOST_CELLS:
+            raise DataError(
+                f"{name} has more than {_MOST_CELLS:,} values; import it in parts, or only what "
+                "is setup, seed or metric"
+            )
+    twice = tuple(dict.fromkeys(name for each in found for name in each.log.twice))
     return LogTable(
         name=name,
-        columns=tuple(column for column in columns if column not in twice),
+        columns=tuple(c for c in {**columns, **facts} if c not in twice),
         rows=tuple(rows),
+        facts=frozenset(facts) - frozenset(columns),
+        from_paths=from_paths,
+        paths=paths,
         twice=twice,
         several=several,
     )
+
+
+def _laid_out(found: Sequence[Sourced], layout: Layout) -> list[Mapping[str, str]]:
+    read = [layout.columns(*each.paths) for each in found]
+    missed = [each for each, cells in zip(found, read, strict=True) if cells is None]
+    if missed:
+        raise ConfigError(
+            f"--layout {layout.text!r} does not fit {missed[0].paths[0]} "
+            f"({len(missed)} of {count(len(found), 'log')})"
+        )
+    return [cells for cells in read if cells is not None]

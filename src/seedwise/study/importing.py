@@ -1,11 +1,13 @@
 """Runs of somebody else's, put into a study file."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from seedwise.comparison.metrics import (
     DECIDING,
@@ -19,7 +21,7 @@ from seedwise.comparison.study_runs import FOLDS_KEPT, StudyRuns
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError, UnknownName
 from seedwise.executors.outcome import as_record
 from seedwise.importers.cells import Number, in_one_unit
-from seedwise.importers.columns import Mapped
+from seedwise.importers.mapped import Mapped
 from seedwise.importers.reading import ReadRun, RunsRead, read_runs
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
@@ -42,6 +44,7 @@ class Imported:
         setups: Names of the setups.
         stored: Runs that this import stored.
         known: Runs that the study had already, with the same metrics.
+        runs: The runs as they were read.
     """
 
     taken: tuple[str, ...]
@@ -51,6 +54,7 @@ class Imported:
     setups: tuple[str, ...]
     stored: int
     known: int
+    runs: tuple[ReadRun, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,33 +66,37 @@ class _Run:
 
 
 def import_runs(
-    table: str | PathLike[str],
+    wheres: str | PathLike[str] | Sequence[str | PathLike[str]],
     path: str | PathLike[str],
     mapped: Mapped | None = None,
     *,
     better: Mapping[str, str] | None = None,
+    store: bool = True,
 ) -> Imported:
-    """Put the runs of a CSV file into a study file, which is made if there is none.
+    """Put the runs of files, folders and trackers into a study file, made if there is none.
 
-    The whole file is read and checked before anything is stored. A run that the study has already
+    All of it is read and checked before anything is stored. A run that the study has already
     with the same metrics is left alone, so that a longer export may be imported over a shorter.
 
     Args:
-        table: The CSV file.
+        wheres: What is to be read: a file, a folder or the address of a tracker, or several.
         path: The study file.
         mapped: Which column is what, as far as it is not to be guessed, and which rows count.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric, where the
             name does not settle it; under "" of the only metric that needs it. Kept in the file.
+        store: Store the runs; if not, only find out what would be stored.
 
     Raises:
         ConfigError: A column that is needed cannot be guessed, or a direction cannot be used.
-        DataError: The file is no CSV, or a row cannot be used; the message names the line.
+        DataError: A log cannot be read, or a row cannot be used; the message names its place.
+        MissingPackage: The library that reads such logs is not installed.
         StudyError: The study file cannot be used, trains one of the setups itself, or has other
             metrics for one of the runs.
         UnknownName: There is no such column.
     """
     said, given = mapped or Mapped(), better or {}
-    read = read_runs(str(table), said, given)
+    several = [wheres] if isinstance(wheres, str | PathLike) else list(wheres)
+    read = read_runs([str(where) for where in several], said, given)
     runs = [_as_run(run, read) for run in read.runs]
     names = tuple(
         dict.fromkeys(
@@ -96,16 +104,19 @@ def import_runs(
         )
     )
     ways = check_better(_directions(given, names))
-    with Store.open(path, create=True) as store:
-        state_directions(store, ways)
-        stated = stated_directions(StudyRuns(store))
-        _check_units(store, runs)
-        _keep_folds(store, read, said)
-        fresh = _fresh(store, runs, read, said)
-        for name in read.setups:
-            store.add_setup(name, Setup(train=ELSEWHERE))
-        for each in fresh:
-            store.add_run(each.setup, each.seed, each.record, ended_at=datetime.now(UTC))
+    with _opened(Path(path), store=store) as kept:
+        stated = stated_directions(StudyRuns(kept), ways)
+        _check_units(kept, runs)
+        folds = _folds(kept, read, said)
+        fresh = _fresh(kept, runs, read, said)
+        if store:
+            state_directions(kept, ways)
+            if folds is not None:
+                kept.fix_choice(FOLDS_KEPT, folds)
+            for name in read.setups:
+                kept.add_setup(name, Setup(train=ELSEWHERE))
+            for each in fresh:
+                kept.add_run(each.setup, each.seed, each.record, ended_at=datetime.now(UTC))
     return Imported(
         taken=read.taken,
         directions=directions_note(names, stated),
@@ -114,7 +125,19 @@ def import_runs(
         setups=read.setups,
         stored=len(fresh),
         known=len(runs) - len(fresh),
+        runs=read.runs,
     )
+
+
+@contextmanager
+def _opened(path: Path, *, store: bool) -> Iterator[Store]:
+    """The study file; to look only, also where there is none."""
+    if store or path.exists():
+        with Store.open(path, create=store, readonly=not store) as kept:
+            yield kept
+        return
+    with TemporaryDirectory() as folder, Store.open(Path(folder) / path.name, create=True) as kept:
+        yield kept
 
 
 def _directions(better: Mapping[str, str], names: Sequence[str]) -> Mapping[str, str]:
@@ -179,8 +202,8 @@ def _numbered(results: Sequence[StoredRun], runs: Sequence[_Run], mapped: Mapped
     return [replace(each, seed=Seed.of(first + place)) for place, each in enumerate(fresh)]
 
 
-def _keep_folds(store: Store, read: RunsRead, mapped: Mapped) -> None:
-    """Keep that runs are folds, which makes their differences dependent.
+def _folds(store: Store, read: RunsRead, mapped: Mapped) -> Mapping[str, float] | None:
+    """What is kept of runs that are folds, which makes their differences dependent.
 
     Raises:
         StudyError: The study has runs that are none, or of another number of folds.
@@ -190,13 +213,13 @@ def _keep_folds(store: Store, read: RunsRead, mapped: Mapped) -> None:
     if read.folds is None:
         if known is not None:
             raise StudyError(f"{store.path} has folds of a cross-validation; give --fold COLUMN")
-        return
+        return None
     if read.folds < 2 and mapped.test_ratio is None:
         raise DataError(f"the column {mapped.fold} has one fold only; there must be two or more")
     if known is None and any(run.state != "failed" for run in store.runs()):
         raise StudyError(f"{store.path} has runs that are no folds; use another study file")
     ratio = 1 / (read.folds - 1) if mapped.test_ratio is None else mapped.test_ratio
-    store.fix_choice(FOLDS_KEPT, {"folds": read.folds, "test_to_train": ratio})
+    return {"folds": read.folds, "test_to_train": ratio}
 
 
 def _check_units(store: Store, runs: Sequence[_Run]) -> None:

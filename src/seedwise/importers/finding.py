@@ -1,0 +1,219 @@
+"""Logs in files, folders and trackers: which there are, of which format, under which path."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seedwise.errors import ConfigError, DataError
+from seedwise.figures import count
+from seedwise.importers import registry
+from seedwise.importers.configuration import configured
+from seedwise.importers.logs import Candidate, Importer, Log
+from seedwise.importers.paths import Layout
+
+__all__ = ["Found", "Sourced", "find_logs", "read_found"]
+
+_MOST_ENTRIES = 100_000
+_SETTINGS = re.compile(
+    r"((train(ing)?|model|generation|tokenizer|data|run|experiment)_?)?"
+    r"(config|configuration|params|parameters|hparams|hyperparameters|args|arguments|settings)"
+    r"|tokenizer|vocab|package|requirements|special_tokens_map|added_tokens|info|metadata"
+    r"|.*\.index|preprocessor_config|readme|license",
+    re.I,
+)
+"""Names of files that say how a run was made, and are no log of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """A place that an importer reads.
+
+    Attributes:
+        importer: The importer.
+        candidate: The place.
+        root: The folder that was looked through; None of what was named itself.
+    """
+
+    importer: Importer
+    candidate: Candidate
+    root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sourced:
+    """A log, and where it was found.
+
+    Attributes:
+        log: The log, its facts with the configuration that lies beside it.
+        paths: Its path within the folder that was given, if one was, and as it was given.
+    """
+
+    log: Log
+    paths: tuple[str, ...]
+
+
+def find_logs(
+    wheres: Sequence[str], name: str | None, layout: Layout | None
+) -> tuple[list[Found], list[str]]:
+    """What there is to read in some places, in the order of its names, and what is left alone.
+
+    Args:
+        wheres: Files, folders, and addresses of trackers.
+        name: The format; None to recognise it.
+        layout: The pattern of paths; where it names files, others in a folder are left alone.
+
+    Raises:
+        ConfigError: Nothing is recognised, or several formats are, and nobody said which is meant.
+        DataError: A folder cannot be read, or holds too much.
+        UnknownName: There is no such format.
+    """
+    found, notes = list[Found](), list[str]()
+    for where in wheres:
+        candidate = Candidate(text=where)
+        if candidate.is_folder and not _whole(candidate, name):
+            inside, said = _look_through(candidate, name, layout)
+            found += inside
+            notes += said
+        else:
+            found.append(
+                Found(importer=registry.importer_of(candidate, name), candidate=candidate)
+            )
+    return found, notes
+
+
+def read_found(found: Sequence[Found], errors: list[DataError]) -> Iterator[Sourced]:
+    """The logs of some places, one after the other.
+
+    A log in a folder that cannot be read, as that of a run that was killed when it began, is left
+    out; one that was named itself must be readable.
+
+    Args:
+        found: The places.
+        errors: Gets what is wrong with those that are left out.
+    """
+    alone = _alone(found)
+    for each in found:
+        facts = configured(each.candidate, each.root, alone) if each.root else {}
+        try:
+            logs = list(each.importer.read(each.candidate))
+        except DataError as error:
+            if each.root is None:
+                raise
+            errors.append(error)
+            continue
+        for log in logs:
+            path = Path(log.path).as_posix() if "://" not in log.path else log.path
+            paths = [path]
+            if each.root is not None and path.startswith(f"{each.root.as_posix()}/"):
+                paths.insert(0, path.removeprefix(f"{each.root.as_posix()}/"))
+            with_facts = {**facts, **log.facts}
+            yield Sourced(
+                log=Log(
+                    path=log.path,
+                    rows=log.rows,
+                    facts=with_facts,
+                    one_run=log.one_run,
+                    twice=log.twice,
+                ),
+                paths=tuple(paths),
+            )
+
+
+def _whole(candidate: Candidate, name: str | None) -> bool:
+    """Whether a folder is read as one."""
+    if name is not None:
+        return registry.importer_of(candidate, name).recognises(candidate)
+    return any(each.recognises(candidate) for each in registry.IMPORTERS.values())
+
+
+def _look_through(
+    folder: Candidate, name: str | None, layout: Layout | None
+) -> tuple[list[Found], list[str]]:
+    importers = list(registry.IMPORTERS.values())
+    if name is not None:
+        importers = [registry.importer_of(folder, name)]
+    by_format: dict[str, list[Found]] = {}
+    for candidate in _inside(folder, importers):
+        importer = next((each for each in importers if each.recognises(candidate)), None)
+        if importer is not None and (layout is None or layout.may_be(candidate.path.name)):
+            one = Found(importer=importer, candidate=candidate, root=folder.path)
+            by_format.setdefault(importer.name, []).append(one)
+    special = {kind: some for kind, some in by_format.items() if not some[0].importer.general}
+    meant = special or by_format
+    if not meant:
+        known = ", ".join(registry.IMPORTERS) if name is None else name
+        raise ConfigError(f"{folder.text} holds no log of a known format ({known})")
+    if len(meant) > 1:
+        some = " and ".join(f"{kind} ({len(each)})" for kind, each in meant.items())
+        raise ConfigError(
+            f"{folder.text} holds logs of several formats: {some}; give --format "
+            f"{next(iter(meant))}, or name the folders that are to be read"
+        )
+    left = [
+        f"{count(len(by_format[kind]), f'{kind} file')}" for kind in by_format if kind not in meant
+    ]
+    ((_, chosen),) = meant.items()
+    return chosen, [f"{', '.join(left)} beside logs of {next(iter(meant))}"] if left else []
+
+
+def _inside(folder: Candidate, importers: Sequence[Importer]) -> Iterator[Candidate]:
+    """Files and folders in a folder, by name: those within a folder that is read as one are not.
+
+    A folder that a link leads back to is passed over, and so is whatever is hidden.
+    """
+    waiting, seen, entries = [folder], {_identity(folder.path)}, 0
+    while waiting:
+        here = waiting.pop()
+        names = sorted((n for n in here.names if not n.startswith((".", "__"))), key=_natural)
+        entries += len(names)
+        if entries > _MOST_ENTRIES:
+            raise DataError(
+                f"{folder.text} holds more than {_MOST_ENTRIES:,} files and folders; name the "
+                "folders in it that are to be read"
+            )
+        deeper = list[Candidate]()
+        for name in names:
+            candidate = Candidate(text=str(here.path / name))
+            if not candidate.is_folder:
+                if not _SETTINGS.fullmatch(Path(name).stem) and candidate.path.is_file():
+                    yield candidate
+                continue
+            identity = _identity(candidate.path)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            if any(each.recognises(candidate) for each in importers):
+                yield candidate
+            else:
+                deeper.append(candidate)
+        waiting += reversed(deeper)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    return found.st_dev, found.st_ino
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    """A key that puts version_10 after version_9."""
+    parts = re.split(r"(\d{1,18})", name)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def _alone(found: Sequence[Found]) -> frozenset[str]:
+    """The folders in or under which there is one place to read: what lies there is of that run."""
+    counts: dict[str, int] = {}
+    for each in found:
+        if each.root is None:
+            continue
+        path = each.candidate.path
+        folders = [path, *path.parents] if each.candidate.is_folder else [*path.parents]
+        for folder in folders:
+            counts[str(folder)] = counts.get(str(folder), 0) + 1
+            if folder == each.root:
+                break
+    return frozenset(folder for folder, number in counts.items() if number == 1)
