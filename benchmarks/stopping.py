@@ -18,7 +18,7 @@ import numpy as np
 
 from seedwise.stats.anytime import anytime_bounds
 from seedwise.stats.capped import SHAPES, capped_bounds
-from seedwise.stats.sequential import Pairs, Rule, outcomes
+from seedwise.stats.sequential import Pairs, SequentialRule, outcomes
 
 STUDIES = 20_000
 FEWER = 5_000  # for each of the 16 pools that lack a seed
@@ -50,8 +50,8 @@ def main():
 
 def rules(difference, cap, power=0.8):
     return {
-        f"capped {cap}": Rule(difference=difference, max_pairs=cap, power=power),
-        f"anytime, seen to {cap}": Rule(difference=difference),
+        f"capped {cap}": SequentialRule(difference=difference, max_pairs=cap, power=power),
+        f"anytime, seen to {cap}": SequentialRule(difference=difference),
     }
 
 
@@ -239,7 +239,7 @@ def random_pairs(rng, cap):
 
 def real_runs(rng):
     found = {}
-    sign_only = Rule(difference=1e-9, max_pairs=10, power=NEVER_FUTILE)
+    sign_only = SequentialRule(difference=1e-9, max_pairs=10, power=NEVER_FUTILE)
     for setup in "BCD":
         found[f"{setup} signs flipped, none twice, capped 10, no margin"] = of_pool(
             rng, sign_only, differences(setup, 1), 10, centred=True, flip=True, twice=False
@@ -363,7 +363,7 @@ def misled(rng):
         for cap, difference in ((40, 0.005), (40, 0.003), (60, 0.002)):
             e = rng.normal(size=(3, STUDIES, cap))
             matched, ranked = soft(e)
-            rule = Rule(difference=difference, max_pairs=cap)
+            rule = SequentialRule(difference=difference, max_pairs=cap)
             found[f"bias {bias}, cap {cap}, difference {difference}"] = rates(
                 rule, 0.0032 * e[0], (bias + matched) / 100, ranked / 100
             )
@@ -377,7 +377,7 @@ def accuracy_apart(_):
     """
     found, rng = {}, np.random.default_rng(1)
     for cap in (10, 40):
-        rule = Rule(difference=1e-9, max_pairs=cap, power=NEVER_FUTILE)
+        rule = SequentialRule(difference=1e-9, max_pairs=cap, power=NEVER_FUTILE)
         for r in (-0.5, 0.0, 0.3, 0.6, 0.8, 0.95):
             named = 0.0
             for _ in range(5):

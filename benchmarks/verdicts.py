@@ -199,8 +199,7 @@ SHIFT = 1e-2 * np.array([0, 0.14, 0.04])
 
 def shifts(studies, rng):
     """Nulls of accuracy, matched and ranked accuracy moved by a little, each at random."""
-    from seedwise.stats.sequential import Pairs, outcomes
-    from seedwise.stats.sequential import Rule as StopRule
+    from seedwise.stats.sequential import Pairs, SequentialRule, outcomes
 
     for factor in (0, 1, 2):
         for n in RUNS:
@@ -221,7 +220,7 @@ def shifts(studies, rng):
             for cap in (20, 40):
                 moved = factor * SHIFT * rng.normal(size=(many, 1, 3))
                 d = (rng.normal(size=(many, cap, 3)) @ MIX.T) * NOISE + moved
-                rule = StopRule(difference=difference, max_pairs=cap)
+                rule = SequentialRule(difference=difference, max_pairs=cap)
                 pairs = Pairs(accuracy=d[..., 0], matched=d[..., 1], ranked=d[..., 2])
                 verdicts = outcomes(rule, pairs).verdicts
                 hits = int(np.isin(verdicts, (1, 2)).sum())
@@ -326,8 +325,7 @@ def apart(studies, rng):
 
 def cost(studies, rng):
     """Pairs to a verdict on the real pairs of B and C, drawn with replacement."""
-    from seedwise.stats.sequential import Pairs, outcomes
-    from seedwise.stats.sequential import Rule as StopRule
+    from seedwise.stats.sequential import Pairs, SequentialRule, outcomes
 
     with np.load(Path(__file__).parents[1] / "tests/golden/real_runs.npz") as runs:
         of = {
@@ -343,7 +341,7 @@ def cost(studies, rng):
         pool = of[setup] - of["A"]
         for difference in (0.002, 0.005):
             at = rng.integers(0, 16, (10 * studies, 40))
-            rule = StopRule(difference=difference, max_pairs=40)
+            rule = SequentialRule(difference=difference, max_pairs=40)
             pairs = Pairs(**dict(zip(("accuracy", "matched", "ranked"), pool[:, at], strict=True)))
             found = outcomes(rule, pairs)
             named = int(np.isin(found.verdicts, (1, 2)).sum())

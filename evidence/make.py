@@ -21,7 +21,7 @@ from seedwise import study
 from seedwise.comparison import Stop
 from seedwise.comparison.stopping import differences
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.stats.sequential import Pairs, Rule, decide
+from seedwise.stats.sequential import Pairs, SequentialRule, decide
 from seedwise.store import Store
 from seedwise.study.nulls import twin_of
 
@@ -121,7 +121,7 @@ def twins(path: Path) -> tuple[Pairs, list[float]]:
 
 def null_verdicts(pairs: Pairs, stop: Stop) -> list[dict]:
     """Verdict after verdict on disjoint seeds, each from where the one before it stopped."""
-    rule = Rule(
+    rule = SequentialRule(
         difference=stop.difference, alpha=stop.alpha, power=stop.power, max_pairs=stop.max_runs
     )
     found, first = [], 0

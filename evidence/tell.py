@@ -21,7 +21,7 @@ from questions import NULLS
 from seedwise.stats.agreement import churn_between, churn_within, correlation
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.power import Noise, power, runs_needed
-from seedwise.stats.sequential import Pairs, Rule, outcomes
+from seedwise.stats.sequential import Pairs, SequentialRule, outcomes
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -345,7 +345,7 @@ def stopped_pairs(a: Runs, b: Runs, kept: np.ndarray, studies: int) -> tuple[flo
     moved = {short: d + (factor - 1) * d.mean() for short, d in all_of.items()}
     chosen = np.random.default_rng(0).integers(0, len(kept), (studies, NULLS.stop.max_runs))
     stop = NULLS.stop
-    rule = Rule(
+    rule = SequentialRule(
         difference=stop.difference, alpha=stop.alpha, power=stop.power, max_pairs=stop.max_runs
     )
     ends = outcomes(rule, Pairs(**{k: v[chosen] for k, v in moved.items()}, resolution=1 / 5000))

@@ -1,6 +1,8 @@
 """What stands at one place only, held by reading the source."""
 
 import ast
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,3 +58,25 @@ def test_runs_pair_by_seed_at_one_place():
 def test_which_metrics_runs_have_is_asked_at_one_place():
     found = {module for module, node in nodes() if asks_which_metrics(node)}
     assert found == {ONE_PLACE}
+
+
+RECORDERS = {"RecordRun", "CollectRun"}
+"""One a library, each in its adapter: users import the one of the library that they train with."""
+
+
+def types_in(tree: ast.Module) -> Iterator[str]:
+    """Names of the classes, without a leading underscore, and of the public aliases of types."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(name=name):
+                yield name.lstrip("_")
+            case ast.Assign(targets=[ast.Name(name)]) if re.match("[A-Z][a-z]", name):
+                yield name
+
+
+def test_no_two_types_have_one_name():
+    modules = defaultdict(set)
+    for file in PACKAGE.rglob("*.py"):
+        for name in types_in(ast.parse(file.read_text())):
+            modules[name].add(file.relative_to(PACKAGE).as_posix())
+    assert {name: found for name, found in modules.items() if len(found) > 1}.keys() == RECORDERS

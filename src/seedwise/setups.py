@@ -204,7 +204,7 @@ class Recipe:
     source: str
 
 
-_Rule = tuple[Callable[[Any], Any], str]
+_Check = tuple[Callable[[Any], Any], str]
 
 
 def _number(low: float, high: float, *, open_low: bool = False, open_high: bool = False) -> Any:
@@ -276,7 +276,7 @@ _UNREACHABLE = re.compile("<lambda>|<locals>")
 
 _INFINITE = float("inf")
 _ABOVE_0 = _number(0, _INFINITE, open_low=True, open_high=True)
-_RULES: Mapping[str, _Rule] = MappingProxyType(
+_RULES: Mapping[str, _Check] = MappingProxyType(
     {
         "self_attention": (_switch, "true or false"),
         "lr": (_ABOVE_0, "a number above 0"),

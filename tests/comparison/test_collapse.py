@@ -8,8 +8,7 @@ from helpers.studies import DIVERGED, measured
 from seedwise.comparison import Rule, Stop, compare
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.stats.sequential import Pairs, decide
-from seedwise.stats.sequential import Rule as StopRule
+from seedwise.stats.sequential import Pairs, SequentialRule, decide
 from seedwise.words.cautions import cautions
 from seedwise.words.verdict import verdict_sentence
 
@@ -143,7 +142,7 @@ def test_collapsed_runs_withhold_under_a_stopping_rule_too(studies):
     assert found.verdict == "equivalent"
     assert found.n >= 4  # three pairs of the others, at least
     plain = Pairs(accuracy=b - a)
-    assert decide(StopRule(difference=0.0015, max_pairs=12), plain).n == 3
+    assert decide(SequentialRule(difference=0.0015, max_pairs=12), plain).n == 3
     once = compared(studies, a, b, Rule(), stop=stop)
     assert verdict_sentence(once).startswith("2 of 12 runs of base collapsed: seeds 1, 5 (")
 

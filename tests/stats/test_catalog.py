@@ -96,7 +96,7 @@ def test_a_metric_is_added_by_a_score_and_an_entry(monkeypatch, tmp_path):
         own = np.take_along_axis(columns, targets[None, None, :], axis=0)[0]
         return own - columns.mean(axis=0)
 
-    kind = catalog._Kind(
+    kind = catalog._Entry(
         says="how far the target's logit is above the mean",
         score=lambda settings: margin,
         chance=lambda classes, settings: 0.0,

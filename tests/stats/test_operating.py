@@ -10,12 +10,12 @@ from helpers.real_runs import of_setup
 from seedwise.errors import ConfigError
 from seedwise.stats.capped import capped_bounds
 from seedwise.stats.operating import STUDIES, PairNoise, operating_characteristic
-from seedwise.stats.sequential import Rule, outcomes
+from seedwise.stats.sequential import SequentialRule, outcomes
 
 ROOT = Path(__file__).parents[2]
 RECORD = json.loads((ROOT / "benchmarks/records/2026-11-24-stopping/figures.json").read_text())
 RECORDED = 20_000
-RULE = Rule(difference=0.005, max_pairs=20)
+RULE = SequentialRule(difference=0.005, max_pairs=20)
 NEVER_FUTILE = 1 - 1e-9
 ACCURACY = PairNoise(sd=(0.004,))
 THREE = PairNoise(
@@ -37,7 +37,7 @@ def same_rate(share, studies, other, others):
 def test_agrees_with_the_record_of_the_rule(difference):
     """20,000 studies of another script; there bias 0 is no difference by the noise of `THREE`."""
     recorded = RECORD["misled"][f"bias 0.0, cap 40, difference {difference}"]
-    (found,) = at(THREE, 0.0, rule=Rule(difference=difference, max_pairs=40))
+    (found,) = at(THREE, 0.0, rule=SequentialRule(difference=difference, max_pairs=40))
     for verdict in ("better", "worse", "equivalent", "undecided"):
         assert same_rate(getattr(found, verdict), STUDIES, recorded[verdict], RECORDED), verdict
     error = found.pairs_error * math.sqrt(1 + STUDIES / RECORDED)
@@ -69,7 +69,7 @@ def test_real_pairs_are_near_enough_to_normal_ones(setup, factor, cap, margin, v
         ratio=tuple(mean / mean[0]),
         resolution=1 / 5000,
     )
-    (found,) = at(noise, factor * mean[0], rule=Rule(difference=margin, max_pairs=cap))
+    (found,) = at(noise, factor * mean[0], rule=SequentialRule(difference=margin, max_pairs=cap))
     assert found.pairs == pytest.approx(recorded["pairs"][0], rel=0.1)
     assert getattr(found, verdict) == pytest.approx(recorded[verdict][0], abs=0.03)
 
@@ -77,7 +77,7 @@ def test_real_pairs_are_near_enough_to_normal_ones(setup, factor, cap, margin, v
 @pytest.mark.parametrize("difference", [0.0, 0.003, 0.006])
 def test_agrees_with_a_loop_over_studies(difference):
     """Two tests after each pair, written down once more; no stop for futility."""
-    rule = Rule(difference=RULE.difference, max_pairs=20, power=NEVER_FUTILE)
+    rule = SequentialRule(difference=RULE.difference, max_pairs=20, power=NEVER_FUTILE)
     (found,) = at(ACCURACY, difference, rule=rule)
     rng, studies = np.random.default_rng(2), 1_000
     sign, margin = capped_bounds(20, 0.05), capped_bounds(20, 0.1)
@@ -165,7 +165,7 @@ def test_other_draws_give_the_same_within_the_stated_error():
             "no three metrics correlate like this",
         ),
         (lambda: PairNoise(sd=(0.1,), ratio=(2.0,)), "accuracy's is 1, got"),
-        (lambda: at(ACCURACY, 0, rule=Rule(difference=0.005)), "give max_pairs"),
+        (lambda: at(ACCURACY, 0, rule=SequentialRule(difference=0.005)), "give max_pairs"),
     ],
 )
 def test_figures_out_of_range_are_said(call, message):

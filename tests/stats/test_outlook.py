@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seedwise.stats.outlook import HORIZON, pairs_to_go
-from seedwise.stats.sequential import Pairs, Rule, decide
+from seedwise.stats.sequential import Pairs, SequentialRule, decide
 
 
 def steady(mean, sd, n):
@@ -21,7 +21,7 @@ def after(rule, accuracy, *soft):
     ("mean", "sd"), [(0.004, 0.004), (-0.004, 0.004), (0.0, 0.004), (0.007, 0.009)]
 )
 def test_it_is_where_the_rule_stops_if_all_goes_on_as_before(cap, mean, sd):
-    rule = Rule(difference=0.005, max_pairs=cap, power=0.99)
+    rule = SequentialRule(difference=0.005, max_pairs=cap, power=0.99)
     differences = steady(mean, sd, 400)
     found = after(rule, differences)
     assert found.reason == "decided"
@@ -33,7 +33,7 @@ def test_it_is_where_the_rule_stops_if_all_goes_on_as_before(cap, mean, sd):
 
 
 def test_the_sharper_metric_tells_the_sign():
-    rule = Rule(difference=0.005)
+    rule = SequentialRule(difference=0.005)
     rough, sharp = steady(0.004, 0.01, 8), steady(0.004, 0.003, 8)
     alone = pairs_to_go(rule, after(rule, rough))
     both = pairs_to_go(rule, after(rule, rough, sharp, sharp))
@@ -43,7 +43,10 @@ def test_the_sharper_metric_tells_the_sign():
 
 
 def test_it_names_no_number_that_it_does_not_know():
-    rule, capped = Rule(difference=0.005), Rule(difference=0.005, max_pairs=10, power=0.99)
+    rule, capped = (
+        SequentialRule(difference=0.005),
+        SequentialRule(difference=0.005, max_pairs=10, power=0.99),
+    )
     assert pairs_to_go(rule, after(rule, steady(0.004, 0.004, 2))) is None  # no interval yet
     assert pairs_to_go(rule, after(rule, np.full(5, 0.004))) is None  # no spread
     assert pairs_to_go(capped, after(capped, steady(0.004, 0.01, 6))) is None  # not by the cap

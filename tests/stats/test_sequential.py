@@ -13,12 +13,12 @@ from scipy import stats
 from helpers.real_runs import of_setup
 from seedwise.errors import ConfigError, DataError
 from seedwise.stats.capped import capped_bounds
-from seedwise.stats.sequential import Pairs, Rule, decide, outcomes
+from seedwise.stats.sequential import Pairs, SequentialRule, decide, outcomes
 
 ROOT = Path(__file__).parents[2]
 RECORD = json.loads((ROOT / "benchmarks/records/2026-11-24-stopping/figures.json").read_text())
-CAPPED = Rule(difference=0.005, max_pairs=20)
-ANYTIME = Rule(difference=0.005)
+CAPPED = SequentialRule(difference=0.005, max_pairs=20)
+ANYTIME = SequentialRule(difference=0.005)
 STUDIES = 4_000
 
 differences = arrays(
@@ -128,7 +128,7 @@ def test_under_no_difference_a_winner_is_named_at_the_stated_rate(cap, r):
     """The whole rule, whether accuracy and the others go together or not."""
     e = np.random.default_rng(cap).normal(size=(3, STUDIES, cap))
     pairs = as_pairs(0.003 * e[0], *together(e, r))
-    for rule in (Rule(difference=1e-6, max_pairs=cap), Rule(difference=1e-6)):
+    for rule in (SequentialRule(difference=1e-6, max_pairs=cap), SequentialRule(difference=1e-6)):
         verdicts = outcomes(rule, pairs).verdicts
         assert at_most((verdicts == 1).sum(), STUDIES, 0.025)
         assert at_most((verdicts == 2).sum(), STUDIES, 0.025)
@@ -141,7 +141,7 @@ def test_moving_matched_accuracy_alone_names_no_winner(bias, difference):
     e = np.random.default_rng(16).normal(size=(3, STUDIES, 40))
     matched, ranked = together(e, 0.8)
     pairs = as_pairs(0.003 * e[0], bias + matched, ranked)
-    verdicts = outcomes(Rule(difference=difference, max_pairs=40), pairs).verdicts
+    verdicts = outcomes(SequentialRule(difference=difference, max_pairs=40), pairs).verdicts
     assert at_most((verdicts == 1).sum(), STUDIES, 0.025)
     assert at_most((verdicts == 2).sum(), STUDIES, 0.025)
 
@@ -159,7 +159,7 @@ def test_discrete_differences_keep_the_rate():
     """Multiples of 1/2500, mostly -1, 0 and 1 of them."""
     e = np.random.default_rng(9).normal(size=(STUDIES, 20))
     pairs = as_pairs(np.round(0.7 * e) / 2500)
-    verdicts = outcomes(Rule(difference=1e-6, max_pairs=20), pairs).verdicts
+    verdicts = outcomes(SequentialRule(difference=1e-6, max_pairs=20), pairs).verdicts
     assert at_most((verdicts > 0).sum(), STUDIES, 0.05)
 
 
@@ -173,7 +173,7 @@ def test_skewed_differences_break_the_rate_by_what_the_docs_say(law, cap):
     e = getattr(np.random.default_rng(10), law)(size=(STUDIES, cap))
     mean = {"exponential": 1.0, "lognormal": math.exp(0.5)}[law]
     verdicts = outcomes(
-        Rule(difference=1e-6, max_pairs=cap), as_pairs(0.002 * (e - mean))
+        SequentialRule(difference=1e-6, max_pairs=cap), as_pairs(0.002 * (e - mean))
     ).verdicts
     alarms = int((verdicts > 0).sum())
     assert stats.binomtest(alarms, STUDIES, documented[cap] / 100).pvalue > 1e-6
@@ -189,7 +189,7 @@ def test_real_pairs_with_their_signs_drawn_name_a_winner_as_often_as_recorded(se
     at = rng.permuted(np.tile(np.arange(16), (STUDIES, 1)), axis=1)[:, :10]
     sign = rng.choice([-1, 1], (STUDIES, 10))
     drawn = as_pairs(*(d[at] * sign for d in (pool.accuracy, pool.matched, pool.ranked)))
-    named = (outcomes(Rule(difference=1e-6, max_pairs=10), drawn).verdicts > 0).sum()
+    named = (outcomes(SequentialRule(difference=1e-6, max_pairs=10), drawn).verdicts > 0).sum()
     row = RECORD["real runs"][f"{setup} signs flipped, none twice, capped 10, no margin"]
     assert as_recorded(named, STUDIES, row["named a winner"][0])
 
@@ -213,14 +213,14 @@ def test_a_cap_that_cannot_decide_is_known_before_it_is_reached():
     found = outcomes(CAPPED, as_pairs(accuracy))
     assert found.futile.mean() > 0.8
     assert found.pairs.mean() < 12
-    never = Rule(difference=0.005, max_pairs=20, power=1 - 1e-9)
+    never = SequentialRule(difference=0.005, max_pairs=20, power=1 - 1e-9)
     assert outcomes(never, as_pairs(accuracy)).pairs.mean() > 19
 
 
 def test_stopping_for_futility_costs_little_power():
     accuracy = np.random.default_rng(14).normal(0.003, 0.004, (STUDIES, 20))
-    never = Rule(difference=0.001, max_pairs=20, power=1 - 1e-9)
-    some = Rule(difference=0.001, max_pairs=20)
+    never = SequentialRule(difference=0.001, max_pairs=20, power=1 - 1e-9)
+    some = SequentialRule(difference=0.001, max_pairs=20)
     found, wanted = (
         (outcomes(rule, as_pairs(accuracy)).verdicts == 1).mean() for rule in (some, never)
     )
@@ -273,7 +273,7 @@ def test_less_than_one_prediction_a_run_is_no_sign():
     sharp = np.random.default_rng(18).normal(0.001, 0.0001, 10)
     accuracy = np.random.default_rng(19).normal(0.00015, 0.00002, 10)
     known = Pairs(accuracy=accuracy, matched=sharp, ranked=sharp, resolution=1 / 5000)
-    rule = Rule(difference=1e-6, max_pairs=20)
+    rule = SequentialRule(difference=1e-6, max_pairs=20)
     assert decide(rule, known).verdict == "undecided"
     assert decide(rule, as_pairs(accuracy, sharp, sharp)).verdict == "better"
 
@@ -284,7 +284,10 @@ def test_what_is_within_the_margin_is_equivalent_even_if_its_sign_is_clear():
     for sign, shown in ((1, 1), (-1, -1)):
         found = decide(CAPPED, as_pairs(sign * accuracy))
         assert (found.verdict, found.direction) == ("equivalent", shown)
-    assert decide(Rule(difference=1e-6, max_pairs=20), as_pairs(accuracy)).verdict == "better"
+    assert (
+        decide(SequentialRule(difference=1e-6, max_pairs=20), as_pairs(accuracy)).verdict
+        == "better"
+    )
 
 
 DIVERGED = 0.7
@@ -373,4 +376,4 @@ def test_differences_that_cannot_be_used_are_named():
 )
 def test_a_rule_that_makes_no_sense_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
-        Rule(**settings)
+        SequentialRule(**settings)

@@ -72,15 +72,15 @@ def data_loaders(
     train, valid = both(setup, seed, data, device=place.type, threads=threads)
     steps = len(train)
     sets = (
-        _Images(train, steps * setup.batch_size, setup.batch_size, data.classes, 1),
-        _Images(valid, len(VIEWS) * len(data.valid), VALID_BATCH, data.classes, len(VIEWS)),
+        _CountedImages(train, steps * setup.batch_size, setup.batch_size, data.classes, 1),
+        _CountedImages(valid, len(VIEWS) * len(data.valid), VALID_BATCH, data.classes, len(VIEWS)),
     )
-    loaders = (_Loader(images, bs=images.batch_size, indexed=True) for images in sets)
+    loaders = (_WholeBatches(images, bs=images.batch_size, indexed=True) for images in sets)
     return DataLoaders(*loaders, device=place)
 
 
 @dataclass(frozen=True, slots=True)
-class _Images:
+class _CountedImages:
     """What fastai calls a dataset: it counts images, and names their classes."""
 
     batches: Batches
@@ -98,7 +98,7 @@ class _Images:
         return len(self.vocab)
 
 
-class _Loader(DataLoader):
+class _WholeBatches(DataLoader):
     """A loader of fastai's whose batches come whole, in an order of their own."""
 
     def __len__(self) -> int:

@@ -63,12 +63,15 @@ def data_bunch(
     loaders = (
         # pinned memory, fastai's default, is refused for batches that are on a GPU already
         torch.utils.data.DataLoader(images, batch_size=None, pin_memory=False)
-        for images in (_Images(train, data.classes, 1), _Images(valid, data.classes, len(VIEWS)))
+        for images in (
+            _BatchDataset(train, data.classes, 1),
+            _BatchDataset(valid, data.classes, len(VIEWS)),
+        )
     )
     return DataBunch(*loaders, device=place, path=path, collate_fn=_whole, no_check=True)
 
 
-class _Images(IterableDataset[Batch]):
+class _BatchDataset(IterableDataset[Batch]):
     """What fastai calls a dataset; its items are batches."""
 
     def __init__(self, batches: Batches, classes: tuple[str, ...], views: int) -> None:

@@ -10,7 +10,7 @@ from seedwise.cli.base import Command, study_with
 from seedwise.errors import ConfigError
 
 if TYPE_CHECKING:
-    from seedwise.stats.sequential import Rule
+    from seedwise.stats.sequential import SequentialRule
 
 __all__ = ["aa"]
 
@@ -111,12 +111,12 @@ def aa(
     print_nulls(console, found, stated, stops=stop)
 
 
-def _rule_of_one(study: Path, runs: int) -> "Rule":
+def _rule_of_one(study: Path, runs: int) -> "SequentialRule":
     """The study's stopping rule, or else the usual one, for a comparison with one candidate."""
     from seedwise.comparison import Stop, StoppingRule
     from seedwise.comparison.study_runs import StudyRuns
     from seedwise.stats.capped import FIRST_LOOK
-    from seedwise.stats.sequential import Rule
+    from seedwise.stats.sequential import SequentialRule
 
     if runs < FIRST_LOOK:
         raise ConfigError(
@@ -125,6 +125,6 @@ def _rule_of_one(study: Path, runs: int) -> "Rule":
     with StudyRuns.open(study) as stored:
         fixed = StoppingRule.of(stored)
     stop = fixed.stop if fixed else Stop(difference=0.005, max_runs=runs)
-    return Rule(
+    return SequentialRule(
         difference=stop.difference, alpha=stop.alpha, power=stop.power, max_pairs=stop.max_runs
     )

@@ -47,7 +47,7 @@ def watching(console: Console, stored: Stored = tuple) -> Generator[Watch]:
     if not console.is_terminal:
         yield _Lines(console, progress).watch
         return
-    shown = _Picture(console, progress)
+    shown = _LivePicture(console, progress)
     with Live(
         get_renderable=shown.render,
         console=console,
@@ -90,7 +90,7 @@ class _Lines:
         say(self._console, line)
 
 
-class _Picture:
+class _LivePicture:
     """A live picture on a terminal, below a line for each run that was stored."""
 
     def __init__(self, console: Console, progress: StudyProgress) -> None:

@@ -47,7 +47,7 @@ def difference_table(interims: Sequence[Interim], *, width: int, every: bool) ->
         every: Every difference of each; else only the one that judges the sign.
     """
     rows = [
-        _Row(found=found, difference=each, first=place == 0)
+        _InterimRow(found=found, difference=each, first=place == 0)
         for found in interims
         for place, each in enumerate(found.differences if every else found.differences[:1])
     ]
@@ -80,7 +80,7 @@ def difference_table(interims: Sequence[Interim], *, width: int, every: bool) ->
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _InterimRow:
     found: Interim
     difference: InterimDifference
     first: bool
@@ -128,7 +128,7 @@ def _legend(interims: Sequence[Interim], *, drawn: bool) -> str:
     return f"{sure} at every look; decided when clear of 0{margin}"
 
 
-def _drawn(row: _Row, rows: Sequence[_Row], room: int) -> Text:
+def _drawn(row: _InterimRow, rows: Sequence[_InterimRow], room: int) -> Text:
     """An interval on an axis from worse to better, the same for all rows of a kind of metric."""
     metric = row.difference.metric
     kind = [each for each in rows if in_points(each.difference.metric) == in_points(metric)]

@@ -44,7 +44,7 @@ jobs = click.option(
 )
 
 
-class _Better(click.ParamType):
+class _BetterParam(click.ParamType):
     name = "better"
 
     def convert(
@@ -61,7 +61,7 @@ class _Better(click.ParamType):
 better = click.option(
     "--better",
     "better",
-    type=_Better(),
+    type=_BetterParam(),
     metavar="[METRIC=]lower|higher",
     multiple=True,
     help="Which values of a metric are better, where its name does not settle it; give it again "
@@ -106,7 +106,7 @@ pack = click.option(
 )
 
 
-class _Devices(click.ParamType):
+class _DevicesParam(click.ParamType):
     name = "devices"
 
     def convert(
@@ -123,7 +123,7 @@ class _Devices(click.ParamType):
 
 devices = click.option(
     "--devices",
-    type=_Devices(),
+    type=_DevicesParam(),
     metavar="auto|N|0,1",
     help="GPUs to use: all that are visible, how many, or which; one by its number with a comma "
     "(1,).  [default: auto]",

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from seedwise.comparison.judging import Setting, as_by_seeds, judged, margin_metric
+from seedwise.comparison.judging import SetupPair, as_by_seeds, judged, margin_metric
 from seedwise.comparison.measured import Measurements, RunCounts, measure, results_of
 from seedwise.comparison.metrics import (
     Metric,
@@ -18,7 +18,7 @@ from seedwise.comparison.metrics import (
     stated_directions,
 )
 from seedwise.comparison.result import ComparisonValues
-from seedwise.comparison.rule import Planned, Rule, Standing, standing
+from seedwise.comparison.rule import PlannedComparisons, Rule, Standing, standing
 from seedwise.comparison.stopping import stopped
 from seedwise.comparison.study_runs import StudyRuns, all_have_logits
 from seedwise.comparison.verdict import SOFT
@@ -112,9 +112,9 @@ def _compared(
         for name, (results, counts) in found.items()
     }
     _check_units(measured, metrics)
-    by_rule, planned = stopped(study, pairs), Planned.of(study)
+    by_rule, planned = stopped(study, pairs), PlannedComparisons.of(study)
     settings = [
-        Setting(
+        SetupPair(
             a=measured[a],
             b=measured[b],
             standing=standing(

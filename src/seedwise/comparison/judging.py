@@ -20,11 +20,11 @@ from seedwise.stats.agreement import fisher_exact
 from seedwise.stats.equivalence import Equivalence, equivalence
 from seedwise.stats.multiplicity import Correction, adjusted, next_level
 
-__all__ = ["Setting", "as_by_seeds", "judged", "margin_metric"]
+__all__ = ["SetupPair", "as_by_seeds", "judged", "margin_metric"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class SetupPair:
     """Two setups that are to be compared, and what is known of the comparison beforehand.
 
     Attributes:
@@ -41,7 +41,7 @@ class Setting:
 
 
 def judged(
-    settings: Sequence[Setting],
+    settings: Sequence[SetupPair],
     metrics: Mapping[str, Metric],
     rule: Rule,
     correction: Correction | None,
@@ -246,7 +246,7 @@ def _against_margin(tests: Equivalence | None) -> tuple[float, float]:
     return (tests.p_value, tests.p_not_worse) if tests else (1.0, 1.0)
 
 
-def _founded(setting: Setting, lost: _Lost, judged: _Judged, without: _Judged) -> Verdict:
+def _founded(setting: SetupPair, lost: _Lost, judged: _Judged, without: _Judged) -> Verdict:
     """The verdict, withheld where it rests on runs that diverged or collapsed."""
     verdict = judged.verdict
     if not lost.any:
@@ -263,7 +263,7 @@ def _founded(setting: Setting, lost: _Lost, judged: _Judged, without: _Judged) -
 
 
 def _comparison(
-    setting: Setting,
+    setting: SetupPair,
     lost: _Lost,
     judged: _Judged,
     without: _Judged,

@@ -16,7 +16,7 @@ from seedwise.comparison.study_runs import StudyRuns, results_by_seed
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.intervals import paired_difference, unpaired_difference
-from seedwise.stats.sequential import Rule, decide
+from seedwise.stats.sequential import SequentialRule, decide
 from seedwise.stats.variance import Estimate
 from seedwise.store import StoredRun
 
@@ -95,7 +95,7 @@ def t_judge(*, metric: str = "accuracy", alpha: float) -> Judge:
     return judge
 
 
-def stop_judge(rule: Rule) -> Judge:
+def stop_judge(rule: SequentialRule) -> Judge:
     """A stopping rule that looks after every pair, in order; of other seeds, pairs are by chance.
 
     Args:

@@ -11,7 +11,7 @@ from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 
 __all__ = [
-    "Planned",
+    "PlannedComparisons",
     "Rule",
     "Standing",
     "changed_rule",
@@ -111,7 +111,7 @@ def plan_of(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlannedComparisons:
     """The comparisons that were planned: each other setup with the baseline.
 
     Attributes:
@@ -123,7 +123,7 @@ class Planned:
     candidates: tuple[str, ...]
 
     @classmethod
-    def of(cls, study: StudyRuns) -> "Planned":
+    def of(cls, study: StudyRuns) -> "PlannedComparisons":
         """What a study planned. Plans without a word of a baseline meant their first setup."""
         plan = study.plan
         if plan is None:

@@ -119,7 +119,7 @@ def example_scores(
     others = [run for run in runs if metric not in run.scored]
     if not runs or (others and metric not in CATALOG):
         return None
-    if not all(run.has_logits for run in others):
+    if not all_have_logits(others):
         return None
     found = study.scores(metric, with_scores) if with_scores else None
     if not others:

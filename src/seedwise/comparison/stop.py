@@ -11,7 +11,7 @@ from seedwise.errors import ConfigError, StudyError
 from seedwise.figures import in_points
 from seedwise.seeds import Seed
 from seedwise.stats.capped import FIRST_LOOK
-from seedwise.stats.sequential import Rule
+from seedwise.stats.sequential import SequentialRule
 
 __all__ = ["Stop", "StoppingRule"]
 
@@ -138,9 +138,9 @@ class StoppingRule:
             "candidates": list(self.candidates),
         }
 
-    def for_one(self) -> Rule:
+    def for_one(self) -> SequentialRule:
         """The rule of one comparison."""
-        return Rule(
+        return SequentialRule(
             difference=self.stop.difference,
             alpha=self.stop.alpha / len(self.candidates),
             power=self.stop.power,

@@ -20,7 +20,7 @@ from seedwise.stats.operating import (
     operating_characteristic,
 )
 from seedwise.stats.power import sd_upper
-from seedwise.stats.sequential import Rule
+from seedwise.stats.sequential import SequentialRule
 
 __all__ = [
     "ASSUMED_RATIO",
@@ -178,7 +178,7 @@ def plan_stop(question: Question, known: KnownPairs) -> StopPlan:
     """
     assert question.margin is not None
     assert question.max_runs is not None
-    rule = Rule(
+    rule = SequentialRule(
         difference=question.margin,
         alpha=question.alpha,
         power=question.wanted,

@@ -23,7 +23,7 @@ from seedwise.comparison.study_runs import (
 from seedwise.errors import StudyError, Unsettled
 from seedwise.figures import in_points
 from seedwise.seeds import Seed
-from seedwise.stats.decision import Interval, Verdict
+from seedwise.stats.decision import Interval, Outcome
 from seedwise.stats.sequential import Decision, Pairs, decide
 from seedwise.store import StoredRun
 
@@ -55,7 +55,7 @@ class Stopped:
     candidate: str
     decision: Decision
 
-    def outcome(self, setup: str) -> Verdict:
+    def outcome(self, setup: str) -> Outcome:
         """The verdict on the candidate or, turned round, on the baseline."""
         verdict = self.decision.verdict
         if setup == self.candidate or verdict not in ("better", "worse"):

@@ -6,14 +6,12 @@ equivalence are of accuracy. `stats.signs` has the rule of the sign.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from seedwise.comparison.contrast import Contrast
+from seedwise.stats.decision import Outcome
 from seedwise.stats.signs import ALONE, WITH_SOFT, SignTest, sign_of, witness
 
-__all__ = ["SOFT", "Deciding", "Outcome", "Verdict", "deciding", "settle"]
-
-Outcome = Literal["better", "worse", "equivalent", "undecided"]
+__all__ = ["SOFT", "Deciding", "Verdict", "deciding", "settle"]
 
 SOFT = ("matched_accuracy", "smoothed_accuracy", "ranked_accuracy")
 """Metrics that stand for accuracy: they may help to show a sign that accuracy shows too."""

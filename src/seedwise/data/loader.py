@@ -13,13 +13,13 @@ from seedwise.data.draws import Draws
 
 __all__ = ["train_batches", "valid_batches"]
 
-Images = Float32[ndarray, "batch size size 3"]
-Targets = Int64[ndarray, " batch"]
+BatchImages = Float32[ndarray, "batch size size 3"]
+BatchTargets = Int64[ndarray, " batch"]
 
 
 def train_batches(
     data: Data, draws: Draws, epoch: int, *, size: int, threads: int
-) -> Iterator[tuple[Images, Targets]]:
+) -> Iterator[tuple[BatchImages, BatchTargets]]:
     """The augmented batches of an epoch, in order, with their targets.
 
     Args:
@@ -31,7 +31,7 @@ def train_batches(
     """
     from seedwise.data.resampling import resample  # loads numba, which a GPU's runs do without
 
-    def batch(step: int) -> tuple[Images, Targets]:
+    def batch(step: int) -> tuple[BatchImages, BatchTargets]:
         examples = draws.examples[epoch, step]
         windows = crop_windows(draws.boxes[epoch, step], size)
         mirrored = draws.mirrored[epoch, step]
@@ -43,7 +43,7 @@ def train_batches(
 
 def valid_batches(
     data: Data, *, size: int, batch_size: int, threads: int, mirrored: bool = False
-) -> Iterator[Images]:
+) -> Iterator[BatchImages]:
     """The validation images, in order: the centre, as it is or mirrored.
 
     The mirrored view is the same pixels in the other order: the built-in training asks for the
@@ -52,13 +52,13 @@ def valid_batches(
     Args:
         data: Cached pixels.
         size: Side of the images, in pixels.
-        batch_size: Images a batch; the last one may hold fewer.
+        batch_size: BatchImages a batch; the last one may hold fewer.
         threads: Threads that work ahead; 0 makes each batch when it is asked for.
         mirrored: Whether to turn the images left to right.
     """
     from seedwise.data.resampling import resample
 
-    def batch(start: int) -> Images:
+    def batch(start: int) -> BatchImages:
         examples = data.valid[start : start + batch_size]
         heights, widths = data.pixels.heights[examples], data.pixels.widths[examples]
         windows = centre_windows(heights, widths, size=size)

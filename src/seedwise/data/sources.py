@@ -87,7 +87,7 @@ def open_source(
         return _Digits()
     assert known.archive is not None
     archive = fetch(known.archive, downloads, watch=watch)
-    return _Cifar10(archive) if known.kind == "cifar10" else _Archive(archive, tar_members)
+    return _Cifar10(archive) if known.kind == "cifar10" else _ArchiveImages(archive, tar_members)
 
 
 def _open_path(path: Path) -> Source:
@@ -97,9 +97,9 @@ def _open_path(path: Path) -> Source:
         raise DataError(f"{path} does not exist; give a folder of images or an archive")
     with reading(path):
         if zipfile.is_zipfile(path):
-            return _Archive(path, zip_members)
+            return _ArchiveImages(path, zip_members)
         if is_tar(path):
-            return _Archive(path, tar_members)
+            return _ArchiveImages(path, tar_members)
     raise DataError(f"{path} is no folder and no archive ({', '.join(_ARCHIVES)})")
 
 
@@ -170,7 +170,7 @@ class _Folder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Archive:
+class _ArchiveImages:
     """Images in a tar or zip archive; read as a stream, never unpacked."""
 
     path: Path

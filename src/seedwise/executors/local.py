@@ -184,11 +184,11 @@ def in_threads(take: Take, width: Width) -> Generator[Event | tuple[Job, RunReco
 
     def tell(event: Event) -> None:
         if stopped.is_set():
-            raise _Stopped
+            raise _StudyEnded
         messages.put(event)
 
     def work(job: Job) -> None:
-        with suppress(_Stopped):
+        with suppress(_StudyEnded):
             messages.put((job, perform(job, tell)))
 
     try:
@@ -211,7 +211,7 @@ def in_threads(take: Take, width: Width) -> Generator[Event | tuple[Job, RunReco
         stopped.set()
 
 
-class _Stopped(BaseException):
+class _StudyEnded(BaseException):
     """Ends a run whose study has ended. No Exception: a run that fails is caught as one."""
 
 

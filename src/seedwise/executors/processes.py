@@ -53,11 +53,11 @@ def in_processes(
         time_limit: Seconds after which a run is ended; not with `share`.
     """
     lanes = [_Lane(card, Width(card.runs), share) for card in cards]
-    crew = _Crew(lanes or [_Lane(None, Width(workers), share=False)], time_limit)
+    pool = _Pool(lanes or [_Lane(None, Width(workers), share=False)], time_limit)
     try:
-        yield from crew.make(take, watch)
+        yield from pool.make(take, watch)
     finally:
-        crew.end()
+        pool.end()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class _Lane:
         return _Ending(lane=self, job=job, record=record, beside=beside, lost=lost)
 
 
-class _Crew:
+class _Pool:
     """The lanes, and the jobs that are to be made again."""
 
     def __init__(self, lanes: list[_Lane], time_limit: float | None) -> None:

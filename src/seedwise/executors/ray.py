@@ -152,19 +152,19 @@ class RayExecutor:
         ours = self.address is None and not ray_package().is_initialized()
         with connected(self.address) as ray:
             cluster = Cluster(ray, ours=ours)
-            crew = _Crew(ray, self, cluster, watch)
+            tasks = _Tasks(ray, self, cluster, watch)
             try:
-                while crew.fill(take):
-                    yield from crew.listen()
+                while tasks.fill(take):
+                    yield from tasks.listen()
             except ray.exceptions.RayError as error:
                 cluster.check()
                 raise ClusterLost(f"Ray failed: {' '.join(str(error).split())}") from None
             finally:
-                crew.end()
+                tasks.end()
 
 
 @dataclass(slots=True, kw_only=True)
-class _Group:
+class _Task:
     """A task under way.
 
     Attributes:
@@ -181,7 +181,7 @@ class _Group:
     since: float | None = None
 
 
-class _Crew:
+class _Tasks:
     """The tasks under way, and what becomes of them."""
 
     def __init__(self, ray: Any, executor: RayExecutor, cluster: Cluster, watch: Watch) -> None:
@@ -195,21 +195,21 @@ class _Crew:
         # How many runs have room: those of one task, and the tasks that share a GPU.
         pack = 1 if executor.pack == "auto" else executor.pack
         self._pack, self._sharing = Width(pack), Width(_sharing(executor.gpus))
-        self._groups: list[_Group] = []
+        self._under_way: list[_Task] = []
         self._again = deque[Job]()
         self._losses = Counter[Job]()
 
     def fill(self, take: Take) -> bool:
         """Start tasks while there is room and work; whether any is under way."""
         self._cluster.look(self._watch)
-        while len(self._groups) < self._most():
+        while len(self._under_way) < self._most():
             jobs = self._next_jobs(take)
             if not jobs:
                 break
             task = self._task.options(num_gpus=self._gpus())
             stream = task.remote(tuple(jobs), tuple(sys.path))
-            self._groups.append(_Group(stream=stream, left=jobs, beside=self._sharing.now))
-        return bool(self._groups)
+            self._under_way.append(_Task(stream=stream, left=jobs, beside=self._sharing.now))
+        return bool(self._under_way)
 
     def _gpus(self) -> float:
         """The share of a GPU that a task reserves: larger after one ran out of memory."""
@@ -235,43 +235,43 @@ class _Crew:
 
     def listen(self) -> Outcomes:
         """Wait for the next messages, pass the events on, and yield the outcomes."""
-        by_stream = {group.stream: group for group in self._groups}
+        by_stream = {task.stream: task for task in self._under_way}
         ready, _ = self._ray.wait(
             list(by_stream), num_returns=1, timeout=_SECONDS_TO_LISTEN, fetch_local=True
         )
         for stream in ready:
             yield from self._read(by_stream[stream])
-        for group in list(self._groups):
-            yield from self._late(group)
+        for task in list(self._under_way):
+            yield from self._late(task)
 
-    def _read(self, group: _Group) -> Outcomes:
+    def _read(self, task: _Task) -> Outcomes:
         """One message of a task, or its end."""
         errors = self._ray.exceptions
         try:
-            message = self._ray.get(next(group.stream))
+            message = self._ray.get(next(task.stream))
         except StopIteration:
-            self._groups.remove(group)
+            self._under_way.remove(task)
         except errors.RayTaskError as error:  # ours did not get as far as to make a run
-            self._groups.remove(group)
-            for job in group.left:
+            self._under_way.remove(task)
+            for job in task.left:
                 yield job, RunRecord(state="failed", error=str(error.cause or error))
         except errors.RayError as error:
-            self._groups.remove(group)
-            yield from self._lost(group.left, type(error).__name__)
+            self._under_way.remove(task)
+            yield from self._lost(task.left, type(error).__name__)
         else:
-            yield from self._heard(message, group)
+            yield from self._heard(message, task)
 
-    def _heard(self, message: "_Message", group: _Group) -> Outcomes:
+    def _heard(self, message: "_Message", task: _Task) -> Outcomes:
         """Handle a task's message: a sign of life, an event, an outcome, or the room it found."""
         if message is None:
-            group.since = time.monotonic()
+            task.since = time.monotonic()
         elif isinstance(message, Width):
             self._pack.now = min(self._pack.now, message.now)
         elif isinstance(message, tuple):
             job, record = message
-            group.since = time.monotonic()
-            group.left.remove(job)
-            if self._sharing.was_too_much(record, beside=group.beside):
+            task.since = time.monotonic()
+            task.left.remove(job)
+            if self._sharing.was_too_much(record, beside=task.beside):
                 self._again.append(job)
                 self._watch(narrower(job, self._sharing))
             else:
@@ -296,23 +296,23 @@ class _Crew:
                     RunRecord(state="failed", error=f"lost {_LOSSES} times, at last: {how}"),
                 )
 
-    def _late(self, group: _Group) -> Outcomes:
+    def _late(self, task: _Task) -> Outcomes:
         """End a task whose run takes too long; what it has not begun is made by another."""
         limit = self._executor.time_limit
-        if limit is None or group.since is None or time.monotonic() - group.since < limit:
+        if limit is None or task.since is None or time.monotonic() - task.since < limit:
             return
-        self._groups.remove(group)
-        self._ray.cancel(group.stream, force=True)
-        late = group.left if _side_by_side(group.left) else group.left[:1]
-        self._again.extend(group.left[len(late) :])
+        self._under_way.remove(task)
+        self._ray.cancel(task.stream, force=True)
+        late = task.left if _side_by_side(task.left) else task.left[:1]
+        self._again.extend(task.left[len(late) :])
         for job in late:
             yield job, too_long(limit)
 
     def end(self) -> None:
         """Cancel what is under way."""
-        for group in self._groups:
+        for task in self._under_way:
             with suppress(Exception):  # a cluster that is gone has nothing under way
-                self._ray.cancel(group.stream, force=True)
+                self._ray.cancel(task.stream, force=True)
 
 
 _Message = Event | tuple[Job, RunRecord] | Width | None

@@ -29,7 +29,7 @@ _HUGE = 1.7976931348623157e308
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class _Run:
+class _MlflowRun:
     """One run.
 
     Attributes:
@@ -99,15 +99,17 @@ def _read(candidate: Candidate) -> list[Log]:
     return [run.log() for run in runs if run.points or run.facts["run_id"] not in parents]
 
 
-def _of_database(database: sqlite3.Connection, store: str) -> list[_Run]:
-    found: dict[str, _Run] = {}
+def _of_database(database: sqlite3.Connection, store: str) -> list[_MlflowRun]:
+    found: dict[str, _MlflowRun] = {}
     rows = database.execute(
         "SELECT run_uuid, runs.name, status, experiments.name FROM runs LEFT JOIN experiments "
         "USING (experiment_id) WHERE runs.lifecycle_stage = 'active' ORDER BY start_time"
     )
     for run_id, name, status, experiment in rows:
         facts = {"name": name or "", "experiment": experiment or "", "run_id": run_id}
-        found[run_id] = _Run(store=store, facts={**facts, "state": str(status or "").lower()})
+        found[run_id] = _MlflowRun(
+            store=store, facts={**facts, "state": str(status or "").lower()}
+        )
     for table in ("params", "tags"):
         for run_id, key, value in database.execute(f'SELECT run_uuid, "key", value FROM {table}'):
             if run_id in found:
@@ -128,15 +130,15 @@ def _finite(value: float) -> float:
     return float("inf") * value if abs(value) >= _HUGE else float(value)
 
 
-def _add(run: _Run, point: tuple[int, int, str, float]) -> None:
+def _add(run: _MlflowRun, point: tuple[int, int, str, float]) -> None:
     run.points.append(point)
     if len(run.points) > _MOST_VALUES:
         raise DataError(f"{run.path} has more than {_MOST_VALUES:,} values")
 
 
-def _of_folders(candidate: Candidate) -> list[_Run]:
+def _of_folders(candidate: Candidate) -> list[_MlflowRun]:
     """The runs of a folder, in the order in which they began."""
-    found = list[tuple[int, _Run]]()
+    found = list[tuple[int, _MlflowRun]]()
     for folder, experiment in _run_folders(candidate.path):
         about = _meta(folder / _META)
         if about.get("lifecycle_stage", "active") in ("active", "1"):
@@ -159,8 +161,8 @@ def _run_folders(top: Path) -> Iterator[tuple[Path, str]]:
                     yield folder, about.get("name", "")
 
 
-def _of_folder(store: str, folder: Path, about: Mapping[str, str], experiment: str) -> _Run:
-    run = _Run(
+def _of_folder(store: str, folder: Path, about: Mapping[str, str], experiment: str) -> _MlflowRun:
+    run = _MlflowRun(
         store=store,
         facts={
             "name": about.get("run_name", ""),

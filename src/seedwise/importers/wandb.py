@@ -27,7 +27,7 @@ _OWN = ("_runtime", "_timestamp", "_wandb")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class _Run:
+class _WandbRun:
     """What the file of a run says, as far as it was read."""
 
     head: dict[str, str] = field(default_factory=dict[str, str])
@@ -74,8 +74,8 @@ def _library() -> Any:
     return Record.FromString
 
 
-def _run(path: Path, parse: Any) -> _Run:
-    found = _Run()
+def _run(path: Path, parse: Any) -> _WandbRun:
+    found = _WandbRun()
     for data in _records(path):
         try:
             record = parse(data)
@@ -87,7 +87,7 @@ def _run(path: Path, parse: Any) -> _Run:
     return found
 
 
-def _take(found: _Run, record: Any) -> None:
+def _take(found: _WandbRun, record: Any) -> None:
     kind = record.WhichOneof("record_type")
     if kind == "run":
         run = record.run
@@ -145,7 +145,7 @@ def _name(item: Any) -> str:
     return item.key or ".".join(item.nested_key)
 
 
-def _log(place: str, path: Path, run: _Run) -> Log:
+def _log(place: str, path: Path, run: _WandbRun) -> Log:
     """Its path ends with the name that W&B shows it by, which may say setup and seed."""
     last = dict[str, str]()
     for cells in run.history:

@@ -32,7 +32,7 @@ _A_PACE = 0.02
 
 
 @dataclass(slots=True, kw_only=True)
-class _Setup:
+class _SetupProgress:
     wanted: int | None = None
     done: int = 0
     diverged: int = 0
@@ -65,7 +65,7 @@ class _Setup:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Run:
+class _RunProgress:
     setup: str
     seed: Seed
     planned: int
@@ -100,8 +100,8 @@ class StudyProgress:
     def __init__(self, stored: Stored = tuple) -> None:
         self._stored = stored
         self._preparing: DataProgress | None = None
-        self._setups = dict[str, _Setup]()
-        self._runs = dict[tuple[str, Seed], _Run]()
+        self._setups = dict[str, _SetupProgress]()
+        self._runs = dict[tuple[str, Seed], _RunProgress]()
         self._interims = dict[str, Interim]()
         self._wanted: int | None = 0
         self._stops = False
@@ -186,7 +186,7 @@ class StudyProgress:
         self._stops, self._wanted = event.stops, event.wanted
         self._missing = self._to_make = event.missing
         each = None if event.stops or not event.wanted else event.wanted // len(event.setups)
-        self._setups = {name: _Setup(wanted=each) for name in event.setups}
+        self._setups = {name: _SetupProgress(wanted=each) for name in event.setups}
         for run in self._stored():
             self._setups[run.setup].add(run.state, live_figures(run))
 
@@ -194,6 +194,6 @@ class StudyProgress:
         self._preparing = None
         if self._first_run is None:
             self._first_run = now
-        self._runs[event.setup, event.seed] = _Run(
+        self._runs[event.setup, event.seed] = _RunProgress(
             setup=event.setup, seed=event.seed, planned=event.epochs, steps=event.steps, began=now
         )

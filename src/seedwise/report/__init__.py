@@ -1,5 +1,5 @@
 """Values of comparisons as things to read: tables for papers."""
 
-from seedwise.report.papers import Cell, Row, paper_table, table_rows
+from seedwise.report.papers import Cell, PaperRow, paper_table, table_rows
 
-__all__ = ["Cell", "Row", "paper_table", "table_rows"]
+__all__ = ["Cell", "PaperRow", "paper_table", "table_rows"]

@@ -17,7 +17,7 @@ from seedwise.errors import DataError
 from seedwise.figures import in_points, printable, spread
 from seedwise.stats.intervals import Sample
 
-__all__ = ["Cell", "Row", "Sampled", "escaped_markdown", "paper_table", "table_rows"]
+__all__ = ["Cell", "PaperRow", "Sampled", "escaped_markdown", "paper_table", "table_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class PaperRow:
     """One setup.
 
     Attributes:
@@ -90,9 +90,9 @@ class Sampled:
     samples: Mapping[str, Sample]
     test_to_train: float = 0.0
 
-    def row(self, confidence: float) -> Row:
+    def row(self, confidence: float) -> PaperRow:
         """The row, with intervals of some coverage in (0, 1)."""
-        return Row(
+        return PaperRow(
             setup=self.setup,
             finished=self.finished,
             diverged=self.diverged,
@@ -103,7 +103,9 @@ class Sampled:
         )
 
 
-def table_rows(study: StudyRuns, metrics: Sequence[str], *, confidence: float) -> tuple[Row, ...]:
+def table_rows(
+    study: StudyRuns, metrics: Sequence[str], *, confidence: float
+) -> tuple[PaperRow, ...]:
     """The rows of a table of all setups of a study that have a finished run.
 
     Args:
@@ -147,7 +149,7 @@ def _samples(
 
 
 def paper_table(
-    rows: Sequence[Row],
+    rows: Sequence[PaperRow],
     *,
     form: str,
     confidence: float,

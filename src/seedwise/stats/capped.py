@@ -188,11 +188,11 @@ def _carry(
         # Closer together at the ends: of the first looks, only the last few cells ever cross.
         top, at = min(bound, farthest), np.cos(np.linspace(np.pi, 0, cells + 1))
         edges = (top - farthest + (top + farthest) * at) / 2
-        beyond = _Step(n, (edges[1:] + edges[:-1]) / 2, -np.diff(beyond(edges)))
+        beyond = _TailChance(n, (edges[1:] + edges[:-1]) / 2, -np.diff(beyond(edges)))
     return found
 
 
-class _Step:
+class _TailChance:
     """The chance that T_{n+1} is above a value, from masses at values of T_n."""
 
     def __init__(

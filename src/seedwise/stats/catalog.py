@@ -24,7 +24,7 @@ Value = float | int | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Setting:
+class _Parameter:
     """What a setting of a metric may be; a default of None means that it must be given."""
 
     read: Callable[[str], Value]
@@ -34,7 +34,7 @@ class _Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
+class _Entry:
     """A metric of the catalogue.
 
     Attributes:
@@ -50,19 +50,19 @@ class _Kind:
     says: str
     score: Callable[[Mapping[str, Value]], Score]
     chance: Callable[[int, Mapping[str, Value]], float]
-    settings: Mapping[str, _Setting] = field(default_factory=dict[str, _Setting])
+    settings: Mapping[str, _Parameter] = field(default_factory=dict[str, _Parameter])
     higher_is_better: bool = True
     percent: bool = True
 
 
-def _number(default: float, fits: Callable[[float], bool], allowed: str) -> _Setting:
-    return _Setting(
+def _number(default: float, fits: Callable[[float], bool], allowed: str) -> _Parameter:
+    return _Parameter(
         read=float, fits=lambda value: fits(float(value)), allowed=allowed, default=default
     )
 
 
-def _count(least: int, default: int | None) -> _Setting:
-    return _Setting(
+def _count(least: int, default: int | None) -> _Parameter:
+    return _Parameter(
         read=int,
         fits=lambda value: int(value) >= least,
         allowed=f"a whole number, {least} or more",
@@ -70,7 +70,7 @@ def _count(least: int, default: int | None) -> _Setting:
     )
 
 
-_VIEWS = _Setting(
+_VIEWS = _Parameter(
     read=str,
     fits=lambda value: value in VIEW_CHOICES,
     allowed=f"one of {', '.join(VIEW_CHOICES)}",
@@ -82,9 +82,9 @@ def _one_of(classes: int, settings: Mapping[str, Value]) -> float:
     return 1 / classes
 
 
-CATALOG: Mapping[str, _Kind] = MappingProxyType(
+CATALOG: Mapping[str, _Entry] = MappingProxyType(
     {
-        "accuracy": _Kind(
+        "accuracy": _Entry(
             says=(
                 "share of predictions whose largest logit is the target's; k tied for the "
                 "largest count 1/k"
@@ -92,14 +92,14 @@ CATALOG: Mapping[str, _Kind] = MappingProxyType(
             score=lambda settings: scores.right,
             chance=_one_of,
         ),
-        "brier": _Kind(
+        "brier": _Entry(
             says="mean squared distance of the softmax from the target, over all classes",
             score=lambda settings: scores.brier,
             chance=lambda classes, settings: 1 - 1 / classes,
             higher_is_better=False,
             percent=False,
         ),
-        "calibrated_cross_entropy": _Kind(
+        "calibrated_cross_entropy": _Entry(
             says=(
                 "the same after a temperature; that of each half of the images is fitted on the "
                 "other half"
@@ -109,20 +109,20 @@ CATALOG: Mapping[str, _Kind] = MappingProxyType(
             higher_is_better=False,
             percent=False,
         ),
-        "class_accuracy": _Kind(
+        "class_accuracy": _Entry(
             says="accuracy on the images of one class",
             score=lambda settings: scores.right,
             chance=_one_of,
             settings={"label": _count(0, None)},
         ),
-        "cross_entropy": _Kind(
+        "cross_entropy": _Entry(
             says="mean of −log softmax at the target, in nats",
             score=lambda settings: scores.nll,
             chance=lambda classes, settings: math.log(classes),
             higher_is_better=False,
             percent=False,
         ),
-        "matched_accuracy": _Kind(
+        "matched_accuracy": _Entry(
             says=(
                 "the same with beta chosen for each run, without labels, so that the mean "
                 "largest softmax is `level`"
@@ -131,7 +131,7 @@ CATALOG: Mapping[str, _Kind] = MappingProxyType(
             chance=_one_of,
             settings={"level": _number(0.8, lambda v: 0 < v < 1, "above 1/classes and below 1")},
         ),
-        "ranked_accuracy": _Kind(
+        "ranked_accuracy": _Entry(
             says=(
                 "a prediction at quantile u of the run's margins gives its first class w(u) = 1 "
                 "− (1 − u)^p / 2 and its second the rest; p such that w is `level` on average"
@@ -140,13 +140,13 @@ CATALOG: Mapping[str, _Kind] = MappingProxyType(
             chance=_one_of,
             settings={"level": _number(0.8, lambda v: 0.5 < v < 1, "above 0.5 and below 1")},
         ),
-        "smoothed_accuracy": _Kind(
+        "smoothed_accuracy": _Entry(
             says="mean of softmax(beta · logits) at the target",
             score=lambda settings: scores.smoothed(float(settings["beta"])),
             chance=_one_of,
             settings={"beta": _number(3.0, lambda v: 0 < v < math.inf, "a number above 0")},
         ),
-        "top_accuracy": _Kind(
+        "top_accuracy": _Entry(
             says="the target is among the `k` largest",
             score=lambda settings: scores.top(int(settings["k"])),
             chance=lambda classes, settings: min(1.0, int(settings["k"]) / classes),
@@ -258,7 +258,7 @@ class BuiltInMetric:
         return logits[..., chosen, :], targets[chosen]
 
 
-def _read(what: str, setting: _Setting, text: str) -> Value:
+def _read(what: str, setting: _Parameter, text: str) -> Value:
     try:
         value = setting.read(text)
         fits = setting.fits(value)

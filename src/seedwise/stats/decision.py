@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Decision", "Interval", "Look", "Reason", "Verdict"]
+__all__ = ["Decision", "Interval", "Look", "Outcome", "Reason"]
 
-Verdict = Literal["better", "worse", "equivalent", "undecided"]
+Outcome = Literal["better", "worse", "equivalent", "undecided"]
 Reason = Literal["decided", "futile", "withheld", "cap", "running"]
 
 
@@ -71,7 +71,7 @@ class Decision:
         higher_is_better: Which way it points.
     """
 
-    verdict: Verdict
+    verdict: Outcome
     reason: Reason
     n: int
     metric: str
@@ -81,6 +81,6 @@ class Decision:
     high: float
     confidence: float
     trace: tuple[Look, ...]
-    withheld: Verdict | Literal[""] = ""
+    withheld: Outcome | Literal[""] = ""
     judged: str = "accuracy"
     higher_is_better: bool = True

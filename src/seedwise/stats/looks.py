@@ -23,7 +23,7 @@ __all__ = [
     "Differences",
     "Looks",
     "Pairs",
-    "Rule",
+    "SequentialRule",
     "Sums",
 ]
 
@@ -37,7 +37,7 @@ _NO_SPREAD = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class SequentialRule:
     """When one comparison stops; fixed before its first run.
 
     Attributes:
@@ -163,7 +163,7 @@ class Looks:
     by_matched: Bool[ndarray, "*studies pairs"]
 
     @classmethod
-    def of(cls, rule: Rule, pairs: Pairs) -> "Looks":
+    def of(cls, rule: SequentialRule, pairs: Pairs) -> "Looks":
         """Those of a rule at some pairs; more of them than the rule allows are no use."""
         size = Sums.of(pairs.accuracy)
         t, by_matched = _evidence(rule, size, pairs)
@@ -181,7 +181,7 @@ class Looks:
 
 
 def _evidence(
-    rule: Rule, size: Sums, pairs: Pairs
+    rule: SequentialRule, size: Sums, pairs: Pairs
 ) -> tuple[Differences, Bool[ndarray, "*studies pairs"]]:
     """The t that shows the sign after each pair, and whether it is not accuracy's alone.
 
@@ -206,7 +206,7 @@ def _evidence(
     return found.sign * found.strength * reachable, found.soft
 
 
-def _chance(rule: Rule, size: Sums, t: Differences) -> Differences:
+def _chance(rule: SequentialRule, size: Sums, t: Differences) -> Differences:
     """The chance of a verdict at the cap: that of a sign and that of equivalence, added up.
 
     The mean at the cap, given n pairs, is Student's t about the mean so far with n - 1 degrees of

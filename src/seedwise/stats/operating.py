@@ -15,7 +15,7 @@ from jaxtyping import Float64, Int8, Int64
 from numpy import ndarray
 
 from seedwise.errors import ConfigError
-from seedwise.stats.looks import BETTER, EQUIVALENT, WORSE, Pairs, Rule
+from seedwise.stats.looks import BETTER, EQUIVALENT, WORSE, Pairs, SequentialRule
 from seedwise.stats.sequential import outcomes
 
 __all__ = ["STUDIES", "Characteristic", "PairNoise", "operating_characteristic"]
@@ -114,7 +114,7 @@ class Characteristic:
 
 
 def operating_characteristic(
-    rule: Rule,
+    rule: SequentialRule,
     noise: PairNoise,
     differences: Iterable[float],
     *,
@@ -136,7 +136,7 @@ def operating_characteristic(
     Raises:
         ConfigError: The rule has no cap: its studies need not end.
 
-    >>> rule = Rule(difference=0.005, max_pairs=20)
+    >>> rule = SequentialRule(difference=0.005, max_pairs=20)
     >>> (found,) = operating_characteristic(
     ...     rule, PairNoise(sd=(0.003,)), [0.008], rng=np.random.default_rng(0)
     ... )
@@ -150,7 +150,7 @@ def operating_characteristic(
 
 
 def _at(
-    rule: Rule,
+    rule: SequentialRule,
     noise: PairNoise,
     difference: float,
     drawn: Float64[ndarray, "metrics studies pairs"],
@@ -169,7 +169,7 @@ def _at(
 
 
 def _stops(
-    rule: Rule,
+    rule: SequentialRule,
     noise: PairNoise,
     difference: float,
     drawn: Float64[ndarray, "metrics studies pairs"],

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
-from seedwise.stats.sequential import Decision, Interval, Rule
+from seedwise.stats.sequential import Decision, Interval, SequentialRule
 from seedwise.stats.signs import ALONE, WITH_SOFT
 
 __all__ = ["HORIZON", "pairs_to_go"]
@@ -15,7 +15,7 @@ HORIZON = 1_000
 """Pairs beyond which no number is worth naming."""
 
 
-def pairs_to_go(rule: Rule, decision: Decision) -> int | None:
+def pairs_to_go(rule: SequentialRule, decision: Decision) -> int | None:
     """Pairs after which a rule would decide, were means and spreads to stay as they are.
 
     A plain extrapolation, for a person who waits: the noise of the means is left out, so that the

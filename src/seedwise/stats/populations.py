@@ -48,7 +48,7 @@ def paired_on_new_images(
         raise DataError(f"a and b must hold the same seeds; got shapes {a.shape} and {b.shape}")
     differences = np.subtract(b, a, dtype=np.float64)
     layout = _Layout.of(differences)
-    from_runs = [_Part(layout.run / layout.cells, layout.runs - 1)]
+    from_runs = [_VariancePart(layout.run / layout.cells, layout.runs - 1)]
     rests = [_rest(layout, layout.cells)]
     from_images = _beyond_runs(layout.image / layout.cells, layout.images - 1, rests)
     mean, runs = float(differences.mean()), layout.runs
@@ -86,7 +86,7 @@ def unpaired_on_new_images(
     by_image = np.subtract(b.mean(axis=0, dtype=np.float64), a.mean(axis=0, dtype=np.float64))
     images = len(by_image)
     image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
-    from_runs = [_Part(each.run / each.cells, each.runs - 1) for each in layouts]
+    from_runs = [_VariancePart(each.run / each.cells, each.runs - 1) for each in layouts]
     from_images = _beyond_runs(image, images - 1, [_rest(each, each.cells) for each in layouts])
     mean, runs = float(by_image.mean()), (layouts[0].runs, layouts[1].runs)
     most = welch_freedom(np.array([part.variance for part in from_runs]), runs)
@@ -122,7 +122,7 @@ def overlapping_on_new_images(
             groups.append((whole, len(own) / (1 - weight) ** 2))
     images, runs = len(by_image), (len(a), len(a))
     image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
-    from_runs = [_Part(each.run / (many * images), each.runs - 1) for each, many in groups]
+    from_runs = [_VariancePart(each.run / (many * images), each.runs - 1) for each, many in groups]
     rests = [_rest(each, many * images) for each, many in groups]
     return _interval(
         float(by_image.mean()),
@@ -136,7 +136,7 @@ def overlapping_on_new_images(
     )
 
 
-class _Part(NamedTuple):
+class _VariancePart(NamedTuple):
     """A part of a variance of a mean, and the degrees of freedom of its estimate."""
 
     variance: float
@@ -175,22 +175,22 @@ class _Layout(NamedTuple):
         )
 
 
-def _rest(layout: _Layout, cells: float) -> _Part:
+def _rest(layout: _Layout, cells: float) -> _VariancePart:
     """What a layout's rest takes off a mean over so many cells."""
-    return _Part(-layout.rest / cells, (layout.runs - 1) * (layout.images - 1))
+    return _VariancePart(-layout.rest / cells, (layout.runs - 1) * (layout.images - 1))
 
 
-def _beyond_runs(image: float, freedom: int, rests: list[_Part]) -> list[_Part]:
+def _beyond_runs(image: float, freedom: int, rests: list[_VariancePart]) -> list[_VariancePart]:
     """What the choice of images adds: their variance less the rest, which the runs' has too."""
     if image + sum(rest.variance for rest in rests) <= 0:
         return []
-    return [_Part(image, freedom), *rests]
+    return [_VariancePart(image, freedom), *rests]
 
 
 def _interval(
     estimate: float,
-    from_runs: list[_Part],
-    from_images: list[_Part],
+    from_runs: list[_VariancePart],
+    from_images: list[_VariancePart],
     runs: tuple[int, int],
     confidence: float,
     *,
@@ -204,7 +204,7 @@ def _interval(
     have, and its interval could leave out 0 where that of a part of it does not.
     """
 
-    def student(parts: list[_Part], *, most: float = math.inf) -> Difference:
+    def student(parts: list[_VariancePart], *, most: float = math.inf) -> Difference:
         total = sum(part.variance for part in parts)
         known = math.isfinite(total) and total > 1e-24
         freedom = total**2 / sum(part.variance**2 / part.freedom for part in parts) if known else 0

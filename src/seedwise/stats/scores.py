@@ -45,10 +45,10 @@ VIEW_CHOICES: tuple[Views, ...] = ("separate", "averaged", "original")
 Logits = Float[ndarray, "*runs examples classes"]
 Targets = Int64[ndarray, " examples"]
 
-Columns = Float32[ndarray, "classes views examples"]
+ClassColumns = Float32[ndarray, "classes views examples"]
 Scores = Float32[ndarray, "views examples"]
-Block = tuple[Columns, Targets]
-Score = Callable[[Sequence[Block]], Scores]
+LogitsBlock = tuple[ClassColumns, Targets]
+Score = Callable[[Sequence[LogitsBlock]], Scores]
 """From the blocks of a run, in their order, the score of each prediction."""
 
 _Result = TypeVar("_Result")
@@ -64,10 +64,10 @@ _BLOCK = 2**19
 """Logits of a block: 2 MB in float32. A run of 5,000 predictions of 10 classes is one block."""
 
 
-def _by_block(score: Callable[[Columns, Targets], Scores]) -> Score:
+def _by_block(score: Callable[[ClassColumns, Targets], Scores]) -> Score:
     """A score that needs nothing but the prediction itself."""
 
-    def whole(blocks: Sequence[Block]) -> Scores:
+    def whole(blocks: Sequence[LogitsBlock]) -> Scores:
         return _joined(blocks, lambda block: score(*block))
 
     return whole
@@ -87,7 +87,7 @@ def _mapped(work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> Iterabl
 
 
 @_by_block
-def right(columns: Columns, targets: Targets) -> Scores:
+def right(columns: ClassColumns, targets: Targets) -> Scores:
     """1 where the target has the largest logit, 1/k where k tie for it, else 0."""
     largest = columns.max(axis=0)
     hit = _of_target(columns, targets) == largest
@@ -100,7 +100,7 @@ def top(k: int) -> Score:
         raise DataError(f"k must be 1 or more, got {k}")
 
     @_by_block
-    def score(columns: Columns, targets: Targets) -> Scores:
+    def score(columns: ClassColumns, targets: Targets) -> Scores:
         own = _of_target(columns, targets)
         above = (columns > own).sum(axis=0, dtype=np.float32)
         tied = (columns == own).sum(axis=0, dtype=np.float32)
@@ -115,7 +115,7 @@ def smoothed(beta: float) -> Score:
         raise DataError(f"beta must be above 0, got {beta}")
 
     @_by_block
-    def score(columns: Columns, targets: Targets) -> Scores:
+    def score(columns: ClassColumns, targets: Targets) -> Scores:
         return _softmax_at(columns - columns.max(axis=0), targets, beta)
 
     return score
@@ -124,7 +124,7 @@ def smoothed(beta: float) -> Score:
 def matched(level: float) -> Score:
     """softmax(beta * logits) at the target, beta such that the mean largest softmax is `level`."""
 
-    def score(blocks: Sequence[Block]) -> Scores:
+    def score(blocks: Sequence[LogitsBlock]) -> Scores:
         below = _shifted(blocks)
         classes = len(below[0][0])
         if not 1 / classes < level < 1:
@@ -143,7 +143,7 @@ def ranked(level: float) -> Score:
         raise DataError(f"level must be between 0.5 and 1, got {level}")
     power = 0.5 / (1 - level) - 1
 
-    def parts(block: Block) -> Float32[ndarray, "three views examples"]:
+    def parts(block: LogitsBlock) -> Float32[ndarray, "three views examples"]:
         columns, targets = block
         second, first = np.partition(columns, -2, axis=0)[-2:]
         own = _of_target(columns, targets)
@@ -151,7 +151,7 @@ def ranked(level: float) -> Score:
         near = (own == second) / (columns == second).sum(axis=0, dtype=np.float32)
         return np.stack([first - second, hit, near])
 
-    def score(blocks: Sequence[Block]) -> Scores:
+    def score(blocks: Sequence[LogitsBlock]) -> Scores:
         margins, hit, near = np.concatenate(list(_mapped(parts, blocks)), axis=2)
         weights = 1 - 0.5 * (1 - _quantiles(margins)) ** power
         mixed = weights * hit + (1 - weights) * near
@@ -161,13 +161,13 @@ def ranked(level: float) -> Score:
 
 
 @_by_block
-def nll(columns: Columns, targets: Targets) -> Scores:
+def nll(columns: ClassColumns, targets: Targets) -> Scores:
     """-log softmax(logits) at the target, in nats."""
     below = columns - columns.max(axis=0)
     return np.log(np.exp(below).sum(axis=0)) - _of_target(below, targets)
 
 
-def calibrated_nll(blocks: Sequence[Block]) -> Scores:
+def calibrated_nll(blocks: Sequence[LogitsBlock]) -> Scores:
     """-log softmax(beta * logits) at the target, beta fitted on the other half of the images.
 
     The images of each class are dealt to the halves in turn; the views of an image stay together.
@@ -178,7 +178,7 @@ def calibrated_nll(blocks: Sequence[Block]) -> Scores:
     halves = np.split(half, ends)
 
     # compress, as a mask in brackets would leave the classes scattered in memory: 4 times as slow
-    def others(h: int) -> list[tuple[Columns, Scores]]:
+    def others(h: int) -> list[tuple[ClassColumns, Scores]]:
         return [
             (columns.compress(mine != h, axis=2), own.compress(mine != h, axis=1))
             for (columns, targets), mine in zip(below, halves, strict=True)
@@ -187,7 +187,7 @@ def calibrated_nll(blocks: Sequence[Block]) -> Scores:
 
     betas = np.array([_fitted_beta(others(h)) for h in (0, 1)], np.float32)
 
-    def score(part: tuple[Block, Int64[ndarray, " examples"]]) -> Scores:
+    def score(part: tuple[LogitsBlock, Int64[ndarray, " examples"]]) -> Scores:
         (columns, targets), mine = part
         beta = betas[mine]
         return np.log(np.exp(columns * beta).sum(axis=0)) - beta * _of_target(columns, targets)
@@ -196,7 +196,7 @@ def calibrated_nll(blocks: Sequence[Block]) -> Scores:
 
 
 @_by_block
-def brier(columns: Columns, targets: Targets) -> Scores:
+def brier(columns: ClassColumns, targets: Targets) -> Scores:
     """Squared distance of softmax(logits) from the target: 0 at best, 2 at worst."""
     powers = np.exp(columns - columns.max(axis=0))
     shares = powers / powers.sum(axis=0)
@@ -256,7 +256,7 @@ def _check(logits: Logits, targets: Targets, views: Views) -> None:
 
 
 @final
-class _Blocks(Sequence[Block]):
+class _Blocks(Sequence[LogitsBlock]):
     """A run's logits in blocks of examples, each turned class by class when it is asked for."""
 
     def __init__(self, run: Logits, targets: Targets, views: Views) -> None:
@@ -271,10 +271,10 @@ class _Blocks(Sequence[Block]):
         return len(self._starts)
 
     @overload
-    def __getitem__(self, place: int) -> Block: ...
+    def __getitem__(self, place: int) -> LogitsBlock: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[Block]: ...
-    def __getitem__(self, place: int | slice) -> Block | Sequence[Block]:
+    def __getitem__(self, place: slice) -> Sequence[LogitsBlock]: ...
+    def __getitem__(self, place: int | slice) -> LogitsBlock | Sequence[LogitsBlock]:
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(len(self)))]
         start = self._starts[place]
@@ -282,17 +282,17 @@ class _Blocks(Sequence[Block]):
         return _columns(self._run[:, some], self._views), self._targets[some]
 
 
-def _shifted(blocks: Sequence[Block]) -> list[Block]:
+def _shifted(blocks: Sequence[LogitsBlock]) -> list[LogitsBlock]:
     """The blocks less each prediction's largest logit; kept, as fits go over them often."""
 
-    def below(block: Block) -> Block:
+    def below(block: LogitsBlock) -> LogitsBlock:
         columns, targets = block
         return columns - columns.max(axis=0), targets
 
     return list(_mapped(below, blocks))
 
 
-def _columns(run: Logits, views: Views) -> Columns:
+def _columns(run: Logits, views: Views) -> ClassColumns:
     """Logits class by class, in float32."""
     columns = np.ascontiguousarray(np.moveaxis(run, -1, 0)).astype(np.float32)
     if not np.isfinite(columns).all():
@@ -300,7 +300,7 @@ def _columns(run: Logits, views: Views) -> Columns:
     return columns.mean(axis=1, keepdims=True) if views == "averaged" else columns
 
 
-def _of_target(columns: Columns, targets: Targets) -> Scores:
+def _of_target(columns: ClassColumns, targets: Targets) -> Scores:
     return np.take_along_axis(columns, targets[None, None, :], axis=0)[0]
 
 
@@ -311,7 +311,7 @@ def _quantiles(margins: Scores) -> Scores:
     return (middles[place.reshape(margins.shape)] / margins.size).astype(np.float32)
 
 
-def _softmax_at(below: Columns, targets: Targets, beta: float) -> Scores:
+def _softmax_at(below: ClassColumns, targets: Targets, beta: float) -> Scores:
     powers = np.exp(below * np.float32(beta))
     return _of_target(powers, targets) / powers.sum(axis=0)
 
@@ -326,11 +326,11 @@ def _halves(targets: Targets) -> Int64[ndarray, " examples"]:
     return half
 
 
-def _matching_beta(below: Sequence[Columns], level: float) -> float:
+def _matching_beta(below: Sequence[ClassColumns], level: float) -> float:
     """The factor at which the mean largest softmax is `level`. It rises with beta."""
 
     def gap(beta: float) -> tuple[float, float]:
-        def of(columns: Columns) -> Float32[ndarray, "two views examples"]:
+        def of(columns: ClassColumns) -> Float32[ndarray, "two views examples"]:
             powers = np.exp(columns * np.float32(beta))
             totals = powers.sum(axis=0)
             slopes = -np.einsum("cvi,cvi->vi", columns, powers) / (totals * totals)
@@ -348,11 +348,11 @@ def _matching_beta(below: Sequence[Columns], level: float) -> float:
     return _root(gap)
 
 
-def _fitted_beta(below: Sequence[tuple[Columns, Scores]]) -> float:
+def _fitted_beta(below: Sequence[tuple[ClassColumns, Scores]]) -> float:
     """The factor with the least mean -log softmax at the target; its slope rises with beta."""
 
     def slope(beta: float) -> tuple[float, float]:
-        def of(part: tuple[Columns, Scores]) -> Float32[ndarray, "two views examples"]:
+        def of(part: tuple[ClassColumns, Scores]) -> Float32[ndarray, "two views examples"]:
             columns, own = part
             powers = np.exp(columns * np.float32(beta))
             weighted = columns * powers

@@ -19,7 +19,7 @@ from numpy import ndarray
 
 from seedwise.errors import DataError
 from seedwise.stats.collapse import far_from_rest
-from seedwise.stats.decision import Decision, Interval, Look, Reason, Verdict
+from seedwise.stats.decision import Decision, Interval, Look, Outcome, Reason
 from seedwise.stats.looks import (
     BETTER,
     EQUIVALENT,
@@ -28,7 +28,7 @@ from seedwise.stats.looks import (
     Differences,
     Looks,
     Pairs,
-    Rule,
+    SequentialRule,
     Sums,
 )
 
@@ -36,9 +36,9 @@ __all__ = [
     "Decision",
     "Interval",
     "Look",
-    "Outcomes",
     "Pairs",
-    "Rule",
+    "SequentialRule",
+    "Stops",
     "decide",
     "outcomes",
 ]
@@ -46,11 +46,11 @@ __all__ = [
 _FOUNDED = (BETTER, EQUIVALENT)
 """Verdicts that must not rest on diverged or collapsed runs. Who diverges is worse in any case."""
 
-_VERDICTS: tuple[Verdict, ...] = ("undecided", "better", "worse", "equivalent")
+_VERDICTS: tuple[Outcome, ...] = ("undecided", "better", "worse", "equivalent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcomes:
+class Stops:
     """Where many studies stopped, for simulations.
 
     Attributes:
@@ -65,7 +65,7 @@ class Outcomes:
 
 
 def decide(
-    rule: Rule, pairs: Pairs, *, diverged: Bool[ndarray, " pairs"] | None = None
+    rule: SequentialRule, pairs: Pairs, *, diverged: Bool[ndarray, " pairs"] | None = None
 ) -> Decision:
     """What the rule says of one comparison, having looked after every pair.
 
@@ -87,7 +87,7 @@ def decide(
 
     >>> rng = np.random.default_rng(0)
     >>> pairs = Pairs(accuracy=rng.normal(0.008, 0.003, 20))
-    >>> found = decide(Rule(difference=0.005, max_pairs=20), pairs)
+    >>> found = decide(SequentialRule(difference=0.005, max_pairs=20), pairs)
     >>> found.verdict, found.reason, found.n
     ('better', 'decided', 3)
     """
@@ -119,7 +119,7 @@ def decide(
     )
 
 
-def outcomes(rule: Rule, pairs: Pairs) -> Outcomes:
+def outcomes(rule: SequentialRule, pairs: Pairs) -> Stops:
     """Where each of many studies stops: `decide` for all of them at once, without the traces.
 
     No run is taken for a diverged or a collapsed one.
@@ -129,11 +129,14 @@ def outcomes(rule: Rule, pairs: Pairs) -> Outcomes:
     first = np.where(stopped, (codes != 0).argmax(axis=-1), codes.shape[-1] - 1)
     last = np.take_along_axis(codes, first[..., None], axis=-1)[..., 0]
     futile = last == FUTILE
-    return Outcomes(pairs=first + 1, verdicts=np.where(futile, np.int8(0), last), futile=futile)
+    return Stops(pairs=first + 1, verdicts=np.where(futile, np.int8(0), last), futile=futile)
 
 
 def _without_unfounded(
-    rule: Rule, pairs: Pairs, codes: Int8[ndarray, " pairs"], diverged: Bool[ndarray, " pairs"]
+    rule: SequentialRule,
+    pairs: Pairs,
+    codes: Int8[ndarray, " pairs"],
+    diverged: Bool[ndarray, " pairs"],
 ) -> Int8[ndarray, " pairs"]:
     """The codes of one study; better and equivalent only where they don't rest on lost runs."""
     found = codes.copy()
@@ -170,7 +173,7 @@ def _stop(codes: Int8[ndarray, " pairs"]) -> int:
 _NOTHING = Interval(estimate=math.nan, low=-math.inf, high=math.inf)
 
 
-def _intervals(rule: Rule, alpha: float, differences: Differences) -> list[Interval]:
+def _intervals(rule: SequentialRule, alpha: float, differences: Differences) -> list[Interval]:
     """The rule's interval after each pair."""
     found = Sums.of(differences)
     n = np.arange(1, len(differences) + 1)
@@ -179,7 +182,7 @@ def _intervals(rule: Rule, alpha: float, differences: Differences) -> list[Inter
     return [Interval(estimate=mean, low=mean - half, high=mean + half) for mean, half in ends]
 
 
-def _trace(rule: Rule, seen: Pairs) -> tuple[Look, ...]:
+def _trace(rule: SequentialRule, seen: Pairs) -> tuple[Look, ...]:
     accuracy = _intervals(rule, rule.alpha, seen.accuracy)
     matched, ranked = (
         [None] * len(accuracy) if values is None else _intervals(rule, rule.alpha, values)
@@ -189,7 +192,7 @@ def _trace(rule: Rule, seen: Pairs) -> tuple[Look, ...]:
     return tuple(Look(n=n, accuracy=a, matched=m, ranked=r) for n, (a, m, r) in known)
 
 
-def _reason(rule: Rule, code: int, n: int) -> Reason:
+def _reason(rule: SequentialRule, code: int, n: int) -> Reason:
     if code == FUTILE:
         return "futile"
     if code == WITHHELD:

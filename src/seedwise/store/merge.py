@@ -16,7 +16,7 @@ from seedwise.store.place import anew
 from seedwise.store.plans import FOLDS_KEPT, PLAN, Part, changed, joined
 from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum
-from seedwise.store.tables import Table, rows_of, tables_of
+from seedwise.store.tables import SqlTable, rows_of, tables_of
 
 __all__ = ["Conflicts", "merge_studies"]
 
@@ -128,7 +128,7 @@ class _Merger:
                 if number is not None:
                     numbers[table.name][row.number] = number
 
-    def _place(self, path: Path, table: Table, values: dict[str, Any]) -> int | None:
+    def _place(self, path: Path, table: SqlTable, values: dict[str, Any]) -> int | None:
         """The number that a row has in the new file, once it is there; None for a conflict."""
         which, agree = _identity(table, values)
         found = self._found(table, which, values)
@@ -162,7 +162,7 @@ class _Merger:
         )
 
     def _found(
-        self, table: Table, which: Sequence[str], values: Mapping[str, Any]
+        self, table: SqlTable, which: Sequence[str], values: Mapping[str, Any]
     ) -> tuple[int, Mapping[str, Any]] | None:
         """The row of the new file that stands for the same thing."""
         conditions = [f"{column} IS ?" for column in which]
@@ -175,7 +175,7 @@ class _Merger:
         ).fetchone()
         return None if row is None else (row[0], dict(zip(table.columns, row[1:], strict=True)))
 
-    def _insert(self, table: Table, values: dict[str, Any]) -> int:
+    def _insert(self, table: SqlTable, values: dict[str, Any]) -> int:
         values.pop("id", None)  # the next number is given
         values["checksum"] = checksum(*(values[column] for column in _content(table)))
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
@@ -185,7 +185,7 @@ class _Merger:
         assert inserted.lastrowid is not None
         return inserted.lastrowid
 
-    def _thing(self, table: Table, values: Mapping[str, Any]) -> str:
+    def _thing(self, table: SqlTable, values: Mapping[str, Any]) -> str:
         """What a row stands for, in words."""
         if table.owner == "runs" and table.number is not None:
             run = self._new.execute(
@@ -212,7 +212,9 @@ class _Merger:
         return f"the run of setup {name!r} with seed {seed}"
 
 
-def _identity(table: Table, values: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _identity(
+    table: SqlTable, values: Mapping[str, Any]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Columns that say which thing a row is, and columns in which rows of it must agree."""
     if table.owner is not None:
         assert table.number is not None
@@ -237,6 +239,6 @@ def _parts(path: Path, choice: Mapping[str, Any], old: sqlite3.Connection) -> li
         return []
 
 
-def _content(table: Table) -> tuple[str, ...]:
+def _content(table: SqlTable) -> tuple[str, ...]:
     """The columns that a row's checksum is over."""
     return tuple(column for column in table.columns if column not in ("id", "checksum"))

@@ -11,11 +11,11 @@ from typing import Any
 from seedwise.errors import StudyError
 from seedwise.store.files import DAMAGE, connect, faults, inspect, transaction
 from seedwise.store.place import anew
-from seedwise.store.tables import Table, rows_of, tables_of
+from seedwise.store.tables import SqlTable, rows_of, tables_of
 
 __all__ = ["Repaired", "repair_study"]
 
-Values = Mapping[str, Any]
+RowValues = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Repaired:
 def repair_study(path: Path, target: Path) -> Repaired:
     """Write what is whole in a study to a new file; the study stays as it is.
 
-    Rows keep their numbers, and no number of a lost one is given again. Values that can be
+    Rows keep their numbers, and no number of a lost one is given again. RowValues that can be
     computed again from the logits are left out.
 
     Raises:
@@ -68,10 +68,10 @@ def repair_study(path: Path, target: Path) -> Repaired:
 
 
 def _sorted_out(
-    source: sqlite3.Connection, tables: Sequence[Table]
-) -> tuple[dict[str, dict[int, Values]], dict[str, set[int]]]:
+    source: sqlite3.Connection, tables: Sequence[SqlTable]
+) -> tuple[dict[str, dict[int, RowValues]], dict[str, set[int]]]:
     """The rows to keep, by table and number, and the numbers of the lost ones."""
-    whole: dict[str, dict[int, Values]] = {}
+    whole: dict[str, dict[int, RowValues]] = {}
     lost: dict[str, set[int]] = {}
     for table in tables:
         rows = list(rows_of(source, table))
@@ -87,7 +87,7 @@ def _sorted_out(
 
 
 def _fallen(
-    table: Table, tables: Sequence[Table], whole: Mapping[str, Mapping[int, Values]]
+    table: SqlTable, tables: Sequence[SqlTable], whole: Mapping[str, Mapping[int, RowValues]]
 ) -> set[int]:
     """Rows that are whole themselves, but have lost what they belong to or consist of."""
     rows = whole[table.name]
@@ -110,7 +110,7 @@ def _numbers_given(source: sqlite3.Connection) -> Mapping[str, int]:
     return dict(source.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
 
 
-def _insert(new: sqlite3.Connection, table: Table, rows: Mapping[int, Values]) -> None:
+def _insert(new: sqlite3.Connection, table: SqlTable, rows: Mapping[int, RowValues]) -> None:
     """Rows with the numbers that they had; they replace what every new file holds."""
     columns, marks = ", ".join(table.columns), ", ".join("?" * len(table.columns))
     new.executemany(

@@ -13,11 +13,11 @@ from typing import Any
 from seedwise.store.files import DAMAGE
 from seedwise.store.schema import checksum
 
-__all__ = ["Row", "Table", "rows_of", "tables_of"]
+__all__ = ["SqlTable", "TableRow", "rows_of", "tables_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class SqlTable:
     """A table.
 
     Attributes:
@@ -41,7 +41,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TableRow:
     """A row as it was found.
 
     Attributes:
@@ -61,7 +61,7 @@ class Row:
         return checksum(*summed) == self.values["checksum"]
 
 
-def tables_of(connection: sqlite3.Connection) -> list[Table]:
+def tables_of(connection: sqlite3.Connection) -> list[SqlTable]:
     """The tables of a study, those that others belong to first."""
     found = connection.execute(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
@@ -70,11 +70,11 @@ def tables_of(connection: sqlite3.Connection) -> list[Table]:
     return [_table(connection, name, sql) for name, sql in found.fetchall()]
 
 
-def _table(connection: sqlite3.Connection, name: str, sql: str) -> Table:
+def _table(connection: sqlite3.Connection, name: str, sql: str) -> SqlTable:
     columns = connection.execute("SELECT * FROM pragma_table_info(?)", (name,)).fetchall()
     foreign = connection.execute("SELECT * FROM pragma_foreign_key_list(?)", (name,)).fetchall()
     keys = [(column, kind) for _, column, kind, _, _, key in columns if key]
-    return Table(
+    return SqlTable(
         name=name,
         columns=tuple(column for _, column, *_ in columns),
         number=keys[0][0] if len(keys) == 1 and keys[0][1] == "INTEGER" else None,
@@ -83,7 +83,7 @@ def _table(connection: sqlite3.Connection, name: str, sql: str) -> Table:
     )
 
 
-def rows_of(connection: sqlite3.Connection, table: Table) -> Iterator[Row]:
+def rows_of(connection: sqlite3.Connection, table: SqlTable) -> Iterator[TableRow]:
     """The rows of a table that is no cache, one by one, so that a bad page takes only its own."""
     columns = ", ".join(table.columns)
     for number in _numbers(connection, table):
@@ -92,13 +92,13 @@ def rows_of(connection: sqlite3.Connection, table: Table) -> Iterator[Row]:
                 f"SELECT {columns} FROM {table.name} WHERE rowid = ?", (number,)
             ).fetchone()
         except DAMAGE:
-            yield Row(number=number, values=None)
+            yield TableRow(number=number, values=None)
             continue
         if found is not None:
-            yield Row(number=number, values=dict(zip(table.columns, found, strict=True)))
+            yield TableRow(number=number, values=dict(zip(table.columns, found, strict=True)))
 
 
-def _numbers(connection: sqlite3.Connection, table: Table) -> Sequence[int]:
+def _numbers(connection: sqlite3.Connection, table: SqlTable) -> Sequence[int]:
     """The numbers of the rows; all that may have been given where the table cannot be listed."""
     try:
         return [

@@ -58,7 +58,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Run:
+class _NewRun:
     setup: str
     seed: Seed
     where: str
@@ -156,7 +156,7 @@ def _directions(better: Mapping[str, str], names: Sequence[str]) -> Mapping[str,
     return {open_[0]: better[DECIDING], **{k: v for k, v in better.items() if k != DECIDING}}
 
 
-def _as_run(run: ReadRun, read: RunsRead) -> _Run:
+def _as_run(run: ReadRun, read: RunsRead) -> _NewRun:
     source = Path(read.name).name
     try:
         record = as_record(run.metrics or {"metric": math.nan}, seconds=run.seconds)
@@ -168,16 +168,16 @@ def _as_run(run: ReadRun, read: RunsRead) -> _Run:
             record, state="diverged", error=f"diverged, says {source}", not_finite=lost
         )
     record = replace(record, made_by={**record.made_by, "imported_from": source})
-    return _Run(setup=run.setup, seed=run.seed, where=run.where, record=record)
+    return _NewRun(setup=run.setup, seed=run.seed, where=run.where, record=record)
 
 
-def _fresh(store: Store, runs: Sequence[_Run], read: RunsRead, mapped: Mapped) -> list[_Run]:
+def _fresh(store: Store, runs: Sequence[_NewRun], read: RunsRead, mapped: Mapped) -> list[_NewRun]:
     """The runs that the study lacks; those that it has must be the same."""
     results = [run for run in store.runs() if run.state != "failed"]
     if read.numbered:
         return _numbered(results, runs, mapped)
     stored = {(run.setup, run.seed): run for run in results}
-    fresh = list[_Run]()
+    fresh = list[_NewRun]()
     for each in runs:
         known = stored.get((each.setup, each.seed))
         if known is None:
@@ -191,7 +191,9 @@ def _fresh(store: Store, runs: Sequence[_Run], read: RunsRead, mapped: Mapped) -
     return fresh
 
 
-def _numbered(results: Sequence[StoredRun], runs: Sequence[_Run], mapped: Mapped) -> list[_Run]:
+def _numbered(
+    results: Sequence[StoredRun], runs: Sequence[_NewRun], mapped: Mapped
+) -> list[_NewRun]:
     """The runs that are new, numbered after all seeds that the study has of whatever setup."""
     known = [False] * len(runs)
     if not mapped.rows_are_runs:
@@ -222,7 +224,7 @@ def _folds(store: Store, read: RunsRead, mapped: Mapped) -> Mapping[str, float] 
     return {"folds": read.folds, "test_to_train": ratio}
 
 
-def _check_units(store: Store, runs: Sequence[_Run]) -> None:
+def _check_units(store: Store, runs: Sequence[_NewRun]) -> None:
     """Refuse a metric in per cent where the study has fractions, or the other way round."""
     stored = [run for run in store.runs() if run.state == "finished"]
     for name in dict.fromkeys(name for each in runs for name in each.record.metrics):

@@ -72,7 +72,7 @@ def images_for(setup: Setup, data: Data, device: torch.device, kind: torch.dtype
     return (ResidentImages if fits else StreamedImages)(setup, data, device, kind)
 
 
-class _Tables:
+class _KernelTables:
     """What the resampling kernel reads for each step, at fixed addresses."""
 
     def __init__(self, images: int, device: torch.device) -> None:
@@ -110,12 +110,12 @@ class ResidentImages:
         self._size = setup.size
         self._pixels = _device_pixels(_Identity(data), device)  # sent while a step is captured
         steps = setup.epochs * (len(data.train) // setup.batch_size)
-        self._tables = _Tables(steps * setup.batch_size, device)
+        self._tables = _KernelTables(steps * setup.batch_size, device)
         self.examples = self._tables.examples
         self.train = _empty(setup.batch_size, setup.size, device, kind)
         chosen, self.valid_batches, batch = _valid_examples(data)
         self.valid = _empty(batch, setup.size, device, kind)
-        self._valid_tables = _Tables(len(chosen), device)
+        self._valid_tables = _KernelTables(len(chosen), device)
         heights, widths = data.pixels.heights[chosen], data.pixels.widths[chosen]
         windows = centre_windows(heights, widths, size=setup.size)
         self._valid_tables.fill(chosen, windows, np.zeros(len(chosen)))
@@ -153,7 +153,7 @@ class StreamedImages:
         self.train = _empty(setup.batch_size, setup.size, device, kind)
         _, self.valid_batches, batch = _valid_examples(data)
         self.valid = _empty(batch, setup.size, device, kind)
-        self._lane = _Lane(device)
+        self._ahead = _BatchesAhead(device)
         self._draws: Draws | None = None
 
     def begin(self, draws: Draws) -> None:
@@ -168,8 +168,8 @@ class StreamedImages:
             batches = train_batches(
                 self._data, self._draws, epoch, size=self._setup.size, threads=self._THREADS
             )
-            self._lane.open(images for images, _ in batches)
-        self._lane.put(self.train)
+            self._ahead.open(images for images, _ in batches)
+        self._ahead.put(self.train)
 
     def before_valid(self, batch: int) -> None:
         """The same for a validation batch."""
@@ -180,8 +180,8 @@ class StreamedImages:
                 batch_size=len(self.valid),
                 threads=self._THREADS,
             )
-            self._lane.open(batches)
-        self._lane.put(self.valid)
+            self._ahead.open(batches)
+        self._ahead.put(self.valid)
 
     def make_train(self, clock: Tensor) -> None:
         """Nothing: the host has put the images there."""
@@ -190,7 +190,7 @@ class StreamedImages:
         """Nothing, likewise."""
 
 
-class _Lane:
+class _BatchesAhead:
     """Batches on their way to the device, one ahead of the one that is used."""
 
     def __init__(self, device: torch.device) -> None:
