@@ -1,7 +1,9 @@
 """The commands as a person calls them."""
 
 import csv
+import dataclasses
 import importlib.util
+import inspect
 import io
 import math
 import os
@@ -18,7 +20,9 @@ from PIL import Image
 
 from seedwise import stats
 from seedwise.cli import cli
+from seedwise.cli import options as options_module
 from seedwise.cli.demo import DEMO
+from seedwise.comparison import Rule
 from seedwise.store import Store
 from seedwise.study import Study
 from seedwise.study.config import load_study
@@ -503,3 +507,13 @@ def test_data_fetch_makes_the_cache(here):
     assert "decoding images: 1,797 of 1,797" in result.stdout
     assert "1,797 images of 10 classes" in result.stdout
     assert "decoding" not in call("data", "fetch", "digits", "--cache", here / "cache").stdout
+
+
+def test_an_option_of_a_verdict_is_a_field_of_the_rule_and_an_argument_in_python():
+    """The walk of docs/contributing.md: three places, and no fourth."""
+    named = {field.name for field in dataclasses.fields(Rule)}
+    given = click.command(options_module.verdict(lambda **said: None))
+    assert {param.name for param in given.params} == named
+    for judge in (Study.compare, Study.compare_several):
+        arguments = set(inspect.signature(judge).parameters)
+        assert arguments - {"self", "a", "b", "setups", "against", "correction"} == named

@@ -5,14 +5,18 @@ import json
 import altair
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from helpers.studies import DIVERGED, finished, measured, runs_of
+from seedwise.cli import cli
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
-from seedwise.report.charts import KINDS, chart, charts
+from seedwise.report.charts import KINDS, catalog, chart, charts
+from seedwise.report.charts.chart import Chart, Table
 from seedwise.report.charts.theme import ROLES, THEMES
 from seedwise.report.findings import Findings
+from seedwise.report.page import render
 from seedwise.study import Study, record
 
 LETTERS = "<b>&\"'\u202e {{x}} @ink var(--ink)"
@@ -183,3 +187,44 @@ def test_the_first_setup_named_is_the_baseline(study):
     assert [row[0] for row in forth] == ["b"]
     assert [row[0] for row in back] == ["a"]
     assert float(forth[0][2]) == -float(back[0][2]) == 2.0
+
+
+def seconds(found):
+    """A chart of how long the runs of each setup took."""
+    rows = [(name, f"{len(found.finished(name))}") for name in found.setups]
+    return (
+        Chart(
+            kind="seconds",
+            title="Seconds of each run",
+            says="Runs take seconds.",
+            table=Table.of(("setup", "runs"), rows),
+            spec={"data": {"values": []}, "mark": "point", "encoding": {}},
+        ),
+    )
+
+
+def test_a_chart_is_added_by_a_function_and_an_entry(monkeypatch, found, tmp_path):
+    """The walk of docs/contributing.md: command, Python and report take it from the registry."""
+    entry = catalog.ChartKind(
+        section="noise",
+        shows="how long runs take",
+        draw=seconds,
+        needs="no run has finished",
+        before=lambda found: iter([("text", "Slow runs cost the most.")]),
+    )
+    kinds = {**KINDS, "seconds": entry}
+    for place in ("catalog.KINDS", "KINDS"):
+        monkeypatch.setattr(f"seedwise.report.charts.{place}", kinds)
+    monkeypatch.setattr("seedwise.report.page.parts.KINDS", kinds)
+    path = found.study.path
+    assert "how long runs take" in CliRunner().invoke(cli, ["plot", "--help"]).output
+    assert Study(path).chart("seconds").says == "Runs take seconds."
+    page = Study(path).report(tmp_path / "r.html").read_text()
+    noise = page.partition('id="noise"')[2].partition("<section")[0]
+    assert "Slow runs cost the most." in noise
+    assert "Seconds of each run" in noise
+
+
+def test_every_kind_of_chart_has_a_section_of_the_report(found):
+    sections = {section.name for section in render.sections_of(found, None)}
+    assert {kind.section for kind in KINDS.values()} <= sections

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seedwise.comparison import (
     Rule,
@@ -97,7 +97,9 @@ class StudyReader:
             Unsettled: Nobody says which way the deciding metric points.
         """
         with StudyRuns.open(self.path) as study:
-            rule = self._rule(study, metric, margin, confidence, paired, better)
+            rule = self._rule(
+                study, better, metric=metric, margin=margin, confidence=confidence, paired=paired
+            )
             return Comparison.of(compare(study, a, b, rule, code=metric is not None))
 
     def compare_several(
@@ -125,7 +127,9 @@ class StudyReader:
             better: As in `compare`.
         """
         with StudyRuns.open(self.path) as study:
-            rule = self._rule(study, metric, margin, confidence, paired, better)
+            rule = self._rule(
+                study, better, metric=metric, margin=margin, confidence=confidence, paired=paired
+            )
             names = tuple(setups) or tuple(study.setups)
             found = compare_several(
                 study,
@@ -156,7 +160,7 @@ class StudyReader:
             better: As in `compare`.
         """
         with StudyRuns.open(self.path) as study:
-            rule = self._rule(study, metric, None, confidence, None, better)
+            rule = self._rule(study, better, metric=metric, confidence=confidence)
             found = compare_with_target(study, setup, target, rule, code=metric is not None)
             return TargetComparison.of(found)
 
@@ -281,14 +285,10 @@ class StudyReader:
     def _rule(
         self,
         study: StudyRuns,
-        metric: str | None,
-        margin: float | None,
-        confidence: float | None,
-        paired: bool | None,
         better: str | None,
+        **said: Any,
     ) -> Rule:
         """The rule that was fixed, with what is said instead."""
-        said = {"metric": metric, "margin": margin, "confidence": confidence, "paired": paired}
         given = {name: value for name, value in said.items() if value is not None}
         ways = dict(self._better) if better is None else {**self._better, DECIDING: better}
         return replace(fixed_rule(study), **given, better=ways)

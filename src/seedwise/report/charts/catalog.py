@@ -1,11 +1,12 @@
-"""The kinds of charts, by name."""
+"""The registry of charts: each kind with its section, its builder and the words beside it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from seedwise.comparison.history import FIGURES
 from seedwise.errors import StudyError, UnknownName
+from seedwise.figures import count, percent
 from seedwise.report.charts.chart import Chart
 from seedwise.report.charts.differences import forest_chart, trace_chart
 from seedwise.report.charts.noise import metrics_chart, sources_chart, variance_chart
@@ -13,23 +14,57 @@ from seedwise.report.charts.predictions import certainty_chart, classes_chart
 from seedwise.report.charts.runs import curves_chart, runs_chart
 from seedwise.report.charts.theme import role
 from seedwise.report.findings import Findings
+from seedwise.words.numbers import metric_words, pointing
 
-__all__ = ["KINDS", "Kind", "chart", "charts"]
+__all__ = ["KINDS", "ChartKind", "Notes", "chart", "charts"]
+
+Notes = Iterator[tuple[str, str]]
+"""Paragraphs of the report beside charts: the form (`text`, `note` or `quiet`) and the words."""
+
+
+_RULED = (
+    "The stopping rule looked after every pair. Its bands hold at all looks together: the study "
+    "is decided when a band leaves the line of no difference, or lies between the dashed margins. "
+    "Dots are single pairs."
+)
+_FIXED = (
+    "The number of runs was fixed, so that only the last interval was meant to be looked at: each "
+    "earlier one stands for itself. Dots are single pairs."
+)
+_SAVED = (
+    "How many times fewer runs a metric needs to show the same difference, against accuracy of "
+    "unrelated runs; {} intervals. It speaks of the difference that was seen: one that is "
+    "mostly luck flatters a metric."
+)
+_ELSEWHERE = (
+    "* moves by less than half of accuracy, by more than twice, or against it: it answers another "
+    "question."
+)
+
+
+def _nothing(found: Findings) -> Notes:
+    return iter(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class ChartKind:
     """A kind of chart.
 
     Attributes:
+        section: Name of the report's section that has it.
         shows: What it shows, in a few words.
         draw: Draws the charts of this kind that a study has; none where it lacks what they take.
         needs: What a study lacks that has none.
+        before: Paragraphs of the report above its charts.
+        after: Paragraphs below them.
     """
 
+    section: str
     shows: str
     draw: Callable[[Findings], tuple[Chart, ...]]
     needs: str
+    before: Callable[[Findings], Notes] = _nothing
+    after: Callable[[Findings], Notes] = _nothing
 
 
 def charts(kind: str, found: Findings) -> tuple[Chart, ...]:
@@ -68,6 +103,14 @@ def _forest(found: Findings) -> tuple[Chart, ...]:
     return (forest_chart(found.comparisons, list(found.decisions.items())),)
 
 
+def _below_forest(found: Findings) -> Notes:
+    first = found.comparisons[0]
+    decides = metric_words(first.deciding.metric).capitalize()
+    way = pointing(first.deciding.metric, first.deciding.higher_is_better)
+    sure = percent(first.rule.confidence)
+    yield "quiet", f"{sure} intervals. {decides} decides the sign{way and f': {way}'}."
+
+
 def _runs(found: Findings) -> tuple[Chart, ...]:
     metrics = [found.metric]
     paired = False
@@ -88,6 +131,21 @@ def _runs(found: Findings) -> tuple[Chart, ...]:
         for metric in dict.fromkeys(metrics)
         if any((values := found.values(metric)).values())
     )
+
+
+def _below_runs(found: Findings) -> Notes:
+    paired = any(each.paired for each in found.comparisons)
+    joined = " A line joins two runs with the same seed." if paired else ""
+    mean = "The diamond is the mean, the bar its interval; figures are mean ± standard deviation."
+    yield "quiet", f"{mean}{joined}"
+    for name in found.setups:
+        lost = sum(run.state == "diverged" for run in found.runs[name])
+        if lost:
+            yield "note", f"Not drawn: {count(lost, 'diverged run')} of {name}."
+
+
+def _above_traces(found: Findings) -> Notes:
+    yield "text", _RULED if found.decisions else _FIXED
 
 
 def _traces(found: Findings) -> tuple[Chart, ...]:
@@ -115,6 +173,15 @@ def _metrics(found: Findings) -> tuple[Chart, ...]:
     )
 
 
+def _above_metrics(found: Findings) -> Notes:
+    yield "text", _SAVED.format(percent(found.rule.confidence))
+
+
+def _below_metrics(found: Findings) -> Notes:
+    if any(table.elsewhere(name) for table in found.signals for name in table.metrics):
+        yield "quiet", _ELSEWHERE
+
+
 def _variance(found: Findings) -> tuple[Chart, ...]:
     measured = [each for each in found.noise if each.runs > 1 and each.metrics]
     return (variance_chart(measured, _places(found)),) if measured else ()
@@ -140,6 +207,15 @@ def _classes(found: Findings) -> tuple[Chart, ...]:
     )
 
 
+def _above_classes(found: Findings) -> Notes:
+    yield (
+        "text",
+        f"Over finished runs, for new seeds on these {found.called}. The intervals hold for all "
+        "classes together; a full dot is one whose interval leaves out 0. In brackets, the "
+        f"{found.called} of the class.",
+    )
+
+
 def _images(found: Findings) -> tuple[Chart, ...]:
     return (
         (certainty_chart(found.predicted, _places(found), found.called),)
@@ -148,53 +224,68 @@ def _images(found: Findings) -> tuple[Chart, ...]:
     )
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+KINDS: Mapping[str, ChartKind] = MappingProxyType(
     {
-        "forest": Kind(
+        "forest": ChartKind(
+            section="verdict",
             shows="differences from the baseline, with their intervals",
             draw=_forest,
             needs="it takes two setups with results",
+            after=_below_forest,
         ),
-        "runs": Kind(
+        "runs": ChartKind(
+            section="runs",
             shows="every run as a dot, runs of the same seed joined",
             draw=_runs,
             needs="no run has finished",
+            after=_below_runs,
         ),
-        "trace": Kind(
+        "trace": ChartKind(
+            section="trace",
             shows="how the difference settled, pair by pair",
             draw=_traces,
             needs="it takes two setups with two or more common seeds",
+            before=_above_traces,
         ),
-        "curves": Kind(
+        "curves": ChartKind(
+            section="runs",
             shows="learning curves, with a band that holds most runs",
             draw=_curves,
             needs="no run has figures after each epoch",
         ),
-        "metrics": Kind(
+        "metrics": ChartKind(
+            section="noise",
             shows="which metric shows the difference with the fewest runs",
             draw=_metrics,
             needs="it takes three common seeds, and accuracy with other metrics beside it",
+            before=_above_metrics,
+            after=_below_metrics,
         ),
-        "variance": Kind(
+        "variance": ChartKind(
+            section="noise",
             shows="how much runs of one setup differ",
             draw=_variance,
             needs="it takes two finished runs of a setup",
         ),
-        "sources": Kind(
+        "sources": ChartKind(
+            section="noise",
             shows="the noise by source of randomness",
             draw=_sources,
             needs="no runs share some seeds and not others; see seedwise run --sources",
         ),
-        "classes": Kind(
+        "classes": ChartKind(
+            section="classes",
             shows="the difference class by class",
             draw=_classes,
             needs="it takes two setups with predictions",
+            before=_above_classes,
         ),
-        "images": Kind(
+        "images": ChartKind(
+            section="images",
             shows="how many images are right always, sometimes, never",
             draw=_images,
             needs="the runs came without predictions",
         ),
     }
 )
-"""The kinds of charts, in the order of a report."""
+"""The kinds of charts; those of one section stand there in this order."""

@@ -1,9 +1,10 @@
 """What a page is made of: sections of paragraphs, charts, tables, code and pictures, as values."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from seedwise.report.charts import Chart, Table
+from seedwise.report.charts import KINDS, Chart, Table, charts
+from seedwise.report.findings import Findings
 
 __all__ = [
     "Block",
@@ -17,6 +18,7 @@ __all__ = [
     "Section",
     "Share",
     "Thumbnails",
+    "drawn",
 ]
 
 
@@ -154,3 +156,13 @@ class Section:
     name: str
     title: str
     blocks: tuple[Block, ...]
+
+
+def drawn(section: str, found: Findings) -> Iterator[Block]:
+    """The charts of a section that a study has, and the paragraphs beside them."""
+    for name, kind in KINDS.items():
+        shown = charts(name, found) if kind.section == section else ()
+        if shown:
+            yield from (Said(text, form) for form, text in kind.before(found))
+            yield from map(Drawn, shown)
+            yield from (Said(text, form) for form, text in kind.after(found))

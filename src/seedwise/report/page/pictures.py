@@ -7,12 +7,10 @@ from itertools import chain
 import numpy as np
 
 from seedwise.comparison.predicted import ImageDifferences
-from seedwise.report.charts import charts
 from seedwise.report.charts.theme import role
 from seedwise.report.findings import Findings
 from seedwise.report.page.parts import (
     Block,
-    Drawn,
     Gallery,
     Picture,
     Pictures,
@@ -20,6 +18,7 @@ from seedwise.report.page.parts import (
     Section,
     Share,
     Thumbnails,
+    drawn,
 )
 
 __all__ = ["classes_section", "images_section"]
@@ -29,15 +28,8 @@ _SHOWN = 12
 
 def classes_section(found: Findings) -> Section | None:
     """The differences class by class."""
-    drawn = charts("classes", found)
-    if not drawn:
-        return None
-    text = (
-        f"Over finished runs, for new seeds on these {found.called}. The intervals hold for all "
-        "classes together; a full dot is one whose interval leaves out 0. In brackets, the "
-        f"{found.called} of the class."
-    )
-    return Section("classes", "Class by class", (Said(text), *map(Drawn, drawn)))
+    blocks = tuple(drawn("classes", found))
+    return Section("classes", "Class by class", blocks) if blocks else None
 
 
 def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | None:
@@ -56,7 +48,7 @@ def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | 
     pictures = (
         thumbnails(wanted) if thumbnails else Pictures(files={}, missing="none were asked for")
     )
-    blocks: list[Block] = [*map(Drawn, charts("images", found))]
+    blocks: list[Block] = [*drawn("images", found)]
     if pictures.missing and called == "images":
         blocks.append(Said(f"Images are named but not shown: {pictures.missing}.", "note"))
     if len(flipping):

@@ -35,7 +35,7 @@ from seedwise.report.page.verdicts import (
     verdict_section,
 )
 
-__all__ = ["report_html"]
+__all__ = ["report_html", "sections_of"]
 
 _FOLDER = files("seedwise.report.page")
 
@@ -65,7 +65,7 @@ def report_html(
         ConfigError: The runs have several metrics, and none was chosen.
     """
     found = Findings(study, setups, metric=metric, better=better)
-    sections = _sections(found, thumbnails)
+    sections = sections_of(found, thumbnails)
     drawn = [block.chart for part in sections for block in part.blocks if isinstance(block, Drawn)]
     scripts = (_text("vega.js"), _text("report.js"))
     style = _style()
@@ -87,7 +87,8 @@ def report_html(
     )
 
 
-def _sections(found: Findings, thumbnails: Thumbnails | None) -> list[Section]:
+def sections_of(found: Findings, thumbnails: Thumbnails | None) -> list[Section]:
+    """The sections of a report that have something to show, in order."""
     sections = (
         verdict_section(found),
         runs_section(found),

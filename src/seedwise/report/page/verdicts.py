@@ -4,35 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from seedwise.comparison import ComparisonValues
 from seedwise.figures import count, figure, in_points, interval, percent, spread
-from seedwise.report.charts import Table, charts
+from seedwise.report.charts import Table
 from seedwise.report.findings import NOISE_RUNS, Findings
-from seedwise.report.page.parts import Block, Drawn, Listed, Said, Section
-from seedwise.words.numbers import metric_words, pointing, with_interval
+from seedwise.report.page.parts import Block, Listed, Said, Section, drawn
+from seedwise.words.numbers import metric_words, with_interval
 from seedwise.words.verdict import (
     BY_NUMBER,
 )
 from seedwise.words.view import View, view
 
 __all__ = ["noise_section", "runs_section", "trace_section", "verdict_section"]
-
-_RULED = (
-    "The stopping rule looked after every pair. Its bands hold at all looks together: the study "
-    "is decided when a band leaves the line of no difference, or lies between the dashed margins. "
-    "Dots are single pairs."
-)
-_FIXED = (
-    "The number of runs was fixed, so that only the last interval was meant to be looked at: each "
-    "earlier one stands for itself. Dots are single pairs."
-)
-_SAVED = (
-    "How many times fewer runs a metric needs to show the same difference, against accuracy of "
-    "unrelated runs; {} intervals. It speaks of the difference that was seen: one that is "
-    "mostly luck flatters a metric."
-)
-_ELSEWHERE = (
-    "* moves by less than half of accuracy, by more than twice, or against it: it answers another "
-    "question."
-)
 
 
 def verdict_section(found: Findings) -> Section:
@@ -42,39 +23,21 @@ def verdict_section(found: Findings) -> Section:
     return Section("verdict", "Verdict", tuple(_compared(found)))
 
 
-def runs_section(found: Findings) -> Section:
+def runs_section(found: Findings) -> Section | None:
     """Every run, and how they learn."""
-    blocks: list[Block] = [Drawn(each) for each in charts("runs", found)]
-    joined = " A line joins two runs with the same seed." if _paired(found) else ""
-    mean = "The diamond is the mean, the bar its interval; figures are mean ± standard deviation."
-    blocks.append(Said(f"{mean}{joined}", "quiet"))
-    for name in found.setups:
-        lost = sum(run.state == "diverged" for run in found.runs[name])
-        if lost:
-            runs = count(lost, "diverged run")
-            blocks.append(Said(f"Not drawn: {runs} of {name}.", "note"))
-    blocks += [Drawn(each) for each in charts("curves", found)]
-    return Section("runs", "Every run", tuple(blocks))
+    blocks = tuple(drawn("runs", found))
+    return Section("runs", "Every run", blocks) if blocks else None
 
 
 def trace_section(found: Findings) -> Section | None:
     """How the difference settled."""
-    drawn = charts("trace", found)
-    if not drawn:
-        return None
-    said = Said(_RULED if found.decisions else _FIXED)
-    return Section("trace", "How it settled", (said, *map(Drawn, drawn)))
+    blocks = tuple(drawn("trace", found))
+    return Section("trace", "How it settled", blocks) if blocks else None
 
 
 def noise_section(found: Findings) -> Section | None:
     """Which metric needs the fewest runs, and where the variance comes from."""
-    metrics = charts("metrics", found)
-    blocks: list[Block] = []
-    if metrics:
-        blocks += [Said(_SAVED.format(percent(found.rule.confidence))), *map(Drawn, metrics)]
-    if any(table.elsewhere(name) for table in found.signals for name in table.metrics):
-        blocks.append(Said(_ELSEWHERE, "quiet"))
-    blocks += map(Drawn, (*charts("variance", found), *charts("sources", found)))
+    blocks = list(drawn("noise", found))
     if not blocks:
         return None
     if any(len(found.finished(name)) > NOISE_RUNS for name in found.setups):
@@ -84,10 +47,6 @@ def noise_section(found: Findings) -> Section | None:
         few = "Predictions are many: four metrics are shown; seedwise variance takes a dozen."
         blocks.append(Said(few, "quiet"))
     return Section("noise", "Where the noise comes from", tuple(blocks))
-
-
-def _paired(found: Findings) -> bool:
-    return any(each.paired for each in found.comparisons)
 
 
 def _compared(found: Findings) -> Iterator[Block]:
@@ -103,8 +62,7 @@ def _compared(found: Findings) -> Iterator[Block]:
             yield Said(f"By the rule: {told.grounds}")
         yield Said(told.basis, "quiet")
         yield Said(f"{BY_NUMBER} {told.exploratory} {_intervals(each)}", "quiet")
-    yield from map(Drawn, charts("forest", found))
-    yield Said(_reading(found.comparisons[0]), "quiet")
+    yield from drawn("verdict", found)
     for caution, names in _cautions(found.comparisons, views).items():
         everywhere = len(names) == len(views)
         yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
@@ -136,13 +94,6 @@ def _intervals(found: ComparisonValues) -> str:
         wider = interval(size.metric, size.new_images.low, size.new_images.high)
         text += f", {wider} for new seeds and new {found.called} of the same kind"
     return f"{text} ({sure} intervals)."
-
-
-def _reading(found: ComparisonValues) -> str:
-    sure = percent(found.rule.confidence)
-    decides = metric_words(found.deciding.metric).capitalize()
-    way = pointing(found.deciding.metric, found.deciding.higher_is_better)
-    return f"{sure} intervals. {decides} decides the sign{way and f': {way}'}."
 
 
 def _figures(found: Findings, views: Sequence[View]) -> Table:
