@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.stats import binomtest
 
 from seedwise.cli import cli
 from seedwise.errors import ConfigError
@@ -588,3 +589,68 @@ def test_k01_probabilities_are_seen_for_what_they_are():
     found = Study("s.db").compare("A", "B", metric="cross_entropy").deciding
     means = found.sample_a.mean, found.sample_b.mean
     assert np.round(means, 3).tolist() == [0.419, 0.334]
+
+
+def answers_of_two_models():
+    """Right and wrong of two models on 500 questions that differ in difficulty, as in g01."""
+    rng = np.random.default_rng(0)
+    hard = rng.normal(size=500)
+    a = (hard + 0.5 * rng.normal(size=500) > 0.0).astype(int)
+    return a, (hard + 0.35 + 0.5 * rng.normal(size=500) > 0.0).astype(int)
+
+
+@pytest.mark.parametrize("kind", ["predictions", "scores"])
+def test_g01_one_run_of_each_is_a_verdict_on_new_questions(kind):
+    for name, right in zip("AB", answers_of_two_models(), strict=True):
+        logits = np.stack([1.0 - right, right], axis=1)
+        np.savez("p.npz", predictions=logits, targets=np.ones(500, int))
+        np.savez("s.npz", accuracy=right)
+        files = {"predictions": ("--predictions", "p.npz"), "scores": ("--scores", "s.npz")}
+        given = ("--setup", name, "--seed", 0, *files[kind], "--called", "questions")
+        seedwise("record", "s.db", *given)
+    said = seedwise("compare", "s.db", "A", "B")
+    assert said.startswith("B is better than A: accuracy is 11.60 points higher")
+    assert "This is about these two models on new questions" in said
+    assert "about no other seed" in said
+    assert "From one run of each on the same 500 questions (exact McNemar test)." in said
+    found = Study("s.db").compare("A", "B")
+    a, b = answers_of_two_models()
+    apart = int((a > b).sum()), int((b > a).sum())
+    expected = binomtest(apart[0], sum(apart)).pvalue
+    assert found.verdict.p_value == pytest.approx(expected, rel=1e-9)
+    assert (found.apart, found.of_models) == (apart, True)
+    seedwise("compare", "s.db", "B", "A", "--fail-if", "worse", code=1)
+
+
+def test_g01_models_that_cannot_be_told_apart_are_undecided():
+    right, _ = answers_of_two_models()
+    other = right.copy()
+    other[:3] = 1 - other[:3]
+    for name, each in (("A", right), ("B", other)):
+        record("s.db", setup=name, seed=0, scores={"accuracy": each})
+    said = seedwise("compare", "s.db", "A", "B")
+    assert said.startswith("Undecided: these runs can't tell B from A")
+    assert "about no other seed" in said
+
+
+def test_g01_questions_of_one_passage_are_no_independent_questions():
+    """All questions of a passage are alike: 500 of 20 passages tell no more than 20."""
+    rng = np.random.default_rng(3)
+    passage = np.repeat(np.arange(20), 25)
+    a, b = rng.random(500) < 0.5, (rng.random(20) < 0.72)[passage]
+    for name, each in (("A", a), ("B", b)):
+        about = {"setup": name, "seed": 0, "scores": {"exact_match": each}}
+        record("alone.db", **about)
+        record("s.db", groups=passage, **about)
+    alone = Study("alone.db").compare("A", "B")
+    assert (alone.outcome, outcome(None, "A", "B")) == ("better", "undecided")
+    assert "in 20 groups (t test of the groups)" in seedwise("compare", "s.db", "A", "B")
+
+
+def test_g01_one_run_beside_several_stays_undecided():
+    right, other = answers_of_two_models()
+    record("s.db", setup="A", seed=0, scores={"accuracy": right})
+    for seed in range(3):
+        record("s.db", setup="B", seed=seed, scores={"accuracy": np.roll(other, seed)})
+    found = Study("s.db").compare("A", "B")
+    assert (found.outcome, found.of_models) == ("undecided", False)

@@ -216,8 +216,8 @@ def test_every_key_of_the_json_is_documented(study):
 
 
 def test_unknown_numbers_are_null_in_json(tmp_path):
-    with Studies(tmp_path).make({"a": runs_of(1.0, 1), "b": runs_of(1.3, 1)}) as store:
-        found = json.loads(call("compare", store.path, "--json").stdout)
+    with Studies(tmp_path).make({"a": runs_of(1.0, 1), "b": runs_of(1.3, 3)}) as store:
+        found = json.loads(call("compare", store.path, "--unpaired", "--json").stdout)
     assert found["deciding"]["difference"]["high"] is None
     assert found["chance"]["low"] is None
 

@@ -1,6 +1,6 @@
 """The difference of two setups under one metric, on these images and on new ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Integer
@@ -19,6 +19,7 @@ from seedwise.stats.intervals import (
     paired_difference,
     unpaired_difference,
 )
+from seedwise.stats.models import difference_of_models
 from seedwise.stats.overlap import overlapping_difference
 from seedwise.stats.populations import (
     overlapping_on_new_images,
@@ -89,6 +90,7 @@ def contrast(
     confidence: float,
     diverged: bool = True,
     rest: bool = True,
+    models: bool = False,
 ) -> Contrast:
     """The difference of two setups under a metric.
 
@@ -101,6 +103,7 @@ def contrast(
         diverged: Count diverged runs, at what chance gives; where nobody can say what that is,
             they are left out in any case.
         rest: Where runs are paired, count those without a partner too.
+        models: Where each setup has one run, compare these two models on new examples.
 
     Raises:
         StudyError: Nothing is left to compare.
@@ -115,18 +118,25 @@ def contrast(
         )
     rows_a, rows_b = np.flatnonzero(use_a), np.flatnonzero(use_b)
     values_a, values_b = a.metrics[name].values[rows_a], b.metrics[name].values[rows_b]
+    if models:
+        paired = False
     pairs = _pairs(a, b, use_a, use_b) if paired else (rows_a, rows_b)
     if a.test_to_train and not paired:
         raise StudyError(
             f"{a.counts.name!r} and {b.counts.name!r} are folds of cross-validations: they are "
             "compared fold by fold, and these share too few; run both on the same folds"
         )
-    found, wider = _differences(a.metrics[name], b.metrics[name], pairs, paired, confidence)
+    tables = _tables(a, name), _tables(b, name)
+    free = None if a.groups is None else a.groups.freedom
+    found, wider = _differences(*tables, pairs, paired, confidence, free)
     alone = np.setdiff1d(rows_a, pairs[0]), np.setdiff1d(rows_b, pairs[1])
     if a.test_to_train:
         found = corrected_for_folds(found, a.test_to_train)
     elif paired and rest and found.freedom and len(alone[0]) + len(alone[1]):
-        found, wider = _with_rest(a.metrics[name], b.metrics[name], pairs, alone, confidence)
+        found, wider = _with_rest(*tables, pairs, alone, confidence, free)
+    of_models = _of_models(a, b, name, pairs, confidence) if models else None
+    if of_models is not None:
+        found, wider = of_models, None
     shared = (a.metrics[name].values[pairs[0]], b.metrics[name].values[pairs[1]])
     return Contrast(
         metric=name,
@@ -149,8 +159,27 @@ _Rows = tuple[Integer[ndarray, " _"], Integer[ndarray, " _"]]
 """Which runs of A and which of B."""
 
 
+def _tables(setup: Measurements, metric: str) -> Measured:
+    """One metric of a setup; of examples in groups, a table of the groups."""
+    found = setup.metrics[metric]
+    if setup.groups is None or found.images is None:
+        return found
+    return replace(found, images=setup.groups.tables(found.images))
+
+
+def _of_models(
+    a: Measurements, b: Measurements, metric: str, rows: _Rows, confidence: float
+) -> Difference | None:
+    """The difference of two runs on new examples; None where single examples have no scores."""
+    images = a.metrics[metric].images, b.metrics[metric].images
+    if images[0] is None or images[1] is None:
+        return None
+    one, other = images[0][rows[0][0]], images[1][rows[1][0]]
+    return difference_of_models(one, other, groups=a.groups, confidence=confidence)
+
+
 def _differences(
-    a: Measured, b: Measured, rows: _Rows, paired: bool, confidence: float
+    a: Measured, b: Measured, rows: _Rows, paired: bool, confidence: float, freedom: float | None
 ) -> tuple[Difference, Difference | None]:
     """B - A on these images and on new ones, of pairs or of unrelated runs."""
     between, widened = unpaired_difference, unpaired_on_new_images
@@ -158,12 +187,19 @@ def _differences(
         between, widened = paired_difference, paired_on_new_images
     found, wider = between(a.values[rows[0]], b.values[rows[1]], confidence=confidence), None
     if a.images is not None and b.images is not None:
-        wider = widened(a.images[rows[0]], b.images[rows[1]], confidence=confidence)
+        wider = widened(
+            a.images[rows[0]], b.images[rows[1]], confidence=confidence, freedom=freedom
+        )
     return found, wider
 
 
 def _with_rest(
-    a: Measured, b: Measured, pairs: _Rows, alone: _Rows, confidence: float
+    a: Measured,
+    b: Measured,
+    pairs: _Rows,
+    alone: _Rows,
+    confidence: float,
+    freedom: float | None,
 ) -> tuple[Difference, Difference | None]:
     """The same of pairs and the runs without a partner together."""
     wider = None
@@ -177,6 +213,7 @@ def _with_rest(
             (a.images[pairs[0]], b.images[pairs[1]]),
             (a.images[alone[0]], b.images[alone[1]]),
             confidence=confidence,
+            freedom=freedom,
         )
     return found, wider
 

@@ -14,7 +14,7 @@ from seedwise.comparison.result import ComparisonValues, Family
 from seedwise.comparison.rule import Rule, Standing
 from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.study_runs import shared_rows
-from seedwise.comparison.verdict import Deciding, Verdict, deciding, settle
+from seedwise.comparison.verdict import SOFT, Deciding, Verdict, deciding, settle
 from seedwise.errors import StudyError
 from seedwise.stats.agreement import fisher_exact
 from seedwise.stats.equivalence import Equivalence, equivalence
@@ -161,6 +161,11 @@ def _pairs(a: Measurements, b: Measurements, rule: Rule) -> bool:
     return _seeds_pair(a, b) if rule.paired is None else rule.paired
 
 
+def _one_run_each(a: Measurements, b: Measurements) -> bool:
+    """Whether each setup has one result, and it finished."""
+    return all(len(each.seeds) == 1 and not each.diverged.any() for each in (a, b))
+
+
 def _seeds_pair(a: Measurements, b: Measurements) -> bool:
     """Whether at least half the seeds of the setup that has fewer are shared, and two or more."""
     shared = len(shared_seeds(a, b))
@@ -175,15 +180,26 @@ def _tested(
     *,
     diverged: bool,
 ) -> _Tested:
-    paired = _pairs(a, b, rule)
+    paired, models = _pairs(a, b, rule), _one_run_each(a, b)
     contrasts = {
-        name: contrast(a, b, metric, paired=paired, confidence=rule.confidence, diverged=diverged)
+        name: contrast(
+            a,
+            b,
+            metric,
+            paired=paired,
+            confidence=rule.confidence,
+            diverged=diverged,
+            models=models,
+        )
         for name, metric in metrics.items()
     }
+    main = next(iter(metrics))
+    if contrasts[main].difference.of_models and main.partition(":")[0] in SOFT:
+        main = "accuracy"  # it is exact, and the others stand for it over runs
     of_margin = contrasts[margin_metric(metrics)]
     return _Tested(
         contrasts=contrasts,
-        test=deciding(contrasts, next(iter(metrics))),
+        test=deciding(contrasts, main),
         equivalence=_equivalence(of_margin, rule.margin),
     )
 
@@ -262,6 +278,20 @@ def _founded(setting: SetupPair, lost: _Lost, judged: _Judged, without: _Judged)
     return verdict if counted or share_b >= share_a else verdict.founded_on(None)
 
 
+def _examples(a: Measurements, main: Contrast) -> int | None:
+    """How many examples a metric has scores of."""
+    images = a.metrics[main.metric].images
+    return None if images is None else images.shape[1]
+
+
+def _apart(a: Measurements, b: Measurements, main: Contrast) -> tuple[int, int] | None:
+    """The examples that one of two models got right and the other wrong; A's first."""
+    one, other = (each.metrics[main.metric].images for each in (a, b))
+    if one is None or other is None or not np.isin([one, other], (0, 1)).all():
+        return None
+    return int((one > other).sum()), int((other > one).sum())
+
+
 def _comparison(
     setting: SetupPair,
     lost: _Lost,
@@ -292,12 +322,15 @@ def _comparison(
             a.counts.diverged, a.counts.results, b.counts.diverged, b.counts.results
         ),
         chance=chance(main),
-        sign_flip=None if a.test_to_train else sign_flip(main),
+        sign_flip=None if a.test_to_train or main.difference.of_models else sign_flip(main),
         test_to_train=a.test_to_train,
         called=a.called,
+        examples=_examples(a, main),
+        groups=None if a.groups is None else len(a.groups.names),
+        apart=_apart(a, b, main) if main.difference.of_models else None,
         churn=churn(a, b),
         runs_for_seen=None
-        if lost.any
+        if lost.any or main.difference.of_models
         else runs_for_seen(tested.contrasts, tested.test.ways, judged.level),
         family=family,
         standing=setting.standing,

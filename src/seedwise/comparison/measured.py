@@ -21,6 +21,7 @@ from seedwise.errors import StudyError
 from seedwise.figures import figure, in_points
 from seedwise.seeds import Seed
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
+from seedwise.stats.groups import Groups
 from seedwise.stats.scores import Logits, Targets
 from seedwise.store import StoredRun
 
@@ -159,6 +160,7 @@ class Measurements:
         test_to_train: Of folds, test examples for each training example; 0 for other runs.
         called: What the examples are called, as a plural.
         from_scores: Whether `predicted` says right or wrong, and no class.
+        groups: The groups of the examples; None where they have none.
     """
 
     counts: RunCounts
@@ -169,6 +171,7 @@ class Measurements:
     test_to_train: float = 0.0
     called: str = "images"
     from_scores: bool = False
+    groups: Groups | None = None
 
     @property
     def finished_seeds(self) -> list[Seed]:
@@ -265,6 +268,7 @@ def measure(
         test_to_train=study.test_to_train,
         called=study.called,
         from_scores=found is None,
+        groups=study.groups,
     )
 
 

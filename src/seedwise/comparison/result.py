@@ -83,6 +83,10 @@ class ComparisonValues:
         test_to_train: Of folds of cross-validations, test examples for each training example; 0
             where the runs are no folds.
         called: What the examples are called, as a plural.
+        examples: How many have a score under the metric that decides; None where none has.
+        groups: In how many groups they come; None where they are taken as independent.
+        apart: Of one run of each setup, the examples that are right in A only and in B only; None
+            for more runs, and for scores that are not all 0 or 1.
     """
 
     a: RunCounts
@@ -109,6 +113,14 @@ class ComparisonValues:
     stopping: Stopped | None = None
     test_to_train: float = 0.0
     called: str = "images"
+    examples: int | None = None
+    groups: int | None = None
+    apart: tuple[int, int] | None = None
+
+    @property
+    def of_models(self) -> bool:
+        """Whether it is about one run of each setup, on new examples, and about no other seed."""
+        return self.deciding.difference.of_models
 
     @property
     def outcome(self) -> str:

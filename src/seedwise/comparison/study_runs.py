@@ -16,6 +16,7 @@ from seedwise.errors import StudyError, UnknownName
 from seedwise.records import DatasetRecord, Examples
 from seedwise.seeds import STREAMS, Seed
 from seedwise.setups import Setup
+from seedwise.stats.groups import Groups
 from seedwise.stats.scores import Targets
 from seedwise.store import FOLDS_KEPT, PLAN, Store, StoredRepeat, StoredRun, StudyFacts
 
@@ -280,6 +281,12 @@ class StudyRuns:
         if found and known and found.count != len(known.targets):
             raise StudyError(f"{self.path} is damaged: it has two numbers of examples")
         return found
+
+    @cached_property
+    def groups(self) -> Groups | None:
+        """The groups of the examples; None where they have none."""
+        known = self.examples
+        return Groups.of(known.groups) if known and known.groups else None
 
     def scores(
         self, metric: str, runs: Sequence[StoredRun]

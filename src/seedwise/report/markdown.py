@@ -55,7 +55,10 @@ def _compared(found: ComparisonValues) -> Iterator[str]:
     points = (
         " Accuracies in %, differences in points." if any(map(in_points, found.contrasts)) else ""
     )
-    yield rf"\* decides the sign.{points} Intervals speak of new seeds."
+    speak = "Intervals speak of new seeds."
+    if found.of_models:
+        speak = f"The interval speaks of these two models on new {found.called}."
+    yield rf"\* decides the sign.{points} {speak}"
     for caution in told.cautions:
         yield f"- {escaped_markdown(caution)}"
 

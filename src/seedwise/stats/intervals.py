@@ -29,7 +29,7 @@ __all__ = [
     "welch_freedom",
 ]
 
-Population = Literal["these images", "new images"]
+Population = Literal["these images", "new images", "new images, these models"]
 
 MOST_FLIPPED = 16
 """Up to this many pairs all sign flips are tried: 65,536 of them take 10 ms."""
@@ -88,7 +88,8 @@ class Difference:
         n_a: Runs of A that went into it.
         n_b: Runs of B.
         paired: Whether runs of the same seed were compared; `n_a` and `n_b` are pairs then.
-        population: What it speaks of besides new seeds.
+        population: What it speaks of besides new seeds; of one run of each setup, new images and
+            no new seeds.
         rest_a: Runs of A without a partner that went into it beside the pairs.
         rest_b: The same of B.
     """
@@ -111,6 +112,11 @@ class Difference:
     def alpha(self) -> float:
         """The error rate that goes with the confidence."""
         return 1 - self.confidence
+
+    @property
+    def of_models(self) -> bool:
+        """Whether it speaks of two models as they are, and of no other seed."""
+        return self.population == "new images, these models"
 
     @property
     def clear_of_zero(self) -> bool:

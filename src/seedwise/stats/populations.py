@@ -20,6 +20,7 @@ def paired_on_new_images(
     b: Float[ndarray, "seeds images"],
     *,
     confidence: float = 0.95,
+    freedom: float | None = None,
 ) -> Difference:
     """The mean of `b - a`, with an interval for new seeds and new images.
 
@@ -35,6 +36,8 @@ def paired_on_new_images(
         a: Score of each image (the mean over its views) in each run of A.
         b: The same for B, with the same seeds in the same order.
         confidence: Coverage, in (0, 1).
+        freedom: Degrees of freedom of a variance over the images, where these are groups of
+            examples (`Groups.tables`) of unequal size; None for one fewer than there are.
 
     Returns:
         The difference; infinite with one seed or one image.
@@ -49,8 +52,9 @@ def paired_on_new_images(
     differences = np.subtract(b, a, dtype=np.float64)
     layout = _Layout.of(differences)
     from_runs = [_VariancePart(layout.run / layout.cells, layout.runs - 1)]
-    rests = [_rest(layout, layout.cells)]
-    from_images = _beyond_runs(layout.image / layout.cells, layout.images - 1, rests)
+    free = layout.images - 1 if freedom is None else freedom
+    rests = [_rest(layout, layout.cells, free)]
+    from_images = _beyond_runs(layout.image / layout.cells, free, rests)
     mean, runs = float(differences.mean()), layout.runs
     return _interval(mean, from_runs, from_images, (runs, runs), confidence, paired=True)
 
@@ -60,6 +64,7 @@ def unpaired_on_new_images(
     b: Float[ndarray, "runs_b images"],
     *,
     confidence: float = 0.95,
+    freedom: float | None = None,
 ) -> Difference:
     """The difference of the means of unrelated runs, for new seeds and new images.
 
@@ -73,6 +78,8 @@ def unpaired_on_new_images(
         a: Score of each image in each run of A.
         b: The same for B, on the same images.
         confidence: Coverage, in (0, 1).
+        freedom: Degrees of freedom of a variance over the images, where these are groups of
+            examples (`Groups.tables`) of unequal size; None for one fewer than there are.
 
     Returns:
         The difference; infinite where a setup has one run, or with one image.
@@ -87,7 +94,8 @@ def unpaired_on_new_images(
     images = len(by_image)
     image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
     from_runs = [_VariancePart(each.run / each.cells, each.runs - 1) for each in layouts]
-    from_images = _beyond_runs(image, images - 1, [_rest(each, each.cells) for each in layouts])
+    free = images - 1 if freedom is None else freedom
+    from_images = _beyond_runs(image, free, [_rest(each, each.cells, free) for each in layouts])
     mean, runs = float(by_image.mean()), (layouts[0].runs, layouts[1].runs)
     most = welch_freedom(np.array([part.variance for part in from_runs]), runs)
     return _interval(mean, from_runs, from_images, runs, confidence, paired=False, most=most)
@@ -98,6 +106,7 @@ def overlapping_on_new_images(
     rest: tuple[Float[ndarray, "rest_a images"], Float[ndarray, "rest_b images"]],
     *,
     confidence: float = 0.95,
+    freedom: float | None = None,
 ) -> Difference:
     """B - A from pairs of one seed and runs without a partner, for new seeds and new images.
 
@@ -109,6 +118,7 @@ def overlapping_on_new_images(
         pairs: Score of each image in the runs of A and of B with the same seeds, in one order.
         rest: The same of the runs of A and of B without a partner.
         confidence: Coverage, in (0, 1).
+        freedom: As in `paired_on_new_images`.
     """
     a, b = (np.asarray(each, np.float64) for each in pairs)
     counts = (len(rest[0]), len(rest[1]))
@@ -123,11 +133,12 @@ def overlapping_on_new_images(
     images, runs = len(by_image), (len(a), len(a))
     image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
     from_runs = [_VariancePart(each.run / (many * images), each.runs - 1) for each, many in groups]
-    rests = [_rest(each, many * images) for each, many in groups]
+    free = images - 1 if freedom is None else freedom
+    rests = [_rest(each, many * images, free) for each, many in groups]
     return _interval(
         float(by_image.mean()),
         from_runs,
-        _beyond_runs(image, images - 1, rests),
+        _beyond_runs(image, free, rests),
         runs,
         confidence,
         paired=True,
@@ -175,12 +186,12 @@ class _Layout(NamedTuple):
         )
 
 
-def _rest(layout: _Layout, cells: float) -> _VariancePart:
+def _rest(layout: _Layout, cells: float, freedom: float) -> _VariancePart:
     """What a layout's rest takes off a mean over so many cells."""
-    return _VariancePart(-layout.rest / cells, (layout.runs - 1) * (layout.images - 1))
+    return _VariancePart(-layout.rest / cells, (layout.runs - 1) * freedom)
 
 
-def _beyond_runs(image: float, freedom: int, rests: list[_VariancePart]) -> list[_VariancePart]:
+def _beyond_runs(image: float, freedom: float, rests: list[_VariancePart]) -> list[_VariancePart]:
     """What the choice of images adds: their variance less the rest, which the runs' has too."""
     if image + sum(rest.variance for rest in rests) <= 0:
         return []

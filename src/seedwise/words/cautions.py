@@ -137,6 +137,8 @@ def _lost(found: ComparisonValues) -> Iterator[str]:
 
 def _too_few(found: ComparisonValues) -> Iterator[str]:
     difference = found.deciding.difference
+    if found.of_models:
+        return
     runs = min(difference.n_a, difference.n_b)
     what = "pair" if difference.paired else "run"
     if runs == 1:
@@ -274,7 +276,7 @@ def _runs_left_out(found: ComparisonValues) -> Iterator[str]:
                     f"{alone} of {setup.results} runs of {setup.name} have no partner of the same "
                     f"seed{counted}."
                 )
-    elif found.shared and found.rule.paired is None:
+    elif found.shared and found.rule.paired is None and not found.of_models:
         shared = len(found.shared)
         yield f"Seeds that are shared: {shared} only; the runs are compared as unrelated."
     for setup in (found.a, found.b):
@@ -300,7 +302,9 @@ def _moved(found: Contrast) -> str:
 
 def _collapse_note(found: ComparisonValues) -> str:
     """How rare collapses may be without having been seen; empty where some were."""
-    if found.a.diverged or found.b.diverged or found.far_a.seeds or found.far_b.seeds:
+    if found.of_models or found.a.diverged or found.b.diverged:
+        return ""
+    if found.far_a.seeds or found.far_b.seeds:
         return ""
     runs = min(found.far_a.runs, found.far_b.runs)
     if not runs:

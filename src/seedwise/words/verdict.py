@@ -43,12 +43,23 @@ def verdict_sentence(found: ComparisonValues) -> str:
     Where a stopping rule decides, this is the rule's verdict. Runs that collapsed come first.
     """
     ruled = found.stopping
+    if found.of_models:
+        return f"{_by_number(found)}{_pointing(found.deciding)} {_of_models(found)}"
     verdict = (
         f"{_by_number(found)}{_pointing(found.deciding)}"
         if ruled is None
         else decision_sentence(ruled.candidate, ruled.rule, ruled.decision)
     )
     return " ".join(filter(None, (collapse_sentence(found), verdict, without_sentence(found))))
+
+
+def _of_models(found: ComparisonValues) -> str:
+    """What a verdict from one run of each setup speaks of, and what not."""
+    of = f"new {found.called}" if found.groups is None else f"{found.called} of new groups"
+    return (
+        f"This is about these two models on {of}, and about no other seed: one run of each tells "
+        "nothing of what training again would give."
+    )
 
 
 def exploratory_sentence(found: ComparisonValues) -> str:
@@ -93,6 +104,8 @@ def basis(found: ComparisonValues) -> str:
     if found.stopping is not None:
         return decision_promise(found.stopping.rule, found.stopping.decision.judged, found.called)
     difference = found.deciding.difference
+    if found.of_models:
+        return f"From one run of each on {_examples(found)}.{_error_rate(found)}"
     if found.test_to_train:
         runs = f"{count(difference.n_a, 'fold')} of cross-validation, the same in both setups"
     elif difference.paired:
@@ -104,6 +117,14 @@ def basis(found: ComparisonValues) -> str:
         runs = f"{count(difference.n_a, 'run')} of {found.a.name} and "
         runs += f"{count(difference.n_b, 'run')} of {found.b.name}, unrelated"
     return f"From {runs}.{_error_rate(found)}"
+
+
+def _examples(found: ComparisonValues) -> str:
+    """How many examples a verdict on two models rests on, and by which test."""
+    number = f"the same {found.examples or 0:,} {found.called}"
+    if found.groups is not None:
+        return f"{number} in {count(found.groups, 'group')} (t test of the groups)"
+    return f"{number} ({'paired t test' if found.apart is None else 'exact McNemar test'})"
 
 
 def more_runs(found: ComparisonValues) -> str:
@@ -130,6 +151,11 @@ def _error_rate(found: ComparisonValues) -> str:
     rate = percent(found.rule.alpha)
     if found.family and found.family.correction == "bh":
         return f" Of all verdicts better or worse, about {rate} are wrong: a screening."
+    if found.of_models:
+        return (
+            f" Of models that are equally good on all such {found.called}, about {rate} come out "
+            "better or worse."
+        )
     every = f" in any of the {found.family.size} comparisons" if found.family else ""
     return (
         f" Where there is no difference between runs that do not collapse, such a study comes out "

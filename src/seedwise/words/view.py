@@ -35,7 +35,7 @@ class Row:
         mean_b: Mean of B's runs.
         sd_b: Their standard deviation (ddof 1).
         estimate: B - A, with its sign.
-        these: Its interval for new seeds on these images.
+        these: Its interval for new seeds on these images; `-` for one run of each setup.
         new: The same for new images as well; `-` where single images have no scores.
         p: p-value of no difference.
         p_value: The same as a number.
@@ -65,8 +65,8 @@ class Row:
 
     @property
     def difference(self) -> str:
-        """B - A with its interval for new seeds on these images."""
-        return f"{self.estimate} {self.these}"
+        """B - A with its interval for new seeds on these images, if there is one."""
+        return self.estimate if self.these == "-" else f"{self.estimate} {self.these}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,8 @@ def view(found: ComparisonValues) -> View:
 
 
 def _row(found: Contrast, decides: str) -> Row:
-    metric, difference, new = found.metric, found.difference, found.new_images
+    metric, difference = found.metric, found.difference
+    new = difference if difference.of_models else found.new_images
     pairs = f"{difference.n_a} pairs"
     return Row(
         metric=metric,
@@ -132,7 +133,7 @@ def _row(found: Contrast, decides: str) -> Row:
         mean_b=figure(metric, found.sample_b.mean),
         sd_b=spread(metric, found.sample_b.sd),
         estimate=signed(metric, difference.estimate),
-        these=interval(metric, difference.low, difference.high),
+        these="-" if difference.of_models else interval(metric, difference.low, difference.high),
         new=interval(metric, new.low, new.high) if new else "-",
         p=f"{difference.p_value:.2g}",
         p_value=difference.p_value,
@@ -151,11 +152,15 @@ def _legend(found: ComparisonValues) -> str:
     """What the columns are."""
     a, b, sure = found.a.name, found.b.name, percent(found.rule.confidence)
     points = ", accuracies in points" if any(in_points(name) for name in found.contrasts) else ""
-    text = (
-        f"{b} less {a}{points}; {sure} intervals for new seeds on these {found.called}, and for "
-        f"new seeds and new {found.called} of the same kind. *: decides the sign. p: of no "
-        "difference"
+    intervals = (
+        f"intervals for new seeds on these {found.called}, and for new seeds and new "
+        f"{found.called} of the same kind"
     )
+    if found.of_models:
+        intervals = f"intervals for these two models on new {found.called} of the same kind"
+    if found.groups is not None:
+        intervals += ", which come in new groups"
+    text = f"{b} less {a}{points}; {sure} {intervals}. *: decides the sign. p: of no difference"
     ways = (
         f" {metric_words(name)}: {way}."
         for name, each in found.contrasts.items()
@@ -174,17 +179,22 @@ def _details(found: ComparisonValues) -> Iterator[str]:
             for number, what in ((setup.diverged, "diverged"), (setup.failed, "failed"))
             if number
         )
+        if found.of_models:
+            yield f"{setup.name}: {size.metric} {figure(size.metric, sample.mean)}, 1 run{lost}"
+            continue
         yield (
             f"{setup.name}: {size.metric} {figure(size.metric, sample.mean)}, sd "
             f"{spread(size.metric, sample.sd)} (ddof 1), {spread(size.metric, sample.sd0)} "
             f"(ddof 0), {count(sample.n, 'run')}{lost}"
         )
     yield from _correlation(found)
-    if not found.test_to_train:  # its interval takes runs as independent
+    if not (found.test_to_train or found.of_models):  # its interval takes runs as independent
         yield _chance(found)
     if found.sign_flip is not None:
         yield f"Sign-flip test of {found.deciding.metric}: p = {found.sign_flip:.2g}"
-    if found.churn is not None:
+    if found.apart is not None:
+        yield _apart(found.called, found.a.name, found.b.name, *found.apart)
+    elif found.churn is not None and not found.of_models:
         churn = found.churn
         what = "Predictions that differ"
         if churn.from_scores:
@@ -194,6 +204,10 @@ def _details(found: ComparisonValues) -> Iterator[str]:
             f"{what}: {pairs}other seeds of {found.a.name} "
             f"{_share(churn.within_a)}, of {found.b.name} {_share(churn.within_b)}"
         )
+
+
+def _apart(called: str, a: str, b: str, only_a: int, only_b: int) -> str:
+    return f"{called.capitalize()} right in {a} only: {only_a:,}; in {b} only: {only_b:,}"
 
 
 def _correlation(found: ComparisonValues) -> Iterator[str]:

@@ -42,9 +42,10 @@ def forest_chart(
             rows.append(_row(label, ruled[b].metric, estimate, scale, colour))
             table.append((b, *_cells(label, ruled[b].metric, estimate), "-"))
         for metric, contrast in _drawn(each, points):
-            for wider, difference in enumerate((contrast.difference, contrast.new_images)):
+            for difference in (contrast.difference, contrast.new_images):
                 if difference is None:
                     continue
+                wider = difference.population != "these images"
                 label = metric_words(metric) + (f", new {each.called}" if wider else "")
                 p = f"{difference.p_value:.2g}"
                 table.append((b, *_cells(label, metric, difference), p))
@@ -66,7 +67,7 @@ def forest_chart(
             margin=None if margin is None else scale * margin,
             widest=reach([row.value for row in rows]),
         ),
-        legend=_legend(rows, "@muted" if several else role(1), margin, first.called),
+        legend=_legend(rows, "@muted" if several else role(1), margin, first),
     )
 
 
@@ -230,10 +231,13 @@ def _says_difference(found: ComparisonValues) -> str:
 
 
 def _legend(
-    rows: Sequence[IntervalRow], colour: str, margin: float | None, called: str
+    rows: Sequence[IntervalRow], colour: str, margin: float | None, first: ComparisonValues
 ) -> tuple[Key, ...]:
+    called = first.called
     keys = [Key(colour, f"new seeds, these {called}")]
-    if not all(row.filled for row in rows):
+    if first.of_models:
+        keys = [Key(colour, f"these two models, new {called}", "hollow")]
+    elif not all(row.filled for row in rows):
         keys.append(Key(colour, f"new seeds and new {called}", "hollow"))
     if margin is not None:
         keys.append(Key("@ink", "margin of equivalence", "dashed"))
