@@ -9,11 +9,13 @@
     - DataError (also ValueError)
     - MissingPackage (also ImportError)
     - StudyError (also ValueError)
+        + CodeChanged
         + StudyTooNew
         + RunExists
     - ClusterLost
 
-Every message says what was wrong, what was given, and what to do about it, on one line.
+Every message says what was wrong, what was given, and what to do about it, on one line; only
+CodeChanged shows lines of code below.
 """
 
 from collections.abc import Iterable
@@ -21,6 +23,7 @@ from difflib import get_close_matches
 
 __all__ = [
     "ClusterLost",
+    "CodeChanged",
     "CodeNotRun",
     "ConfigError",
     "DataError",
@@ -75,6 +78,13 @@ class MissingPackage(SeedwiseError, ImportError):
 
 class StudyError(SeedwiseError, ValueError):
     """A study file cannot be used as asked."""
+
+
+class CodeChanged(StudyError):
+    """The code of a setup is another than its stored runs were made by.
+
+    This message has several lines: it shows what changed.
+    """
 
 
 class StudyTooNew(StudyError):

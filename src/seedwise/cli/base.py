@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seedwise.cli.words import printable
-from seedwise.errors import SeedwiseError, UnknownName
+from seedwise.errors import CodeChanged, SeedwiseError, UnknownName
 from seedwise.outputs import write_output
 
 if TYPE_CHECKING:
@@ -78,6 +78,9 @@ class Group(click.Group):
             code = _say(_STOPPED, 128 + (came[0] if came else signal.SIGINT))
         except click.ClickException as error:
             code = _say(error.format_message(), 2)
+        except CodeChanged as error:
+            click.echo("\n".join(map(printable, f"seedwise: {error}".splitlines())), err=True)
+            code = 2
         except SeedwiseError as error:
             code = _say(str(error), 2)
         except BrokenPipeError:  # e.g. `seedwise export study.db | head`

@@ -13,6 +13,7 @@ __all__ = [
     "better",
     "better_of",
     "cache",
+    "code_unchanged",
     "device",
     "devices",
     "jobs",
@@ -127,6 +128,11 @@ devices = click.option(
     metavar="auto|N|0,1",
     help="GPUs to use: all that are visible, how many, or which; one by its number with a comma "
     "(1,).  [default: auto]",
+)
+code_unchanged = click.option(
+    "--code-unchanged",
+    is_flag=True,
+    help="Code that is another than the stored runs were made by trains the same: a rename, say.",
 )
 source = click.option(
     "--source",

@@ -63,6 +63,7 @@ EXITS = {
 @_time_limit
 @options.device
 @options.cache
+@options.code_unchanged
 def run(study: Path, **options: Any) -> None:
     """Train what STUDY.TOML wants and its study file does not have yet.
 
@@ -86,6 +87,7 @@ def run_study(
     time_limit: float | None,
     device: str,
     cache: Path | None,
+    code_unchanged: bool,
 ) -> None:
     """Make the runs of a study.toml that are missing, and print what all of them show."""
     from seedwise.cli.console import Console
@@ -132,6 +134,7 @@ def run_study(
                 time_limit=time_limit,
             ),
             device=device,
+            code_unchanged=code_unchanged,
             watch=watch,
         )
     undecided = list[str]()

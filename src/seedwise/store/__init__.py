@@ -1,7 +1,9 @@
 """The study file. Nothing else in seedwise speaks SQL."""
 
 from seedwise.store.check import Health, check_study
+from seedwise.store.codes import StoredCode
 from seedwise.store.merge import Conflicts, merge_studies
+from seedwise.store.naming import Dropped
 from seedwise.store.plans import FOLDS_KEPT, PLAN
 from seedwise.store.repair import Repaired, repair_study
 from seedwise.store.rows import logits_digest
@@ -12,9 +14,11 @@ __all__ = [
     "FOLDS_KEPT",
     "PLAN",
     "Conflicts",
+    "Dropped",
     "Health",
     "Repaired",
     "Store",
+    "StoredCode",
     "StoredRepeat",
     "StoredRun",
     "StudyFacts",

@@ -5,6 +5,7 @@ import sqlite3
 import zlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,11 @@ class Tables:
         if self._place and change:
             with faults(self.path):
                 raise kept(self._connection, self._place, change)
+
+    @cached_property
+    def _keeps_code(self) -> bool:
+        """False in a file of an older format that is only read."""
+        return bool(self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'codes'"))
 
     def _insert(self, table: str, values: Sequence[Any]) -> int:
         marks = ", ".join("?" * len(values))

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from seedwise.code.difference import changes
+from seedwise.code.parts import Code
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.store.files import connect, faults, transaction
@@ -16,6 +18,7 @@ from seedwise.store.place import anew
 from seedwise.store.plans import FOLDS_KEPT, PLAN, Part, changed, joined
 from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum
+from seedwise.store.shapes import unpacked
 from seedwise.store.tables import SqlTable, rows_of, tables_of
 
 __all__ = ["Conflicts", "merge_studies"]
@@ -23,10 +26,15 @@ __all__ = ["Conflicts", "merge_studies"]
 _THINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
     {
         "choices": (("key",), ("value",)),
+        "code_texts": (("digest",), ()),
+        "codes": (("setup", "parts"), ()),
         "dataset": ((), ("fingerprint", "split", "targets")),
+        "dropped": (("setup",), ()),
         "environments": (("made_by",), ()),
         "examples": ((), ("examples", "names", "groups")),
         "scores": (("run", "metric"), ("examples", "kind", "data")),
+        "run_codes": (("run",), ()),
+        "run_commits": (("run",), ()),
         "setups": (("name",), ("setup",)),
         "study": ((), ()),
     }
@@ -106,6 +114,7 @@ class _Merger:
         if old.execute("SELECT 1 FROM runs WHERE state != 'failed'").fetchone():
             known = old.execute("SELECT 1 FROM choices WHERE key = ?", (FOLDS_KEPT,)).fetchone()
             self._folds[path] = known is not None
+        self._compare_codes(path, old)
         numbers: dict[str, dict[int, int]] = {}
         for table in tables_of(old):
             if table.cache:
@@ -149,6 +158,17 @@ class _Merger:
         for path, folds in self._folds.items():
             if not folds and any(self._folds.values()):
                 self.conflicts.append(f"{path}: its runs are no folds of a cross-validation")
+
+    def _compare_codes(self, path: Path, old: sqlite3.Connection) -> None:
+        """Find setups that other code made here than in the studies before."""
+        before, here = _codes(self._new), _codes(old)
+        for name in before.keys() & here.keys():
+            found = [changes(was, now) for was in before[name] for now in here[name]]
+            if all(found):
+                parts = ", ".join(change.name for change in found[-1])
+                self.conflicts.append(
+                    f"{path}: setup {name!r} was made by other code than before ({parts})"
+                )
 
     def join_plans(self) -> None:
         """Put what the studies fixed beforehand together, once all have been added."""
@@ -222,6 +242,22 @@ def _identity(
     if table.name == "runs" and values["state"] != "failed":
         return _RESULT
     return _THINGS.get(table.name, (_content(table), ()))
+
+
+def _codes(study: sqlite3.Connection) -> Mapping[str, Sequence[Code]]:
+    """The codes of each setup of a study; of one without, or of an older format, none."""
+    if not any(table.name == "codes" for table in tables_of(study)):
+        return {}
+    texts = {
+        digest: unpacked(text).decode()
+        for digest, text in study.execute("SELECT digest, text FROM code_texts")
+    }
+    found = dict[str, list[Code]]()
+    for name, parts in study.execute(
+        "SELECT name, parts FROM codes JOIN setups ON setups.id = codes.setup"
+    ):
+        found.setdefault(name, []).append(Code.from_json(json.loads(parts), texts))
+    return found
 
 
 def _parts(path: Path, choice: Mapping[str, Any], old: sqlite3.Connection) -> list[Part]:

@@ -191,6 +191,52 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX scores_of_run ON scores (run, metric)",
     ),
+    (
+        """
+        CREATE TABLE codes (             -- what trained a setup, as far as it is the user's
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            setup INTEGER NOT NULL REFERENCES setups,
+            parts TEXT NOT NULL,         -- JSON, a list: kind, name, digest, what is shown, state
+            accepted TEXT NOT NULL,      -- first, layout or said
+            since TEXT NOT NULL,         -- UTC, ISO 8601
+            checksum INTEGER NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE code_texts (        -- source texts of parts
+            id INTEGER PRIMARY KEY,
+            digest TEXT NOT NULL UNIQUE,
+            text BLOB NOT NULL,          -- zlib of UTF-8
+            checksum INTEGER NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE run_codes (
+            id INTEGER PRIMARY KEY,
+            run INTEGER NOT NULL REFERENCES runs,
+            code INTEGER NOT NULL REFERENCES codes,
+            checksum INTEGER NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE run_commits (
+            id INTEGER PRIMARY KEY,
+            run INTEGER NOT NULL REFERENCES runs,
+            revision TEXT NOT NULL,      -- the commit's name, hexadecimal
+            dirty INTEGER,               -- 1 for uncommitted changes; NULL where nobody knows
+            checksum INTEGER NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE dropped (           -- setups that were set aside; their runs stay
+            id INTEGER PRIMARY KEY,
+            setup INTEGER NOT NULL REFERENCES setups,
+            name TEXT NOT NULL,          -- the name that it had
+            at TEXT NOT NULL,            -- UTC, ISO 8601
+            checksum INTEGER NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 """The statements of each step. A file whose `user_version` is n has had the first n of them; a
 step that was released is never edited."""

@@ -11,11 +11,12 @@ import numpy as np
 from jaxtyping import Float16
 from numpy import ndarray
 
-from seedwise.errors import RunExists, StudyError, UnknownName
+from seedwise.code.git import Commit
+from seedwise.errors import RunExists, StudyError
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.seeds import Seed
-from seedwise.setups import Setup
 from seedwise.store.caches import Caches
+from seedwise.store.codes import Codes
 from seedwise.store.files import connect
 from seedwise.store.plans import PLAN
 from seedwise.store.repeats import Repeats
@@ -41,7 +42,7 @@ _PART = 512_000_000
 
 
 @final
-class Store(Repeats, Caches, ScoreTables):
+class Store(Repeats, Caches, Codes, ScoreTables):
     """A study file, open.
 
     Rules:
@@ -166,35 +167,16 @@ class Store(Repeats, Caches, ScoreTables):
                     "use another study file for the other choice"
                 )
 
-    def add_setup(self, name: str, setup: Setup) -> None:
-        """Give a setup its name in this study. The same again changes nothing.
-
-        Raises:
-            StudyError: Another setup has the name.
-        """
-        with self._writing():
-            known = self.setups().get(name)
-            if known is None:
-                row = (name, setup.key, setup.to_json())
-                self._insert("setups", (None, *row, checksum(*row)))
-            elif known != setup:
-                changes = ", ".join(
-                    f"{field} {was!r} there, {now!r} here"
-                    for field, (was, now) in known.differences(setup).items()
-                )
-                raise StudyError(
-                    f"setup {name!r} is another in {self.path}: {changes}; "
-                    "give the new one another name"
-                )
-
-    def setups(self) -> dict[str, Setup]:
-        """The setups by name, in the order in which they were added."""
-        rows = self._rows("SELECT name, key, setup, checksum FROM setups ORDER BY id")
-        with self._understanding("a setup"):
-            found = (self._intact(row, f"setup {row[0]!r}") for row in rows)
-            return {name: Setup.from_json(text) for name, _, text in found}
-
-    def add_run(self, name: str, seed: Seed, record: RunRecord, *, ended_at: datetime) -> int:
+    def add_run(
+        self,
+        name: str,
+        seed: Seed,
+        record: RunRecord,
+        *,
+        ended_at: datetime,
+        code: int | None = None,
+        commit: Commit | None = None,
+    ) -> int:
         """Store a run, whole or not at all.
 
         Args:
@@ -202,6 +184,8 @@ class Store(Repeats, Caches, ScoreTables):
             seed: Its seed.
             record: What training handed back; its `targets` and `examples` are not looked at.
             ended_at: When it ended, with its time zone.
+            code: The number of the code that made it; None where that is not known.
+            commit: The commit of that code; None without one.
 
         Returns:
             The id of the run.
@@ -225,6 +209,7 @@ class Store(Repeats, Caches, ScoreTables):
             place = self._environment_id(as_json(dict(record.made_by)))
             values = (setup, *numbers, *head, place, *body)
             run = self._insert("runs", (None, *values, checksum(*values)))
+            self._keep_origin(run, code, commit)
             if logits is not None:
                 *shape, data = logits
                 first, *more = (data[at : at + _PART] for at in range(0, max(1, len(data)), _PART))
@@ -358,12 +343,6 @@ class Store(Repeats, Caches, ScoreTables):
         )
         more = (self._intact(row, f"the logits of run {run}")[2] for row in rows)
         return b"".join((first, *more))
-
-    def _setup_id(self, name: str) -> int:
-        rows = self._rows("SELECT id FROM setups WHERE name = ?", name)
-        if not rows:
-            raise UnknownName("setup", name, self.setups())
-        return rows[0][0]
 
     def _refuse_second(self, setup: int, numbers: tuple[int, int, int], what: str) -> None:
         rows = self._rows(

@@ -52,6 +52,7 @@ from seedwise.live.publish import publishing
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import PLAN, Store
+from seedwise.study.coding import Origins, hold_to_code
 from seedwise.study.examples import keep_examples
 from seedwise.study.keeping import doubts_about
 from seedwise.study.orders import ListedOrders, Orders, as_job, missing_runs, place_of
@@ -124,6 +125,7 @@ def make_missing(
     better: Mapping[str, str],
     executor: Executor,
     device: str,
+    code_unchanged: bool,
     tell: Watch,
 ) -> Summary:
     """Make the runs that are missing, and store each as soon as it ends.
@@ -137,6 +139,7 @@ def make_missing(
         better: Which way metrics point whose names do not settle it, by name.
         executor: Where runs are made.
         device: `auto`, `cpu` or `cuda`.
+        code_unchanged: Code that is another than before trains the same.
         tell: Told of all that happens.
 
     Raises:
@@ -148,8 +151,12 @@ def make_missing(
     if here := only_here(functions):
         executor = kept_here(executor, here[0])
     setups = as_setups(given)
-    for name in {setup.train for name, setup in setups.items() if name not in functions}:
-        load_function(name)
+    named = {name: setup.train for name, setup in setups.items() if name not in functions}
+    loaded = {train: load_function(train) for train in set(named.values())}
+    trained = {
+        **functions,
+        **{name: loaded[train] for name, train in named.items() if train != BUILT_IN},
+    }
     for loader in _named_loaders(setups.values()):
         images.choose_loader(loader, device="cpu")
     with ExitStack() as stack:
@@ -165,8 +172,7 @@ def make_missing(
             stopping.check(StudyRuns(store))
         _state_directions(store, rule, better, stopping and stopping.stop.metric)
         references = data.references(store, setups.values(), tell)
-        for name, setup in setups.items():
-            store.add_setup(name, setup)
+        origins = hold_to_code(store, setups, trained, unchanged=code_unchanged, tell=tell)
         _fix_plan(store, tuple(setups), until, rule)
         results = places_of_results(store.runs())
         missing = missing_runs(tuple(setups), until.seeds, stored=results)
@@ -196,7 +202,8 @@ def make_missing(
             else:
                 looks = None
                 orders = StoppingOrders(store, stopping, job, tell, workers=place.workers)
-            _make(store, orders, executor, tell, looks)
+            stack.callback(origins.settle, store)
+            _make(store, orders, executor, tell, looks, origins)
         keep_metric_values(StudyRuns(store))
         return summarise(StudyRuns(store))
 
@@ -255,7 +262,12 @@ def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | No
 
 
 def _make(
-    store: Store, orders: Orders, executor: Executor, tell: Watch, looks: PairedSoFar | None
+    store: Store,
+    orders: Orders,
+    executor: Executor,
+    tell: Watch,
+    looks: PairedSoFar | None,
+    origins: Origins,
 ) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
     counts, known = Counter[str](), np.empty(0, np.int64)
@@ -269,7 +281,14 @@ def _make(
                 known = record.targets if record.targets is not None else known
             record = keep_examples(store, record)
             doubts = doubts_about(store, job.name, job.seed, record)
-            store.add_run(job.name, job.seed, record, ended_at=datetime.now(UTC))
+            store.add_run(
+                job.name,
+                job.seed,
+                record,
+                ended_at=datetime.now(UTC),
+                code=origins.number(job.name),
+                commit=origins.commits[job.name],
+            )
             counts[record.state] += 1
             tell(RunStored.of(job.name, job.seed, record))
             for doubt in doubts:

@@ -97,6 +97,7 @@ class Study(StudyReader):
         device: str = "auto",
         devices: Devices | None = None,
         time_limit: float | None = None,
+        code_unchanged: bool = False,
         watch: Watch | None = None,
     ) -> Summary:
         """Make the runs that are missing: each setup with each seed, or until all is decided.
@@ -110,7 +111,7 @@ class Study(StudyReader):
             setups: The setups by name. Instead of a setup there may be a function of one argument,
                 the run's `Seed`, that returns `{"predictions": logits, "targets": classes}`,
                 `{"scores": {"f1": one number for each example}}`, metrics by name, or one
-                number; see `executors.functions` for what tells two apart.
+                number; see `seedwise.code` for what tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
             planned: The seeds of the whole study, where `seeds` are a part of them: a job of an
                 array makes its part in a file of its own, and `seedwise merge` puts the parts
@@ -130,6 +131,8 @@ class Study(StudyReader):
                 None for all. Each has a process that sees no other, for functions too. A script
                 that is not guarded by `if __name__ == "__main__"` gets one.
             time_limit: Seconds after which a run is ended and counts as failed; None for no limit.
+            code_unchanged: Code that is another than the stored runs were made by trains the same;
+                it is kept beside the old one. Comments, layout and docstrings need no word.
             watch: Told of all that happens, in this thread. Without it, runs that failed are told
                 by a warning.
 
@@ -142,6 +145,7 @@ class Study(StudyReader):
                 called, loaded, or run in another process.
             MissingPackage: A setup's loader, or the executor, needs a package that is not
                 installed.
+            CodeChanged: Stored runs of one of the setups were made by other code.
             StudyError: The file is no study, was made with other data, has another setup under
                 one of the names, was begun without this stopping rule, or another program makes
                 its runs at this moment.
@@ -157,6 +161,7 @@ class Study(StudyReader):
                 executor, jobs=jobs, pack=pack, time_limit=time_limit, devices=devices
             ),
             device=device,
+            code_unchanged=code_unchanged,
             tell=watch or Complain(),
         )
 
