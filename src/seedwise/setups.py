@@ -88,8 +88,8 @@ class Setup:
         loader: Where training batches come from; `auto` is decided once a study.
         train: The function that trains, as "module:function"; `elsewhere` where seedwise does not.
             With any but the built-in training, the fields above say nothing.
-        code: Digest of that function's code where a study was given the function itself, so that
-            the same name with other code is another setup; None where it was given by name.
+        code: Digest of that function's code, as earlier versions kept it; None in new studies,
+            which keep the code itself, and which runs it made.
 
     Raises:
         InvalidSetup: A value is of the wrong type or out of range; the message names the field.

@@ -6,23 +6,34 @@ from contextlib import closing
 import numpy as np
 
 from helpers.store_records import ENDED, dataset, run
+from seedwise.code.git import Commit
+from seedwise.code.parts import Code, Part
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
 
+COMMIT = Commit(id="ab" * 20, dirty=True)
+
 
 def filled(path, *, setups=("mish", "relu"), seeds=range(3), lr=4e-3, **changes):
-    """A study with a dataset, a choice, runs of each setup, a failed try and a metric."""
+    """A study with a dataset, a choice, runs of each setup with their code, and a metric.
+
+    One try failed.
+    """
     with Store.open(path, create=True) as store:
         store.set_dataset(dataset())
         store.fix_choice("auto", {"precision": "float32"})
         for number, name in enumerate(setups):
             store.add_setup(name, Setup(lr=lr if name == "mish" else 1e-3))
+            part = Part(kind="file", name="a", digest="0", text="a = 1\n")
+            code = store.add_code(name, Code.of([part]), accepted="first")
             for seed in seeds:
                 rng = np.random.default_rng([number, seed])
                 logits = rng.normal(size=(2, 6, 2)).astype(np.float16)
                 record = run(logits=logits, seconds=seed, **changes)
-                store.add_run(name, Seed.of(seed), record, ended_at=ENDED)
+                store.add_run(
+                    name, Seed.of(seed), record, ended_at=ENDED, code=code, commit=COMMIT
+                )
         failed = run(state="failed", error="no luck")
         store.add_run(setups[0], Seed.of(99), failed, ended_at=ENDED)
         store.put_metric_values("accuracy", {1: 0.5})

@@ -6,7 +6,7 @@ import pytest
 from helpers import trainings
 from helpers.pictures import folders
 from seedwise.comparison import Rule
-from seedwise.errors import ConfigError, DataError, StudyError, UnknownName
+from seedwise.errors import CodeChanged, ConfigError, DataError, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
@@ -73,7 +73,7 @@ def test_functions_that_only_this_process_has_are_run_in_it(path):
 
 def test_other_code_under_the_same_name_is_another_setup(path):
     Study(path).run({"mine": trainings.plain}, seeds=1)
-    with pytest.raises(StudyError, match=r"setup 'mine' is another in .*code .*another name"):
+    with pytest.raises(CodeChanged, match=r"the code of mine changed"):
         Study(path).run({"mine": trainings.better}, seeds=2)
     assert len(runs(path)) == 1
 

@@ -1,5 +1,6 @@
 """`seedwise status`: what a study file holds."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,32 @@ def status(study: Path) -> None:
         )
         print_summary(console, summarise(runs))
         _print_gaps(console, runs)
+        _print_origins(console, runs)
+
+
+def _print_origins(console: "Console", study: "StudyRuns") -> None:
+    """Print setups that stand aside, and those whose runs are of several commits."""
+    from seedwise.cli.tables import say
+    from seedwise.comparison.aside import commit_name
+    from seedwise.figures import count
+
+    aside = study.aside
+    for each in aside.dropped:
+        results = sum(run.state != "failed" for run in aside.of(each.label, ()))
+        say(
+            console,
+            f"{each.name} was dropped on {each.at:%Y-%m-%d}: {count(results, 'result')} kept as "
+            f"{each.label}",
+        )
+    for name, runs in study.by_setup.items():
+        made = Counter(
+            commit_name(aside.commits[run.id])
+            for run in runs
+            if run.state != "failed" and run.id in aside.commits
+        )
+        if len(made) > 1 or any(at.endswith("-dirty") for at in made):
+            at = ", ".join(f"{commit} ({count(n, 'result')})" for commit, n in made.items())
+            say(console, f"{name} was made at commits {at}")
 
 
 def _print_gaps(console: "Console", study: "StudyRuns") -> None:

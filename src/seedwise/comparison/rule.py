@@ -223,10 +223,11 @@ def standing(
     reasons = [
         *changed_rule(fixed_rule(study), rule),
         *also,
+        *(reason for setup in setups if (reason := study.aside.reason(setup))),
         *(
             f"{setup!r} was added after runs were stored"
             for setup in setups
-            if setup not in plan["setups"]
+            if setup not in plan["setups"] and not study.aside.reason(setup)
         ),
         *(
             f"the seeds of {part} were fixed after another part of the study had results, which "

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
 
-from seedwise.errors import StudyError, UnknownName
+from seedwise.comparison.aside import Aside
+from seedwise.errors import StudyError
 from seedwise.records import DatasetRecord, Examples
 from seedwise.seeds import STREAMS, Seed
 from seedwise.setups import Setup
@@ -187,17 +188,25 @@ class StudyRuns:
 
     @cached_property
     def setups(self) -> Mapping[str, Setup]:
-        """The setups by name, in the order in which they were added."""
-        return self._store.setups()
+        """The setups by name, in the order in which they were added, but the dropped ones."""
+        labels = self.aside.labels
+        return {name: each for name, each in self._store.setups().items() if name not in labels}
 
     @cached_property
-    def all(self) -> tuple[StoredRun, ...]:
-        """Every run, in the order in which they were stored."""
+    def aside(self) -> Aside:
+        """Every run, with what says which stand aside: of dropped setups, or at a commit."""
         found = tuple(self._store.runs())
         for run in found:
             if not all(map(math.isfinite, run.metrics.values())):
                 raise StudyError(f"{self.path} is damaged: a metric of run {run.id} is infinite")
-        return found
+        dropped, commits = self._store.dropped(), self._store.commits()
+        return Aside(runs=found, dropped=dropped, commits=commits)
+
+    @cached_property
+    def all(self) -> tuple[StoredRun, ...]:
+        """The runs of all setups but the dropped ones, in the order in which they were stored."""
+        labels = self.aside.labels
+        return tuple(run for run in self.aside.runs if run.setup not in labels)
 
     @cached_property
     def by_setup(self) -> Mapping[str, Sequence[StoredRun]]:
@@ -210,12 +219,16 @@ class StudyRuns:
     def of(self, setup: str) -> Sequence[StoredRun]:
         """The runs of a setup, in the order in which they were stored.
 
+        Args:
+            setup: Its name; or the label of one that was dropped, or `NAME@COMMIT` for those of
+                its runs that were made at a commit.
+
         Raises:
             UnknownName: The study has no such setup.
         """
-        if setup not in self.by_setup:
-            raise UnknownName("setup", setup, self.by_setup)
-        return self.by_setup[setup]
+        if setup in self.by_setup:
+            return self.by_setup[setup]
+        return self.aside.of(setup, self.by_setup)
 
     def wanted(self, setups: Collection[str], seeds: Collection[Seed]) -> Sequence[StoredRun]:
         """The runs of some setups and seeds; no seeds stand for all of them."""

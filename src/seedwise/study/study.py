@@ -18,6 +18,7 @@ from seedwise.data import Split
 from seedwise.executors.base import Executor
 from seedwise.executors.functions import SetupLike
 from seedwise.executors.registry import as_executor
+from seedwise.live.claim import claimed
 from seedwise.live.events import Event, Watch
 from seedwise.seeds import Seed
 from seedwise.store import Store
@@ -197,6 +198,24 @@ class Study(StudyReader):
             check_training(setup, trained, train)
             references = self._data.references(store, [trained], tell)
             return repeat_run(store, run, trained, references, device=device, watch=tell)
+
+    def drop(self, setup: str) -> str:
+        """Set a setup and its runs aside: they stay in the file, and count in nothing.
+
+        The name is free, for a setup that is trained anew; verdicts on that one are exploratory.
+
+        Args:
+            setup: Name of the setup.
+
+        Returns:
+            The name under which its runs can be looked at, e.g. `relu~1`.
+
+        Raises:
+            UnknownName: The study has no such setup.
+            StudyError: It was dropped already, or a program makes the study's runs at this moment.
+        """
+        with Store.open(self.path) as store, claimed(self.path):
+            return store.drop_setup(setup)
 
     def null_comparisons(
         self,
