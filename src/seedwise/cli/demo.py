@@ -49,4 +49,4 @@ def demo(**options: Any) -> None:
     if not file.exists():
         file.write_text(DEMO)
     unsaid = dict.fromkeys(("seeds", "sources", "store", "executor", "time_limit"))
-    run_study(file, **unsaid, **options)
+    run_study(file, **unsaid, code_unchanged=False, **options)
