@@ -6,7 +6,7 @@ CONSTRAINTS ?= -c constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-adapters test-fastai1 check docs evidence format pictures vega lines clean
+.PHONY: demo test test-slow test-slurm test-adapters test-fastai1 check docs evidence format pictures vega lines clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.train
@@ -17,6 +17,13 @@ test: $(VENV)/.dev $(VENV)/.browser
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -m slow --timeout 7200
+
+test-slurm: $(VENV)/.dev ## the Slurm scripts of docs/cluster.md, on a cluster of two nodes on this machine
+	command -v slurmctld sbatch munged > /dev/null || { test "$$(id -u)" = 0 && \
+	  apt-get -qq -o DPkg::Lock::Timeout=300 update && \
+	  apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends slurm-wlm munge; \
+	} > /dev/null 2>&1 || echo "no Slurm can be had: its tests are skipped"
+	$(BIN)/python -m pytest -m slurm --timeout 1200
 
 test-adapters: $(VENV)/.adapters ## adapters and examples with every library that they are for
 	SEEDWISE_REQUIRE_ADAPTERS=1 $(BIN)/python -m pytest -m adapters
