@@ -80,3 +80,24 @@ def test_no_two_types_have_one_name():
         for name in types_in(ast.parse(file.read_text())):
             modules[name].add(file.relative_to(PACKAGE).as_posix())
     assert {name: found for name, found in modules.items() if len(found) > 1}.keys() == RECORDERS
+
+
+RIDDLE = re.compile(r"(What|Where|Whether|How|Which|When|Why|Who|Whose)\b")
+
+
+def docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
+    """Docstrings, and the strings that stand below a constant for one."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str()) as found):
+                yield found
+
+
+def test_a_docstring_begins_with_a_noun_or_a_verb():
+    found = [
+        f"{file.relative_to(PACKAGE)}:{text.lineno}: {text.value.strip().splitlines()[0]}"
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for text in docstrings(ast.parse(file.read_text()))
+        if RIDDLE.match(text.value.strip()) and file.parent.name != "importers"
+    ]
+    assert found == []

@@ -40,7 +40,7 @@ class Card:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What makes this card the only one that a new process sees."""
+        """Variables under which this card is the only one that a new process sees."""
         order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if self.by_slot else {}
         return {"CUDA_VISIBLE_DEVICES": self.number, **order}
 

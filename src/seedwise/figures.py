@@ -20,7 +20,7 @@ __all__ = [
 
 
 def in_points(metric: str) -> bool:
-    """Whether a metric is a fraction that is printed as points of a hundred."""
+    """True if a metric is a fraction that is printed as points of a hundred."""
     known = CATALOG.get(metric.partition(":")[0])
     return known is not None and known.percent
 

@@ -32,7 +32,7 @@ _SECONDS_OF_A_LOOK = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds a lock.
+    """Holder of a lock.
 
     Attributes:
         host: Name of the machine.
@@ -147,7 +147,7 @@ def _taken(path: Path, *, wait: bool) -> Generator[IO[str]]:
 
 
 def _is_at(path: Path, file: IO[str]) -> bool:
-    """Whether an open file still has that name: its last holder may just have removed it."""
+    """True if an open file still has that name: its last holder may just have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

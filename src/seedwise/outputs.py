@@ -15,7 +15,7 @@ from seedwise.errors import ConfigError
 __all__ = ["SIDECARS", "check_output", "create", "open_plain", "write_output"]
 
 SIDECARS = ("-wal", "-shm", "-journal", ".lock", ".live", ".live.tmp")
-"""What SQLite and a running study keep beside the study file, after its name."""
+"""Suffixes of the files that SQLite and a running study keep beside the study file."""
 
 _DATABASE = b"SQLite format 3\0"
 
@@ -109,7 +109,7 @@ def _replace(place: Path, data: bytes) -> None:
 
 
 def _is_database(place: Path) -> bool:
-    """Whether a file is a database, or has a log beside it that holds a database's pages."""
+    """True if a file is a database, or has a log beside it that holds a database's pages."""
     logged = place.with_name(place.name + "-wal")
     if logged.exists() and logged.stat().st_size:
         return True

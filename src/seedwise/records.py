@@ -1,4 +1,4 @@
-"""What training hands back: a run as values and numpy arrays, with no trace of a framework."""
+"""Results of training: a run as values and numpy arrays, with no trace of a framework."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ __all__ = [
 ]
 
 _COARSE = 1e-5
-"""How large float32's rounding may be, as a share of the standard deviation of scores."""
+"""Largest rounding of float32, as a share of the standard deviation of scores."""
 
 State = Literal["finished", "diverged", "failed"]
-"""What became of a run. A diverged run is a result; a failed one is the machine's fault."""
+"""End of a run. A diverged run is a result; a failed one is the machine's fault."""
 
 STATES: tuple[State, ...] = ("finished", "diverged", "failed")
 """Every `State`."""
@@ -35,7 +35,7 @@ VIEWS = ("original", "mirrored")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DatasetRecord:
-    """What a study keeps of its dataset: enough to score logits, and to know the images again.
+    """Dataset of a study: enough to score logits, and to know the images again.
 
     Attributes:
         name: The dataset as the user named it, e.g. `imagenette` or a path.
@@ -57,7 +57,7 @@ class DatasetRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """What the scores of a study's runs are of: questions, images, episodes.
+    """Examples that a study's scores are of: questions, images, episodes.
 
     Attributes:
         count: Their number.
@@ -101,7 +101,7 @@ class EpochRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunRecord:
-    """What a training gives back. Everything after training is computed from it.
+    """Result of a training. Everything after training is computed from it.
 
     Attributes:
         state: `finished`; `diverged` (the loss became NaN or infinite: a result, not a fault); or
@@ -157,7 +157,7 @@ class RunRecord:
 
 
 class Progress(Protocol):
-    """Who wants to know how far a training is. It must not change the training."""
+    """Listener to the progress of a training. It must not change the training."""
 
     def step(self, *, epoch: int, step: int, steps: int, loss: float) -> None:
         """Step `step` of the epoch's `steps` is done, both from 0; `loss` as fastai smooths it."""

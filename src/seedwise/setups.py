@@ -306,7 +306,7 @@ _RULES: Mapping[str, _Check] = MappingProxyType(
 )
 
 ALLOWED: Mapping[str, str] = MappingProxyType({name: said for name, (_, said) in _RULES.items()})
-"""What each field of a setup may be, in words."""
+"""Values that each field of a setup may have, in words."""
 
 FIELDS = tuple(field.name for field in fields(Setup))
 """The names of the fields of a setup, in the order of their declaration."""

@@ -1,4 +1,4 @@
-"""What the adapters of training loops share: which evaluation is the run, and how it is recorded.
+"""Parts that adapters of training loops share: which evaluation is the run, and recording it.
 
 A training loop evaluates its model again and again. The run is the evaluation of the model that
 the framework keeps: the best one, where it is told to keep that; else the last.
@@ -38,7 +38,7 @@ _SELECTION = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluation:
-    """What one evaluation of a model gave.
+    """One evaluation of a model.
 
     Attributes:
         step: How far the training was, in the framework's count of optimizer steps.
@@ -55,7 +55,7 @@ class Evaluation:
     metrics: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def outcome(self) -> tuple[dict[str, Any], list[str]]:
-        """What a study can keep, as a training function returns it; and what not, and why."""
+        """Return what a study can keep, as a training function does; and the rest, with why."""
         kept, faults = dict[str, Any](), list[str]()
         if self.predictions is not None:
             scores = {"predictions": self.predictions, "targets": self.targets}
@@ -165,7 +165,7 @@ class StudyRun:
         self.stored = False
 
     def __eq__(self, other: object) -> bool:
-        """Whether both are of the same run of the same study."""
+        """True if both are of the same run of the same study."""
         ours = self._path, self._setup, self._seed
         return isinstance(other, StudyRun) and ours == (other._path, other._setup, other._seed)
 
@@ -249,7 +249,7 @@ class StudyRun:
 
 
 def is_classification(predictions: Any, targets: Any) -> bool:
-    """Whether arrays are class scores (examples, classes) and one class number for each example.
+    """True if arrays are class scores (examples, classes) and one class number for each example.
 
     Scores of tokens, of pixels or of several labels are not, nor are a regression's.
 

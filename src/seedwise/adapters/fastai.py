@@ -81,7 +81,7 @@ def data_loaders(
 
 @dataclass(frozen=True, slots=True)
 class _CountedImages:
-    """What fastai calls a dataset: it counts images, and names their classes."""
+    """A dataset as fastai knows one: it counts images, and names their classes."""
 
     batches: Batches
     count: int
@@ -180,7 +180,7 @@ class RecordRun(Callback):
 
 
 def _keeps(callback: Callback) -> bool:
-    """Whether a callback loads the best model again when the fit has ended."""
+    """True if a callback loads the best model again when the fit has ended."""
     is_saver = isinstance(callback, SaveModelCallback)
     return is_saver and not (callback.every_epoch or callback.at_end)
 

@@ -72,7 +72,7 @@ def data_bunch(
 
 
 class _BatchDataset(IterableDataset[Batch]):
-    """What fastai calls a dataset; its items are batches."""
+    """A dataset as fastai knows one; its items are batches."""
 
     def __init__(self, batches: Batches, classes: tuple[str, ...], views: int) -> None:
         self.batches, self.classes, self.c, self.views = batches, classes, len(classes), views

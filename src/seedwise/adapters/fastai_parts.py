@@ -1,4 +1,4 @@
-"""What the adapters of both fastai releases share: batches as tensors, the metric, recording."""
+"""Parts that both fastai adapters share: batches as tensors, the metric, recording."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -173,7 +173,7 @@ class Recording:
         self.begin()
 
     def is_for(self, other: "Recording") -> bool:
-        """Whether another would become the same run of the same study."""
+        """True if another would become the same run of the same study."""
         return self._run == other._run
 
     def begin(self, *, goes_on: bool = False) -> None:

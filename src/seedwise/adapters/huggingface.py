@@ -54,7 +54,7 @@ _SPEED = re.compile(
     r"_(runtime|samples_per_second|steps_per_second|model_preparation_time|"
     r"jit_compilation_time)$"
 )
-"""What the Trainer adds to the metrics of an evaluation and says nothing of the model."""
+"""Metrics that the Trainer adds to an evaluation and that say nothing of the model."""
 
 
 class CollectRun(TrainerCallback):
@@ -81,7 +81,7 @@ class CollectRun(TrainerCallback):
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """What a training function returns: predictions and targets, and metrics by name.
+        """Return what a training function does: predictions and targets, and metrics by name.
 
         Raises:
             ConfigError: No evaluation ran, or nothing of it can be kept.

@@ -46,7 +46,7 @@ else:
 __all__ = ["CollectRun", "RecordRun"]
 
 _KEY = "seedwise"
-"""Where a checkpoint has what a resumed fit needs to know of the one before."""
+"""Key of a checkpoint under which a resumed fit finds what it needs of the one before."""
 
 
 class CollectRun(Callback):
@@ -71,7 +71,7 @@ class CollectRun(Callback):
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """What a training function returns: predictions and targets, and metrics by name.
+        """Return what a training function does: predictions and targets, and metrics by name.
 
         Raises:
             ConfigError: No validation ran, nothing was returned or logged in it, or the fit was a

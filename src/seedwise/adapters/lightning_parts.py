@@ -15,7 +15,7 @@ __all__ = ["evaluation_of", "logged", "on_host", "packed", "unpacked"]
 def evaluation_of(
     trainer: Any, parts: Mapping[int, list[tuple[Any, Any]]], loaders: Any
 ) -> Evaluation:
-    """What a validation or a test gave, on all devices."""
+    """Gather the evaluation of a validation or a test from all devices."""
     metrics = logged(trainer)
     first: tuple[Any, Any] = None, None
     samplers = [getattr(loader, "sampler", None) for loader in _as_list(loaders)]

@@ -95,7 +95,7 @@ def _code_of(config: pytest.Config) -> str:
 
 
 def _content(file: Path) -> bytes:
-    """What a file has; nothing for one that cannot be read, as it cannot be imported either."""
+    """Content of a file; empty for one that cannot be read, as it cannot be imported either."""
     try:
         return file.read_bytes()
     except OSError:

@@ -73,7 +73,7 @@ def _cell(value: object) -> object:
 
 
 _FORMULA = re.compile(r"[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]|\s*\|")
-"""What Excel, LibreOffice and Google Sheets may take for a formula, perhaps after spaces. A text
+"""Text that Excel, LibreOffice and Google Sheets may take for a formula, also after spaces. One
 with an apostrophe before such a sign gets another, so that who reads CSV can undo it."""
 
 

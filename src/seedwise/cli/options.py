@@ -178,7 +178,7 @@ VERDICT = (
         help="Compare runs of the same seed, or all runs as unrelated.  [default: by the seeds]",
     ),
 )
-"""How a verdict is to be reached: the options that `Study.compare` has by the same names."""
+"""Options that say how a verdict is reached: `Study.compare` has them by the same names."""
 
 
 def verdict(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -156,7 +156,7 @@ def contrast(
 
 
 _Rows = tuple[Integer[ndarray, " _"], Integer[ndarray, " _"]]
-"""Which runs of A and which of B."""
+"""Rows of runs of A and of B."""
 
 
 def _tables(setup: Measurements, metric: str) -> Measured:
@@ -219,7 +219,7 @@ def _with_rest(
 
 
 def _scored(setup: Measurements, metric: str, diverged: bool) -> Bool[ndarray, " runs"]:
-    """Which runs count."""
+    """Mask of the runs that count."""
     known = np.isfinite(setup.metrics[metric].values)
     return known if diverged else known & ~setup.diverged
 

@@ -1,4 +1,4 @@
-"""How the runs of a study came to be, and how they learned, epoch by epoch."""
+"""The making of a study's runs, and their learning curves, epoch by epoch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,7 +106,7 @@ def _flat(made_by: Mapping[str, Any], outer: str = "") -> dict[str, Any]:
 
 
 FIGURES = ("accuracy", "valid_loss", "train_loss")
-"""What is kept after each epoch and drawn."""
+"""Figures that are kept after each epoch and drawn."""
 
 _MIDDLE = (0.1, 0.9)
 

@@ -148,7 +148,7 @@ def _some_diverged(a: Measurements, b: Measurements) -> bool:
 
 
 def _others_remain(a: Measurements, b: Measurements, rule: Rule) -> bool:
-    """Whether runs diverged, and there is something to compare without them."""
+    """True if runs diverged, and there is something to compare without them."""
     if _pairs(a, b, rule):
         left = len(shared_rows(a.finished_seeds, b.finished_seeds)[0]) > 0
     else:
@@ -157,17 +157,17 @@ def _others_remain(a: Measurements, b: Measurements, rule: Rule) -> bool:
 
 
 def _pairs(a: Measurements, b: Measurements, rule: Rule) -> bool:
-    """Whether runs of the same seed are compared."""
+    """True if runs of the same seed are compared."""
     return _seeds_pair(a, b) if rule.paired is None else rule.paired
 
 
 def _one_run_each(a: Measurements, b: Measurements) -> bool:
-    """Whether each setup has one result, and it finished."""
+    """True if each setup has one result, and it finished."""
     return all(len(each.seeds) == 1 and not each.diverged.any() for each in (a, b))
 
 
 def _seeds_pair(a: Measurements, b: Measurements) -> bool:
-    """Whether at least half the seeds of the setup that has fewer are shared, and two or more."""
+    """True if two seeds or more are shared, and half of those of the setup that has fewer."""
     shared = len(shared_seeds(a, b))
     return shared >= 2 and 2 * shared >= min(len(a.seeds), len(b.seeds))
 
@@ -279,7 +279,7 @@ def _founded(setting: SetupPair, lost: _Lost, judged: _Judged, without: _Judged)
 
 
 def _examples(a: Measurements, main: Contrast) -> int | None:
-    """How many examples a metric has scores of."""
+    """Number of examples that a metric has scores of."""
     images = a.metrics[main.metric].images
     return None if images is None else images.shape[1]
 

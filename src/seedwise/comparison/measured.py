@@ -38,10 +38,10 @@ __all__ = [
 
 
 _POINTS = 0.0051
-"""How far a share may be off: half a point, which is 0.93 for 0.9251 and what float16 changes."""
+"""Largest error of a share: half a point, which is 0.93 for 0.9251 and what float16 changes."""
 
 _RELATIVE = 0.02
-"""How far another metric may be off, of its own size: means of batches are means of means."""
+"""Largest error of another metric, relative to it: means of batches are means of means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def _agree(metric: str, given: float, computed: float) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCounts:
-    """What became of a setup's runs.
+    """Counts of a setup's runs by how they ended.
 
     Attributes:
         name: Name of the setup.
@@ -291,7 +291,7 @@ def _images(
 def _right(
     main: Measured, finished: Bool[ndarray, " runs"]
 ) -> Integer[ndarray, "finished images"] | None:
-    """Whether each example is right in each finished run; None for scores that are no 0 and 1."""
+    """Mask of right examples in each finished run; None for scores that are no 0 and 1."""
     images = None if main.images is None else main.images[finished]
     if images is None or not np.isin(images, (0, 1)).all():
         return None
@@ -299,5 +299,5 @@ def _right(
 
 
 def _lost(metric: Metric, run: StoredRun) -> bool:
-    """Whether the run came with the metric, but with no finite value of it."""
+    """True if the run came with the metric, but with no finite value of it."""
     return isinstance(metric, ReturnedMetric) and metric.name in run.not_finite

@@ -1,4 +1,4 @@
-"""What a metric's name means for the runs of a study, and which way it points."""
+"""Metrics by name, for the runs of a study, and the direction of each."""
 
 import math
 import re
@@ -108,7 +108,7 @@ def direction_of(metric: str, stated: Mapping[str, str]) -> Better | None:
 
 
 def unsettled(metric: str) -> str:
-    """Why there is no verdict, and what settles it."""
+    """Say why there is no verdict, and what settles it."""
     return (
         f"nobody said whether a lower or a higher {metric} is better, and its name does not "
         "settle it; give --better lower or --better higher (better= in Python)"
@@ -116,7 +116,7 @@ def unsettled(metric: str) -> str:
 
 
 def directions_note(metrics: Iterable[str], stated: Mapping[str, str]) -> str:
-    """What a reader of figures could doubt: the direction of each metric that is no accuracy.
+    """Say the direction of each metric that is no accuracy, which a reader could doubt.
 
     >>> directions_note(["accuracy", "loss", "f1", "wer", "score"], {})
     'lower is better: loss, wer; higher is better: f1; not known which: score (--better says it)'
@@ -151,7 +151,7 @@ class ReturnedMetric:
         return self.name
 
     def chance(self, classes: int) -> float | None:
-        """What a diverged run counts as: only for an accuracy can it be said."""
+        """Return the value that a diverged run counts as, which is known of an accuracy only."""
         return 1 / classes if self.name == "accuracy" and classes else None
 
 
@@ -255,7 +255,7 @@ def find_metric(
 
 
 def names_code(text: str, finished: Sequence[StoredRun]) -> bool:
-    """Whether a text names a function, and not a metric that is built in or that runs returned."""
+    """True if a text names a function, not a metric that is built in or that runs returned."""
     said = _BETTER.match(text)
     bare = said[1] if said else text
     known = bare.partition(":")[0] in CATALOG or bare in metrics_of_any(finished)
@@ -263,7 +263,7 @@ def names_code(text: str, finished: Sequence[StoredRun]) -> bool:
 
 
 def _higher(name: str, said: str | None, stated: Mapping[str, str]) -> bool | None:
-    """Whether higher is better: as the metric's text says, or the study, or the name."""
+    """True if higher is better: as the metric's text says, or the study, or the name."""
     if said is not None and stated.get(name, said) != said:
         raise ConfigError(
             f"{name}:better={said} is not what the study states: {stated[name]} is better"

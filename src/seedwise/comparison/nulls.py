@@ -30,13 +30,13 @@ __all__ = [
 ]
 
 Judge = Callable[[StudyRuns, Sequence[StoredRun], Sequence[StoredRun], bool], bool]
-"""Whether a verdict finds a difference between two sets of finished runs, given the study they
+"""Judges of two sets of finished runs: True if they find a difference, given the study the runs
 are in; the last argument says whether they are pairs, in the same order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NullRate:
-    """How often a verdict found a difference where there is none.
+    """Rate at which a verdict found a difference where there is none.
 
     Attributes:
         comparisons: Null comparisons, on disjoint sets of seeds.
@@ -53,7 +53,7 @@ class NullRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NullComparisons:
-    """What a verdict does on null comparisons of a setup.
+    """Results of a verdict on null comparisons of a setup.
 
     Attributes:
         setup: Name of the setup.

@@ -1,4 +1,4 @@
-"""How many runs a difference needs, from figures that are given or from a pilot study."""
+"""Number of runs that a difference needs, from given figures or from a pilot study."""
 
 import math
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ ImageScores = Float32[ndarray, "runs images"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What one metric needs, with paired or unpaired runs.
+    """Runs that one metric needs, paired or unpaired.
 
     Attributes:
         metric: Name of the metric; empty where only figures were given.
@@ -83,7 +83,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planning:
-    """What a study needs.
+    """Runs that a study needs.
 
     Attributes:
         differences: The true differences, in the units of the metrics (accuracy as a fraction).
@@ -111,7 +111,7 @@ class Planning:
 def plan_from_figures(
     question: Question, *, sd: float, r: float | None = None, seconds: float = math.nan
 ) -> Planning:
-    """What a standard deviation that is known, or supposed, asks for.
+    """Plan from a standard deviation that is known or supposed.
 
     Args:
         question: What is asked.
@@ -141,7 +141,7 @@ def plan_from_figures(
 
 
 def plan_from_pilot(study: StudyRuns, setups: Sequence[str], question: Question) -> Planning:
-    """What the runs of a study ask for, with how sure that is.
+    """Plan from the runs of a study, with the uncertainty of the plan.
 
     Args:
         study: The study.

@@ -1,4 +1,4 @@
-"""What the runs of a setup predicted, image by image and class by class."""
+"""Predictions of a setup's runs, image by image and class by class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ __all__ = ["Floor", "RepeatComparison", "compare_repeat"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """What repeats of a setup's runs say of pairing under one metric.
+    """Limit of pairing under one metric, from repeats of a setup's runs.
 
     Attributes:
         run: The metric of the run.

@@ -119,7 +119,7 @@ class ComparisonValues:
 
     @property
     def of_models(self) -> bool:
-        """Whether it is about one run of each setup, on new examples, and about no other seed."""
+        """True if it is about one run of each setup, on new examples, and about no other seed."""
         return self.deciding.difference.of_models
 
     @property
@@ -130,7 +130,7 @@ class ComparisonValues:
 
     @property
     def shown_not_worse(self) -> bool:
-        """Whether B is shown not to be worse by the margin or more; undecided is not shown.
+        """True if B is shown not to be worse by the margin or more; undecided is not shown.
 
         Where a stopping rule decides, by its verdict: better or equivalent.
         """

@@ -1,4 +1,4 @@
-"""How a verdict is reached, what was fixed before the first run, and what keeps to it."""
+"""The rule of a verdict, the plan fixed before the first run, and what keeps to it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -74,13 +74,13 @@ class Rule:
         return 1 - self.confidence
 
     def to_json(self) -> Mapping[str, Any]:
-        """What JSON keeps of it; directions are kept by themselves (`directions`)."""
+        """The rule as JSON keeps it; directions are kept by themselves (`directions`)."""
         return {name: value for name, value in asdict(self).items() if name != "better"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Whether all that a verdict depends on was fixed before the first run.
+    """Standing of a verdict: was all that it depends on fixed before the first run?
 
     Attributes:
         confirmatory: Whether it was; error rates are what they say only then.
@@ -99,7 +99,7 @@ def plan_of(
     baseline: str | None = None,
     stop: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
-    """What is to be kept before the first run, as JSON has it; `stop` is a rule without seeds."""
+    """Plan to be kept before the first run, as JSON; `stop` is a rule without seeds."""
     rule = with_margin(rule, stop)
     return {
         "setups": list(setups),
@@ -124,7 +124,7 @@ class PlannedComparisons:
 
     @classmethod
     def of(cls, study: StudyRuns) -> "PlannedComparisons":
-        """What a study planned. Plans without a word of a baseline meant their first setup."""
+        """Planned comparisons of a study. A plan without a baseline means its first setup."""
         plan = study.plan
         if plan is None:
             return cls(baseline="", candidates=())
@@ -143,7 +143,7 @@ class PlannedComparisons:
         return missing if len(missing) < len(self.candidates) else []
 
     def strays(self, pair: tuple[str, str], asked: Sequence[tuple[str, str]]) -> list[str]:
-        """Why a comparison of two planned setups is not one of those that were planned.
+        """Reasons why a comparison of two planned setups is not one of those that were planned.
 
         To ask for it beside all that were planned is no choice that looks at the results: the
         family is larger then.
@@ -245,7 +245,7 @@ _STOPPED = (
 )
 
 _UNSAID = {"metric": "matched_accuracy", "margin": "none", "paired": "by the seeds"}
-"""What stands for None in a rule."""
+"""Words for None in a rule."""
 
 
 def changed_rule(fixed: Rule, used: Rule) -> list[str]:

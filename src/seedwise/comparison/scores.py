@@ -111,7 +111,7 @@ def score(study: StudyRuns, runs: Sequence[StoredRun], metrics: Sequence[str]) -
 def example_scores(
     study: StudyRuns, metric: str, runs: Sequence[StoredRun]
 ) -> Float[ndarray, "runs examples"] | None:
-    """What each example is worth in some finished runs; None where a run can't tell.
+    """Score of each example in some finished runs; None if a run has none.
 
     Runs came with scores, or a built-in metric is computed from their logits.
     """
@@ -255,7 +255,7 @@ def _computed(
 def _returned(
     study: StudyRuns, metric: ReturnedMetric, finished: Sequence[StoredRun]
 ) -> Mapping[int, float]:
-    """What the runs came with, and of a built-in metric what the others' predictions give."""
+    """Values that runs came with; of a built-in metric also those of the others' predictions."""
     values = {run.id: run.metrics[metric.name] for run in finished if metric.name in run.metrics}
     others = [run for run in finished if run.id not in values and run.has_logits]
     if others and metric.name in CATALOG:

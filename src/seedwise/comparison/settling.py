@@ -1,4 +1,4 @@
-"""How a difference settled, pair by pair."""
+"""The settling of a difference, pair by pair."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Settling", "Step", "settled", "settled_by_rule"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What was known after some pairs.
+    """Difference after some pairs.
 
     Attributes:
         n: Pairs so far.

@@ -21,7 +21,7 @@ _MOST_RUNS = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """When a study is decided: the table `[stop]`.
+    """A stopping rule as a person states it: the table `[stop]`.
 
     Attributes:
         difference: The difference of accuracy, as a fraction in (0, 1), that matters: the margin
@@ -70,7 +70,7 @@ class Stop:
 
     @property
     def _most(self) -> float:
-        """What no difference reaches: of a metric with a unit of its own nobody can say."""
+        """Bound that no difference reaches; infinite for a metric with a unit of its own."""
         return 1 if self.metric is None or in_points(self.metric) else math.inf
 
 

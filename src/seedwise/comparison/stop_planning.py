@@ -1,4 +1,4 @@
-"""What is asked of a plan, and what a stopping rule would do, with stored runs as a pilot."""
+"""Questions to a plan, and forecasts of a stopping rule, with stored runs as a pilot."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ seconds on one core, and 1,000 more than a minute."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked of a plan.
+    """A question to a plan.
 
     Attributes:
         differences: True differences to be shown, each above 0; an accuracy as a fraction.
@@ -122,19 +122,19 @@ class Question:
 
 
 ASSUMED_RATIO = 0.73
-"""How far matched and ranked accuracy move as a share of accuracy, where a pilot cannot tell: the
+"""Ratio of matched and ranked accuracy's move to accuracy's, where a pilot cannot tell: the
 least that the two real effects of the record of 2026-11-24 have, 0.73 and 0.73 for a higher
 learning rate, 0.95 and 0.86 for ReLU. A larger one decides sooner."""
 
 _JUDGES = ("accuracy", "matched_accuracy", "ranked_accuracy")
-"""What the rule asks, in the order of `PairNoise`."""
+"""Metrics that the rule asks, in the order of `PairNoise`."""
 
 _LEAST_SD = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPairs:
-    """What is known of the paired differences beforehand.
+    """Prior knowledge of the paired differences.
 
     Attributes:
         noise: How they vary.
@@ -151,7 +151,7 @@ class KnownPairs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopPlan:
-    """What the stopping rule of one comparison would do.
+    """Forecast of the stopping rule of one comparison.
 
     Attributes:
         max_runs: Most runs of each setup.
@@ -170,7 +170,7 @@ class StopPlan:
 
 
 def plan_stop(question: Question, known: KnownPairs) -> StopPlan:
-    """What the rule that is asked about would do at no difference, and at some.
+    """Forecast the rule that is asked about, at no difference and at some.
 
     Args:
         question: What is asked, with `margin` and `max_runs`.
@@ -202,7 +202,7 @@ def plan_stop(question: Question, known: KnownPairs) -> StopPlan:
 
 
 def pairs_of_pilot(setups: Sequence[Measurements]) -> KnownPairs:
-    """How the pairs of a pilot vary, in all metrics that the rule asks.
+    """Variation of a pilot's pairs, in all metrics that the rule asks.
 
     Args:
         setups: The two that are to be compared. A pair of which a metric is not known is left out.

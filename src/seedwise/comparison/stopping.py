@@ -1,4 +1,4 @@
-"""What a study's stopping rule says of its stored runs, looked at pair by pair, in seed order."""
+"""Decisions of a study's stopping rule on its stored runs, pair by pair, in seed order."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +43,7 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """What the stopping rule of a study says of one of its candidates.
+    """Decision of a study's stopping rule on one of its candidates.
 
     Attributes:
         rule: The rule, fixed before the first run.
@@ -66,7 +66,7 @@ class Stopped:
 def stopped(
     study: StudyRuns, pairs: Iterable[tuple[str, str]]
 ) -> Mapping[tuple[str, str], Stopped]:
-    """What a study's rule says of those pairs of setups that it is about, either way round."""
+    """Decisions of a study's rule on those of some pairs that it is about, either way round."""
     rule = StoppingRule.of(study)
     if rule is None:
         return {}
@@ -83,7 +83,7 @@ def stopped(
 
 
 def decisions(study: StudyRuns, rule: StoppingRule) -> Mapping[str, Decision]:
-    """What the rule says of each candidate.
+    """Decisions of the rule on each candidate.
 
     A look takes the pairs of seeds 0 to k - 1, each complete: in which order machines finish does
     not matter, and runs beyond the stop are not looked at. A diverged run counts as accuracy by

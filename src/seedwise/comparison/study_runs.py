@@ -137,7 +137,7 @@ CALLED = "called"
 """The choice under which a study keeps what its examples are called."""
 
 BETTER = "better:"
-"""What the choices begin with under which a study keeps stated directions."""
+"""Prefix of the choices under which a study keeps stated directions."""
 
 _ROUNDING = 1e-9
 """By what share of the largest score a stored metric may differ from the mean of the scores."""
@@ -183,7 +183,7 @@ class StudyRuns:
 
     @cached_property
     def facts(self) -> StudyFacts:
-        """When the file was made, and by which version of the program."""
+        """Time at which the file was made, and version of the program that made it."""
         return self._store.facts
 
     @cached_property
@@ -259,7 +259,7 @@ class StudyRuns:
 
     @cached_property
     def plan(self) -> Mapping[str, Any] | None:
-        """What was fixed before the first run; None where nothing was."""
+        """Plan that was fixed before the first run; None if there is none."""
         return self._store.choice(PLAN)
 
     @cached_property
@@ -281,7 +281,7 @@ class StudyRuns:
 
     @cached_property
     def called(self) -> str:
-        """What the examples are called, as a plural: as somebody said, or by what they are."""
+        """Name of the examples, as a plural: as somebody said, or by what they are."""
         said = self._store.choice(CALLED)
         if said is not None and not isinstance(said, str):
             raise StudyError(f"{self.path} is damaged: its examples are called what is no text")
@@ -351,7 +351,7 @@ class StudyRuns:
         self._store.put_metric_values(metric, values)
 
     def kept_scores(self, score: str, run: StoredRun) -> ndarray | None:
-        """What the file keeps of a run's examples under a name; None for nothing."""
+        """Scores of a run's examples that the file keeps under a name; None for none."""
         return self._store.run_scores(score, run.id) if self.large(run) else None
 
     def keep_scores(self, run: StoredRun, scores: Mapping[str, ndarray]) -> None:
@@ -360,7 +360,7 @@ class StudyRuns:
             self._store.put_run_scores(run.id, scores)
 
     def large(self, run: StoredRun) -> bool:
-        """Whether a run's logits take so long to look at that what they say is kept."""
+        """True if a run's logits take so long to read that results of them are kept."""
         return self._bytes(run) > LARGE
 
     def chunks(self, runs: Sequence[StoredRun]) -> Iterator[Sequence[StoredRun]]:
@@ -371,14 +371,14 @@ class StudyRuns:
             yield runs[start : start + at_once]
 
     def _bytes(self, run: StoredRun) -> int:
-        """How large a run's logits are about."""
+        """Approximate size of a run's logits."""
         if self.dataset is None:
             return 1
         return 2 * len(run.views) * len(self.dataset.targets) * len(self.dataset.classes) + 1
 
 
 def _fits(dataset: DatasetRecord) -> bool:
-    """Whether each example has a name, and a target among the classes."""
+    """True if each example has a name, and a target among the classes."""
     targets = dataset.targets
     there = len(targets) == len(dataset.names) > 0
     return there and bool((targets >= 0).all() and (targets < len(dataset.classes)).all())

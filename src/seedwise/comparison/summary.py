@@ -1,4 +1,4 @@
-"""What a study holds: its runs as a table, and the means and deviations of each setup."""
+"""Summary of a study: its runs as a table, and the means and deviations of each setup."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ __all__ = ["RunTable", "SetupSummary", "Summary", "run_table", "summarise"]
 
 
 _METRICS = ("accuracy", "smoothed_accuracy")
-"""What the notebook's last cell printed."""
+"""Metrics that the notebook's last cell printed."""
 
 
 _COLUMNS = ("setup", "metric", "runs", "mean", "sd (ddof 0)", "sd (ddof 1)", "diverged", "failed")
@@ -79,7 +79,7 @@ class Summary:
 
     @property
     def directions(self) -> str:
-        """Which way each metric points, where that could be doubted; empty where none could."""
+        """Direction of each metric whose direction could be doubted; empty if none could."""
         names = dict.fromkeys(name for setup in self.setups for name in setup.metrics)
         return directions_note(names, self.stated)
 

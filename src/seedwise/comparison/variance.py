@@ -1,4 +1,4 @@
-"""Where the noise of a setup comes from, as far as its stored runs can tell."""
+"""Sources of a setup's noise, as far as its stored runs can tell."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _FEWEST_ALONE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
-    """What is left of the variance when one stream varies and the others keep their seeds.
+    """Variance that is left when one stream varies and the others keep their seeds.
 
     Attributes:
         runs: Runs that share the seeds of the other streams.
@@ -67,7 +67,7 @@ class MetricNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalTable:
-    """How well each metric shows the difference of another setup.
+    """Signal of another setup's difference under each metric.
 
     Attributes:
         other: Name of the other setup.
@@ -82,7 +82,7 @@ class SignalTable:
     metrics: Mapping[str, Signal]
 
     def elsewhere(self, metric: str) -> bool:
-        """Whether a share moves by less than half of accuracy, by more than twice, or against it.
+        """True if a share moves by less than half of accuracy, by more than twice, or against it.
 
         It saves runs on another question then: how sharp the logits are, say.
         """
@@ -93,7 +93,7 @@ class SignalTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Variance:
-    """Where the run-to-run noise of a setup comes from.
+    """Run-to-run noise of a setup, by source.
 
     Attributes:
         setup: Name of the setup.
@@ -198,7 +198,7 @@ def replicates(
     repeats: Sequence[StoredRepeat],
     again: Float64[ndarray, " repeats"],
 ) -> Replicates:
-    """What repeats say of the noise of training again with the same seeds.
+    """Noise of training again with the same seeds, from repeats.
 
     Args:
         runs: Finished runs.
@@ -215,7 +215,7 @@ def replicates(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Design:
-    """Which runs share which seeds.
+    """Pattern of shared seeds among runs.
 
     Attributes:
         seeds: One row a run, a column for each stream.

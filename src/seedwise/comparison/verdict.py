@@ -17,7 +17,7 @@ SOFT = ("matched_accuracy", "smoothed_accuracy", "ranked_accuracy")
 """Metrics that stand for accuracy: they may help to show a sign that accuracy shows too."""
 
 _GUARD = {"matched_accuracy": "ranked_accuracy"}
-"""What has to show the same sign as well, by its own test."""
+"""Metrics that have to show the same sign as well, by their own test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Deciding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What can be claimed.
+    """A claim, or that none can be made.
 
     Attributes:
         outcome: `better` or `worse` (B, than A), `equivalent` (within the margin) or `undecided`.

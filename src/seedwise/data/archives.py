@@ -103,7 +103,7 @@ def _content(path: Path, file: IO[bytes], size: int) -> bytes:
 
 
 def is_tar(path: Path) -> bool:
-    """Whether a file is a tar archive, compressed or not.
+    """True if a file is a tar archive, compressed or not.
 
     Raises:
         DataError: It is one, and hostile.

@@ -1,4 +1,4 @@
-"""What part of each image is shown, at which scale, and how it is normalised: DALI's definitions.
+"""Crops, scales and normalisation of images: DALI's definitions.
 
 `resampling` shows it on a CPU, the GPU engine on the device.
 """
@@ -31,7 +31,7 @@ _VALID_SCALE = 1.25
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Windows:
-    """What part of each image is shown, for each axis (rows, then columns).
+    """Part of each image that is shown, for each axis (rows, then columns).
 
     Attributes:
         starts: Where output pixel 0 begins, in source pixels from the image's edge.

@@ -48,7 +48,7 @@ _GROWTH = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cached:
-    """What a cache holds.
+    """Content of a cache.
 
     Attributes:
         fingerprint: SHA-256 over the sorted images: class, file name, SHA-256 of the content. The
@@ -130,7 +130,7 @@ def newest_cache(folder: Path) -> Cached | None:
 
 
 def _has_checksums(made: Path) -> bool:
-    """Whether a cache is of today's format; one that cannot be read is, and will say so."""
+    """True if a cache is of today's format; one that cannot be read is, and will say so."""
     try:
         return json.loads((made / "manifest.json").read_text())["format"] != _WITHOUT_CHECKSUMS
     except (OSError, ValueError, LookupError, TypeError):
@@ -209,7 +209,7 @@ def _read(folder: Path) -> Cached:
 
 
 def _parsed(folder: Path) -> Cached:
-    """What a cache holds; raises anything where it is damaged."""
+    """Parse the content of a cache; raises anything where it is damaged."""
     manifest = json.loads((folder / "manifest.json").read_text())
     said = manifest.pop("digest")
     if said != digest(json.dumps(manifest).encode()):

@@ -22,7 +22,7 @@ from seedwise.errors import DataError
 __all__ = ["FORMAT", "Tell", "digest", "folder_to_disk", "write_cache", "write_whole"]
 
 FORMAT = 2
-"""Which files a cache has, and what is in them."""
+"""Version of the files of a cache and of their content."""
 
 Tell = Callable[[int, int], None]
 """Told how many images are decoded, and of how many."""

@@ -17,7 +17,7 @@ __all__ = ["LOADERS", "Loader", "choose_loader"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loader:
-    """Where a run's batches come from.
+    """Source of a run's batches.
 
     Both functions give images as float32 (batch, size, size, 3), normalised, on whatever device
     the loader works on; `torch.from_dlpack` reads them without a copy.

@@ -83,7 +83,7 @@ def valid_batches(
 
 
 def _engine(batch_size: int, threads: int, device: str) -> dict[str, Any]:
-    """How DALI runs a graph. The dynamic executor leaves each batch its memory."""
+    """Choose DALI's executor. The dynamic executor leaves each batch its memory."""
     return {
         "batch_size": batch_size,
         "num_threads": max(1, threads),

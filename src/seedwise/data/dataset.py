@@ -48,7 +48,7 @@ class Data:
     valid: Int64[ndarray, " valid"]
 
     def record(self) -> DatasetRecord:
-        """What a study keeps of it."""
+        """Record of the dataset that a study keeps."""
         return DatasetRecord(
             name=self.name,
             fingerprint=self.fingerprint,
@@ -60,7 +60,7 @@ class Data:
 
 
 def cache_folder(given: Path | None = None) -> Path:
-    """Where downloads and decoded pixels are kept.
+    """Folder of downloads and decoded pixels.
 
     `given`, else the environment variable SEEDWISE_CACHE, else the user's cache folder.
     """

@@ -16,7 +16,7 @@ MOST_PIXELS = 64 * 2**20
 """Larger images are refused by their headers, before memory is taken for them."""
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What a file may be, whatever its suffix says. Pillow knows more, and hands EPS to Ghostscript,
+"""Formats that are read, whatever a suffix says. Pillow knows more, and hands EPS to Ghostscript,
 which is a program that runs programs."""
 
 _LEAST_WHITE = 1 << 12

@@ -28,7 +28,7 @@ _OFTEN_ENOUGH = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Draws:
-    """Which image, which crop and whether mirrored, for every step of a run.
+    """Image, crop and mirroring of every example in every step of a run.
 
     Attributes:
         examples: Position of each image in the dataset's listing.

@@ -93,7 +93,7 @@ def _in_short(error: Exception) -> str:
 
 
 class _Bar:
-    """What pooch takes for a progress bar."""
+    """Progress bar as pooch takes one."""
 
     def __init__(self, name: str, total: int, watch: DataWatch | None) -> None:
         self.total = total

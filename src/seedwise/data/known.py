@@ -131,7 +131,7 @@ _SYNSETS: Mapping[str, str] = MappingProxyType(
 
 
 def class_words(name: str) -> str:
-    """What a class is called in words, where it goes by a number of WordNet's.
+    """Words for a class that goes by a number of WordNet's.
 
     >>> class_words("n03000684"), class_words("7")
     ('chain saw', '7')

@@ -1,4 +1,4 @@
-"""Where images come from: a folder, an archive, or arrays in a package, read as one stream."""
+"""Sources of images: a folder, an archive, or arrays in a package, read as one stream."""
 
 import hashlib
 import json
@@ -134,7 +134,7 @@ def _files_in(top: Path) -> Iterator[str]:
 
 
 def _is_image(path: str) -> bool:
-    """Whether a path looks like an image: hidden files and other suffixes are passed over."""
+    """True if a path looks like an image: hidden files and other suffixes are passed over."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
     hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
     return not hidden and posixpath.splitext(path)[1].lower() in _SUFFIXES

@@ -49,7 +49,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Which images validate; all others train.
+    """Images that validate; all others train.
 
     Either a name, or so many images a class: those that the dataset ships for validation (for
     Imagenette those of its first release, whichever layout is read), and as many more of the class

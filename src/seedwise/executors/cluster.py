@@ -21,7 +21,7 @@ _STORE_BYTES = 256 * 2**20
 """Shared memory of a Ray that we start: a record is 100 KB, and few wait to be read."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-"""How long the cluster is taken to be what it was: asking takes a millisecond."""
+"""Seconds between two looks at the cluster: asking takes a millisecond."""
 
 _SECONDS_TO_REACH = 10.0
 
@@ -43,7 +43,7 @@ class Cluster:
 
     @property
     def resources(self) -> dict[str, float]:
-        """What the cluster has in all, by kind, e.g. `CPU`."""
+        """Resources of the whole cluster by kind, e.g. `CPU`."""
         return self._resources
 
     def look(self, watch: Watch) -> None:
@@ -150,7 +150,7 @@ def connected(address: str | None) -> Generator[Any]:
 
 
 def _token_hint() -> str:
-    """What to try where a token lies ready that Ray is not told to use.
+    """Advice for a token that lies ready and that Ray is not told to use.
 
     `ray start --head` asks for it wherever one lies in `~/.ray`, and any `ray.init` leaves one
     there; neither `ray start --address` nor a driver sends it unless told to.

@@ -34,7 +34,7 @@ _OUT_OF_MEMORY = "out of memory"
 _GPU_FAILED = "the GPU failed"
 
 _OF_THE_GPU = re.compile("CUDA error|CUDA driver|CUDA unknown error|No CUDA GPUs")
-"""What torch says once a process can use its GPU no more, whatever is tried there next."""
+"""Messages of torch after which a process can no longer use its GPU, whatever it tries next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,10 +26,10 @@ from seedwise.records import VIEWS, RunRecord
 __all__ = ["LOGIT_FLOOR", "as_record"]
 
 _TOLD = 5.1e-3
-"""How far a metric may be from the mean of its scores: 0.93 for 0.9251."""
+"""Largest difference of a metric from the mean of its scores: 0.93 for 0.9251."""
 
 _ROUNDING = 1e-5
-"""How far past 0 or 1 a fraction may be for want of digits: float32 has 1.0000001 for 1."""
+"""Largest excess of a fraction over 0 to 1 for want of digits: float32 has 1.0000001 for 1."""
 
 
 def as_record(outcome: Any, *, seconds: float) -> RunRecord:
@@ -97,7 +97,7 @@ def _as_scores(given: Any) -> dict[str, ndarray]:
 
 
 def _means(scores: Mapping[str, ndarray], metrics: Mapping[str, float]) -> dict[str, float]:
-    """What each metric with scores comes to; NaN where a score is not finite."""
+    """Mean of each metric's scores; NaN where a score is not finite."""
     means = dict[str, float]()
     for name, values in scores.items():
         mean = float(values.mean(dtype=np.float64)) if np.isfinite(values).all() else math.nan

@@ -29,7 +29,7 @@ LOGIT_FLOOR = -1e4
 -65504."""
 
 _SUM_TOLERANCE = 0.05
-"""How far a row of probabilities may be from its sum: ten of them with two decimals."""
+"""Largest error of a row's sum of probabilities: ten of them with two decimals."""
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -47,7 +47,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "largest are kept as equally unlikely",
     }
 )
-"""What predictions may be besides logits as they are kept, and what is said of it."""
+"""Kinds of predictions besides logits, and the words for each."""
 
 _NARROW = ("bfloat16", "float8")
 """Beginnings of the names of floats that numpy knows from ml_dtypes only, JAX's among them."""
@@ -147,7 +147,7 @@ def refuse_one_vs_one(predictions: Any, targets: ndarray) -> None:
 
 
 def pairs_of_classes(columns: int, classes: int) -> str:
-    """What is said of decisions between pairs of classes."""
+    """Say why decisions between pairs of classes are refused."""
     return (
         f"predictions have {columns} columns for {classes} classes: decisions between pairs of "
         "classes (one-vs-one); give scores of classes, in scikit-learn by "
@@ -206,7 +206,7 @@ def _as_rows(predictions: Any) -> _Rows:
 
 
 def _total_of_probabilities(rows: _Rows) -> float | None:
-    """What every row adds up to if they are probabilities, 1 or 100; None for logits."""
+    """Sum of every row if they are probabilities, 1 or 100; None for logits."""
     if rows.shape[-1] < 2:
         return None
     for total in (1.0, 100.0):

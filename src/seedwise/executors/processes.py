@@ -27,7 +27,7 @@ _TRIES = 3
 """On how many cards a run is tried that fails with its card or its process."""
 
 _FAILURES = 2
-"""How often in a row a card may fail before it is left out."""
+"""Failures in a row after which a card is left out."""
 
 
 def in_processes(
@@ -295,7 +295,7 @@ class _Worker:
 
     @property
     def since(self) -> float:
-        """When the oldest of its jobs began."""
+        """Time at which the oldest of its jobs began."""
         return min((given.since for given in self.jobs.values()), default=math.inf)
 
     def give(self, job: Job, *, beside: int) -> None:

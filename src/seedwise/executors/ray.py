@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 __all__ = ["RayExecutor"]
 
 _LOSSES = 3
-"""How often a run may be lost with its machine or process before it counts as failed."""
+"""Losses of a run with its machine or process after which it counts as failed."""
 
 _SECONDS_TO_LISTEN = 1.0
-"""How long one wait for messages takes at most, before the cluster is looked at again."""
+"""Longest wait for messages before the cluster is looked at again."""
 
 _ADDRESS = {"setting": Setting(key="address", kinds=(str,), allowed='text in quotes, e.g. "auto"')}
 _CPUS = {
@@ -316,7 +316,7 @@ class _Tasks:
 
 
 _Message = Event | tuple[Job, RunRecord] | Width | None
-"""What a task sends; None is a sign of life."""
+"""Messages of a task; None is a sign of life."""
 
 
 def _make(jobs: tuple[Job, ...], paths: tuple[str, ...]) -> Generator[_Message]:

@@ -18,7 +18,7 @@ Maps = Float[Tensor, "batch channels height width"]
 
 
 class Parts(Protocol):
-    """How the pieces of a forward pass are done."""
+    """Implementations of the pieces of a forward pass."""
 
     def conv(self, layer: nn.Conv2d, x: Maps) -> Maps:
         """The convolution; none in these models has a bias."""

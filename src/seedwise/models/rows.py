@@ -14,7 +14,7 @@ from torch import Tensor
 __all__ = ["KERNEL_DTYPES", "SMALL", "in_rows", "numbers", "over_rows", "pool"]
 
 KERNEL_DTYPES = (torch.float32, torch.bfloat16)
-"""What compiled kernels read and write."""
+"""Types that compiled kernels read and write."""
 
 _WIDTH = 512
 """Numbers in a row, at least if the rows divide: 8 channels alone would be one short loop each."""

@@ -1,4 +1,4 @@
-"""What a study shows, each part worked out when it is first asked for."""
+"""Findings of a study, each part worked out when it is first asked for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -49,7 +49,7 @@ NOISE_RUNS = 50
 
 @final
 class Findings:
-    """What a study shows of some of its setups.
+    """Findings of a study about some of its setups.
 
     The store stays open as long as this is used, and is only read.
 
@@ -99,7 +99,7 @@ class Findings:
 
     @property
     def called(self) -> str:
-        """What the examples are called, as a plural."""
+        """Name of the examples, as a plural."""
         return self.study.called
 
     @cached_property
@@ -109,7 +109,7 @@ class Findings:
 
     @cached_property
     def rule(self) -> Rule:
-        """How verdicts are reached."""
+        """Rule of the verdicts."""
         rule = replace(fixed_rule(self.study), better=self.stated)
         return rule if self._metric is None else replace(rule, metric=self._metric)
 
@@ -120,7 +120,7 @@ class Findings:
 
     @property
     def unjudged(self) -> str:
-        """Why nothing is compared; empty where something is."""
+        """Reason why nothing is compared; empty where something is."""
         return self._compared_or_why[1]
 
     @cached_property
@@ -134,7 +134,7 @@ class Findings:
             return (), f"No verdict: {error}."
 
     def shown_direction(self, metric: str) -> str:
-        """Which way a metric points, in words; empty for accuracies, and where nobody knows."""
+        """Direction of a metric in words; empty for accuracies, and where nobody knows."""
         way = None if in_points(metric) else direction_of(metric, self.stated)
         return f"{way} is better" if way else ""
 
@@ -145,7 +145,7 @@ class Findings:
 
     @cached_property
     def decisions(self) -> Mapping[str, Decision]:
-        """What the stopping rule says of the candidates among the setups."""
+        """Decisions of the stopping rule on the candidates among the setups."""
         rule = self.stopping
         if rule is None or rule.baseline not in self.setups:
             return {}
@@ -165,7 +165,7 @@ class Findings:
 
     @cached_property
     def large(self) -> bool:
-        """Whether runs have logits so large that only what is kept of them is looked at."""
+        """True if runs have logits so large that only results kept of them are looked at."""
         return any(self.study.large(run) for name in self.setups for run in self.finished(name))
 
     def finished(self, setup: str) -> list[StoredRun]:
@@ -228,7 +228,7 @@ class Findings:
         )
 
     def settlings(self, setup: str) -> tuple[Settling, ...]:
-        """How the difference of a candidate settled: by accuracy, and by what decides the sign."""
+        """Settling of a candidate's difference: by accuracy, and by what decides the sign."""
         rule, decision = self.stopping, self.decisions.get(setup)
         if rule is not None and decision is not None:
             names = dict.fromkeys((decision.judged, decision.metric))
@@ -269,12 +269,12 @@ class Findings:
 
     @property
     def signals(self) -> tuple[SignalTable, ...]:
-        """Which metric shows each candidate's difference best."""
+        """Tables of each metric's signal, one a candidate."""
         return tuple(table for noise in self.noise for table in noise.signals)
 
     @cached_property
     def predicted(self) -> Mapping[str, Predicted]:
-        """What each setup's runs predicted; without setups whose runs have no predictions."""
+        """Predictions of each setup's runs; without setups whose runs have none."""
         found = {name: predicted(self.study, name, self.runs[name]) for name in self.setups}
         return {name: each for name, each in found.items() if each is not None}
 

@@ -74,7 +74,7 @@ class PaperRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampled:
-    """What a row is made of.
+    """Runs of a setup, of which a row is made.
 
     Attributes:
         setup: Name of the setup.
@@ -206,7 +206,7 @@ def escaped_markdown(text: str) -> str:
 
 
 _LINKED = re.compile(r"(@(?=\w)|#(?=\d)|\bGH-(?=\d)|\b\w+:(?=//)|\bwww\.)", re.IGNORECASE)
-"""Where GitHub begins a mention, a reference or a link: a comment there ends it, and is unseen."""
+"""Starts of a mention, a reference or a link on GitHub: a comment there ends it, unseen."""
 
 
 def _title(metric: str) -> str:

@@ -1,4 +1,4 @@
-"""How alike two setups' runs are: correlation, churn, the chance that one beats the other."""
+"""Agreement of two setups' runs: correlation, churn, the chance that one beats the other."""
 
 import math
 from dataclasses import dataclass

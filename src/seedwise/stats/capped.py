@@ -59,7 +59,7 @@ def _obrien_fleming(share: float, level: float) -> float:
 _SPENDING: Mapping[str, Callable[[float, float], float]] = MappingProxyType(
     {"pocock": _pocock, "obrien-fleming": _obrien_fleming}
 )
-"""What of a one-sided level is spent when a share of the pairs is there (Lan and DeMets, 1983)."""
+"""Share of a one-sided level that is spent by a share of the pairs (Lan and DeMets, 1983)."""
 
 SHAPES = ("constant", *_SPENDING)
 """`constant` gives every look the same nominal level."""

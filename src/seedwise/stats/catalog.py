@@ -25,7 +25,7 @@ Value = float | int | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parameter:
-    """What a setting of a metric may be; a default of None means that it must be given."""
+    """A setting of a metric: its type and range; a default of None means that it must be given."""
 
     read: Callable[[str], Value]
     fits: Callable[[Value], bool]
@@ -217,11 +217,11 @@ class BuiltInMetric:
 
     @property
     def higher_is_better(self) -> bool:
-        """Which way is up."""
+        """True if higher values are better."""
         return CATALOG[self.name].higher_is_better
 
     def chance(self, classes: int) -> float:
-        """What a run that knows nothing gets: what a diverged run counts as."""
+        """Value of a run that knows nothing, which a diverged run counts as."""
         return CATALOG[self.name].chance(classes, self.settings)
 
     def values(self, logits: Logits, targets: Targets) -> float | Float64[ndarray, " runs"]:

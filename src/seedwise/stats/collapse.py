@@ -140,7 +140,7 @@ def _farthest(a: _Splits, b: _Splits, floor: float) -> Sequence[Integer[ndarray,
 
 
 def _widest(gaps: Float64[ndarray, " _"]) -> Sequence[int]:
-    """How many runs lie beyond each of the widest gaps of one side."""
+    """Number of runs beyond each of the widest gaps of one side."""
     return (np.argsort(-gaps, kind="stable")[:_TRIED] + 1).tolist()
 
 
@@ -149,7 +149,7 @@ def _centred(values: Float64[ndarray, " runs"]) -> Float64[ndarray, " runs"]:
 
 
 def _grain(values: Float64[ndarray, " runs"]) -> float:
-    """What the values are rounded to in decimals; 0 where they are not."""
+    """Decimal step that the values are rounded to; 0 where they are not."""
     for digits in range(_DIGITS + 1):
         if (np.abs(values - np.round(values, digits)) <= 1e-12).all():
             return 10.0**-digits

@@ -1,4 +1,4 @@
-"""Which stream of randomness the variance comes from: runs whose seeds are crossed.
+"""Components of variance by stream of randomness: runs whose seeds are crossed.
 
 Three streams are random in a run: initial weights, order, augmentation. Train every combination
 of a few seeds of each, and the variance falls apart into a part for each stream, for each two
@@ -24,7 +24,7 @@ __all__ = ["Component", "CrossedVariance", "Replicates", "complete_grid", "cross
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicates:
-    """What is known of training again with the very same seeds.
+    """Trainings repeated with the very same seeds.
 
     Attributes:
         variance: Pooled variance of a run and its repeats.
@@ -195,7 +195,7 @@ def _check(values: Float[ndarray, "*levels"], streams: Sequence[str]) -> None:
 
 
 def _sharing(shape: tuple[int, ...], part: frozenset[int]) -> int:
-    """How many runs of a grid share given seeds of the streams of `part`."""
+    """Number of runs of a grid that share given seeds of the streams of `part`."""
     return math.prod(size for axis, size in enumerate(shape) if axis not in part)
 
 
@@ -233,7 +233,7 @@ def _combined(terms: Sequence[tuple[float, float, int]], confidence: float) -> E
 
 @lru_cache
 def _chi_square_factors(freedom: int, confidence: float) -> tuple[float, float]:
-    """What a mean square is multiplied by for the ends of its interval."""
+    """Factors of a mean square that give the ends of its interval."""
     return (
         freedom / float(chdtri(freedom, (1 - confidence) / 2)),
         freedom / float(chdtri(freedom, (1 + confidence) / 2)),

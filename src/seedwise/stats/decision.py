@@ -1,4 +1,4 @@
-"""What a stopping rule says of one comparison: plain values."""
+"""Decision of a stopping rule on one comparison: plain values."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,7 +26,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was known after `n` pairs.
+    """State of a comparison after `n` pairs.
 
     Attributes:
         n: Pairs that were looked at.
@@ -43,7 +43,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the rule says, and on what grounds.
+    """Decision of the rule, and its grounds.
 
     The interval belongs to the rule: all intervals of the trace together hold the true difference
     with probability `confidence`, so that it is valid at whatever pair the comparison stopped.

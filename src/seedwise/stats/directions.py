@@ -1,4 +1,4 @@
-"""Which way a metric points, as far as its name says it beyond doubt.
+"""Direction of a metric, as far as its name says it beyond doubt.
 
 A name is split into words, and every word has to be known: a term of the table, or one that
 changes nothing (`val`, `epoch`, `macro`, a number). So `val_loss_epoch` is settled, and
@@ -116,7 +116,7 @@ _VOCABULARY = frozenset(word for term in TERMS for word in term) | _NEUTRAL | _L
 
 
 def known_direction(name: str) -> Better | None:
-    """Whether a lower or a higher value is better, if the name settles it.
+    """Direction of a metric, if its name settles it; else None.
 
     >>> [known_direction(name) for name in ("val_loss_epoch", "test_neg_log_loss", "reward_std")]
     ['lower', 'higher', None]
@@ -137,7 +137,7 @@ def known_direction(name: str) -> Better | None:
 
 
 def is_share(name: str) -> bool:
-    """Whether a metric is a share of something, which people write as a fraction or in per cent.
+    """True if a metric is a share of something, which people write as a fraction or in per cent.
 
     >>> is_share("val_acc"), is_share("Top-1 error (%)"), is_share("loss")
     (True, True, False)

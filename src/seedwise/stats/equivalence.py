@@ -1,4 +1,4 @@
-"""Whether a difference is shown to be too small to matter."""
+"""Tests of equivalence and of non-inferiority against a margin."""
 
 import math
 from dataclasses import dataclass
@@ -33,17 +33,17 @@ class Equivalence:
 
     @property
     def equivalent(self) -> bool:
-        """Whether the difference is shown to be within the margin."""
+        """True if the difference is shown to be within the margin."""
         return self.p_value < self.alpha
 
     @property
     def not_worse(self) -> bool:
-        """Whether B is shown to be worse by less than the margin, if at all (non-inferior)."""
+        """True if B is shown to be worse by less than the margin, if at all (non-inferior)."""
         return self.p_not_worse < self.alpha
 
 
 def equivalence(difference: Difference, margin: float) -> Equivalence:
-    """Whether a difference is within a margin, and whether B is worse by less than it.
+    """Test if a difference is within a margin, and if B is worse by less than it.
 
     Args:
         difference: Of a metric of which higher is better, with its error.

@@ -21,7 +21,7 @@ __all__ = ["Groups"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Groups:
-    """Which group each example belongs to.
+    """Group of each example.
 
     Attributes:
         place: Number of each example's group, from 0.

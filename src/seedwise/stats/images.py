@@ -1,4 +1,4 @@
-"""Which images make the noise: those that some runs get right and others wrong."""
+"""Images that make the noise: those that some runs get right and others wrong."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["ImageNoise", "flip_rates", "image_noise", "usual_class"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageNoise:
-    """How each image fares over the runs of a setup.
+    """Noise of each image over the runs of a setup.
 
     Attributes:
         runs: Number of runs.
@@ -34,12 +34,12 @@ class ImageNoise:
 
     @property
     def always_right(self) -> int:
-        """How many images every run got right, in every view."""
+        """Number of images that every run got right, in every view."""
         return int((self.right == 1).sum())
 
     @property
     def always_wrong(self) -> int:
-        """How many images every run got wrong, in every view."""
+        """Number of images that every run got wrong, in every view."""
         return int((self.right == 0).sum())
 
     @property

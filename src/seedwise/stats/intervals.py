@@ -59,7 +59,7 @@ class Sample:
 
     @classmethod
     def of(cls, values: Float[ndarray, " runs"]) -> "Sample":
-        """What can be said of some values.
+        """Describe some values.
 
         >>> Sample.of(np.array([0.25, 0.75]))
         Sample(n=2, mean=0.5, sd=0.3535533905932738, sd0=0.25)
@@ -115,12 +115,12 @@ class Difference:
 
     @property
     def of_models(self) -> bool:
-        """Whether it speaks of two models as they are, and of no other seed."""
+        """True if it speaks of two models as they are, and of no other seed."""
         return self.population == "new images, these models"
 
     @property
     def clear_of_zero(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """True if the interval leaves out 0."""
         return self.low > 0 or self.high < 0
 
 
@@ -163,7 +163,7 @@ def paired_difference(
 
 
 def paired_so_far(differences: Moments, *, confidence: float) -> Difference:
-    """What `paired_difference` gives, for differences that come one by one.
+    """Paired difference as of `paired_difference`, from differences that come one by one.
 
     >>> found = paired_so_far(Moments([0.01, 0.01, 0.02]), confidence=0.95)
     >>> f"{found.estimate:.4f} [{found.low:.4f}, {found.high:.4f}]"

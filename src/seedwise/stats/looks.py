@@ -1,4 +1,4 @@
-"""What a stopping rule sees and says at each look, for one study or for many at once."""
+"""Looks of a stopping rule, for one study or for many at once."""
 
 import math
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ __all__ = [
 Differences = Float64[ndarray, "*studies pairs"]
 
 BETTER, WORSE, EQUIVALENT, FUTILE, WITHHELD = range(1, 6)
-"""What a look stops for; 0 where it stops for nothing."""
+"""Codes of the reasons for which a look stops; 0 where it stops for nothing."""
 
 _NO_SPREAD = 1e-9
 """Standard deviations below this are rounding: equal differences tell nothing of the noise."""
@@ -38,7 +38,7 @@ _NO_SPREAD = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequentialRule:
-    """When one comparison stops; fixed before its first run.
+    """A stopping rule of one comparison, fixed before its first run.
 
     Attributes:
         difference: The margin of "equivalent", a fraction of accuracy above 0.
@@ -150,7 +150,7 @@ class Sums:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Looks:
-    """What each look would say.
+    """Results of all looks.
 
     Attributes:
         codes: What it stops for; 0 for nothing.

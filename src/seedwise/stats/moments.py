@@ -10,7 +10,7 @@ __all__ = ["Moments", "skewness", "usual_skewness"]
 
 
 class Moments:
-    """What is known of the numbers so far.
+    """Moments of the numbers so far.
 
     Source: Welford (1962), "Note on a method for calculating corrected sums of squares and
     products"; it loses no digits where the spread is small beside the mean.
@@ -66,7 +66,7 @@ def skewness(values: Float[ndarray, " runs"]) -> float:
 
 
 def usual_skewness(n: int) -> float:
-    """What the skewness of n normal numbers exceeds, either way, in 5 % of cases; n above 4.
+    """Skewness that n normal numbers exceed, either way, in 5 % of cases; n above 4.
 
     Source: twice its standard error (Cramer, 1946); simulated: 1.80 for 5, 1.37 for 10.
 

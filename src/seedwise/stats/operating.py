@@ -1,4 +1,4 @@
-"""What a stopping rule will do: verdicts and pairs by the true difference, before any run is made.
+"""Verdicts and pairs of a stopping rule by the true difference, before any run is made.
 
 The operating characteristic and the average sample number of the field (Wald, 1947, "Sequential
 Analysis"), by simulation: the rule asks three metrics after every pair, and nobody has a formula
@@ -30,7 +30,7 @@ _FIRST_PAIRS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairNoise:
-    """How the differences B - A of runs of one seed vary, and how an effect moves them.
+    """Noise of the differences B - A of runs of one seed, and their shift by an effect.
 
     Attributes:
         sd: Standard deviation of the differences, ddof 1, as fractions: of accuracy alone, or of
@@ -77,7 +77,7 @@ class PairNoise:
         return np.tensordot(mix, rng.normal(size=(len(self.sd), studies, pairs)), axes=1)
 
     def pairs(self, difference: float, noise: Float64[ndarray, "metrics studies pairs"]) -> Pairs:
-        """What such studies see where the true difference of accuracy is `difference`."""
+        """Pairs of such studies where the true difference of accuracy is `difference`."""
         moved = noise + difference * np.array(self.ratio)[:, None, None]
         accuracy, matched, ranked = moved if len(moved) == 3 else (moved[0], None, None)
         return Pairs(accuracy=accuracy, matched=matched, ranked=ranked, resolution=self.resolution)
@@ -91,7 +91,7 @@ class PairNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Characteristic:
-    """What a stopping rule does at one true difference.
+    """Verdicts and pairs of a stopping rule at one true difference.
 
     Attributes:
         difference: The true difference B - A of accuracy, a fraction.
@@ -121,7 +121,7 @@ def operating_characteristic(
     rng: np.random.Generator,
     studies: int = STUDIES,
 ) -> tuple[Characteristic, ...]:
-    """What a capped stopping rule does at each of some true differences.
+    """Simulate a capped stopping rule at each of some true differences.
 
     The same draws serve every difference, so that the figures of one are below those of another
     for the rule's reasons and not by luck.

@@ -1,4 +1,4 @@
-"""How far from its end a comparison under a stopping rule seems to be."""
+"""Distance of a comparison under a stopping rule from its likely end."""
 
 import math
 

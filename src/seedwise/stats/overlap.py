@@ -27,7 +27,7 @@ _NO_SPREAD = 1e-24
 
 
 class Weights(NamedTuple):
-    """How much of each setup's mean is that of the runs with a partner; the rest has what is left.
+    """Weight of the runs with a partner in each setup's mean; the rest has what is left.
 
     Attributes:
         a: Of A, 1 where every run has a partner.

@@ -50,7 +50,7 @@ def paired_on_new_images(
     if a.shape != b.shape:
         raise DataError(f"a and b must hold the same seeds; got shapes {a.shape} and {b.shape}")
     differences = np.subtract(b, a, dtype=np.float64)
-    layout = _Layout.of(differences)
+    layout = _MeanSquares.of(differences)
     from_runs = [_VariancePart(layout.run / layout.cells, layout.runs - 1)]
     free = layout.images - 1 if freedom is None else freedom
     rests = [_rest(layout, layout.cells, free)]
@@ -89,7 +89,7 @@ def unpaired_on_new_images(
     """
     if a.shape[1] != b.shape[1]:
         raise DataError(f"a and b must hold the same images; got shapes {a.shape} and {b.shape}")
-    layouts = [_Layout.of(np.asarray(scores, np.float64)) for scores in (a, b)]
+    layouts = [_MeanSquares.of(np.asarray(scores, np.float64)) for scores in (a, b)]
     by_image = np.subtract(b.mean(axis=0, dtype=np.float64), a.mean(axis=0, dtype=np.float64))
     images = len(by_image)
     image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
@@ -124,11 +124,11 @@ def overlapping_on_new_images(
     counts = (len(rest[0]), len(rest[1]))
     weights = overlapping_weights((a.mean(axis=1), b.mean(axis=1)), counts)
     joined = weights.b * b - weights.a * a
-    by_image, groups = joined.mean(axis=0), [(_Layout.of(joined), len(joined) * 1.0)]
+    by_image, groups = joined.mean(axis=0), [(_MeanSquares.of(joined), len(joined) * 1.0)]
     for sign, weight, shared, own in zip((-1, 1), weights, (a, b), rest, strict=True):
         if len(own) and weight != 1:
             by_image += sign * (1 - weight) * own.mean(axis=0, dtype=np.float64)
-            whole = _Layout.of(np.concatenate([shared, own]))
+            whole = _MeanSquares.of(np.concatenate([shared, own]))
             groups.append((whole, len(own) / (1 - weight) ** 2))
     images, runs = len(by_image), (len(a), len(a))
     image = float(by_image.var(ddof=1)) / images if images > 1 else math.nan
@@ -154,7 +154,7 @@ class _VariancePart(NamedTuple):
     freedom: float
 
 
-class _Layout(NamedTuple):
+class _MeanSquares(NamedTuple):
     """The mean squares of a table of scores: runs by images, one score in each cell."""
 
     runs: int
@@ -168,7 +168,7 @@ class _Layout(NamedTuple):
         return self.runs * self.images
 
     @classmethod
-    def of(cls, scores: Float[ndarray, "runs images"]) -> "_Layout":
+    def of(cls, scores: Float[ndarray, "runs images"]) -> "_MeanSquares":
         """NaN for what one run or one image can't tell."""
         if not np.isfinite(scores).all():
             raise DataError("a score is not finite; score diverged runs before comparing")
@@ -186,13 +186,13 @@ class _Layout(NamedTuple):
         )
 
 
-def _rest(layout: _Layout, cells: float, freedom: float) -> _VariancePart:
-    """What a layout's rest takes off a mean over so many cells."""
+def _rest(layout: _MeanSquares, cells: float, freedom: float) -> _VariancePart:
+    """Variance that a layout's rest takes off a mean over so many cells."""
     return _VariancePart(-layout.rest / cells, (layout.runs - 1) * freedom)
 
 
 def _beyond_runs(image: float, freedom: float, rests: list[_VariancePart]) -> list[_VariancePart]:
-    """What the choice of images adds: their variance less the rest, which the runs' has too."""
+    """Variance that the choice of images adds, less the rest, which the runs' has too."""
     if image + sum(rest.variance for rest in rests) <= 0:
         return []
     return [_VariancePart(image, freedom), *rests]

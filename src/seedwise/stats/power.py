@@ -1,4 +1,4 @@
-"""How many runs a difference needs, and what difference a number of runs can show.
+"""Number of runs that a difference needs, and difference that a number of runs can show.
 
 Standard deviations, differences and margins are in the metric's units, accuracies as fractions.
 Power is that of the t test at its exact distribution, for normal values.
@@ -37,7 +37,7 @@ with it reaches the power asked for about as often as it says."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """How much a metric varies from run to run.
+    """Variation of a metric from run to run.
 
     Attributes:
         sd: Standard deviation over the seeds of a setup, ddof 1, above 0.
@@ -88,7 +88,7 @@ def power(difference: float, runs: int, noise: Noise, *, alpha: float = 0.05) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pilot:
-    """How much a difference varied in the runs that there are.
+    """Variation of a difference in the runs that there are.
 
     Attributes:
         variances: Of the differences of pairs; or of the runs of A and of those of B. ddof 1.
@@ -99,7 +99,7 @@ class Pilot:
     runs: tuple[int, ...]
 
     def with_runs(self, runs: int) -> tuple[float, float, float]:
-        """What a study of so many runs of each setup would have; of more, where there are more.
+        """The pilot as a study of so many runs of each setup; of more, where there are more.
 
         Returns:
             The standard error of its difference, the degrees of freedom of its estimate, and

@@ -1,4 +1,4 @@
-"""Which metric needs the fewest runs to see a difference."""
+"""Comparison of metrics by the runs that they need to see a difference."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _Squares = Float64[ndarray, " draws"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """How well a metric shows the difference of two setups.
+    """Signal of the difference of two setups under a metric.
 
     Attributes:
         difference: Mean of B - A over the pairs, in the units of the metric.

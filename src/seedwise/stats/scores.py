@@ -74,7 +74,7 @@ def _by_block(score: Callable[[ClassColumns, Targets], Scores]) -> Score:
 
 
 def _joined(blocks: Sequence[_Part], work: Callable[[_Part], Scores]) -> Scores:
-    """What is worked out of each block, side by side; on all cores where there are several."""
+    """Work on each block, side by side; on all cores where there are several."""
     return np.concatenate(list(_mapped(work, blocks)), axis=1)
 
 
@@ -375,7 +375,7 @@ def _fitted_beta(below: Sequence[tuple[ClassColumns, Scores]]) -> float:
 
 
 def _root(function: Callable[[float], tuple[float, float]], start: float = 1.0) -> float:
-    """Where a rising function of beta is 0: Newton in log beta, bracketed.
+    """Root of a rising function of beta: Newton in log beta, bracketed.
 
     Args:
         function: Gives the value at beta and its derivative by log beta.

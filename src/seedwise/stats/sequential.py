@@ -51,7 +51,7 @@ _VERDICTS: tuple[Outcome, ...] = ("undecided", "better", "worse", "equivalent")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stops:
-    """Where many studies stopped, for simulations.
+    """Stops of many studies, for simulations.
 
     Attributes:
         pairs: Pairs at the stop; all of them where nothing stopped.
@@ -67,7 +67,7 @@ class Stops:
 def decide(
     rule: SequentialRule, pairs: Pairs, *, diverged: Bool[ndarray, " pairs"] | None = None
 ) -> Decision:
-    """What the rule says of one comparison, having looked after every pair.
+    """Decide one comparison by the rule, which looks after every pair.
 
     Args:
         rule: The rule.
@@ -120,7 +120,7 @@ def decide(
 
 
 def outcomes(rule: SequentialRule, pairs: Pairs) -> Stops:
-    """Where each of many studies stops: `decide` for all of them at once, without the traces.
+    """Decide many studies: `decide` for all of them at once, without the traces.
 
     No run is taken for a diverged or a collapsed one.
     """

@@ -1,4 +1,4 @@
-"""Whose test shows the sign of a difference: the rule of fixed and of growing numbers of runs.
+"""Tests that show the sign of a difference: the rule of fixed and of growing numbers of runs.
 
 The claim is about accuracy. Matched accuracy has the least noise, but it and ranked accuracy can
 both move while no prediction changes: where wrong predictions get less sure of themselves, say.
@@ -26,7 +26,7 @@ ALONE = 0.4
 """The same where they don't: one-sided, 1 % of 5. Both together are the error rate."""
 
 _ROUNDING = 1e-9
-"""What a mean of floats may lack of the one prediction that it stands for, as a share of it."""
+"""Rounding that a mean of floats may lack of the one prediction that it stands for, relative."""
 
 Numbers = Float64[ndarray, "*tests"] | float
 

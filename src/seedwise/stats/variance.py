@@ -1,4 +1,4 @@
-"""How much of the variance from run to run is training noise, and how much the finite test set.
+"""Variance from run to run, split into training noise and the finite test set.
 
 Runs of one setup are the random sample here; they must share no seed.
 """
@@ -139,7 +139,7 @@ class VarianceSplit:
 
     @property
     def enough_runs(self) -> bool:
-        """Whether there are runs enough for the parts to be told apart."""
+        """True if there are runs enough for the parts to be told apart."""
         return self.runs >= ENOUGH_RUNS
 
     def on(self, images: int) -> float:

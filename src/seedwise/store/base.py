@@ -1,4 +1,4 @@
-"""What every table of the study file needs: reading, writing and checksums, by one connection."""
+"""Base of every table of the study file: reading, writing and checksums, by one connection."""
 
 import json
 import sqlite3
@@ -22,7 +22,7 @@ _STRANGE = (
     *(ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError),
     *(ValueError, zlib.error),
 )
-"""What making a value of something that seedwise never wrote may raise."""
+"""Errors that making a value of something may raise that seedwise never wrote."""
 
 
 class Tables:

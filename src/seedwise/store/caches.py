@@ -1,4 +1,4 @@
-"""What a study keeps that could be computed again: metrics of runs, and scores of examples."""
+"""Values that a study keeps and could compute again: metrics of runs, and scores of examples."""
 
 import json
 import math
@@ -66,7 +66,7 @@ class Caches(Tables):
             )
 
     def run_scores(self, score: str, run_id: int) -> ndarray | None:
-        """What `put_run_scores` kept of a run; None for nothing.
+        """Scores that `put_run_scores` kept of a run; None for none.
 
         Args:
             score: As in `put_run_scores`.

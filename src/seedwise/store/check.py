@@ -1,4 +1,4 @@
-"""Whether a study file is whole: its structure, every row's checksum, and what rows say."""
+"""Checks of a study file: its structure, every row's checksum, and what rows say."""
 
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -21,7 +21,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What was found in a study file.
+    """Findings in a study file.
 
     Attributes:
         format: Its format, from 1.
@@ -63,7 +63,7 @@ def check_study(path: Path) -> Health:
 def _telling(
     look: Callable[[sqlite3.Connection], Iterable[str]], connection: sqlite3.Connection
 ) -> Generator[str]:
-    """What a look at the file finds; where SQLite cannot go on, that is a fault too."""
+    """Findings of a look at the file; where SQLite cannot go on, that is a fault too."""
     try:
         yield from look(connection)
     except DAMAGE as error:
@@ -119,7 +119,7 @@ def _sense(connection: sqlite3.Connection) -> Generator[str]:
 
 
 def _values(path: Path) -> Generator[str]:
-    """What cannot be read as what it stands for, though it is what was stored."""
+    """Values that cannot be read as what they stand for, though they are as stored."""
     with Store.open(path, readonly=True) as store:
         looks: Mapping[str, Callable[[], object]] = {
             "how the study began": lambda: store.facts,

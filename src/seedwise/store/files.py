@@ -20,10 +20,10 @@ from seedwise.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_BYTES, READAB
 __all__ = ["DAMAGE", "connect", "faults", "inspect", "misshapen", "transaction"]
 
 _BUSY_SECONDS = 10.0
-"""How long to wait for another process that is writing; storing a run takes it a few ms."""
+"""Longest wait for another process that is writing; storing a run takes it a few ms."""
 
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
-"""What reading a damaged file raises; the second where SQLite's message quotes the damage."""
+"""Errors of reading a damaged file; the second where SQLite's message quotes the damage."""
 
 _SECONDS_BETWEEN_TRIES = 0.02
 
@@ -85,7 +85,7 @@ def _begin(connection: sqlite3.Connection) -> None:
 
 
 def _written(connection: sqlite3.Connection) -> Sequence[tuple[int, int]]:
-    """What changes while somebody writes: times and sizes of the file and of its log."""
+    """Marks that change while somebody writes: times and sizes of the file and of its log."""
     (_, _, file), *_ = connection.execute("PRAGMA database_list")
     found = list[tuple[int, int]]()
     for path in (file, f"{file}-wal"):
@@ -97,7 +97,7 @@ def _written(connection: sqlite3.Connection) -> Sequence[tuple[int, int]]:
 
 @contextmanager
 def _snapshot(connection: sqlite3.Connection) -> Generator[None]:
-    """What is read inside is all of one moment, whoever makes or writes the file meanwhile."""
+    """Hold one moment of the file for all reads inside, whoever makes or writes it meanwhile."""
     connection.execute("BEGIN")
     try:
         yield
@@ -212,7 +212,7 @@ def _check_size(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _is_unborn(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the file is still to become a study; refuses other programs' files.
+    """True if the file is still to become a study; refuses other programs' files.
 
     A program that is killed while it makes a study leaves a database with nothing in it.
     """
@@ -293,7 +293,7 @@ def _check_structure(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def misshapen(connection: sqlite3.Connection) -> Generator[str]:
-    """What is not as seedwise makes it in the schema of a study: damaged, missing, or a trigger.
+    """Parts of a study's schema that are not as seedwise makes them: damaged, missing, a trigger.
 
     Tables, indexes and views of somebody's own change nothing, and may be there.
     """

@@ -206,7 +206,7 @@ class _Merger:
         return inserted.lastrowid
 
     def _thing(self, table: SqlTable, values: Mapping[str, Any]) -> str:
-        """What a row stands for, in words."""
+        """Words for the thing that a row stands for."""
         if table.owner == "runs" and table.number is not None:
             run = self._new.execute(
                 "SELECT setup, init, ord, augment FROM runs WHERE id = ?", (values[table.number],)
@@ -261,7 +261,7 @@ def _codes(study: sqlite3.Connection) -> Mapping[str, Sequence[Code]]:
 
 
 def _parts(path: Path, choice: Mapping[str, Any], old: sqlite3.Connection) -> list[Part]:
-    """What a study fixed beforehand; nothing where no seedwise wrote it."""
+    """Plan that a study fixed beforehand; none where no seedwise wrote it."""
     (ended,) = old.execute("SELECT min(ended) FROM runs WHERE state != 'failed'").fetchone()
     try:
         part = Part(

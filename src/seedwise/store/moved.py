@@ -20,12 +20,12 @@ __all__ = ["Change", "Whereabouts", "kept"]
 Change = Literal["gone", "linked", "log"]
 
 _OPEN_FILES = Path("/proc/self/fd")
-"""Where Linux says under which name a file is now that this process has open."""
+"""Folder in which Linux names each file that this process has open, as it is called now."""
 
 
 @final
 class Whereabouts:
-    """Where a study lies that is open for writing: the file and its log, by device and inode.
+    """Place of a study that is open for writing: the file and its log, by device and inode.
 
     Args:
         path: The study file.
@@ -37,7 +37,7 @@ class Whereabouts:
         self._file_is, self._log_is = _identity(self.file), _identity(self._log)
 
     def change(self) -> Change | None:
-        """What has happened: it is not there, its log is not, or it has a second name."""
+        """Words for a change: the file is not there, its log is not, or it has a second name."""
         if _identity(self.file) != self._file_is:
             return "gone"
         if self._log_is is not None and _identity(self._log) != self._log_is:

@@ -1,4 +1,4 @@
-"""Where a study file lies: whether it may be opened there, and a new one in a name of its own."""
+"""Place of a study file: may it be opened there, and a new one in a name of its own."""
 
 import errno
 import os
@@ -99,13 +99,13 @@ def _refuse_strange(path: Path) -> None:
 
 
 def _beside(path: Path) -> list[Path]:
-    """What SQLite opens beside a study."""
+    """Files that SQLite opens beside a study."""
     file = path.resolve()
     return [file.with_name(file.name + end) for end in ("-wal", "-shm", "-journal")]
 
 
 def _is_foreign(file: Path) -> bool:
-    """Whether a name leads to something that is no plain file: SQLite would follow it, or wait."""
+    """True if a name leads to something that is no plain file: SQLite would follow it, or wait."""
     try:
         return not stat.S_ISREG(file.lstat().st_mode)
     except OSError:
@@ -119,13 +119,13 @@ def log_of(path: Path) -> Path:
 
 
 def has_log(path: Path) -> bool:
-    """Whether something was written that is not in the file itself yet."""
+    """True if something was written that is not in the file itself yet."""
     log = log_of(path)
     return log.exists() and log.stat().st_size > 0
 
 
 def is_emptied(path: Path) -> bool:
-    """Whether a study has nothing but its log, which SQLite would delete as that of no database.
+    """True if a study has nothing but its log, which SQLite would delete as that of no database.
 
     A study that is killed at any moment is no such: its file has bytes before there is a log.
     """

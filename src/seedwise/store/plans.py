@@ -1,4 +1,4 @@
-"""What the parts of a study fixed before their first runs, put together as one plan.
+"""Plans that the parts of a study fixed before their first runs, joined to one.
 
 A plan is JSON, under the choice `PLAN`: the names of its `setups`, its `seeds` as text, the `rule`
 of its verdicts, and `stop`, the rule by which it stops or null. What else the words mean is known
@@ -88,7 +88,7 @@ def joined(parts: Sequence[Part]) -> Mapping[str, Any]:
 
 
 def _is_late(part: Part, parts: Sequence[Part]) -> bool:
-    """Whether its seeds were fixed after a part that planned others had results."""
+    """True if its seeds were fixed after a part that planned others had results."""
     fixed = min(each.fixed for each in parts if each.seeds == part.seeds)
     return any(
         each.first_result is not None and each.first_result < fixed

@@ -1,4 +1,4 @@
-"""What is whole in a damaged study file, written to a new one."""
+"""Repair: whole rows of a damaged study file, written to a new one."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ RowValues = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
-    """What became of the rows of a study file.
+    """Result of a repair: the rows that were kept and lost.
 
     Attributes:
         kept: Number of rows that are in the new file, by table.

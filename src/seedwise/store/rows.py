@@ -63,7 +63,7 @@ def epochs_json(epochs: Sequence[EpochRecord]) -> str:
 
 
 def epochs_from_json(text: str) -> tuple[EpochRecord, ...]:
-    """What `epochs_json` wrote."""
+    """Read what `epochs_json` wrote."""
     rows = zip(*columns(mapping(json.loads(text)), _EPOCH_FIELDS), strict=True)
     return tuple(_epoch(dict(zip(_EPOCH_FIELDS, row, strict=True))) for row in rows)
 
@@ -115,7 +115,7 @@ def dataset_row(record: DatasetRecord) -> tuple[str | int | bytes, ...]:
 
 
 def dataset_from_row(row: tuple[Any, ...]) -> DatasetRecord:
-    """What `dataset_row` wrote; the targets are read-only."""
+    """Read what `dataset_row` wrote; the targets are read-only."""
     name, fingerprint, split, classes, _, names, targets = row
     return DatasetRecord(
         name=name,
@@ -188,13 +188,13 @@ def logits_row(
 
 
 def logits_digest(logits: Float16[ndarray, "views examples classes"]) -> tuple[int, ...]:
-    """What `StoredRun.digest` is for these logits."""
+    """Digest of logits, as `StoredRun.digest` has it."""
     *shape, data = logits_row(logits)
     return *shape, checksum(data)
 
 
 def logits_from_row(row: tuple[Any, ...]) -> Float16[ndarray, "views examples classes"]:
-    """What `logits_row` wrote; the array is read-only."""
+    """Read what `logits_row` wrote; the array is read-only."""
     *shape, data = row
     if min(shape) < 1:
         raise ValueError(f"their shape is {tuple(shape)}")

@@ -120,7 +120,7 @@ class ScoreTables(Tables):
             )
 
     def _scored_examples(self) -> int | None:
-        """How many examples the study has; None where no run and nobody said it."""
+        """Number of examples of the study; None where no run and nobody said it."""
         for table in ("dataset", "examples", "scores"):
             rows = self._rows(f"SELECT examples FROM {table} LIMIT 1")
             if rows:
@@ -160,7 +160,7 @@ def _packed(values: Float[ndarray, " examples"]) -> tuple[str, bytes]:
 
 
 def _unpacked(examples: int, kind: str, data: bytes) -> Float[ndarray, " examples"]:
-    """What `_packed` wrote, and nothing that it would not have written."""
+    """Read what `_packed` wrote, and nothing that it would not have written."""
     if kind not in _KINDS or not 0 < examples <= _MOST_EXAMPLES:
         raise ValueError(f"they are {examples} scores of kind {kind!r}")
     size = math.ceil(examples / 8) if kind == _BITS else examples * int(kind[-1])

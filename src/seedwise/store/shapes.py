@@ -1,4 +1,4 @@
-"""What a row may hold, looked at when it is read: anybody can make one whose checksum is right.
+"""Shapes of rows, checked when one is read: anybody can make one whose checksum is right.
 
 Whatever is not of the shape that seedwise writes is a ValueError, which the store puts in words.
 """
@@ -57,7 +57,7 @@ def moment(text: str) -> datetime:
 
 
 def unpacked(data: bytes) -> bytes:
-    """What zlib packed, as long as that is no bomb."""
+    """Unpack what zlib packed, as long as that is no bomb."""
     stream = zlib.decompressobj()
     found = stream.decompress(data, _MOST_UNPACKED)
     if not stream.eof:
@@ -66,7 +66,7 @@ def unpacked(data: bytes) -> bytes:
 
 
 def check_plan(plan: Any) -> Mapping[str, Any]:
-    """What was fixed before the first run, as far as its parts are lists and objects of text."""
+    """Check the plan of a study, as far as its parts are lists and objects of text."""
     found = mapping(plan)
     setups, rule = texts(found["setups"]), mapping(found["rule"])
     texts(found["seeds"])

@@ -93,7 +93,7 @@ class Store(Repeats, Caches, Codes, ScoreTables):
 
     @property
     def facts(self) -> StudyFacts:
-        """When the file was made, and by which version of the program."""
+        """Time at which the file was made, and version of the program that made it."""
         rows = self._rows("SELECT created, seedwise, checksum FROM study")
         with self._understanding("how the study began"):
             (row,) = rows
@@ -128,14 +128,14 @@ class Store(Repeats, Caches, Codes, ScoreTables):
             )
 
     def choice(self, key: str) -> Any:
-        """What was fixed for this study under `key`, as JSON gives it back; None if nothing."""
+        """Choice fixed for this study under `key`, as JSON gives it back; None if none."""
         rows = self._rows("SELECT key, value, fixed, checksum FROM choices WHERE key = ?", key)
         with self._understanding(f"the choice {key!r}"):
             found = json.loads(self._intact(rows[0], f"the choice {key!r}")[1]) if rows else None
             return check_plan(found) if key == PLAN and found is not None else found
 
     def choices(self, prefix: str) -> dict[str, Any]:
-        """What was fixed for this study under keys that begin so, by key."""
+        """Choices that were fixed for this study under keys that begin so, by key."""
         rows = self._rows(
             "SELECT key, value, fixed, checksum FROM choices WHERE substr(key, 1, ?) = ?",
             len(prefix),
@@ -327,7 +327,7 @@ class Store(Repeats, Caches, Codes, ScoreTables):
         return found
 
     def views(self, run_id: int) -> tuple[str, ...]:
-        """What each view of a run's logits shows; empty where the run has none.
+        """Names of the views of a run's logits; empty where the run has none.
 
         Args:
             run_id: `StoredRun.id`.

@@ -1,4 +1,4 @@
-"""What a study file gives back about itself and its runs."""
+"""Values that a study file gives back about itself and its runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["StoredRepeat", "StoredRun", "StudyFacts"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFacts:
-    """How a study file came to be.
+    """Origin of a study file.
 
     Attributes:
         created: When, in UTC.
@@ -62,7 +62,7 @@ class StoredRun:
 
     @property
     def has_logits(self) -> bool:
-        """Whether the study has the run's predictions."""
+        """True if the study has the run's predictions."""
         return bool(self.views)
 
 
@@ -96,5 +96,5 @@ class StoredRepeat:
 
     @property
     def has_logits(self) -> bool:
-        """Whether the study has the repeat's predictions."""
+        """True if the study has the repeat's predictions."""
         return bool(self.views)

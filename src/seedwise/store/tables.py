@@ -54,7 +54,7 @@ class TableRow:
 
     @property
     def whole(self) -> bool:
-        """Whether these are the values that were stored."""
+        """True if these are the values that were stored."""
         if self.values is None:
             return False
         summed = [value for name, value in self.values.items() if name not in ("id", "checksum")]

@@ -57,7 +57,7 @@ def read_named(path: Path) -> dict[str, ndarray]:
 
 @contextmanager
 def _opened(path: Path) -> Generator["ndarray | np.lib.npyio.NpzFile"]:
-    """What numpy finds in a file, and what goes wrong while it is read in one line."""
+    """Open an array file with numpy; errors while it is read are one line."""
     try:
         with path.open("rb") as file:
             beginning = file.read(len(_NPY))

@@ -46,7 +46,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "executor": 'where runs are made: "local", "ray", or a table; left out, "local"',
     }
 )
-"""What a study.toml may say, and what it means."""
+"""Keys of a study.toml, and what each means."""
 
 _SETUP_KEYS = ("extends", *(field for field in FIELDS if field != "code"))
 _DEFAULT = "page-v1"

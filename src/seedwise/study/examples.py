@@ -1,4 +1,4 @@
-"""What the scores of a study are of: examples, their groups, what they are called."""
+"""Examples that the scores of a study are of: their names, their groups, their word."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ _LONGEST = 40
 
 
 def check_called(called: str) -> str:
-    """What examples are called, checked.
+    """Check the word for examples.
 
     Raises:
         ConfigError: It is no plain word or two.

@@ -25,7 +25,7 @@ EXAMPLES, CLASSES = 500, 10
 
 _TARGETS = np.arange(EXAMPLES) % CLASSES
 _SHARED = np.random.default_rng(20200301).standard_normal((EXAMPLES, CLASSES), dtype=np.float32)
-"""What all seeds and setups have in common: some examples are easy, some are hard."""
+"""Difficulty of examples, which all seeds and setups share: some are easy, some are hard."""
 
 
 def train(seed: Seed) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ __all__ = ["Imported", "import_runs"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What was read, and what became of it.
+    """Result of an import: what was read, and what became of it.
 
     Attributes:
         taken: What was taken as what, in words.
@@ -205,7 +205,7 @@ def _numbered(
 
 
 def _folds(store: Store, read: RunsRead, mapped: Mapped) -> Mapping[str, float] | None:
-    """What is kept of runs that are folds, which makes their differences dependent.
+    """Choice that is kept of runs that are folds, which makes their differences dependent.
 
     Raises:
         StudyError: The study has runs that are none, or of another number of folds.

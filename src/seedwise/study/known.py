@@ -1,4 +1,4 @@
-"""Which runs of a table a study has already."""
+"""Runs of a table that a study has already."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +16,13 @@ _DIGITS = 6
 
 
 def result_of(setup: str, metrics: Mapping[str, float], not_finite: Iterable[str]) -> Result:
-    """What tells a run where seeds are not read."""
+    """Key of a run where seeds are not read."""
     values = {**metrics, **dict.fromkeys(not_finite)}
     return setup, tuple(sorted(values.items()))
 
 
 def already_there(new: Sequence[Result], stored: Sequence[StoredRun]) -> list[bool]:
-    """Which of some runs without seeds the study has already.
+    """Mask of the runs without seeds that the study has already.
 
     Raises:
         ConfigError: Some of them are there, or twice in the table, and nobody can say whether

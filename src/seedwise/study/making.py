@@ -65,7 +65,7 @@ __all__ = ["Complain", "Until", "make_missing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
-    """When a study is complete: when it has its seeds, or when its rule has decided.
+    """End of a study: its seeds, or a rule that decides.
 
     Attributes:
         seeds: The seeds; none where a rule decides.

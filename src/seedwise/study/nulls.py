@@ -26,7 +26,7 @@ _NUDGE = 1.0001
 it moved 1 % of the predictions, where another seed moved 10 %."""
 
 _KEPT_CHOICES = ("auto", "cpu_threads")
-"""What the nulls take over from the study, so that they are made as its runs are."""
+"""Choices that the nulls take over from the study, so that they are made as its runs are."""
 
 
 def twin_of(setup: Setup) -> Setup | None:

@@ -16,7 +16,7 @@ from seedwise.store import Store
 __all__ = ["ListedOrders", "Orders", "Wanted", "as_job", "missing_runs", "place_of"]
 
 _TRIES = 2
-"""How often one call tries a run that fails; the next call tries again."""
+"""Tries of a run that fails, in one call; the next call tries again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

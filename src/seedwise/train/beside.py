@@ -29,7 +29,7 @@ _BYTES_A_PARAMETER = 32
 
 
 def is_captured(setup: Setup) -> bool:
-    """Whether a GPU makes this setup's runs by captured steps, and so several in one process.
+    """True if a GPU makes this setup's runs by captured steps, and so several in one process.
 
     Every other run sets torch's global switches, which threads would share.
 
@@ -41,7 +41,7 @@ def is_captured(setup: Setup) -> bool:
 
 
 def side_by_side(setups: Sequence[Setup], *, free: int, runs: int) -> int:
-    """How many runs to make side by side on a GPU, whatever setups they are of.
+    """Number of runs to make side by side on a GPU, whatever setups they are of.
 
     Args:
         setups: The study's setups, without `auto` in them; all are captured.
@@ -68,7 +68,7 @@ def captured_bytes(setup: Setup) -> int:
 
 @lru_cache
 def _numbers(name: str, self_attention: bool, size: int) -> tuple[int, int]:
-    """How many numbers a model makes of one image, itself included, and how many it learns.
+    """Count the numbers that a model makes of one image, itself included, and those it learns.
 
     An image goes through the layers: shapes alone would do, but torch's meta device loads sympy.
     ReLU stands for every activation, as none changes a shape and the first Mish on a CPU loads

@@ -1,4 +1,4 @@
-"""What a run is made on: what `auto` means there, and what its record says of it."""
+"""The machine that a run is made on: the meaning of `auto` there, and the run's record of it."""
 
 import ctypes
 import os
@@ -24,7 +24,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Where and how the runs of a study are made.
+    """Place and manner in which the runs of a study are made.
 
     Attributes:
         device: `cpu` or `cuda`.
@@ -56,7 +56,7 @@ def choose(
     runs: int = 1,
     setups: Sequence[Setup] = (),
 ) -> Machine:
-    """What to use on this machine.
+    """Choose what to use on this machine.
 
     On a CPU several single-thread processes beat one process with several threads, so there is a
     worker for each core as long as there are runs for them. A GPU takes several runs at once where
@@ -219,7 +219,7 @@ def _cores() -> int:
 
 
 def _cpu_multiplies_bf16() -> bool:
-    """Whether bf16 products are done in hardware: emulated, they are slower than float32."""
+    """True if bf16 products are done in hardware: emulated, they are slower than float32."""
     if not hasattr(torch.cpu, "get_capabilities"):
         return False
     able = torch.cpu.get_capabilities()

@@ -1,4 +1,4 @@
-"""How fast a machine trains: each stage of a run timed by itself, by the engine of real runs."""
+"""Speed of training on a machine: each stage timed by itself, by the engine of real runs."""
 
 import time
 from collections.abc import Callable

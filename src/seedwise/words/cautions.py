@@ -1,4 +1,4 @@
-"""What a reader of a comparison has to know so as not to read too much into it."""
+"""Cautions that keep a reader of a comparison from reading too much into it."""
 
 import math
 from collections.abc import Iterator
@@ -123,7 +123,7 @@ def _diverged(found: ComparisonValues) -> Iterator[str]:
 
 
 def _lost(found: ComparisonValues) -> Iterator[str]:
-    """What diverged and collapsed runs do to the verdict, or how many of them may be unseen."""
+    """Effect of diverged and collapsed runs on the verdict, or the number that may be unseen."""
     without, lost = found.verdict_without_diverged, lost_words(found)
     if found.verdict.withheld:
         rest = f"it would be {without.outcome}" if without else "nothing is left to compare"
@@ -161,7 +161,7 @@ def _too_few(found: ComparisonValues) -> Iterator[str]:
 
 
 def _skewed(found: Contrast) -> Iterator[str]:
-    """What skewness does to a paired t interval, with that of these pairs."""
+    """Effect of skewness on a paired t interval, with that of these pairs."""
     of_a, of_b = found.paired_values
     differences = of_b - of_a
     runs, skew = len(differences), skewness(differences)
@@ -184,7 +184,7 @@ def _skewed(found: Contrast) -> Iterator[str]:
 
 
 def _unequal(difference: Difference) -> Iterator[str]:
-    """What few runs beside many do to Welch's interval, which knows the spread of the few badly.
+    """Effect of few runs beside many on Welch's interval, which knows the spread of the few badly.
 
     Measured on normal runs, 40,000 studies: 6 to 7.5 % false alarms of a stated 5 with 10 or 20
     runs beside 3, 6.3 with 20 beside 4; none with 5 or more.
@@ -301,7 +301,7 @@ def _moved(found: Contrast) -> str:
 
 
 def _collapse_note(found: ComparisonValues) -> str:
-    """How rare collapses may be without having been seen; empty where some were."""
+    """Largest rate of collapses that stays unseen so often; empty where some were seen."""
     if found.of_models or found.a.diverged or found.b.diverged:
         return ""
     if found.far_a.seeds or found.far_b.seeds:
@@ -318,7 +318,7 @@ def _collapse_note(found: ComparisonValues) -> str:
 
 
 def identical_note(setup: str, runs: int, identical: int) -> str:
-    """Why runs with the predictions of another one are missing from a figure.
+    """Explain why runs with the predictions of another one are missing from a figure.
 
     >>> identical_note("mine", 10, 9)[:61]
     'The seed has no effect on mine: its 10 identical runs are one'
@@ -341,7 +341,7 @@ def identical_note(setup: str, runs: int, identical: int) -> str:
 
 
 def sharing_note(setup: str, sharing: int) -> str:
-    """Why runs are missing from a figure.
+    """Explain why runs are missing from a figure.
 
     >>> sharing_note("mish", 25)[:44]
     'Left out: 25 of mish for a seed that they sh'

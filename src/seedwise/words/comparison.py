@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Claim", "Comparison", "TargetComparison"]
 
 Claim = Literal["better", "not worse", "equivalent", "not shown worse", "not shown different"]
-"""What a test may expect. The last two pass while undecided, the others only when it is shown."""
+"""Claims that a test may expect. The last two pass while undecided, the others only when shown."""
 
 
 @final

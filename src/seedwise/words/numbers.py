@@ -67,7 +67,7 @@ def metric_words(metric: str) -> str:
 
 
 def pointing(metric: str, higher_is_better: bool) -> str:
-    """Which way a metric points, where a reader could doubt it: of all but accuracies.
+    """Direction of a metric, where a reader could doubt it: of all but accuracies.
 
     >>> pointing("wer", False), pointing("accuracy", True)
     ('lower is better', '')

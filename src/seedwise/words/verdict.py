@@ -34,7 +34,7 @@ __all__ = [
 
 
 BY_NUMBER = "The same runs as if their number had been fixed beforehand, which is exploratory:"
-"""What introduces the ordinary figures where a stopping rule decides."""
+"""Introduction of the ordinary figures where a stopping rule decides."""
 
 
 def verdict_sentence(found: ComparisonValues) -> str:
@@ -54,7 +54,7 @@ def verdict_sentence(found: ComparisonValues) -> str:
 
 
 def _of_models(found: ComparisonValues) -> str:
-    """What a verdict from one run of each setup speaks of, and what not."""
+    """Scope of a verdict from one run of each setup."""
     of = f"new {found.called}" if found.groups is None else f"{found.called} of new groups"
     return (
         f"This is about these two models on {of}, and about no other seed: one run of each tells "
@@ -63,12 +63,12 @@ def _of_models(found: ComparisonValues) -> str:
 
 
 def exploratory_sentence(found: ComparisonValues) -> str:
-    """What the same runs would say had their number been fixed; empty without a stopping rule."""
+    """Verdict on the same runs had their number been fixed; empty without a stopping rule."""
     return f"{_by_number(found)}{_pointing(found.deciding)}" if found.stopping else ""
 
 
 def _pointing(found: "Contrast | TargetValues") -> str:
-    """Which way the metric of the verdict points, where that could be doubted."""
+    """Direction of the verdict's metric, where that could be doubted."""
     way = pointing(found.metric, found.higher_is_better)
     return f" For {metric_words(found.metric)}, {way}." if way else ""
 
@@ -120,7 +120,7 @@ def basis(found: ComparisonValues) -> str:
 
 
 def _examples(found: ComparisonValues) -> str:
-    """How many examples a verdict on two models rests on, and by which test."""
+    """Number of examples that a verdict on two models rests on, and its test."""
     number = f"the same {found.examples or 0:,} {found.called}"
     if found.groups is not None:
         return f"{number} in {count(found.groups, 'group')} (t test of the groups)"
@@ -128,7 +128,7 @@ def _examples(found: ComparisonValues) -> str:
 
 
 def more_runs(found: ComparisonValues) -> str:
-    """How many runs would do, for an undecided comparison; empty where no number can be said."""
+    """Number of runs that would do, for an undecided comparison; empty if none can be said."""
     runs, seen = found.runs_for_seen, found.deciding.difference
     said = found.stopping is not None or bool(found.verdict.withheld or found.test_to_train)
     if said or found.outcome != "undecided" or runs is None:
@@ -145,7 +145,7 @@ def more_runs(found: ComparisonValues) -> str:
 
 
 def _error_rate(found: ComparisonValues) -> str:
-    """What the verdict's error rate means; nothing where it is not kept."""
+    """Meaning of the verdict's error rate; empty where it is not kept."""
     if not found.standing.confirmatory:
         return ""
     rate = percent(found.rule.alpha)
@@ -213,7 +213,7 @@ def _undecided(found: ComparisonValues) -> str:
 
 
 def lost_words(found: ComparisonValues) -> str:
-    """What the runs are called that a verdict must not rest on."""
+    """Words for the runs that a verdict must not rest on."""
     kinds = {
         "diverged": found.a.diverged or found.b.diverged,
         "collapsed": found.far_a.collapsed or found.far_b.collapsed,
@@ -223,7 +223,7 @@ def lost_words(found: ComparisonValues) -> str:
 
 
 def collapse_sentence(found: ComparisonValues) -> str:
-    """Which runs collapsed, and in what share of its seeds a setup does; empty where none did."""
+    """Runs that collapsed, and the share of a setup's seeds that do; empty where none did."""
     said = []
     for setup, far in ((found.a, found.far_a), (found.b, found.far_b)):
         if far.collapsed:
@@ -291,7 +291,7 @@ def _decision_sentence(name: str, rule: StoppingRule, found: Decision) -> str:
 
 
 def decision_grounds(found: Decision, called: str) -> str:
-    """What each metric says, with the rule's own intervals; `called` is the examples' name."""
+    """Grounds by metric, with the rule's own intervals; `called` is the examples' name."""
     look = found.trace[-1]
     known = {"matched_accuracy": look.matched, "ranked_accuracy": look.ranked}
     others = [
@@ -309,7 +309,7 @@ def decision_grounds(found: Decision, called: str) -> str:
 
 
 def decision_promise(rule: StoppingRule, judged: str, called: str) -> str:
-    """How often such verdicts are wrong, and what may be read from them.
+    """Error rates of such verdicts, and what may be read from them.
 
     Args:
         rule: The rule.

@@ -149,7 +149,7 @@ def _correlation_cell(found: Contrast) -> str:
 
 
 def _legend(found: ComparisonValues) -> str:
-    """What the columns are."""
+    """Legend of the columns."""
     a, b, sure = found.a.name, found.b.name, percent(found.rule.confidence)
     points = ", accuracies in points" if any(in_points(name) for name in found.contrasts) else ""
     intervals = (

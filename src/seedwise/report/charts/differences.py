@@ -266,7 +266,7 @@ def _ends(found: Interval) -> tuple[float, float, float]:
 def _window(
     data: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]
 ) -> tuple[float, float]:
-    """What is shown of the axis: all dots and lines, and of early intervals what is near them."""
+    """Range of the axis: all dots and lines, and of early intervals what is near them."""
     held = [each["own"] for each in data] + [line["at"] for line in lines]
     held += [end for end in (data[-1]["low"], data[-1]["high"]) if end is not None]
     low, high = min(held), max(held)

@@ -24,7 +24,7 @@ _SHOWN = ("accuracy", "matched_accuracy", "smoothed_accuracy")
 
 
 def metrics_chart(baseline: str, found: SignalTable, colour: str) -> Chart:
-    """How many times fewer runs each metric needs, best first.
+    """Factor of runs that each metric saves, best first.
 
     Args:
         baseline: Name of the setup that is compared with.
@@ -79,7 +79,7 @@ def metrics_chart(baseline: str, found: SignalTable, colour: str) -> Chart:
 
 
 def variance_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Chart:
-    """How much runs differ, under the metrics that a verdict looks at.
+    """Spread of runs, under the metrics that a verdict looks at.
 
     Args:
         found: One for each setup.
@@ -127,7 +127,7 @@ def variance_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Char
 
 
 def sources_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Chart | None:
-    """What is left of the deviation where only one stream varies; None where no runs tell."""
+    """Deviation that is left where only one stream varies; None where no runs tell."""
     lines = [(each.setup, *line) for each in found for line in _sources(each.metrics[0])]
     if not lines:
         return None

@@ -85,7 +85,7 @@ def classes_chart(
 def certainty_chart(
     found: Mapping[str, Predicted], places: Mapping[str, int], called: str
 ) -> Chart:
-    """How many examples have which P(correct) under each setup.
+    """Numbers of examples by P(correct) under each setup.
 
     Args:
         found: The predictions of each setup.

@@ -180,7 +180,7 @@ def named(
 
 
 def reach(values: Sequence[float]) -> float:
-    """How far out a chart goes: four times as far as its dots, so that no interval flattens it."""
+    """Extent of a chart: four times that of its dots, so that no interval flattens it."""
     return 4 * max((abs(value) for value in values if math.isfinite(value)), default=1.0) or 1.0
 
 

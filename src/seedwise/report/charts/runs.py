@@ -227,7 +227,7 @@ def _dots(
 
 
 def _swarm(values: Sequence[float], step: float) -> list[float]:
-    """How far each dot moves up or down so that dots beside each other do not hide one another."""
+    """Shifts of dots up and down, so that neighbours do not hide one another."""
     bins: dict[int, int] = {}
     levels = list[int]()
     for value in values:

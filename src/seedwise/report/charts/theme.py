@@ -1,4 +1,4 @@
-"""How charts look: names of colours, and what they are on a light page, on a dark one and in CSS.
+"""Colours of charts by name, on a light page, on a dark one and in CSS.
 
 The colours of setups are those of Okabe and Ito (2008), which people with any of the common colour
 deficiencies tell apart; the darkest and the lightest are moved so that each has a contrast of 3:1
@@ -66,7 +66,7 @@ _PAINTED = frozenset(
         "titleColor",
     ]
 )
-"""Where names of colours stand; elsewhere a text is a text, also a setup's that is called @ink."""
+"""Keys that hold names of colours; elsewhere a text is a text, also of a setup called @ink."""
 
 
 _PROPERTIES = frozenset(
@@ -76,7 +76,7 @@ _PROPERTIES = frozenset(
         *("__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
     )
 )
-"""What every object of JavaScript has."""
+"""Properties of every object of JavaScript."""
 
 
 def painted(value: Any, colours: Mapping[str, str], *, paint: bool = False) -> Any:

@@ -1,4 +1,4 @@
-"""What a page is made of: sections of paragraphs, charts, tables, code and pictures, as values."""
+"""Parts of a page: paragraphs, charts, tables, code and pictures, in sections, as values."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ __all__ = ["noise_section", "runs_section", "trace_section", "verdict_section"]
 
 
 def verdict_section(found: Findings) -> Section:
-    """What can be claimed, by how much, and how sure that is."""
+    """The verdict: the claim, its size, and its certainty."""
     if not found.comparisons:
         return Section("verdict", "What the runs show", tuple(_alone(found)))
     return Section("verdict", "Verdict", tuple(_compared(found)))
@@ -30,13 +30,13 @@ def runs_section(found: Findings) -> Section | None:
 
 
 def trace_section(found: Findings) -> Section | None:
-    """How the difference settled."""
+    """The settling of the difference."""
     blocks = tuple(drawn("trace", found))
     return Section("trace", "How it settled", blocks) if blocks else None
 
 
 def noise_section(found: Findings) -> Section | None:
-    """Which metric needs the fewest runs, and where the variance comes from."""
+    """The metric that needs the fewest runs, and the sources of the variance."""
     blocks = list(drawn("noise", found))
     if not blocks:
         return None

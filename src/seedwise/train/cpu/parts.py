@@ -14,7 +14,7 @@ __all__ = ["CpuParts", "FusedModel", "fits"]
 
 
 def fits(setup: Setup, device: torch.device) -> bool:
-    """Whether these parts can make a run; else the model makes it as it is."""
+    """True if these parts can make a run; else the model makes it as it is."""
     return device.type == "cpu" and setup.precision != "fp16"
 
 

@@ -13,7 +13,7 @@ _NAMES = {kind: name for name, kind in ACTIVATIONS.items()}
 
 
 def activation_name(activation: nn.Module | None) -> str:
-    """What the kernels call an activation; `none` for None.
+    """Name of an activation in the kernels; `none` for None.
 
     Raises:
         UnknownName: It is none of the catalogue's.

@@ -139,7 +139,7 @@ def _added(partial, out, count, programs, B: tl.constexpr):
 
 @dataclass(frozen=True, slots=True)
 class _Ours:
-    """Which of a convolution's three products are made here."""
+    """Choice of a convolution's three products that are made here."""
 
     forward: bool = False
     to_input: bool = False

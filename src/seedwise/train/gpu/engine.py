@@ -41,12 +41,12 @@ _LOOK_EVERY = 50
 _KINDS = {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}
 
 _warm = threading.local()
-"""What a thread has warmed up: libraries keep by thread which kernels they have chosen."""
+"""Warm-ups of a thread: libraries keep by thread which kernels they have chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What a run starts from, all that is random in it included; made on the host.
+    """Start of a run, all that is random in it included; made on the host.
 
     Attributes:
         weights: The model's initial state, by name.

@@ -1,4 +1,4 @@
-"""Where a captured step finds its images: pixels on the device, or batches that the host makes."""
+"""Images of a captured step: pixels on the device, or batches that the host makes."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,7 +73,7 @@ def images_for(setup: Setup, data: Data, device: torch.device, kind: torch.dtype
 
 
 class _KernelTables:
-    """What the resampling kernel reads for each step, at fixed addresses."""
+    """Tables that the resampling kernel reads for each step, at fixed addresses."""
 
     def __init__(self, images: int, device: torch.device) -> None:
         def table(dtype: torch.dtype, *more: int) -> Tensor:

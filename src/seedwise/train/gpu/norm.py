@@ -30,7 +30,7 @@ _SPREAD = 2112
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How maps are cut into tiles and programs."""
+    """Tiles and programs that maps are cut into."""
 
     rows: int
     channels: int

@@ -1,4 +1,4 @@
-"""What the passes of a fused batch norm compute, as Triton kernels; `norm` says in which order.
+"""Passes of a fused batch norm, as Triton kernels; `norm` has their order.
 
 Maps are channels-last: rows are positions of images, columns channels. Sums are made by a fixed
 number of programs, each over rows of its own, and added up in a fixed order, with no atomics, so

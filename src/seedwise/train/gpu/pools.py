@@ -31,7 +31,7 @@ def _places(rows, height, width, channels, R: tl.constexpr, B: tl.constexpr):
 
 @triton.jit
 def _there(n, h, w, c, height, width, channels):
-    """Where a row and column of each image lie in maps of these sides, and whether they are in."""
+    """Places of a row and column of each image in maps of these sides, and which are inside."""
     at = ((n * height + h).to(tl.int64) * width + w)[:, None] * channels + c[None, :]
     return at, ((h >= 0) & (h < height) & (w >= 0) & (w < width))[:, None]
 

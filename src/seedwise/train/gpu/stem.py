@@ -112,13 +112,13 @@ def _gathered(partial, out, channels, programs, P: tl.constexpr):
 
 
 def fits(layer: nn.Conv2d, x: Tensor) -> bool:
-    """Whether this is such a layer, on images in 16 bits that want no gradient."""
+    """True if this is such a layer, on images in 16 bits that want no gradient."""
     form = layer.in_channels, layer.kernel_size, layer.stride, layer.padding, layer.bias
     return form == (3, (3, 3), (2, 2), (1, 1), None) and multiplies(x) and not x.requires_grad
 
 
 def multiplies(x: Tensor) -> bool:
-    """Whether Triton's products of such numbers are right: not of float32, which it would round.
+    """True if Triton's products of such numbers are right: not of float32, which it would round.
 
     On a CPU, where the kernels run in Triton's interpreter, not of bfloat16 either: it has none.
     """

@@ -292,7 +292,7 @@ def _numbers(values: list[int], device: torch.device) -> Tensor:
 
 
 def _same_order(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors of one shape have their elements in the same order in memory."""
+    """True if two tensors of one shape have their elements in the same order in memory."""
     return a.shape == b.shape and all(
         size == 1 or left == right
         for size, left, right in zip(a.shape, a.stride(), b.stride(), strict=True)
