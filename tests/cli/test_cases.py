@@ -654,3 +654,133 @@ def test_g01_one_run_beside_several_stays_undecided():
         record("s.db", setup="B", seed=seed, scores={"accuracy": np.roll(other, seed)})
     found = Study("s.db").compare("A", "B")
     assert (found.outcome, found.of_models) == ("undecided", False)
+
+
+def runs_of(name, layout="runs/{setup}/seed{seed}", change=None, file=None):
+    """A folder with a log of two setups and two seeds, each a copy of a case that is changed."""
+    (source,) = CASES.glob(f"{name}*")
+    for setup in ("base", "new"):
+        for seed in range(2):
+            folder = Path(layout.format(setup=setup, seed=seed))
+            folder.mkdir(parents=True)
+            text = source.read_text(encoding="utf-8")
+            for old, new in (change or {}).items():
+                assert old in text
+                value = float(new) + 0.01 * (setup == "new") + 0.001 * seed
+                text = text.replace(old, f"{value:.6g}")
+            (folder / (file or source.name)).write_text(text, encoding="utf-8")
+    return "runs"
+
+
+def values(metric, path="s.db"):
+    found = Study(path).compare("base", "new", metric=metric).deciding
+    return found.values_a, found.values_b
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "metric", "base", "new"),
+    [
+        ("c10", {"0.61": "0.61"}, "Value", 0.61, 0.62),
+        ("c11", {"0.871": "0.871"}, "test_acc", 0.871, 0.881),
+        ("c12", {"0.69": "0.69"}, "val_accuracy", 0.69, 0.70),
+        ("e02", {"0.8872": "0.8872"}, "eval_accuracy", 0.8872, 0.8972),
+        ("e03", {"0.8872": "0.8872"}, "eval_accuracy", 0.8872, 0.8972),
+    ],
+)
+def test_a_log_for_each_run_gives_its_last_value(name, change, metric, base, new):
+    folder = runs_of(name, change=change, file="all_results.json" if name == "e02" else None)
+    said = seedwise("import", folder, "s.db", "--better", f"{metric}=higher")
+    assert "setup: from the path seed: from the path" in said
+    found = values(metric)
+    right = [[base, base + 0.001], [new, new + 0.001]]
+    assert np.round(found, 9).tolist() == np.round(right, 9).tolist()
+
+
+def test_c10_c11_c12_the_best_value():
+    folder = runs_of("c12", change={"0.55": "0.75"})
+    seedwise("import", folder, "s.db", "--best", "val_accuracy")
+    assert values("val_accuracy") == ((0.75, 0.751), (0.76, 0.761))
+    assert values("val_loss")[0] == (1.1, 1.1)  # of the same epoch, not the last one
+
+
+def test_c11_the_other_columns_have_their_last_value():
+    seedwise("import", runs_of("c11"), "s.db")
+    assert values("val_loss")[0] == (0.41, 0.41)
+    assert values("train_loss_epoch")[0] == (0.4, 0.4)
+
+
+def test_c14_a_chart_of_groups_has_a_curve_for_each_setup():
+    said = seedwise("import", case("c14"), "s.db", code=2)
+    assert "no column names the seed" in said
+    seedwise("import", case("c14"), "s.db", "--unpaired")
+    found = {each.name: each.metrics["val/acc"].mean for each in Study("s.db").summary().setups}
+    assert found == {"base": 0.6, "new": 0.63}
+
+
+def test_a_chart_of_runs_has_a_curve_for_each_run():
+    Path("chart.csv").write_text(
+        '"Step","adam-seed1 - val/acc","adam-seed1 - val/acc__MIN","sgd-seed1 - val/acc",'
+        '"adam-seed2 - val/acc","sgd-seed2 - val/acc"\n'
+        '"0","0.5","0.5","0.4","0.52","0.42"\n"1","0.6","0.6","","0.62","0.43"\n'
+    )
+    said = seedwise("import", "chart.csv", "s.db")
+    assert "metrics: columns val/acc" in said
+    found = Study("s.db").compare("adam", "sgd").deciding
+    assert (found.values_a, found.values_b) == ((0.6, 0.62), (0.4, 0.43))
+
+
+def test_c16_a_column_for_each_setup():
+    said = seedwise("import", case("c16"), "s.db")
+    assert "setups: a column for each (baseline, mixup, cutmix)" in said
+    assert "not known which: value (--better says it)" in said
+    seedwise("import", case("c16"), "t.db", "--wide", "accuracy")
+    assert verdict_of("t.db", "baseline", "mixup").startswith("mixup is better than baseline")
+    found = Study("t.db").compare("baseline", "mixup").deciding
+    assert found.values_b == (0.921, 0.92, 0.925, 0.919)
+    assert found.difference.n_a == 4
+
+
+def verdict_of(study, *words, code=0):
+    return seedwise("compare", study, *words, code=code)
+
+
+def test_a_column_for_each_setup_and_a_row_for_each_dataset():
+    """As autorank has it: pairs are the datasets."""
+    rows = "data,svm,forest iris,.91,.93 wine,.85,.89 digits,.97,.98 glass,.6,.66"
+    said = seedwise("import", table(rows), "s.db", "--wide", "accuracy")
+    assert "pairs are what stands in one row (data), and the verdict is for new rows" in said
+    found = Study("s.db").compare("svm", "forest")
+    assert found.paired
+    assert found.deciding.values_b == (0.93, 0.89, 0.98, 0.66)
+
+
+@pytest.mark.parametrize(
+    "text", ["seed,acc,f1 0,.9,.8 1,.91,.81", "seed,accuracy,foo 0,.9,.8 1,.9,.7", "seed,x 0,1"]
+)
+def test_columns_of_metrics_are_no_setups(text):
+    assert "names the setup" in seedwise("import", table(text), "s.db", code=2)
+
+
+def test_c17_folds_of_scikit_learn_get_the_corrected_test():
+    said = seedwise("import", case("c17"), "s.db", "--better", "higher")
+    assert "seed: fold of column fold, the same in all setups" in said
+    found = Study("s.db").compare("C=1", "C=10", metric="test_score")
+    assert found.deciding.values_a == (0.91, 0.92, 0.90)
+    assert found.deciding.values_b == (0.93, 0.94, 0.92)
+    assert found.test_to_train == 0.5
+    said = verdict_of("s.db", "C=1", "C=10")
+    assert "3 folds of cross-validation" in said
+
+
+def test_folds_of_scikit_learn_as_it_writes_them():
+    """What `DataFrame(search.cv_results_)` has: columns of parameters, masked where not given."""
+    head = "mean_fit_time,param_C,param_kernel,params,split0_test_acc,split1_test_acc,"
+    head += "split0_train_acc,split1_train_acc,mean_test_acc,rank_test_acc"
+    Path("cv.csv").write_text(
+        f"{head}\n0.1,1,rbf,\"{{'C': 1, 'kernel': 'rbf'}}\",.8,.9,.95,.96,.85,2\n"
+        "0.1,2,rbf,\"{'C': 2, 'kernel': 'rbf'}\",.81,.92,.95,.97,.865,1\n"
+    )
+    seedwise("import", "cv.csv", "s.db", "--test-ratio", "0.25")
+    found = Study("s.db").compare("C=1, kernel=rbf", "C=2, kernel=rbf", metric="test_acc")
+    assert found.deciding.values_b == (0.81, 0.92)
+    assert found.test_to_train == 0.25

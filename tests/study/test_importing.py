@@ -220,7 +220,7 @@ def test_a_file_of_a_spreadsheet_is_read(load, tmp_path):
             ConfigError,
             "leave --metric out",
         ),
-        ('"Step","run-1 - acc","run-1 - acc__MIN"\n1,2,3\n', {}, DataError, "export of a chart"),
+        ('"Step","run-1 - acc","run-1 - acc__MIN"\n1,2,3\n', {}, ConfigError, "names the setup"),
         ('setup,seed,acc\n"a,1,2\n', {}, DataError, "is not a CSV file"),
     ],
 )

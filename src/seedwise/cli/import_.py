@@ -38,6 +38,9 @@ _MOST_RUNS, _MOST_METRICS = 200, 8
     metavar="PATTERN",
     help='Columns from the paths of logs: "{setup}/seed{seed}"; * is any text.',
 )
+@click.option(
+    "--wide", metavar="METRIC", help="Each column is a setup, and holds values of this metric."
+)
 @click.option("--setup", metavar="COLUMN", help="Column that names the setup.")
 @click.option("--seed", metavar="COLUMN", help="Column of the seed.")
 @click.option("--unpaired", is_flag=True, help="Number the runs: no two setups share a seed.")

@@ -30,7 +30,7 @@ from seedwise.seeds import STREAMS
 from seedwise.stats.catalog import CATALOG
 from seedwise.stats.directions import known_direction
 
-__all__ = ["Columns", "columns_of", "other_numbers"]
+__all__ = ["Columns", "columns_of", "other_numbers", "setup_column"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,9 @@ def columns_of(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> Colum
             f"{table.name} has a row for each value (columns {metric} and {value}), so that no "
             "column is a metric; leave --metric out"
         )
-    setup = mapped.setup or _setup_column(table, rows)
+    setup = mapped.setup or setup_column(table, rows)
+    if setup is None:
+        raise _no_setup(table, rows)
     columns = Columns(
         setup=setup,
         seed=_seeds(table, rows, mapped),
@@ -173,7 +175,7 @@ def _run_columns(table: LogTable, setup: str, rows: Sequence[LogRow]) -> tuple[s
     return tuple(c for c in found if c is not None and any(row[c] for row in rows))
 
 
-def _setup_column(table: LogTable, rows: Sequence[LogRow]) -> str:
+def setup_column(table: LogTable, rows: Sequence[LogRow]) -> str | None:
     """The first column of a fitting name. One whose values all differ names runs, not setups."""
     for name in SETUPS:
         found = column_of(table.columns, (name,))
@@ -183,14 +185,17 @@ def _setup_column(table: LogTable, rows: Sequence[LogRow]) -> str:
         if name == "setup" and _filled(table, rows, PATH_SETUP):
             return PATH_SETUP
     varying = _varying_settings(table, rows)
-    if len(varying) == 1:
-        return varying[0]
+    return varying[0] if len(varying) == 1 else None
+
+
+def _no_setup(table: LogTable, rows: Sequence[LogRow]) -> ConfigError:
+    varying = _varying_settings(table, rows)
     if varying:
-        raise ConfigError(
+        return ConfigError(
             f"{table.name}: nothing names the setup; give --setup COLUMN for one of the settings "
             f"that vary: {listed(varying, 24)}"
         )
-    raise ConfigError(
+    return ConfigError(
         f"{table.name}: no column names the setup; give --setup COLUMN{_by_path(table)}; "
         f"{_has(table)}"
     )

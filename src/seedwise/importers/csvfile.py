@@ -1,17 +1,23 @@
 """CSV files: a row for each run, each value, or each epoch of a run."""
 
+import codecs
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 from seedwise.errors import DataError
-from seedwise.importers.cells import decimal_commas, with_points
+from seedwise.importers.cells import decimal_commas, number_in, with_points
 from seedwise.importers.logs import Candidate, Importer, Log, LogRow
+from seedwise.importers.records import flat, mapping_in
 
 __all__ = ["IMPORTER", "read_csv"]
 
 _DELIMITERS = (",", ";", "\t")
+_SEPARATOR = re.compile(r"sep=([,;\t|])", re.I)
+_NESTED = ("config", "summary", "metrics", "params")
 _SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 
 _MOST_BYTES, _MOST_CELLS, _MOST_COLUMNS = 2**26, 2_000_000, 4_000
@@ -19,35 +25,86 @@ _MOST_BYTES, _MOST_CELLS, _MOST_COLUMNS = 2**26, 2_000_000, 4_000
 
 
 def read_csv(path: Path) -> Log:
-    """Read a CSV file: UTF-8, a line of names first; separated by commas, semicolons or tabs.
+    """Read a CSV file: text, a line of names first; separated by commas, semicolons or tabs.
+
+    Read are also what spreadsheets write (a byte order mark, UTF-16, a line `sep=;`, decimal
+    commas), lines that begin with `#` (the names themselves may), and cells that hold a mapping,
+    as a table of W&B's runs has them in `config` and `summary`.
 
     Raises:
         DataError: It cannot be read, has no rows, or a row does not fit its names.
     """
     try:
         content = _content(path)
-        text = content.decode("utf-8-sig")
+        # Excel's "Unicode text" is UTF-16.
+        utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise DataError(f"{path} is not a CSV file: it is not UTF-8 text") from None
-    head = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=head.count)
-    cells = sum(map(content.count, (delimiter.encode(), b"\n", b"\r")))
+    skipped, delimiter, text = _begun(text)
+    cells = sum(map(text.count, (delimiter, "\n", "\r")))
     _bound(path, cells, _MOST_CELLS, "cells and lines")
     try:
-        lines = list(_lines(text, delimiter))
+        lines = list(_lines(text, delimiter, skipped))
     except csv.Error as error:
         raise DataError(f"{path} is not a CSV file: {error}") from None
     if len(lines) < 2:
         raise DataError(f"{path} has no rows; it needs a line of names and one for each run")
-    names = _checked(path, lines[0][1])
+    names = [name or "index" for name in lines[0][1]]  # pandas writes its index under no name
     _bound(path, len(names), _MOST_COLUMNS, "columns")
     twice = _twice(names, [cells for _, cells in lines[1:]])
     if decimal_commas(cell for _, cells in lines[1:] for cell in cells):
         lines[1:] = [(line, list(map(with_points, cells))) for line, cells in lines[1:]]
-    rows = tuple(_row(path, names, line, cells) for line, cells in lines[1:])
+    rows = [_row(path, names, line, cells) for line, cells in lines[1:]]
+    nested = [name for name in names if name.lower() in _NESTED and name not in twice]
+    if nested:
+        rows = [replace(row, cells=_unfolded(row, nested)) for row in rows]
     return Log(path=str(path), rows=rows, twice=twice)
+
+
+def _begun(text: str) -> tuple[int, str, str]:
+    """The lines before the names, what separates cells, and the text from the names on."""
+    skipped, delimiter, names = 0, "", ""
+    while True:
+        line, end, rest = text.partition("\n")
+        bare = line.strip(" \r")  # a tab may be what `sep=` names
+        if not skipped and (found := _SEPARATOR.fullmatch(bare)):
+            delimiter = found[1]
+        elif bare.startswith("#"):
+            names = bare.lstrip("# ")
+        elif bare or not end:
+            break
+        skipped, text = skipped + 1, rest
+    head = text.partition("\n")[0]
+    delimiter = delimiter or max(_DELIMITERS, key=head.count)
+    if names.count(delimiter) == head.count(delimiter) > 0 and _all_numbers(head, delimiter):
+        return skipped - 1, delimiter, f"{names}\n{text}"  # numpy's savetxt has names so
+    return skipped, delimiter, text
+
+
+def _all_numbers(line: str, delimiter: str) -> bool:
+    return all(number_in(cell.strip(' "\r')) for cell in line.split(delimiter))
+
+
+def _unfolded(row: LogRow, columns: Sequence[str]) -> dict[str, str]:
+    """The cells of a row, with those of mappings under names of their own.
+
+    Settings stay under their column's name (`config.lr`); a summary holds metrics.
+    """
+    cells = dict(row.cells)
+    for column in columns:
+        value = mapping_in(cells[column])
+        if value is not None:
+            del cells[column]
+            of_metrics = column.lower() in ("summary", "metrics")
+            cells |= {
+                name: cell
+                for name, cell in flat(value, "" if of_metrics else f"{column.lower()}.").items()
+                if name not in cells
+            }
+    return cells
 
 
 def _content(path: Path) -> bytes:
@@ -89,24 +146,13 @@ def _row(path: Path, names: list[str], line: int, cells: list[str]) -> LogRow:
     return LogRow(where=f"line {line}", cells=dict(zip(names, cells, strict=True)))
 
 
-def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _lines(text: str, delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
     # Only \n and \r end a line, as Python's csv has it: a cell may hold U+2028 or a form feed.
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield reader.line_num, [cell.strip() for cell in cells]
-
-
-def _checked(path: Path, names: list[str]) -> list[str]:
-    # pandas writes its index under no name
-    named = [name or "index" for name in names]
-    chart = next((name for name in named if name.endswith("__MIN")), None)
-    if chart is not None:
-        raise DataError(
-            f"{path} is W&B's export of a chart ({chart!r}), a curve for each run; "
-            "export the table of runs instead"
-        )
-    return named
+        bare = [cell.strip() for cell in cells]
+        if any(bare) and not (bare[0].startswith("#") and len(bare) == 1):
+            yield reader.line_num + skipped, bare
 
 
 def _recognises(candidate: Candidate) -> bool:

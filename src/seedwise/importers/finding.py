@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seedwise.errors import ConfigError, DataError
@@ -107,15 +107,8 @@ def read_found(found: Sequence[Found], errors: list[DataError]) -> Iterator[Sour
             paths = [path]
             if each.root is not None and path.startswith(f"{each.root.as_posix()}/"):
                 paths.insert(0, path.removeprefix(f"{each.root.as_posix()}/"))
-            with_facts = {**facts, **log.facts}
             yield Sourced(
-                log=Log(
-                    path=log.path,
-                    rows=log.rows,
-                    facts=with_facts,
-                    one_run=log.one_run,
-                    twice=log.twice,
-                ),
+                log=replace(log, facts={**facts, **log.facts}),
                 paths=tuple(paths),
             )
 

@@ -108,6 +108,7 @@ class Log:
             ended (`state`), or what the tracker calls it (`name`). They are no metrics.
         one_run: All of it is one run. False of a table that may list several.
         twice: Columns that are there several times, and differ.
+        fold: Column of the fold of a cross-validation, where the format leaves no doubt.
     """
 
     path: str
@@ -115,6 +116,7 @@ class Log:
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
     one_run: bool = False
     twice: tuple[str, ...] = ()
+    fold: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

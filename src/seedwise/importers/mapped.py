@@ -27,6 +27,7 @@ class Mapped:
         step: Of the rows of a run take the last up to this step or epoch.
         rows_are_runs: Each row is a run, whatever it looks like.
         test_ratio: Of folds, test examples for each training example; None for 1 / (folds - 1).
+        wide: Each column of numbers is a setup; the name of the metric that they hold.
         format: Name of the importer.
         layout: Pattern of the paths of logs: `{setup}/seed{seed}`.
         duplicates: Of runs that are there several times take the last or the first.
@@ -44,6 +45,7 @@ class Mapped:
     step: float | None = None
     rows_are_runs: bool = False
     test_ratio: float | None = None
+    wide: str | None = None
     format: str | None = None
     layout: str | None = None
     duplicates: Literal["refuse", "last", "first"] = "refuse"
@@ -55,8 +57,10 @@ class Mapped:
             raise ConfigError(f"give one of {' and '.join(given)}, not both")
         if self.unpaired and self.seed is not None:
             raise ConfigError("give --seed COLUMN or --unpaired, not both")
-        if self.test_ratio is not None and self.fold is None:
-            raise ConfigError("--test-ratio belongs to folds; give --fold COLUMN too")
+        if self.wide is not None and (self.setup is not None or self.metrics):
+            raise ConfigError(
+                "--wide says that columns are setups: leave --setup and --metric out"
+            )
 
     def _ways(self) -> tuple[tuple[str, bool], ...]:
         """The ways to choose among the rows of a run, and whether each is meant."""

@@ -92,8 +92,11 @@ PARTS: Mapping[str, str] = MappingProxyType(
 """Names of columns that tell parts of one run, and of which parts: no seed, even if it is said."""
 REPEATS = ("repeat", "repeats", "repetition", "rep", "cv_repeat", "replicate")
 RUNS = ("run_id", "run", "run_name", "run name", "id", "trial", "trial_id")
-ROLES = frozenset((*SEEDS, *PROGRESS, *FOLDS, *TASKS, *REPEATS, *RUNS))
-"""Names that say which run, or which part of one, a row is of: never metrics, unless named."""
+ROLES = frozenset(
+    (*SEEDS, *PROGRESS, *FOLDS, *TASKS, *REPEATS, *RUNS, "lr", "learning_rate", "episode")
+)
+"""Names that say which run, or which part of one, a row is of, and what loggers write of its
+settings: never metrics, unless named."""
 _NO_METRICS = frozenset(
     (
         *("agent", "artifact_uri", "commit", "created", "description", "duration", "end_time"),
@@ -102,6 +105,8 @@ _NO_METRICS = frozenset(
         *("runtime", "seconds", "source_name", "source_type", "start_time", "state", "status"),
         *("number", "sweep", "tags", "timestamp", "updated", "user"),
         *("_runtime", "_step", "_timestamp", "step"),
+        *("wall_time", "walltime", "elapsed", "time_elapsed", "date", "pid", "epoch_time"),
+        *("train_runtime", "eval_runtime"),
     )
 )
 """Columns that the exports of W&B, MLflow, pandas and seedwise have of their own."""

@@ -120,6 +120,8 @@ def from_names(paths: Sequence[str]) -> list[Mapping[str, str]]:
                 for setup, seed in zip(by_folder, seeds, strict=True)
             ]
     setups = _setups([[*map(_without_seed, parts)] for parts in split], unique=True)
+    if len(set(setups)) == len(paths) > 2 and len({seed[-1] for seed in seeds}) > 1:
+        setups = [""] * len(paths)  # what tells them apart numbers the runs
     return [
         _path_setup(setup) | {PATH_SEED: seed[-1]}
         for setup, seed in zip(setups, seeds, strict=True)

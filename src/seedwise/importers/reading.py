@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from seedwise.errors import DataError
+from seedwise.errors import ConfigError, DataError
 from seedwise.importers.cells import number_in
-from seedwise.importers.columns import Columns, columns_of, other_numbers
+from seedwise.importers.columns import Columns, columns_of, other_numbers, setup_column
 from seedwise.importers.completeness import as_long_as_the_longest, ends_note, lacking
 from seedwise.importers.counting import BestBy, best_by, condensed
 from seedwise.importers.finding import Found, Sourced, find_logs, read_found
@@ -31,6 +31,7 @@ from seedwise.importers.names import (
 from seedwise.importers.paths import Layout
 from seedwise.importers.readings import Readings, read_metrics
 from seedwise.importers.table import LogTable, table_of
+from seedwise.importers.wide import WIDE, by_setup, setups_in_columns
 from seedwise.seeds import Seed
 
 __all__ = ["ReadRun", "RunsRead", "read_runs"]
@@ -122,9 +123,12 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
     layout = Layout(said.layout) if said.layout is not None else None
     found, left = find_logs(wheres, said.format, layout)
     said, logs, unread = _read_logs(found, said, better)
+    if said.test_ratio is not None and said.fold is None:
+        raise ConfigError("--test-ratio belongs to folds; give --fold COLUMN too")
     name = wheres[0] if len(wheres) == 1 else f"{wheres[0]} and {len(wheres) - 1} more"
     table = table_of(logs, name, layout)
     rows, unfinished = _ended(table)
+    table, rows, turned = _turned(table, rows, said)
     columns = columns_of(table, rows, said)
     run_rows, early = rows_of_runs(table, rows, columns, said), list[str]()
     notes = ends_note(run_rows, columns) if said.chooses and not said.skip_incomplete else []
@@ -139,7 +143,7 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
         runs=tuple(runs),
         numbered=not (columns.seed or fold),
         folds=len({row[fold] for row in rows}) if fold else None,
-        taken=(*columns.told(), *(["rows: the last of each run"] if said.last else [])),
+        taken=(*turned, *columns.told(), *(["rows: the last of each run"] if said.last else [])),
         notes=(*notes, *read.notes),
         left_out=(
             *left,
@@ -151,6 +155,20 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
             *other_numbers(table, rows, columns),
         ),
     )
+
+
+def _turned(
+    table: LogTable, rows: list[LogRow], said: Mapped
+) -> tuple[LogTable, list[LogRow], list[str]]:
+    """The table with a row for each value, where each column is a setup, and what is said."""
+    named = said.setup is not None or said.metrics or setup_column(table, rows) is not None
+    if said.wide is None and (named or said.chooses):
+        return table, rows, []
+    setups = setups_in_columns(table, rows, seed=said.seed, sure=said.wide is not None)
+    if not setups:
+        return table, rows, []
+    table, rows, turned = by_setup(table, rows, setups, metric=said.wide or WIDE, seed=said.seed)
+    return table, rows, [turned]
 
 
 def _read_logs(
@@ -165,6 +183,8 @@ def _read_logs(
         if is_log and not (asked.chooses or asked.rows_are_runs):
             asked = replace(asked, last=True)
         log = _with_counting_rows(each.log, asked, best) if is_log and asked.chooses else each.log
+        if log.fold and not (asked.fold or asked.unpaired or asked.rows_are_runs):
+            asked = replace(asked, fold=log.fold)
         if log.rows:
             logs.append(replace(each, log=log))
         else:

@@ -1,13 +1,19 @@
 """Values of a log or a configuration as cells: text, under dotted names."""
 
+import ast
+import json
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from seedwise.errors import DataError
 
-__all__ = ["cell", "flat"]
+__all__ = ["cell", "flat", "mapping_in"]
 
 _DEEPEST, _MOST = 20, 4_000
+_MOST_TEXT, _MOST_BRACKETS = 100_000, 200
+_NOT_FINITE = re.compile(r"(?<=[:\[, ])(-?)(nan|NaN|inf|Infinity)(?=[,}\] ])")
 
 
 def cell(value: Any) -> str:
@@ -47,6 +53,28 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if len(found) > _MOST:
             raise DataError(f"a record has more than {_MOST:,} values")
     return found
+
+
+def mapping_in(text: str) -> Mapping[str, Any] | None:
+    """The mapping that a cell holds as Python or JSON writes one; None if it holds none.
+
+    Nothing in it is executed: it may hold numbers, texts, lists and mappings only.
+
+    >>> mapping_in("{'acc': 0.9, 'loss': nan}"), mapping_in('{"a": true}'), mapping_in("{x}")
+    ({'acc': 0.9, 'loss': 'nan'}, {'a': True}, None)
+    """
+    bounded = len(text) <= _MOST_TEXT and sum(map(text.count, "[{(-+~")) <= _MOST_BRACKETS
+    if not (text.startswith("{") and text.endswith("}") and bounded):
+        return None
+    for read in (json.loads, _python):
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            value = read(text)
+            return value if isinstance(value, Mapping) else None
+    return None
+
+
+def _python(text: str) -> Any:
+    return ast.literal_eval(_NOT_FINITE.sub(r"'\1\2'", text))
 
 
 def _leaves(record: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:

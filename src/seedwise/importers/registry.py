@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from seedwise.errors import ConfigError, UnknownName
-from seedwise.importers import csvfile, mlflow, optuna, tensorboard, wandb
+from seedwise.importers import (
+    csvfile,
+    exports,
+    huggingface,
+    jsonfile,
+    mlflow,
+    optuna,
+    rllogs,
+    tensorboard,
+    wandb,
+)
 from seedwise.importers.logs import Candidate, Importer
 
 __all__ = ["IMPORTERS", "importer_of"]
@@ -16,8 +26,14 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
             wandb.IMPORTER,
             mlflow.IMPORTER,
             optuna.IMPORTER,
+            rllogs.RAY,
+            huggingface.IMPORTER,
+            rllogs.MONITOR,
             tensorboard.IMPORTER,
+            exports.CHART,
+            exports.FOLDS,
             csvfile.IMPORTER,
+            jsonfile.IMPORTER,
         )
     }
 )
