@@ -328,6 +328,6 @@ def test_formats_in_one_folder_are_told_apart():
     assert stored() == right("acc")
     write("r/x/checkpoint-1/trainer_state.json", state(0.5))
     said = seedwise("import", "r", "t.db", code=2)
-    assert "logs of several formats: ray (4) and huggingface (1); give --format ray" in said
+    assert "logs of several formats: huggingface (1) and ray (4); give --format" in said
     seedwise("import", "r", "t.db", "--format", "ray")
     assert stored("t.db") == right("acc")
