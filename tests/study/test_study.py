@@ -4,7 +4,7 @@ import sqlite3
 import pytest
 
 from helpers import trainings
-from helpers.pictures import folders
+from helpers.pictures import encoded, folders, picture
 from seedwise.comparison import Rule
 from seedwise.errors import CodeChanged, ConfigError, DataError, StudyError, UnknownName
 from seedwise.seeds import Seed
@@ -348,6 +348,21 @@ def test_another_dataset_is_refused(path, pets, tmp_path):
     cache = tmp_path / "cache"
     Study(path, dataset=str(pets), cache=cache).run({"a": TINY}, seeds=1, device="cpu")
     (pets / "train/a/0.png").unlink()
+    with pytest.raises(StudyError, match="made with other data"):
+        Study(path, dataset=str(pets), cache=cache).run({"a": TINY}, seeds=2, device="cpu")
+
+
+def test_other_images_of_the_same_names_sizes_and_dates_are_refused(path, pets, tmp_path):
+    """As `cp -p`, rsync and tar leave them."""
+    cache, files = tmp_path / "cache", sorted(pets.rglob("*.png"))
+    for number, file in enumerate(files):
+        file.write_bytes(encoded(picture(number), "BMP"))  # of one size, whatever is on it
+    Study(path, dataset=str(pets), cache=cache).run({"a": TINY}, seeds=1, device="cpu")
+    for number, file in enumerate(files):
+        before = file.stat()
+        file.write_bytes(encoded(picture(100 + number), "BMP"))
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert file.stat().st_size == before.st_size
     with pytest.raises(StudyError, match="made with other data"):
         Study(path, dataset=str(pets), cache=cache).run({"a": TINY}, seeds=2, device="cpu")
 

@@ -147,11 +147,7 @@ class _Folder:
     path: Path
 
     def stamp(self) -> str:
-        entries = [
-            f"{file}\t{found.st_size}\t{found.st_mtime_ns}"
-            for file in self.paths()
-            for found in [(self.path / file).stat()]
-        ]
+        entries = [f"{file}\t{_facts(self.path / file)}" for file in self.paths()]
         return _digest("folder", str(self.path.resolve()), *entries)
 
     def size_bytes(self) -> int:
@@ -276,8 +272,17 @@ class _Digits:
 
 
 def _archive_stamp(path: Path) -> str:
+    return _digest("archive", str(path.resolve()), _facts(path))
+
+
+def _facts(path: Path) -> str:
+    """What differs once a file was written, also where its size and its date were kept.
+
+    `cp -p`, rsync and tar give a file the date of another; nobody gives one the time of its last
+    change of status.
+    """
     found = path.stat()
-    return _digest("archive", str(path.resolve()), str(found.st_size), str(found.st_mtime_ns))
+    return f"{found.st_size}\t{found.st_mtime_ns}\t{found.st_ctime_ns}"
 
 
 def _digest(*parts: str) -> str:
