@@ -56,7 +56,7 @@ def test_only_runs_of_captured_steps_share_a_process(monkeypatch):
 @pytest.fixture
 def gpu(monkeypatch):
     """A machine with 16 cores and a GPU with 140 GiB free, as far as `choose` can tell."""
-    monkeypatch.setattr("seedwise.train.machine._cores", lambda: 16)
+    monkeypatch.setattr("seedwise.train.machine.cores", lambda: 16)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
     for name, value in {
         "is_available": True,
@@ -161,7 +161,7 @@ def no_ray(monkeypatch):
 
 
 def test_a_cpu_takes_no_notice_of_pack(monkeypatch):
-    monkeypatch.setattr("seedwise.train.machine._cores", lambda: 4)
+    monkeypatch.setattr("seedwise.train.machine.cores", lambda: 4)
     found = {choose(device="cpu", jobs=2, pack=pack, runs=10) for pack in ("auto", 1, 6)}
     assert [(machine.workers, machine.share, machine.threads) for machine in found] == [
         (2, False, 2)

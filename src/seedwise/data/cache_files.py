@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from seedwise.cores import cores
 from seedwise.data.ahead import map_ahead
 from seedwise.data.decode import Undecodable, decode
 from seedwise.data.layout import listing_of
@@ -104,7 +105,7 @@ def _decoded(source: Source, file: BinaryIO, pixels: int | None, tell: Tell) -> 
 
     bad: list[str] = []
     total, offset = len(source.paths()), 0
-    results = map_ahead(work, source.items(), threads=os.cpu_count() or 1)
+    results = map_ahead(work, source.items(), threads=cores())
     for number, (path, digest, image) in enumerate(results, start=1):
         if number % 64 == 0 or number == total:
             tell(number, total)

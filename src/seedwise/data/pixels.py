@@ -6,7 +6,6 @@ image is looked at before its first use in a process: for all 13,394 of Imagenet
 it before and with `SAMPLE` images looked at.
 """
 
-import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Int32, Int64, UInt8
 from numpy import ndarray
 
+from seedwise.cores import cores
 from seedwise.errors import DataError
 
 __all__ = ["SAMPLE", "Pixels"]
@@ -77,8 +77,8 @@ class Pixels:
         if len(new) < _FOR_THREADS:
             good = self._are_good(new)
         else:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                parts = np.array_split(new, 8 * (os.cpu_count() or 1))
+            with ThreadPoolExecutor(cores()) as pool:
+                parts = np.array_split(new, 8 * cores())
                 good = np.concatenate(list(pool.map(self._are_good, parts)))
         if not good.all():
             raise DataError(

@@ -9,7 +9,6 @@ A run of many predictions of many classes is taken in blocks of examples, which 
 cache and are shared among the threads in place of runs.
 """
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar, final, overload
@@ -18,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 
+from seedwise.cores import cores
 from seedwise.errors import DataError, UnknownName
 
 __all__ = [
@@ -82,7 +82,7 @@ def _mapped(work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> Iterabl
     """Do something with each part of a run, in their order."""
     if len(parts) < 2:
         return [work(part) for part in parts]
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(parts))) as pool:
+    with ThreadPoolExecutor(min(cores(), len(parts))) as pool:
         return list(pool.map(work, parts))
 
 
@@ -240,7 +240,7 @@ def _spread(work: Callable[[Logits], _Result], runs: Logits) -> list[_Result]:
     """Do something with each run, on all cores where there are many."""
     if len(runs) < _FEW:
         return [work(run) for run in runs]
-    workers = min(os.cpu_count() or 1, len(runs))
+    workers = min(cores(), len(runs))
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, runs))
 

@@ -2,13 +2,13 @@
 
 import math
 import multiprocessing
-import os
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from seedwise.cores import cores
 from seedwise.errors import ConfigError
 from seedwise.executors.job import load_function
 from seedwise.executors.local import LocalExecutor
@@ -87,14 +87,14 @@ def bench(
     machine = executor.choose(device=device, setups=[Setup()], runs=_RUNS)
     setup = Setup().resolved({name: getattr(machine, name) for name in AUTO})
     data, pixels = load_function("seedwise.train.speed:sample")(setup, machine.device, cache)
-    cores = os.cpu_count() or 1
+    most = cores()
     rival = None
     if against is not None:
         tell(f"training by {against}, float32")
         rival_speed = load_function("seedwise.train.against:fastai_speed")
-        rival = rival_speed(setup, data, device=machine.device, threads=cores)
+        rival = rival_speed(setup, data, device=machine.device, threads=most)
     tell("decoding")
-    loading = load_function("seedwise.train.speed:decoding_speed")(data, cores)
+    loading = load_function("seedwise.train.speed:decoding_speed")(data, most)
     tell(f"training and validating, {machine.workers} side by side")
     with _side_by_side(machine) as executor:
         asked = [

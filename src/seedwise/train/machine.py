@@ -1,7 +1,6 @@
 """The machine that a run is made on: the meaning of `auto` there, and the run's record of it."""
 
 import ctypes
-import os
 import platform
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 from seedwise.cards import Card, spread
+from seedwise.cores import cores
 from seedwise.errors import ConfigError
 from seedwise.setups import AUTO, Setup
 from seedwise.train.beside import is_captured, side_by_side
@@ -82,12 +82,12 @@ def choose(
         raise ConfigError(f"pack must be auto, or 1 or more, got {pack}")
     if device != "cpu" and torch.cuda.is_available():
         return _packed(_gpu(), pack, runs, setups)
-    workers = jobs or max(1, min(_cores(), runs))
+    workers = jobs or max(1, min(cores(), runs))
     return Machine(
         device="cpu",
         workers=workers,
         share=False,
-        threads=max(1, _cores() // workers),
+        threads=max(1, cores() // workers),
         precision="bf16" if _cpu_multiplies_bf16() else "float32",
         deterministic=True,
         loader="cache",
@@ -105,7 +105,7 @@ def _gpu() -> Machine:
         device="cuda",
         workers=1,
         share=False,
-        threads=_cores(),
+        threads=cores(),
         precision="bf16" if torch.cuda.is_bf16_supported() else "fp16",
         deterministic=True,
         loader="cache",
@@ -159,7 +159,7 @@ def over_cards(
     even = spread(cards, runs if jobs is None else min(jobs, runs))
     placed = tuple(replace(card, runs=most(card, card.runs)) for card in even)
     workers = sum(card.runs for card in placed)
-    threads = max(1, _cores() // workers)
+    threads = max(1, cores() // workers)
     return replace(gpu, workers=workers, share=share, threads=threads, cards=placed)
 
 
@@ -210,12 +210,6 @@ def _keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _cpu_multiplies_bf16() -> bool:
