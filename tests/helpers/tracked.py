@@ -1,6 +1,12 @@
 """Six runs with known results that libraries write, and what `seedwise import` makes of them."""
 
+import json
+import os
 import socket
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -34,6 +40,21 @@ def wanted(epoch=EPOCHS - 1):
     return {run: accuracy(*run, epoch) for run in RUNS}
 
 
+def written(code, where):
+    """What a program leaves in a folder; some libraries keep threads and programs of their own."""
+    env = {**os.environ, "HOME": str(where), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=where,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr
+    return where
+
+
 def words(*said):
     """What `seedwise` says to some words, and its exit code."""
     done = CliRunner().invoke(cli, [str(word) for word in said])
@@ -61,10 +82,26 @@ def imported(where, *options, metric="accuracy"):
         return {(run.setup, run.seed.init): run.metrics[metric] for run in store.runs()}
 
 
-def verdict(where, metric="accuracy"):
-    """The verdict on the runs that were imported from `where`."""
+def verdict(where, metric="accuracy", setups=SETUPS, *, of):
+    """The verdict on the runs that were imported from `where`.
+
+    Args:
+        where: The place.
+        metric: The metric that decides.
+        setups: The setups.
+        of: Format and library that wrote it. The verdict is told to benchmarks/formats.py, which
+            makes a table of them all.
+    """
     study = where.parent / "imported.db"
-    return Study(study).compare(*SETUPS, metric=metric).verdict.outcome
+    found = Study(study).compare(*setups, metric=metric).verdict.outcome
+    if told := os.environ.get("SEEDWISE_FORMATS"):
+        form, library = of
+        with Store.open(study, readonly=True) as store:
+            runs = len(list(store.runs()))
+        row = {"format": form, "library": library, "version": version(library), "runs": runs}
+        with Path(told).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**row, "verdict": found}) + "\n")
+    return found
 
 
 def _refuse(*_):

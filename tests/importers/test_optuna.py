@@ -12,6 +12,7 @@ from seedwise.importers.logs import Candidate
 
 pytestmark = [pytest.mark.adapters, pytest.mark.filterwarnings("ignore")]
 
+FORMS = {".db": "database", ".log": "journal"}
 BY_MODEL = ("--setup", "params_model", "--seed", "params_seed", "--metric", "value=accuracy")
 
 
@@ -57,7 +58,7 @@ def logs(path):
 @pytest.mark.parametrize("kind", [".db", ".log"])
 def test_trials_are_runs(storages, kind):
     assert imported(storages[kind], *BY_MODEL) == wanted()
-    assert verdict(storages[kind]) == "better"
+    assert verdict(storages[kind], of=(FORMS[kind], "optuna")) == "better"
 
 
 @pytest.mark.parametrize("kind", [".db", ".log"])

@@ -6,14 +6,13 @@ from dataclasses import replace
 import pytest
 
 from helpers.libraries import library, without
-from helpers.tracked import RUNS, accuracy, imported, loss, words
+from helpers.tracked import RUNS, accuracy, imported, loss, verdict, wanted, words
 from seedwise.importers import tensorboard
 from seedwise.importers.logs import Candidate
 
 pytestmark = [pytest.mark.adapters, pytest.mark.filterwarnings("ignore")]
 
 HINT = "pip install -r requirements-dev.txt"
-BY_MODEL = ("--setup", "config.model", "--last", "--metric", "val/accuracy=accuracy")
 
 
 @pytest.fixture
@@ -44,9 +43,10 @@ def logs(path):
     return list(tensorboard.IMPORTER.read(Candidate(text=str(path))))
 
 
-def test_a_run_is_read_with_its_settings(runs):
-    run = runs / "wide" / "seed1"
-    assert imported(run, *BY_MODEL) == {("wide", 1): accuracy("wide", 1)}
+@pytest.mark.parametrize("options", [(), ("--setup", "config.model", "--seed", "config.seed")])
+def test_runs_are_read_with_their_settings_or_paths(runs, options):
+    assert imported(runs, *options, "--metric", "val/accuracy=accuracy") == wanted()
+    assert verdict(runs, of=("event files", "tensorboard")) == "better"
     (log,) = logs(runs / "wide" / "seed1")
     assert log.facts == {"config.model": "wide", "config.seed": "1", "config.lr": "0.1"}
 

@@ -59,7 +59,7 @@ pytestmark = [pytest.mark.adapters, pytest.mark.filterwarnings("ignore")]
 
 def test_runs_are_read_by_their_group(runs):
     assert imported(runs, "--last", "--metric", "accuracy") == wanted()
-    assert verdict(runs) == "better"
+    assert verdict(runs, of=("offline folder", "wandb")) == "better"
 
 
 def test_the_best_epoch_of_each(runs):

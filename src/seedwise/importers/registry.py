@@ -6,11 +6,13 @@ from types import MappingProxyType
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.importers import (
     csvfile,
+    evals,
     exports,
     huggingface,
     jsonfile,
     mlflow,
     optuna,
+    parquet,
     rllogs,
     tensorboard,
     wandb,
@@ -32,6 +34,9 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
             tensorboard.IMPORTER,
             exports.CHART,
             exports.FOLDS,
+            evals.LM_EVAL,
+            evals.INSPECT,
+            parquet.IMPORTER,
             csvfile.IMPORTER,
             jsonfile.IMPORTER,
         )

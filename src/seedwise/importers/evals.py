@@ -1,0 +1,204 @@
+"""Evaluations of language models: results of lm-evaluation-harness, and logs of Inspect.
+
+A file is a run, its setup the model, its metrics `task/metric`. Both formats are JSON and
+documented, and both libraries take hundreds of megabytes: neither is needed here.
+"""
+
+import json
+import re
+import struct
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seedwise.errors import DataError, MissingPackage
+from seedwise.importers.logs import Candidate, Importer, Log, LogRow
+from seedwise.importers.records import cell, flat
+
+__all__ = ["INSPECT", "LM_EVAL"]
+
+_MOST_BYTES = 2**28
+_SPREADS = re.compile(r"(bootstrap_)?(stderr|std|var)(\W|$)|.*_stderr(,|$)")
+"""Metrics that say how uncertain another is."""
+
+_LM_EVAL_HEAD = re.compile(rb'\s*\{\s*"results"\s*:\s*\{')
+_LM_EVAL_MARK = re.compile(rb'"[^"]+,[\w-]+"\s*:|"lm_eval_version"|"versions"')
+_INSPECT_HEAD = re.compile(rb'\s*\{\s*"version"\s*:\s*\d+,\s*"status"\s*:.*"eval"', re.DOTALL)
+_HEADER, _START = "header.json", "_journal/start.json"
+_ZSTD = 93
+
+
+def _is_lm_eval(candidate: Candidate) -> bool:
+    if candidate.path.suffix != ".json":
+        return False
+    head = candidate.head
+    return bool(_LM_EVAL_HEAD.match(head) and _LM_EVAL_MARK.search(head))
+
+
+def _read_lm_eval(candidate: Candidate) -> list[Log]:
+    said = _json(candidate.path, _content(candidate.path))
+    config = _mapping(said, "config")
+    cells = {
+        f"{task}/{metric.removesuffix(',none')}": cell(value)
+        for task, metrics in _mapping(said, "results").items()
+        if isinstance(metrics, dict)
+        for metric, value in metrics.items()
+        if _is_number(value) and metric != "sample_len" and not _SPREADS.match(metric)
+    }
+    seconds = said.get("total_evaluation_time_seconds")
+    return [
+        Log(
+            path=candidate.text,
+            rows=[LogRow(where="results", cells=cells)],
+            facts={
+                "setup": _model(said, config),
+                **flat({"seconds": seconds}),
+                **flat(config, "config."),
+            },
+            one_run=True,
+        )
+    ]
+
+
+def _model(said: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """The model as the harness names it; its oldest versions have it in the arguments only."""
+    args = config.get("model_args")
+    if isinstance(args, str):
+        args = dict(part.split("=", 1) for part in args.split(",") if "=" in part)
+    named = args if isinstance(args, dict) else {}
+    found = (
+        said.get("model_name") or named.get("pretrained") or named.get("model"),
+        config.get("model"),
+    )
+    return next((str(name) for name in found if name), "")
+
+
+def _is_inspect(candidate: Candidate) -> bool:
+    if candidate.path.suffix == ".eval":
+        return candidate.head.startswith(b"PK")
+    return candidate.path.suffix == ".json" and bool(_INSPECT_HEAD.match(candidate.head))
+
+
+def _read_inspect(candidate: Candidate) -> list[Log]:
+    path = candidate.path
+    content = _header(path) if path.suffix == ".eval" else _content(path)
+    said = _json(path, content)
+    run = _mapping(said, "eval")
+    task = str(run.get("task", "")).rpartition("/")[2]
+    cells = {f"{task}/{name}": cell(value) for name, value in _scores(said) if _is_number(value)}
+    settings = {
+        **_mapping(run, "model_generate_config"),
+        **{name: run.get(name) for name in ("task_args", "model_args", "metadata")},
+    }
+    return [
+        Log(
+            path=candidate.text,
+            rows=[LogRow(where="results", cells=cells)],
+            facts={
+                "setup": str(run.get("model", "")),
+                "state": str(said.get("status", "started")),
+                **flat(settings, "config."),
+            },
+            one_run=True,
+        )
+    ]
+
+
+def _scores(said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each metric of each scorer, `match/accuracy`, but those that say how uncertain one is."""
+    scores = _mapping(said, "results").get("scores")
+    for score in scores if isinstance(scores, list) else []:
+        for name, metric in _mapping(score, "metrics").items():
+            if not _SPREADS.match(name):
+                yield f"{score.get('name')}/{name}", _mapping(metric).get("value")
+
+
+def _header(path: Path) -> bytes:
+    """What an archive holds beside the samples; of a run that was killed, how it began.
+
+    Raises:
+        DataError: It is no archive of Inspect's.
+        MissingPackage: It is compressed with zstd, which Python has from 3.14 on.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = _HEADER if _HEADER in archive.namelist() else _START
+            part = archive.getinfo(name)
+            if part.file_size > _MOST_BYTES:
+                raise DataError(f"{path}: {name} has more than {_MOST_BYTES:,} bytes")
+            if part.compress_type != _ZSTD or sys.version_info >= (3, 14):
+                with archive.open(part) as file:
+                    return file.read(_MOST_BYTES)
+        return _decompressed(path, part)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise DataError(f"{path} is not a log of Inspect: {error}") from None
+
+
+def _decompressed(path: Path, part: zipfile.ZipInfo) -> bytes:
+    try:
+        import zstandard  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError as error:
+        name = error.name or "zstandard"
+        raise MissingPackage(name, "a log of Inspect", extra="inspect") from None
+    with path.open("rb") as file:
+        file.seek(part.header_offset + 26)  # a local header: 30 bytes, a name, and what is extra
+        file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
+        packed = file.read(part.compress_size)
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(packed) as stream:
+            return stream.read(part.file_size)
+    except zstandard.ZstdError as error:
+        raise DataError(f"{path} is damaged: {error}") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > _MOST_BYTES:
+        raise DataError(
+            f"{path} has more than {_MOST_BYTES:,} bytes; write Inspect's logs as .eval "
+            "(`inspect log convert`), of which what is needed is read alone"
+        )
+    return content
+
+
+def _json(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is no JSON: {error}") from None
+    if not isinstance(said, dict):
+        raise DataError(f"{path} holds no JSON object")
+    return said
+
+
+def _mapping(said: Any, *names: str) -> dict[str, Any]:
+    for name in names:
+        said = said.get(name) if isinstance(said, dict) else None
+    return said if isinstance(said, dict) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+LM_EVAL = Importer(
+    name="lm-eval",
+    about="lm-evaluation-harness: results*.json, the model as setup, a metric for each task",
+    recognises=_is_lm_eval,
+    read=_read_lm_eval,
+)
+INSPECT = Importer(
+    name="inspect",
+    about="Inspect: logs (.eval or .json), the model as setup, a metric for each scorer",
+    recognises=_is_inspect,
+    read=_read_inspect,
+    extra="inspect",
+)
