@@ -13,6 +13,7 @@ __all__ = [
     "in_points",
     "interval",
     "percent",
+    "places",
     "printable",
     "signed",
     "spread",
@@ -25,32 +26,60 @@ def in_points(metric: str) -> bool:
     return known is not None and known.percent
 
 
-def figure(metric: str, value: float) -> str:
-    """The value of a metric.
+def places(metric: str, low: float, high: float) -> int | None:
+    """Decimals that an interval leaves to a number: two digits of half its width.
+
+    Points of a hundred keep one decimal at least, and get no third one before hundredths of a
+    point tell nothing. An end that would be rounded to 0 gets one more, as 0 is what an interval
+    is held against. None where the interval tells nothing.
+
+    >>> places("accuracy", 0.7105, 0.7150), places("accuracy", -0.32, 0.15), places("wer", 1, 9)
+    (2, 1, 1)
+    >>> places("accuracy", 0.8312, 0.8316), places("accuracy", 0.8312, 0.83125)
+    (2, 4)
+    >>> places("accuracy", -0.0204, 0.0001), places("accuracy", -0.0204, 0.0101)
+    (2, 1)
+    >>> places("accuracy", 0.5, math.inf), places("loss", 0.3, 0.3)
+    (None, None)
+    """
+    points = in_points(metric)
+    half = (high - low) / 2 * (100 if points else 1)
+    if not 1e-5 < half < 1e6:
+        return None
+    digits = 1 - math.floor(math.log10(half))
+    digits = min(max(digits, 1), 2 if half > 0.01 else digits) if points else max(digits, 0)
+    ends = [(100 if points else 1) * end for end in (low, high)]
+    return digits + any(end and not round(end, digits) for end in ends)
+
+
+def figure(metric: str, value: float, digits: int | None = None) -> str:
+    """The value of a metric, with as many decimals as `places` says.
 
     >>> figure("accuracy", 0.83516), figure("cross_entropy", 0.51239), figure("accuracy", math.nan)
     ('83.52 %', '0.5124', '-')
     """
     unit = " %" if in_points(metric) and not math.isnan(value) else ""
-    return f"{_number(metric, value)}{unit}"
+    return f"{_number(metric, value, digits=digits)}{unit}"
 
 
-def spread(metric: str, value: float) -> str:
+def spread(metric: str, value: float, digits: int | None = None) -> str:
     """A difference or standard deviation of a metric, or a value whose unit stands elsewhere.
 
     >>> spread("accuracy", 0.00351), spread("accuracy", -1e-9), spread("accuracy", math.inf)
     ('0.35', '0.00', 'inf')
     """
-    return _number(metric, value)
+    return _number(metric, value, digits=digits)
 
 
-def signed(metric: str, value: float) -> str:
+def signed(metric: str, value: float, digits: int | None = None) -> str:
     """A difference of a metric, with its sign.
 
     >>> signed("accuracy", 0.00351), signed("accuracy", -0.01), signed("cross_entropy", 0.0)
     ('+0.35', '-1.00', '+0')
+    >>> signed("wer", 0.011186, places("wer", 0.007009, 0.01537))
+    '+0.0112'
     """
-    return _number(metric, value, "+")
+    return _number(metric, value, "+", digits=digits)
 
 
 def interval(metric: str, low: float, high: float) -> str:
@@ -59,7 +88,8 @@ def interval(metric: str, low: float, high: float) -> str:
     >>> interval("accuracy", 0.004, 0.016), interval("cross_entropy", -math.inf, math.inf)
     ('[+0.40, +1.60]', '[-inf, +inf]')
     """
-    return f"[{signed(metric, low)}, {signed(metric, high)}]"
+    digits = places(metric, low, high)
+    return f"[{signed(metric, low, digits)}, {signed(metric, high, digits)}]"
 
 
 def percent(share: float) -> str:
@@ -80,13 +110,14 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _number(metric: str, value: float, sign: str = "") -> str:
+def _number(metric: str, value: float, sign: str = "", digits: int | None = None) -> str:
     if math.isnan(value):
         return "-"
-    if not in_points(metric):
+    if in_points(metric):
+        value, digits = 100 * value, 2 if digits is None else digits
+    if digits is None or math.isinf(value):
         return f"{value + 0.0:{sign}.4g}"  # + 0.0 makes 0 of -0
-    points = round(100 * value, 2) if math.isfinite(value) else value
-    return f"{points + 0.0:{sign}.2f}"
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"
 
 
 def html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -1,17 +1,23 @@
 """`seedwise compare` and `seedwise plan` as a person calls them."""
 
+import io
 import json
 import re
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from helpers.studies import DIVERGED, Studies, finished, runs_of
+from helpers.studies import DIVERGED, FAILED, TARGETS, Studies, finished, measured, runs_of
 from seedwise.cli import cli
+from seedwise.cli.console import Console
+from seedwise.cli.verdicts import print_comparisons
 from seedwise.comparison import Rule, Stop
+from seedwise.study import Study
 from seedwise.words import Comparison
+from seedwise.words.run_cautions import Weight
 
 DOCS = Path(__file__).parents[2] / "docs/statistics.md"
 
@@ -33,8 +39,8 @@ def study(tmp_path_factory):
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_the_verdict_comes_first_and_fits_the_screen(study, columns):
-    result = call("compare", study, "base", "good", columns=columns)
+def test_in_full_the_verdict_comes_first_and_fits_the_screen(study, columns):
+    result = call("compare", study, "base", "good", "--full", columns=columns)
     assert result.exit_code == 0
     assert result.stdout.startswith("good is better than base: accuracy is ")
     assert max(map(len, result.stdout.splitlines())) <= columns
@@ -44,11 +50,105 @@ def test_the_verdict_comes_first_and_fits_the_screen(study, columns):
         assert words in text(result)
 
 
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """Studies with something to bear in mind, by what it is."""
+    make, learned = Studies(tmp_path_factory.mktemp("odd")).make, runs_of(1.3, 8)
+    rng = np.random.default_rng(1)
+    values = [measured(accuracy=0.9 + 0.01 * float(each)) for each in rng.normal(size=8)]
+    lost = [*values[:6], DIVERGED, FAILED]
+    setups = {
+        "nothing": {"a": runs_of(0.0, 8), "b": runs_of(0.0001, 8)},
+        "constant": {"a": values, "b": [measured(accuracy=0.8)] * 8},
+        "same": {"a": learned, "b": learned.copy()},
+        "ceiling": {"a": runs_of(9.0, 8), "b": runs_of(9.1, 8)},
+        "mixed": {"a": values, "a setup with a name that is far too long": lost},
+        "far": {"a": values, "b": [*values[:7], measured(accuracy=0.1)]},
+        "one": {"a": values[:1], "b": values[1:2]},
+        "several": {name: runs_of(1 + 0.2 * place, 5) for place, name in enumerate("abcd")},
+        "clean": {"a": runs_of(1.0, 20), "b": runs_of(1.3, 20)},
+    }
+    paths = {}
+    for name, each in setups.items():
+        plain = isinstance(next(iter(each.values())), list)
+        with make(each, plan=name not in ("mixed", "far"), classes=0 if plain else 5) as store:
+            paths[name] = store.path
+    return paths
+
+
+@pytest.mark.parametrize(
+    "name", ["nothing", "constant", "same", "ceiling", "mixed", "far", "one", "several", "clean"]
+)
+def test_a_verdict_takes_ten_lines_and_names_every_caution_that_changes_it(odd, name):
+    result = call("compare", odd[name])
+    lines = result.stdout.splitlines()
+    assert len(lines) <= 10
+    assert max(map(len, lines)) <= 80
+    assert "--full" in lines[-1]
+    study = Study(odd[name])
+    for found in study.compare_several():
+        for note in found.view.notes:
+            if note.weight == Weight.GRAVE:
+                short = result.stdout.replace("\n", " ")
+                assert note.text in " ".join(short.split()) or note.label in short
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing", "Nothing was learned: accuracy is "),
+        ("nothing", "and naming the commonest class each time gets 20.0 %"),
+        ("constant", "All 8 runs of b have the same accuracy, 80.00 %: the seed seems to have"),
+        ("same", "b and a have the same results in every pair"),
+        ("ceiling", "Accuracy is at its ceiling (100.00 % and 100.00 %)"),
+    ],
+)
+def test_runs_that_show_nothing_are_said_to(odd, name, said):
+    assert said in text(call("compare", odd[name]))
+    assert said not in text(call("compare", odd["clean"], "--full"))
+
+
+def test_one_setup_that_learned_nothing_is_named(tmp_path):
+    with Studies(tmp_path).make({"a": runs_of(1.3), "b": runs_of(0.0)}) as store:
+        result = call("compare", store.path)
+    assert "Nothing was learned by b: accuracy is " in text(result)
+
+
+def test_plain_metrics_are_never_said_to_be_of_images(odd):
+    for words in ((), ("--full",), ("--metric", "accuracy", "--unpaired", "--full")):
+        assert "image" not in call("compare", odd["far"], *words).stdout
+    assert "image" not in call("compare", odd["far"], "a", "--target", "0.5").stdout
+
+
+def test_what_vetoes_a_verdict_is_said_in_its_place(tmp_path):
+    """The wrong predictions of b are less sure of themselves; as many are right."""
+    a = runs_of(1.0, 12)
+    b = runs_of(1.0, 12)
+    wrong = b.argmax(-1) != TARGETS
+    b[wrong] *= 0.5
+    flipped = b.copy()
+    with Studies(tmp_path).make({"a": a, "b": flipped}) as store:
+        found = Study(store.path).compare("a", "b")
+        result = call("compare", store.path)
+    assert found.outcome == "undecided"
+    assert found.deciding.metric == "accuracy"
+    said = result.stdout.split(";")[0].replace("\n", " ")
+    assert re.match(r"Undecided: matched accuracy shows b better than a, but accuracy \(", said)
+
+
+def test_on_a_terminal_the_verdict_comes_last(study):
+    shown = io.StringIO()
+    console = Console(file=shown, width=80, force_terminal=True, color_system=None)
+    print_comparisons(console, [Study(study).compare("base", "good")])
+    last = shown.getvalue().rstrip().rsplit("\n\n", 1)[-1]
+    assert last.startswith("good is better than base: accuracy is ")
+
+
 def test_all_setups_are_compared_with_the_first_where_none_is_named(study):
-    result = call("compare", study)
-    first, second, *_ = result.stdout.split("\n\n")[0].split("\n", 1)
-    assert first.startswith("Undecided: these runs can't tell same from base")
-    assert "good is better than base" in second
+    result = call("compare", study, "--full")
+    verdicts = result.stdout.split("\n\n")[0]
+    assert verdicts.startswith("Undecided: these runs can't tell same from base")
+    assert "\ngood is better than base" in verdicts
     assert "corrected for 2 comparisons (Holm)" in text(result)
     pairs = call("compare", study, "--all-pairs", "--correction", "bh", "--json").stdout
     assert [json.loads(line)["family"]["size"] for line in pairs.splitlines()] == [3, 3, 3]
@@ -97,8 +197,8 @@ def stopping(tmp_path_factory):
 
 
 def test_what_a_stopping_rule_decided_comes_first_and_the_figures_are_exploratory(stopping):
-    result = call("compare", stopping, "base", "good")
-    assert result.stdout.startswith("good is better than base by matched accuracy, after ")
+    result = call("compare", stopping, "base", "good", "--full")
+    assert result.stdout.startswith("good is better than base, after ")
     assert max(map(len, result.stdout.splitlines())) <= 80
     for words in (
         "false alarms over 2 candidates where differences are about normal",
@@ -144,7 +244,7 @@ def test_runs_with_crossed_seeds_are_no_sample(tmp_path):
     }
     with Studies(tmp_path).make(setups) as store:
         path = store.path
-    result = call("compare", path, "a", "b")
+    result = call("compare", path, "a", "b", "--full")
     assert "From 2 pairs of runs with the same seeds" in text(result)
     assert "Note: Left out: 6 of a for a seed that they share with another run" in text(result)
     assert "Exploratory" not in text(result)
@@ -191,7 +291,8 @@ def test_a_wrong_comparison_is_one_line(study, words, message):
 def test_names_of_setups_are_data(tmp_path):
     setups = {"[bold]a[/]": runs_of(1.0, 3), "[red]": runs_of(1.3, 3)}
     with Studies(tmp_path).make(setups) as store:
-        result = call("compare", store.path)
+        brief, result = call("compare", store.path), call("compare", store.path, "--full")
+    assert brief.stdout.startswith("[red] is better than [bold]a[/]: ")
     assert "[red] - [bold]a[/]" not in result.stdout  # too long for a column
     assert "[red] less [bold]a[/]" in text(result)
 
@@ -199,9 +300,10 @@ def test_names_of_setups_are_data(tmp_path):
 def test_diverged_runs_are_told(tmp_path):
     setups = {"a": [*runs_of(1.0, 4), DIVERGED], "b": runs_of(1.3, 5)}
     with Studies(tmp_path).make(setups) as store:
-        result = call("compare", store.path)
-    assert "Note: Diverged: 1 of 5 runs of a, 0 of 5 of b" in text(result)
-    assert "5 runs, 1 diverged" in text(result)
+        brief, full = call("compare", store.path), call("compare", store.path, "--full")
+    for result in (brief, full):
+        assert "Note: Diverged: 1 of 5 runs of a, 0 of 5 of b" in text(result)
+    assert "5 runs, 1 diverged" in text(full)
 
 
 def test_every_key_of_the_json_is_documented(study):

@@ -44,7 +44,7 @@ def test_equivalent_and_not_worse_are_withheld_where_diverged_runs_carry_them(st
     assert found.verdict.direction == 0
     assert not found.verdict.not_worse
     text = verdict_sentence(found)
-    assert text.startswith("Undecided: that cand and base are equivalent rests on diverged runs;")
+    assert text.startswith("Undecided: that cand and base are equivalent rests on diverged runs,")
     assert "not worse" not in text
     assert compared(studies, BASE, SAME, classes=0).outcome == "equivalent"
 

@@ -23,7 +23,7 @@ def found(tmp_path):
 def test_a_comparison_prints_as_its_verdict_wherever_it_is_shown(found):
     told = found.view
     assert isinstance(told, View)
-    assert repr(found) == str(found) == f"{told.headline} {told.basis}"
+    assert repr(found) == str(found) == told.brief == told.headline
     assert told.headline.startswith("one is better than base")
     assert told.headline in found._repr_html_()
 

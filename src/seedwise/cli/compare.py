@@ -56,6 +56,9 @@ _FAILING = {
     type=click.Choice(list(_FAILING)),
     help="Exit with 1 if any verdict is worse; is not better; is better or worse.",
 )
+@click.option(
+    "--full", is_flag=True, help="Print all that is known, not the ten lines that matter most."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a comparison.")
 @click.option(
     "--markdown",
@@ -64,16 +67,21 @@ _FAILING = {
     help="Write a block for a pull request too.",
 )
 def compare(
-    study: Path, fail_if: str | None, as_json: bool, markdown: Path | None, **options: Any
+    study: Path,
+    fail_if: str | None,
+    full: bool,
+    as_json: bool,
+    markdown: Path | None,
+    **options: Any,
 ) -> None:
     """Compare setups of STUDY.DB: the first named is the baseline.
 
-    Prints whether each of the others is better, worse, equivalent or undecided, the difference
-    with its intervals, and what to bear in mind. With no setup named, all are compared with the
-    study's first. Metric, margin, confidence and pairing are as fixed before the first run, unless
-    they are given here; a verdict on others is exploratory. Of a study that stops by a rule, the
-    rule's own verdict is what is printed first, gated and in the JSON: options change only the
-    exploratory figures beside it, and undecided is not better. A metric that is a function is run
+    Prints whether each of the others is better, worse, equivalent or undecided, by how much, and
+    the caution that matters most; --full prints everything. With no setup named, all are compared
+    with the study's first. Metric, margin, confidence and pairing are as fixed before the first
+    run, unless they are given here; a verdict on others is exploratory. Of a study that stops by a
+    rule, the rule's own verdict is what is printed, gated and in the JSON: options change only the
+    exploratory figures of --full, and undecided is not better. A metric that is a function is run
     only where --metric names it, whatever was fixed; its module is looked for in this folder too.
     Reads the study and writes nothing.
     """
@@ -87,7 +95,7 @@ def compare(
     if as_json:
         _print_json(found)
     else:
-        _print(found)
+        _print(found, full)
     if fail_if and any(each.outcome in _FAILING[fail_if] for each in found):
         click.get_current_context().exit(1)
 
@@ -121,13 +129,14 @@ def _compared(
     )
 
 
-def _print(found: "Sequence[ComparisonValues | TargetValues]") -> None:
+def _print(found: "Sequence[ComparisonValues | TargetValues]", full: bool) -> None:
     from seedwise.cli.console import Console
     from seedwise.cli.verdicts import print_comparisons, print_target
     from seedwise.comparison import ComparisonValues, TargetValues
 
     console = Console()
-    print_comparisons(console, [each for each in found if isinstance(each, ComparisonValues)])
+    compared = [each for each in found if isinstance(each, ComparisonValues)]
+    print_comparisons(console, compared, full=full)
     for each in found:
         if isinstance(each, TargetValues):
             print_target(console, each)

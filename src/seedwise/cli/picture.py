@@ -177,7 +177,7 @@ def _epoch_begun(run: RunNow) -> tuple[str, ...]:
 
 
 def _run(run: RunNow, width: int) -> RenderableType:
-    """All epochs of a run, as the notebook's table showed them."""
+    """A table with a line for each epoch of a run."""
     table = _epoch_table("epoch", width)
     for record in run.epochs:
         table.add_row(*_fitting(epoch_cells(record), width))

@@ -2,15 +2,26 @@
 
 from collections.abc import Iterable
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.console import Console
 from seedwise.comparison import SetupSummary, Summary
 from seedwise.figures import count, figure, in_points, spread
-from seedwise.words.cautions import identical_note, sharing_note
+from seedwise.words.run_cautions import identical_note, sharing_note
 
-__all__ = ["named_table", "plain_table", "print_summary", "print_table", "say", "sentence"]
+__all__ = [
+    "fitted",
+    "height",
+    "named_table",
+    "plain_table",
+    "print_summary",
+    "print_table",
+    "say",
+    "sentence",
+    "width",
+]
 
 _ANY = 10_000
 """Columns that any table fits."""
@@ -46,20 +57,35 @@ def named_table(*columns: str) -> Table:
     return table
 
 
-def print_table(console: Console, table: Table) -> None:
-    """Print a table whole: where a line is too short for it, cells are broken, and nothing cut."""
-    if console.measure(table, options=console.options.update(width=_ANY)).maximum > console.width:
+def fitted(console: Console, table: Table) -> Table:
+    """A table that is printed whole: where a line is too short, cells are broken, not cut."""
+    if width(console, table) > console.width:
         for column in table.columns:
             column.no_wrap, column.overflow = False, "fold"
-    console.print(table)
+    return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table whole."""
+    console.print(fitted(console, table))
+
+
+def width(console: Console, table: Table) -> int:
+    """Number of columns that a table takes with no cell broken."""
+    return console.measure(table, options=console.options.update(width=_ANY)).maximum
+
+
+def height(console: Console, part: RenderableType) -> int:
+    """Number of lines that it takes."""
+    return len(console.render_lines(part, pad=False))
 
 
 def print_summary(console: Console, summary: Summary) -> None:
-    """Mean and standard deviation of each metric of each setup, as the notebook's last cell."""
+    """Print mean and standard deviation of each metric of each setup."""
     if summary.dataset:
         say(console, f"{summary.dataset}: {count(summary.examples, 'validation example')}")
     table = plain_table(
-        ("setup", "metric", "runs", "mean", "sd\nddof 0", "sd\nddof 1", "diverged", "failed"),
+        ("setup", "metric", "runs", "mean", "sd", "diverged", "failed"),
         left=2,
     )
     for setup in summary.setups:
@@ -75,24 +101,20 @@ def print_summary(console: Console, summary: Summary) -> None:
     if summary.directions:
         sentence(console, f"{summary.directions[0].upper()}{summary.directions[1:]}.")
     if any(in_points(metric) for setup in summary.setups for metric in setup.metrics):
-        say(
-            console,
-            "sd: standard deviation; of accuracies in points, and with ddof 0 as the notebook",
-        )
+        say(console, "sd: standard deviation (ddof 1), of accuracies in points")
 
 
 def _rows(setup: SetupSummary) -> Iterable[tuple[Text | str, ...]]:
     """A line for each metric; the counts stand in the first."""
     counts = (str(setup.diverged), str(setup.failed))
     if not setup.metrics:
-        yield Text(setup.name), "", str(setup.finished), "-", "-", "-", *counts
+        yield Text(setup.name), "", str(setup.finished), "-", "-", *counts
     for place, (metric, sample) in enumerate(setup.metrics.items()):
         yield (
             Text(setup.name if place == 0 else ""),
             Text(metric),
             str(sample.n),
             figure(metric, sample.mean),
-            spread(metric, sample.sd0),
             spread(metric, sample.sd),
             *(counts if place == 0 else ("", "")),
         )

@@ -3,28 +3,24 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seedwise.cli.brief import LINES, SENTENCES, brief, brief_notes, notes_of, overview
 from seedwise.cli.console import Console
-from seedwise.cli.tables import print_table, sentence
+from seedwise.cli.tables import fitted, height, sentence
 from seedwise.comparison import ComparisonValues, StoppingRule, TargetValues, decisions
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.figures import count, interval, percent, signed, spread
 from seedwise.stats.intervals import Difference
 from seedwise.stats.sequential import Decision
-from seedwise.words.cautions import identical_note, sharing_note
-from seedwise.words.verdict import (
-    BY_NUMBER,
-    decision_grounds,
-    decision_promise,
-    decision_sentence,
-    target_sentence,
-)
+from seedwise.words.decision import decision_grounds, decision_promise, decision_sentence
+from seedwise.words.run_cautions import identical_note, sharing_note
+from seedwise.words.verdict import BY_NUMBER, target_sentence
 from seedwise.words.view import Row, View, view
 
 __all__ = [
-    "print_comparison",
     "print_comparisons",
     "print_decisions",
     "print_target",
@@ -38,37 +34,49 @@ _ROOM = 10
 """Characters for the name of a difference, so that the table fits 80 columns."""
 
 
-def print_comparisons(console: Console, found: Sequence[ComparisonValues]) -> None:
-    """Several comparisons: their verdicts first, where there is more than one, then each."""
-    for comparison in found if len(found) > 1 else ():
-        sentence(console, view(comparison).headline, style="bold")
-    for place, comparison in enumerate(found):
-        if place or len(found) > 1:
+def print_comparisons(
+    console: Console, found: Sequence[ComparisonValues], *, full: bool = False
+) -> None:
+    """One comparison or several, in ten lines or in full.
+
+    On a terminal the verdicts come last, where the eye is; elsewhere first.
+    """
+    if not found:
+        return
+    views = [view(each) for each in found]
+    verdicts: Sequence[RenderableType]
+    verdicts = [Text(told.headline, style="bold") for told in views]
+    if full:
+        rest = [_in_full(console, *each) for each in zip(found, views, strict=True)]
+        if len(found) > 1:  # each with its own sentence, so that it can be read by itself
+            rest = [Group(*each) for each in zip(verdicts, rest, strict=True)]
+    elif len(found) == 1:
+        verdicts, figures = brief(console, found[0], views[0])
+        rest = [figures]
+    else:
+        if len(found) > SENTENCES:
+            verdicts = [fitted(console, overview(found, views))]
+        room = LINES - sum(height(console, each) for each in verdicts)
+        rest = [Group(*brief_notes(console, notes_of(found, views), room))]
+    parts = [Group(*verdicts), *rest]
+    spaced = full or sum(height(console, each) for each in parts) < LINES
+    for place, part in enumerate(reversed(parts) if console.is_terminal else parts):
+        if place and spaced:
             console.print()
-        print_comparison(console, comparison)
+        console.print(part, highlight=False)
 
 
-def print_comparison(console: Console, found: ComparisonValues) -> None:
-    """A verdict with what it rests on."""
-    told = view(found)
-    sentence(console, told.headline, style="bold")
-    if told.grounds:
-        sentence(console, told.grounds)
-    sentence(console, told.basis)
+def _in_full(console: Console, found: ComparisonValues, told: View) -> RenderableType:
+    """All but the verdict's own sentence."""
+    lines: list[RenderableType] = [Text(each) for each in (told.grounds, told.basis) if each]
     if told.exploratory:
-        console.print()
-        sentence(console, BY_NUMBER)
-        sentence(console, told.exploratory)
+        lines += [Text(), Text(BY_NUMBER), Text(told.exploratory)]
     if told.more_runs:
-        sentence(console, told.more_runs)
-    console.print()
-    print_table(console, _figures(found, told, wide=console.width >= _WIDE))
-    sentence(console, told.legend)
-    console.print()
-    for line in told.details:
-        sentence(console, line)
-    for caution in told.cautions:
-        sentence(console, f"Note: {caution}")
+        lines.append(Text(told.more_runs))
+    table = fitted(console, _figures(found, told, wide=console.width >= _WIDE))
+    lines += [Text(), table, Text(told.legend), Text(), *map(Text, told.details)]
+    lines += [Text(f"Note: {caution}") for caution in told.cautions]
+    return Group(*lines)
 
 
 def print_target(console: Console, found: TargetValues) -> None:
@@ -79,7 +87,7 @@ def print_target(console: Console, found: TargetValues) -> None:
         console,
         f"sd {spread(metric, found.sample.sd)} (ddof 1); mean - target "
         f"{signed(metric, difference.estimate)}, {_interval(metric, difference)} "
-        f"({percent(difference.confidence)} interval, new seeds on these {found.called}), "
+        f"({percent(difference.confidence)} interval, new seeds), "
         f"p = {difference.p_value:.2g}.",
     )
     if found.setup.sharing:
@@ -105,7 +113,10 @@ def _figures(found: ComparisonValues, told: View, *, wide: bool) -> Table:
     means = [f"{found.a.name}: mean, sd", f"{found.b.name}: mean, sd"] if wide else []
     difference = told.title if len(told.title) <= _ROOM else "difference"
     r = ("r",) if found.paired else ()
-    for column in (*means, difference, f"these {found.called}", f"new {found.called}", "p", *r):
+    of = (f"these {found.called}", f"new {found.called}")
+    if not told.images:
+        of = (f"{percent(found.rule.confidence)} interval",)
+    for column in (*means, difference, *of, "p", *r):
         table.add_column(Text(column), justify="right", no_wrap=not means)
     for row in sorted(told.rows, key=_place):
         of_each = [f"{row.mean_a}, {row.sd_a}", f"{row.mean_b}, {row.sd_b}"] if wide else []
@@ -114,7 +125,7 @@ def _figures(found: ComparisonValues, told: View, *, wide: bool) -> Table:
             *of_each,
             row.estimate,
             row.these,
-            row.new,
+            *((row.new,) if told.images else ()),
             row.p if row.p_value >= 1e-4 else "<0.0001",
             *([row.r] if row.r else []),
         ]
@@ -135,7 +146,9 @@ def stored_decisions(path: Path) -> tuple[StoppingRule | None, Mapping[str, Deci
     """The stopping rule of a study, if it has one, what it says of each candidate, on what."""
     with StudyRuns.open(path) as runs:
         rule = StoppingRule.of(runs)
-        return rule, {} if rule is None else decisions(runs, rule), runs.called
+        scored = any(run.has_logits or run.scored for run in runs.all)
+        called = runs.called if scored else ""
+        return rule, {} if rule is None else decisions(runs, rule), called
 
 
 def print_decisions(
@@ -146,5 +159,4 @@ def print_decisions(
         sentence(console, decision_sentence(name, rule, decision))
         if decision.n:
             sentence(console, decision_grounds(decision, called))
-    judged = next((decision.judged for decision in found.values()), "accuracy")
-    sentence(console, decision_promise(rule, judged, called))
+    sentence(console, decision_promise(rule, next(iter(found.values()), None), called))

@@ -328,6 +328,7 @@ def _comparison(
         examples=_examples(a, main),
         groups=None if a.groups is None else len(a.groups.names),
         apart=_apart(a, b, main) if main.difference.of_models else None,
+        guessing=a.guessing,
         churn=churn(a, b),
         runs_for_seen=None
         if lost.any or main.difference.of_models

@@ -161,6 +161,7 @@ class Measurements:
         called: What the examples are called, as a plural.
         from_scores: Whether `predicted` says right or wrong, and no class.
         groups: The groups of the examples; None where they have none.
+        guessing: The accuracy of naming the commonest class each time; None without predictions.
     """
 
     counts: RunCounts
@@ -172,6 +173,7 @@ class Measurements:
     called: str = "images"
     from_scores: bool = False
     groups: Groups | None = None
+    guessing: float | None = None
 
     @property
     def finished_seeds(self) -> list[Seed]:
@@ -269,6 +271,7 @@ def measure(
         called=study.called,
         from_scores=found is None,
         groups=study.groups,
+        guessing=float(np.bincount(study.targets).max() / len(study.targets)) if found else None,
     )
 
 

@@ -87,6 +87,7 @@ class ComparisonValues:
         groups: In how many groups they come; None where they are taken as independent.
         apart: Of one run of each setup, the examples that are right in A only and in B only; None
             for more runs, and for scores that are not all 0 or 1.
+        guessing: The accuracy of naming the commonest class each time; None without predictions.
     """
 
     a: RunCounts
@@ -113,6 +114,7 @@ class ComparisonValues:
     stopping: Stopped | None = None
     test_to_train: float = 0.0
     called: str = "images"
+    guessing: float | None = None
     examples: int | None = None
     groups: int | None = None
     apart: tuple[int, int] | None = None
@@ -137,6 +139,12 @@ class ComparisonValues:
         if self.stopping is not None:
             return self.outcome in ("better", "equivalent")
         return self.verdict.not_worse
+
+    @property
+    def speaks_of(self) -> str:
+        """Name of the examples that intervals speak of; empty without examples."""
+        scored = any(each.new_images for each in self.contrasts.values())
+        return self.called if scored or self.of_models else ""
 
     @property
     def accuracy(self) -> Contrast | None:

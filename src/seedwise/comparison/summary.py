@@ -28,10 +28,10 @@ __all__ = ["RunTable", "SetupSummary", "Summary", "run_table", "summarise"]
 
 
 _METRICS = ("accuracy", "smoothed_accuracy")
-"""Metrics that the notebook's last cell printed."""
+"""Metrics that a summary shows of runs with predictions."""
 
 
-_COLUMNS = ("setup", "metric", "runs", "mean", "sd (ddof 0)", "sd (ddof 1)", "diverged", "failed")
+_COLUMNS = ("setup", "metric", "runs", "mean", "sd", "diverged", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,10 +157,10 @@ def _summarise(study: StudyRuns, name: str, runs: list[StoredRun]) -> SetupSumma
 def _cells(setup: SetupSummary) -> Iterable[tuple[str, ...]]:
     counts = (str(setup.diverged), str(setup.failed))
     if not setup.metrics:
-        yield setup.name, "", str(setup.finished), "-", "-", "-", *counts
+        yield setup.name, "", str(setup.finished), "-", "-", *counts
     for metric, sample in setup.metrics.items():
-        sds = (spread(metric, sample.sd0), spread(metric, sample.sd))
-        yield setup.name, metric, str(sample.n), figure(metric, sample.mean), *sds, *counts
+        shown = (figure(metric, sample.mean), spread(metric, sample.sd))
+        yield setup.name, metric, str(sample.n), *shown, *counts
 
 
 _FIRST = ("setup", "init", "order", "augment", "state", "seconds", "ended_at")

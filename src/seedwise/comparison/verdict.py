@@ -11,12 +11,12 @@ from seedwise.comparison.contrast import Contrast
 from seedwise.stats.decision import Outcome
 from seedwise.stats.signs import ALONE, WITH_SOFT, SignTest, sign_of, witness
 
-__all__ = ["SOFT", "Deciding", "Verdict", "deciding", "settle"]
+__all__ = ["GUARD", "SOFT", "Deciding", "Verdict", "deciding", "settle"]
 
 SOFT = ("matched_accuracy", "smoothed_accuracy", "ranked_accuracy")
 """Metrics that stand for accuracy: they may help to show a sign that accuracy shows too."""
 
-_GUARD = {"matched_accuracy": "ranked_accuracy"}
+GUARD = {"matched_accuracy": "ranked_accuracy"}
 """Metrics that have to show the same sign as well, by their own test."""
 
 
@@ -104,7 +104,7 @@ def deciding(contrasts: Mapping[str, Contrast], metric: str) -> Deciding:
             p_value=main.difference.p_value,
             ways=({metric: 1.0},),
         )
-    guard = contrasts.get(_GUARD.get(name, ""))
+    guard = contrasts.get(GUARD.get(name, ""))
     found = witness(
         _test(accuracy, accuracy.resolution), _test(main), None if guard is None else _test(guard)
     )

@@ -51,7 +51,7 @@ class _SetupProgress:
 
     def now(self, running: int) -> SetupNow:
         samples = {
-            name: SampleNow(n=each.n, mean=each.mean, sd=each.sd0)
+            name: SampleNow(n=each.n, mean=each.mean, sd=each.sd if each.n > 1 else 0.0)
             for name, each in self.metrics.items()
         }
         return SetupNow(

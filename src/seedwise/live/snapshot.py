@@ -16,7 +16,7 @@ EPOCHS_SHOWN = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleNow:
-    """A metric over the finished runs of a setup so far; `sd` has ddof 0, as the notebook's."""
+    """A metric over the finished runs of a setup so far; `sd` has ddof 1, and is 0 for one."""
 
     n: int
     mean: float

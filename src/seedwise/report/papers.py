@@ -14,7 +14,7 @@ from seedwise.comparison.metrics import directions_note, find_metric
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.study_runs import StudyRuns, independent_runs
 from seedwise.errors import DataError
-from seedwise.figures import in_points, printable, spread
+from seedwise.figures import in_points, places, printable, spread
 from seedwise.stats.intervals import Sample
 
 __all__ = ["Cell", "PaperRow", "Sampled", "escaped_markdown", "paper_table", "table_rows"]
@@ -217,11 +217,12 @@ def _figures(metric: str, cell: Cell | None, runs: int, style: "_Style") -> str:
     if cell is None or not cell.sample.n:
         return "-"
     some = f" (n = {cell.sample.n})" if cell.sample.n != runs else ""
-    mean = spread(metric, cell.sample.mean)
+    digits = places(metric, cell.low, cell.high)
+    mean = spread(metric, cell.sample.mean, digits)
     if cell.sample.n < 2:
         return mean + some
-    sd = spread(metric, cell.sample.sd)
-    interval = f"[{spread(metric, cell.low)}, {spread(metric, cell.high)}]"
+    sd = spread(metric, cell.sample.sd, digits)
+    interval = f"[{spread(metric, cell.low, digits)}, {spread(metric, cell.high, digits)}]"
     return f"{mean} {style.plus_minus} {sd} {interval}{some}"
 
 

@@ -39,9 +39,8 @@ class Comparison(ComparisonValues):
         return view(self)
 
     def __str__(self) -> str:
-        """The verdict in words, and the runs on which it rests."""
-        told = self.view
-        return f"{told.headline} {told.basis}"
+        """The verdict in words, and the cautions that change how it may be read."""
+        return self.view.brief
 
     def __repr__(self) -> str:
         return str(self)

@@ -13,14 +13,15 @@ __all__ = ["comparison_html"]
 def comparison_html(found: ComparisonValues) -> str:
     """The verdict in a sentence, and B - A under each metric on these images and on new ones."""
     told = view(found)
-    said = f"<p>{escape(told.headline)}</p>"
+    said = f"<p>{escape(told.brief)}</p>"
     if told.exploratory:
         said += f"<p>{escape(BY_NUMBER)} {escape(told.exploratory)}</p>"
-    these, new = f"on these {found.called}", f"on new {found.called}"
-    columns = ("metric", "runs", "difference", these, new, "p")
-    return said + html_table(told.title, columns, map(_cells, told.rows))
+    of = (f"on these {found.called}", f"on new {found.called}") if told.images else ("interval",)
+    columns = ("metric", "runs", "difference", *of, "p")
+    return said + html_table(told.title, columns, (_cells(row, told.images) for row in told.rows))
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: Row, images: bool) -> tuple[str, ...]:
     unit = " (points)" if in_points(row.metric) else ""
-    return f"{row.metric}{unit}", row.runs, row.estimate, row.these, row.new, row.p
+    ends = (row.these, row.new) if images else (row.these,)
+    return f"{row.metric}{unit}", row.runs, row.estimate, *ends, row.p

@@ -43,13 +43,14 @@ class Estimated(Protocol):
         ...
 
 
-def amount(metric: str, value: float, *, signed: bool = False) -> str:
-    """A difference of a metric, with its unit.
+def amount(metric: str, value: float, *, signed: bool = False, digits: int | None = None) -> str:
+    """A difference of a metric, with its unit, to as many decimals as `places` says.
 
     >>> amount("accuracy", 0.00852), amount("loss", -0.0123, signed=True)
     ('0.85 points', '-0.0123')
     """
-    text = figures.signed(metric, value) if signed else figures.spread(metric, value)
+    told = figures.signed if signed else figures.spread
+    text = told(metric, value, digits)
     return f"{text} points" if figures.in_points(metric) else text
 
 
@@ -75,25 +76,39 @@ def pointing(metric: str, higher_is_better: bool) -> str:
     return "" if figures.in_points(metric) else direction_words(higher_is_better)
 
 
-def shift(metric: str, found: Estimated) -> str:
-    """By how much a metric moved, without signs; for an interval that leaves out 0."""
+def shift(metric: str, found: Estimated, sure: str, rests: str) -> str:
+    """By how much a metric moved, without signs; for an interval that leaves out 0.
+
+    Args:
+        metric: The metric.
+        found: The difference.
+        sure: The coverage of its interval, as text.
+        rests: What else is to be said of it: the runs that it rests on. May be empty.
+    """
     way = "higher" if found.estimate > 0 else "lower"
-    low, high = sorted((abs(found.low), abs(found.high)))
+    digits = figures.places(metric, found.low, found.high)
+    low, high = (
+        figures.spread(metric, e, digits) for e in sorted((abs(found.low), abs(found.high)))
+    )
     return (
-        f"{metric_words(metric)} is {amount(metric, abs(found.estimate))} {way} "
-        f"(between {figures.spread(metric, low)} and {figures.spread(metric, high)})"
+        f"{metric_words(metric)} is {amount(metric, abs(found.estimate), digits=digits)} {way} "
+        f"({_told(f'{sure} interval {low} to {high}', rests)})"
     )
 
 
-def open_difference(metric: str, found: Estimated) -> str:
-    """By how much a metric differs, with signs."""
-    seen = amount(metric, found.estimate, signed=True)
+def open_difference(metric: str, found: Estimated, sure: str, rests: str) -> str:
+    """By how much a metric differs, with signs; the rest as in `shift`."""
+    digits = figures.places(metric, found.low, found.high)
+    seen = amount(metric, found.estimate, signed=True, digits=digits)
+    said = f"{metric_words(metric)} differs by {seen}"
     if math.isinf(found.low):
-        return f"{metric_words(metric)} differs by {seen}, and nobody can say how exactly"
-    return (
-        f"{metric_words(metric)} differs by {seen} "
-        f"(between {figures.signed(metric, found.low)} and {figures.signed(metric, found.high)})"
-    )
+        return f"{said} ({_told('no interval yet', rests)})"
+    low, high = (figures.signed(metric, end, digits) for end in (found.low, found.high))
+    return f"{said} ({_told(f'{sure} interval {low} to {high}', rests)})"
+
+
+def _told(ends: str, rests: str) -> str:
+    return f"{ends}, {rests}" if rests else ends
 
 
 def with_interval(metric: str, found: Estimated) -> str:
@@ -104,7 +119,8 @@ def with_interval(metric: str, found: Estimated) -> str:
     '+1.00 [+0.40, +1.60]'
     """
     ends = figures.interval(metric, found.low, found.high)
-    return f"{figures.signed(metric, found.estimate)} {ends}"
+    digits = figures.places(metric, found.low, found.high)
+    return f"{figures.signed(metric, found.estimate, digits)} {ends}"
 
 
 def deviation_interval(metric: str, found: Estimate) -> str:

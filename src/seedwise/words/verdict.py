@@ -5,11 +5,11 @@ import math
 from seedwise.comparison.compare import TargetValues
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.result import ComparisonValues
-from seedwise.comparison.stop import StoppingRule
-from seedwise.comparison.verdict import SOFT
-from seedwise.figures import count, figure, in_points, percent, signed
+from seedwise.comparison.verdict import GUARD, SOFT
+from seedwise.figures import count, figure, percent, places, signed
 from seedwise.seeds import Seed
-from seedwise.stats.sequential import Decision, Interval
+from seedwise.stats.signs import ALONE
+from seedwise.words.decision import decision_promise, decision_sentence
 from seedwise.words.numbers import (
     amount,
     metric_words,
@@ -22,9 +22,6 @@ from seedwise.words.numbers import (
 __all__ = [
     "BY_NUMBER",
     "basis",
-    "decision_grounds",
-    "decision_promise",
-    "decision_sentence",
     "exploratory_sentence",
     "lost_words",
     "more_runs",
@@ -44,9 +41,9 @@ def verdict_sentence(found: ComparisonValues) -> str:
     """
     ruled = found.stopping
     if found.of_models:
-        return f"{_by_number(found)}{_pointing(found.deciding)} {_of_models(found)}"
+        return f"{_by_number(found)} {_of_models(found)}"
     verdict = (
-        f"{_by_number(found)}{_pointing(found.deciding)}"
+        _by_number(found)
         if ruled is None
         else decision_sentence(ruled.candidate, ruled.rule, ruled.decision)
     )
@@ -64,13 +61,7 @@ def _of_models(found: ComparisonValues) -> str:
 
 def exploratory_sentence(found: ComparisonValues) -> str:
     """Verdict on the same runs had their number been fixed; empty without a stopping rule."""
-    return f"{_by_number(found)}{_pointing(found.deciding)}" if found.stopping else ""
-
-
-def _pointing(found: "Contrast | TargetValues") -> str:
-    """Direction of the verdict's metric, where that could be doubted."""
-    way = pointing(found.metric, found.higher_is_better)
-    return f" For {metric_words(found.metric)}, {way}." if way else ""
+    return _by_number(found) if found.stopping else ""
 
 
 def _by_number(found: ComparisonValues) -> str:
@@ -91,32 +82,64 @@ def target_sentence(found: TargetValues) -> str:
     head = f"{name} is {found.outcome} than {target}"
     if found.outcome == "undecided":
         head = f"Undecided: these runs can't tell {name} from {target}"
-    mean = f"{words} is {figure(metric, found.sample.mean)} on average"
-    spread = "one run tells nothing of how much runs vary"
+    digits = places(metric, difference.low, difference.high)
+    mean = f"{words} is {figure(metric, found.sample.mean, digits)} on average"
+    runs = count(found.sample.n, "run")
+    spread = f"no interval from {runs}"
     if math.isfinite(difference.low):
-        low, high = (found.target + end for end in (difference.low, difference.high))
-        spread = f"between {figure(metric, low)} and {figure(metric, high)}"
-    return f"{head}: {mean} ({spread}; {count(found.sample.n, 'run')}).{_pointing(found)}"
+        ends = (found.target + end for end in (difference.low, difference.high))
+        low, high = (figure(metric, end, digits) for end in ends)
+        spread = f"{percent(difference.confidence)} interval {low} to {high}, {runs}"
+    way = pointing(metric, found.higher_is_better)
+    return f"{head}: {mean} ({spread}{way and f'; {way}'})."
 
 
 def basis(found: ComparisonValues) -> str:
     """The runs on which it rests, and how often such a verdict is wrong."""
     if found.stopping is not None:
-        return decision_promise(found.stopping.rule, found.stopping.decision.judged, found.called)
-    difference = found.deciding.difference
+        return decision_promise(found.stopping.rule, found.stopping.decision, found.speaks_of)
+    return f"From {_runs(found, found.deciding)}.{_error_rate(found)}"
+
+
+def _runs(found: ComparisonValues, contrast: Contrast) -> str:
+    """The runs that went into a difference."""
+    difference = contrast.difference
     if found.of_models:
-        return f"From one run of each on {_examples(found)}.{_error_rate(found)}"
+        return f"one run of each on {_examples(found)}"
     if found.test_to_train:
-        runs = f"{count(difference.n_a, 'fold')} of cross-validation, the same in both setups"
-    elif difference.paired:
+        return f"{count(difference.n_a, 'fold')} of cross-validation, the same in both setups"
+    if difference.paired:
         runs = f"{count(difference.n_a, 'pair')} of runs with the same seeds"
         rests = ((difference.rest_a, found.a.name), (difference.rest_b, found.b.name))
         alone = " and ".join(f"{n:,} of {name}" for n, name in rests if n)
-        runs += f" and, without a partner, {alone}" if alone else ""
-    else:
-        runs = f"{count(difference.n_a, 'run')} of {found.a.name} and "
-        runs += f"{count(difference.n_b, 'run')} of {found.b.name}, unrelated"
-    return f"From {runs}.{_error_rate(found)}"
+        return runs + (f" and, without a partner, {alone}" if alone else "")
+    return (
+        f"{count(difference.n_a, 'run')} of {found.a.name} and "
+        f"{count(difference.n_b, 'run')} of {found.b.name}, unrelated"
+    )
+
+
+def _rests(found: ComparisonValues, contrast: Contrast) -> str:
+    """The same in short, and which way the metric points where that could be doubted."""
+    difference = contrast.difference
+    runs = (
+        f"{count(difference.n_a, 'run')} of {found.a.name}, {difference.n_b:,} of {found.b.name}"
+    )
+    if found.of_models:
+        runs = f"one run of each on {found.examples or 0:,} {found.called}"
+    elif found.test_to_train:
+        runs = count(difference.n_a, "fold")
+    elif difference.paired:
+        rest = difference.rest_a + difference.rest_b
+        runs = f"{count(difference.n_a, 'pair')} of runs{f' and {rest:,} more' if rest else ''}"
+    way = pointing(contrast.metric, contrast.higher_is_better)
+    return f"{runs}{way and f'; {way}'}"
+
+
+def _open(found: ComparisonValues, contrast: Contrast) -> str:
+    difference = contrast.difference
+    sure = percent(difference.confidence)
+    return open_difference(contrast.metric, difference, sure, _rests(found, contrast))
 
 
 def _examples(found: ComparisonValues) -> str:
@@ -166,15 +189,16 @@ def _error_rate(found: ComparisonValues) -> str:
 def _different(found: ComparisonValues) -> str:
     verdict, main, accuracy = found.verdict, found.deciding, found.accuracy
     head = f"{found.b.name} is {verdict.outcome} than {found.a.name}"
-    if main.metric != "accuracy":
-        head += f" by {metric_words(main.metric)}"
     stands_for_accuracy = main.metric.partition(":")[0] in SOFT
     size = accuracy if accuracy is not None and stands_for_accuracy else main
     if not size.difference.clear_of_zero:
-        return f"{head}; by how much is open: {open_difference(size.metric, size.difference)}."
-    text = f"{head}: {shift(size.metric, size.difference)}."
+        by = "" if size is main else f", as {metric_words(main.metric)} shows"
+        return f"{head}{by}; by how much is open: {_open(found, size)}."
+    sure = percent(size.difference.confidence)
+    text = f"{head}: {shift(size.metric, size.difference, sure, _rests(found, size))}."
     if accuracy is not None and size is main and main is not accuracy:
-        text += f" {open_difference('accuracy', accuracy.difference).capitalize()}."
+        ends = with_interval("accuracy", accuracy.difference)
+        text += f" Accuracy differs by {ends} points."
     return text
 
 
@@ -182,10 +206,13 @@ def _equivalent(found: ComparisonValues) -> str:
     tests = found.equivalence
     assert tests is not None, "without a margin nothing is equivalent"
     metric = found.margin_metric
+    digits = places(metric, tests.low, tests.high)
+    sure = percent(1 - 2 * tests.alpha)
     text = (
         f"{found.b.name} and {found.a.name} are equivalent: their {metric_words(metric)} differs "
-        f"by less than {amount(metric, tests.margin)} (between "
-        f"{signed(metric, tests.low)} and {signed(metric, tests.high)})."
+        f"by less than {amount(metric, tests.margin)} ({sure} interval "
+        f"{signed(metric, tests.low, digits)} to {signed(metric, tests.high, digits)}, "
+        f"{_rests(found, found.contrasts[metric])})."
     )
     if found.verdict.direction:
         way = "better" if found.verdict.direction > 0 else "worse"
@@ -195,21 +222,71 @@ def _equivalent(found: ComparisonValues) -> str:
 
 def _undecided(found: ComparisonValues) -> str:
     size = found.accuracy or found.deciding
-    text = f"Undecided: these runs can't tell {found.b.name} from {found.a.name}"
-    withheld = found.verdict.withheld
-    if withheld:
-        claim = f"{found.b.name} is {withheld}"
-        if withheld == "equivalent":
-            claim = f"{found.b.name} and {found.a.name} are equivalent"
-        text = f"Undecided: that {claim} rests on {lost_words(found)}"
-    text = f"{text}; {open_difference(size.metric, size.difference)}."
+    veto = _withheld(found) or _veto(found)
+    veto = veto or f"these runs can't tell {found.b.name} from {found.a.name}"
+    text = f"Undecided: {veto}; {_open(found, size)}."
     tests = found.equivalence
-    if tests is not None and found.verdict.not_worse and not withheld:
+    if tests is not None and found.verdict.not_worse and not found.verdict.withheld:
         text += (
             f" {found.b.name} is not worse than {found.a.name} by "
             f"{amount(found.margin_metric, tests.margin)} or more."
         )
     return text
+
+
+def _withheld(found: ComparisonValues) -> str:
+    """The claim that is withheld, and the runs that it would rest on; empty where none is."""
+    withheld, without = found.verdict.withheld, found.verdict_without_diverged
+    if not withheld:
+        return ""
+    claim = f"{found.b.name} is {withheld}"
+    if withheld == "equivalent":
+        claim = f"{found.b.name} and {found.a.name} are equivalent"
+    text = f"that {claim} rests on {lost_words(found)}"
+    if found.far_a.seeds or found.far_b.seeds:  # the last sentence has the verdict without them
+        return text
+    if without is not None and without.outcome != withheld:
+        return f"{text}, and without them it is {without.outcome}"
+    return f"{text}, and what they would have scored is unknown"
+
+
+def _veto(found: ComparisonValues) -> str:
+    """The metric that keeps a difference from being claimed, and why; empty where none does."""
+    first, accuracy = next(iter(found.contrasts.values())), found.accuracy
+    if first is accuracy or accuracy is None or first.metric.partition(":")[0] not in SOFT:
+        return _corrected(found, [found.deciding])
+    guard = found.contrasts.get(GUARD.get(first.metric.partition(":")[0], ""))
+    witnesses = [each for each in (first, guard, accuracy) if each is not None]
+    shown = [each for each in witnesses if each.difference.clear_of_zero]
+    way = _sign(shown[0]) if shown else 0
+    against = [each for each in witnesses if each not in shown or _sign(each) != way]
+    if not shown or not against:
+        return _corrected(found, witnesses)
+    vetoes = " and ".join(
+        f"{metric_words(each.metric)} ({with_interval(each.metric, each.difference)})"
+        for each in against
+    )
+    claim = f"{found.b.name} {'better' if way > 0 else 'worse'} than {found.a.name}"
+    do = "does" if len(against) == 1 else "do"
+    alone = ""
+    if accuracy in shown:
+        alone = f" (alone, accuracy has to show it at {percent(1 - ALONE * found.rule.alpha)})"
+    return f"{metric_words(shown[0].metric)} shows {claim}, but {vetoes} {do} not{alone}"
+
+
+def _sign(found: Contrast) -> int:
+    return 1 if found.advantage > 0 else -1 if found.advantage < 0 else 0
+
+
+def _corrected(found: ComparisonValues, witnesses: list[Contrast]) -> str:
+    """That the correction for several comparisons is what takes the verdict away."""
+    clear = all(each.difference.clear_of_zero for each in witnesses)
+    if not (clear and found.family):
+        return ""
+    return (
+        f"{found.b.name} differs from {found.a.name} on its own, but not once corrected for "
+        f"{found.family.size} comparisons"
+    )
 
 
 def lost_words(found: ComparisonValues) -> str:
@@ -250,107 +327,9 @@ def without_sentence(found: ComparisonValues) -> str:
         "equivalent": f"{b} and {a} are equivalent",
         "undecided": f"{b} can't be told from {a}",
     }.get(verdict.outcome, f"{b} is {verdict.outcome} than {a}")
-    size = open_difference(main.metric, main.difference)
-    return f"Without the {lost_words(found)} {claim}: {size}."
+    return f"Without the {lost_words(found)} {claim}: {_open(found, main)}."
 
 
 def _seeds(seeds: tuple[Seed, ...]) -> str:
     some = ", ".join(map(str, seeds[:8])) + (", ..." if len(seeds) > 8 else "")
     return f"seed {some}" if len(seeds) == 1 else f"seeds {some}"
-
-
-def decision_sentence(name: str, rule: StoppingRule, found: Decision) -> str:
-    """The verdict on a candidate and by how much it differs, or why there is no verdict."""
-    way = pointing(found.judged, found.higher_is_better)
-    said = _decision_sentence(name, rule, found)
-    return f"{said} For {metric_words(found.judged)}, {way}." if way else said
-
-
-def _decision_sentence(name: str, rule: StoppingRule, found: Decision) -> str:
-    both, pairs = f"{name} against {rule.baseline}", f"after {count(found.n, 'pair')} of runs"
-    if not found.n:
-        return f"Not decided yet: {both}, {pairs}."
-    size = open_difference(found.judged, _ruled_accuracy(found))
-    match found.verdict, found.reason:
-        case "better" | "worse", _:
-            return f"{_decided_difference(name, rule, found, pairs)}."
-        case "equivalent", _:
-            return _decided_equivalent(name, rule, found, pairs)
-        case _, "futile":
-            most = f"{rule.stop.max_runs} pairs would hardly decide it"
-            return f"Undecided: {both}, {pairs}, and {most}; {size}."
-        case _, "withheld":
-            claim = f"{name} is better than {rule.baseline}"
-            if found.withheld == "equivalent":
-                claim = f"{name} and {rule.baseline} are equivalent"
-            return f"Undecided, {pairs}: that {claim} rests on diverged or collapsed runs; {size}."
-        case _, "cap":
-            return f"Undecided: {both}, {pairs}, which is the most allowed; {size}."
-        case _:
-            return f"Not decided yet: {both}, {pairs}; {size}."
-
-
-def decision_grounds(found: Decision, called: str) -> str:
-    """Grounds by metric, with the rule's own intervals; `called` is the examples' name."""
-    look = found.trace[-1]
-    known = {"matched_accuracy": look.matched, "ranked_accuracy": look.ranked}
-    others = [
-        f"{metric_words(metric)} {with_interval(metric, each)}"
-        for metric, each in known.items()
-        if each is not None
-    ]
-    sure = f"{percent(found.confidence)} interval"
-    unit = " points" if in_points(found.judged) else ""
-    size = with_interval(found.judged, _ruled_accuracy(found))
-    text = "; ".join([f"{found.judged} {size}{unit}", *others])
-    withheld = found.withheld if found.reason != "withheld" else ""
-    held = f" {withheld.capitalize()} is withheld so far." if withheld else ""
-    return f"{text} ({sure}, new seeds on these {called}).{held}"
-
-
-def decision_promise(rule: StoppingRule, judged: str, called: str) -> str:
-    """Error rates of such verdicts, and what may be read from them.
-
-    Args:
-        rule: The rule.
-        judged: The metric that sizes are of.
-        called: What the examples are called.
-    """
-    candidates = count(len(rule.candidates), "candidate")
-    return (
-        f"The rule was fixed before the first run: {percent(rule.stop.alpha)} false alarms "
-        f"over {candidates} where differences are about normal and no run collapses "
-        "(two to six times as many where they are strongly skewed); "
-        "equivalent is within "
-        f"{amount(judged, rule.stop.difference)}. The intervals hold after stopping; the "
-        f"estimates lean outward. All of it speaks of new seeds on these {called}, not of new "
-        f"{called}."
-    )
-
-
-def _ruled_accuracy(found: Decision) -> Interval:
-    """The difference of accuracy, with the interval that belongs to the verdict."""
-    if found.verdict == "equivalent":
-        return Interval(estimate=found.estimate, low=found.low, high=found.high)
-    return found.trace[-1].accuracy
-
-
-def _decided_difference(name: str, rule: StoppingRule, found: Decision, pairs: str) -> str:
-    by = "" if found.metric == "accuracy" else f" by {metric_words(found.metric)}"
-    head = f"{name} is {found.verdict} than {rule.baseline}{by}, {pairs}"
-    accuracy = _ruled_accuracy(found)
-    if accuracy.low <= 0 <= accuracy.high:
-        return f"{head}; by how much is open: {open_difference(found.judged, accuracy)}"
-    return f"{head}: {shift(found.judged, accuracy)}"
-
-
-def _decided_equivalent(name: str, rule: StoppingRule, found: Decision, pairs: str) -> str:
-    text = (
-        f"{name} and {rule.baseline} are equivalent, {pairs}: their "
-        f"{found.judged} differs by less than {amount(found.judged, rule.stop.difference)} "
-        f"(between {signed(found.judged, found.low)} and {signed(found.judged, found.high)})."
-    )
-    if found.direction:
-        way = "better" if found.direction > 0 else "worse"
-        text += f" {name} is {way}, but by less than what was said to matter."
-    return text

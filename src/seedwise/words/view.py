@@ -6,16 +6,12 @@ from dataclasses import dataclass
 
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.result import ComparisonValues
-from seedwise.figures import count, figure, in_points, interval, percent, signed, spread
-from seedwise.words.cautions import cautions
+from seedwise.figures import count, figure, in_points, interval, percent, places, signed, spread
+from seedwise.words.cautions import notes
+from seedwise.words.decision import decision_grounds
 from seedwise.words.numbers import metric_words, pointing
-from seedwise.words.verdict import (
-    basis,
-    decision_grounds,
-    exploratory_sentence,
-    more_runs,
-    verdict_sentence,
-)
+from seedwise.words.run_cautions import Caution, Weight
+from seedwise.words.verdict import basis, exploratory_sentence, more_runs, verdict_sentence
 
 __all__ = ["Row", "View", "view"]
 
@@ -84,7 +80,7 @@ class View:
         rows: The metrics, the one that decides first.
         legend: What the columns are.
         details: Means, correlation, churn, and how often B wins.
-        cautions: What to bear in mind, the weightiest first.
+        notes: What to bear in mind, the weightiest first.
     """
 
     title: str
@@ -96,7 +92,23 @@ class View:
     rows: tuple[Row, ...]
     legend: str
     details: tuple[str, ...]
-    cautions: tuple[str, ...]
+    notes: tuple[Caution, ...]
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Cautions in full, the weightiest first."""
+        return tuple(each.text for each in self.notes)
+
+    @property
+    def images(self) -> bool:
+        """True if single examples have scores, so that intervals speak of them."""
+        return any(row.new != "-" for row in self.rows)
+
+    @property
+    def brief(self) -> str:
+        """The verdict, and the cautions that change how it may be read."""
+        grave = (f"Note: {each.text}" for each in self.notes if each.weight == Weight.GRAVE)
+        return " ".join((self.headline, *grave))
 
 
 def view(found: ComparisonValues) -> View:
@@ -105,7 +117,7 @@ def view(found: ComparisonValues) -> View:
     return View(
         title=f"{found.b.name} - {found.a.name}",
         headline=verdict_sentence(found),
-        grounds=decision_grounds(ruled.decision, found.called)
+        grounds=decision_grounds(ruled.decision, found.speaks_of)
         if ruled and ruled.decision.n
         else "",
         basis=basis(found),
@@ -114,7 +126,7 @@ def view(found: ComparisonValues) -> View:
         rows=tuple(_row(each, found.deciding.metric) for each in found.contrasts.values()),
         legend=_legend(found),
         details=tuple(_details(found)),
-        cautions=cautions(found),
+        notes=notes(found),
     )
 
 
@@ -122,17 +134,18 @@ def _row(found: Contrast, decides: str) -> Row:
     metric, difference = found.metric, found.difference
     new = difference if difference.of_models else found.new_images
     pairs = f"{difference.n_a} pairs"
+    digits = places(metric, difference.low, difference.high)
     return Row(
         metric=metric,
         words=metric_words(metric),
         way=pointing(metric, found.higher_is_better),
         decides=metric == decides,
         runs=pairs if difference.paired else f"{difference.n_a}, {difference.n_b}",
-        mean_a=figure(metric, found.sample_a.mean),
-        sd_a=spread(metric, found.sample_a.sd),
-        mean_b=figure(metric, found.sample_b.mean),
-        sd_b=spread(metric, found.sample_b.sd),
-        estimate=signed(metric, difference.estimate),
+        mean_a=figure(metric, found.sample_a.mean, digits),
+        sd_a=spread(metric, found.sample_a.sd, digits),
+        mean_b=figure(metric, found.sample_b.mean, digits),
+        sd_b=spread(metric, found.sample_b.sd, digits),
+        estimate=signed(metric, difference.estimate, digits),
         these="-" if difference.of_models else interval(metric, difference.low, difference.high),
         new=interval(metric, new.low, new.high) if new else "-",
         p=f"{difference.p_value:.2g}",
@@ -152,10 +165,12 @@ def _legend(found: ComparisonValues) -> str:
     """Legend of the columns."""
     a, b, sure = found.a.name, found.b.name, percent(found.rule.confidence)
     points = ", accuracies in points" if any(in_points(name) for name in found.contrasts) else ""
-    intervals = (
-        f"intervals for new seeds on these {found.called}, and for new seeds and new "
-        f"{found.called} of the same kind"
-    )
+    intervals = "intervals for new seeds"
+    if found.speaks_of:
+        intervals = (
+            f"intervals for new seeds on these {found.called}, and for new seeds and new "
+            f"{found.called} of the same kind"
+        )
     if found.of_models:
         intervals = f"intervals for these two models on new {found.called} of the same kind"
     if found.groups is not None:
