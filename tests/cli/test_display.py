@@ -106,7 +106,7 @@ def test_a_terminal_shows_setups_runs_and_the_whole(width):
     shown = picture(BUSY, width=width)
     words = [line.split() for line in shown.splitlines()]
     assert ["setup", "done", "running", "diverged", "failed", "accuracy", "smoothed_acc"] in words
-    assert ["mish", "2/2", "0", "0", "0", "83.50", "±", "0.50", "82.50", "±", "0.50"] in words
+    assert ["mish", "2/2", "0", "0", "0", "83.50", "±", "0.71", "82.50", "±", "0.71"] in words
     assert ["relu", "0/2", "1", "0", "0"] in words
     assert ["epoch", "train_loss", "valid_loss", "accuracy", "smoothed_acc", "time"] in words
     assert ["0", "1.2345"] in words
@@ -152,7 +152,7 @@ def test_runs_that_were_stored_before_are_in_the_means(tmp_path):
         before = store.runs()
     shown = picture([planned(setups=("mish",), wanted=4, stored=2)], before=before)
     words = [line.split() for line in shown.splitlines()]
-    assert ["mish", "2/4", "0", "0", "1", "85.00", "±", "5.00", "84.00", "±", "5.00"] in words
+    assert ["mish", "2/4", "0", "0", "1", "85.00", "±", "7.07", "84.00", "±", "7.07"] in words
     assert "2 of 4 runs" in shown
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seedwise.cli.words import printable
-from seedwise.figures import in_points, interval, percent, signed, spread
+from seedwise.figures import in_points, percent, signed, spread
 from seedwise.live.snapshot import Interim, InterimDifference
 
 __all__ = ["difference_table", "interim_line", "lines_of"]
@@ -91,10 +91,12 @@ def _short(metric: str) -> str:
 
 
 def _numbers(each: InterimDifference) -> str:
-    estimate = signed(each.metric, each.estimate)
+    estimate, low, high = (
+        signed(each.metric, value) for value in (each.estimate, each.low, each.high)
+    )
     if math.isinf(each.low):
         return estimate  # no interval yet
-    return f"{estimate} {interval(each.metric, each.low, each.high)}"
+    return f"{estimate} [{low}, {high}]"  # the same digits in all lines, however wide they are
 
 
 def _said(found: Interim, what: str = "") -> str:

@@ -168,13 +168,17 @@ def paper_table(
     metrics = tuple(dict.fromkeys(metric for row in rows for metric in row.cells))
     style = _STYLES[form]
     lost = any(row.diverged for row in rows)
+    digits = {metric: _digits(metric, rows) for metric in metrics}
     head = ("setup", "runs", *(("diverged",) if lost else ()), *map(_title, metrics))
     body = [
         (
             row.setup,
             str(row.finished),
             *((str(row.diverged),) if lost else ()),
-            *(_figures(metric, row.cells.get(metric), row.finished, style) for metric in metrics),
+            *(
+                _figures(metric, row.cells.get(metric), row.finished, style, digits[metric])
+                for metric in metrics
+            ),
         )
         for row in rows
     ]
@@ -213,11 +217,19 @@ def _title(metric: str) -> str:
     return f"{metric} (%)" if in_points(metric) else metric
 
 
-def _figures(metric: str, cell: Cell | None, runs: int, style: "_Style") -> str:
+def _digits(metric: str, rows: Sequence[Row]) -> int | None:
+    """Decimals of a column: those that its shortest interval leaves."""
+    cells = (row.cells[metric] for row in rows if metric in row.cells)
+    known = [places(metric, cell.low, cell.high) for cell in cells]
+    return max((each for each in known if each is not None), default=None)
+
+
+def _figures(
+    metric: str, cell: Cell | None, runs: int, style: "_Style", digits: int | None
+) -> str:
     if cell is None or not cell.sample.n:
         return "-"
     some = f" (n = {cell.sample.n})" if cell.sample.n != runs else ""
-    digits = places(metric, cell.low, cell.high)
     mean = spread(metric, cell.sample.mean, digits)
     if cell.sample.n < 2:
         return mean + some

@@ -68,7 +68,7 @@ def _standing(found: ComparisonValues) -> Iterator[Caution]:
 def _folds(found: ComparisonValues) -> Iterator[Caution]:
     if found.test_to_train:
         yield Caution(
-            weight=Weight.NOTABLE,
+            weight=Weight.GRAVE,
             label="folds share training data",
             text=(
                 "Folds share training data and are no independent runs: the interval and p are "

@@ -179,14 +179,13 @@ def _missing(found: ComparisonValues) -> Iterator[Caution]:
     )
     words = metric_words(found.verdict.instead_of or found.deciding.metric)
     words = f"{words[0].upper()}{words[1:]}" if words == "accuracy" else words
-    text, weight = f"{words} is missing in {lacks}: left out.", Weight.NOTABLE
+    text = f"{words} is missing in {lacks}: left out."
     if len(a.missing) * b.results != len(b.missing) * a.results:
-        weight = Weight.GRAVE
         text += (
             " If runs lack it because of how they went, the verdict is biased: find out why "
             "before you believe it."
         )
-    yield Caution(weight=weight, label=f"{words} is missing in some runs", text=text)
+    yield Caution(weight=Weight.GRAVE, label=f"{words} is missing in some runs", text=text)
 
 
 def _diverged(found: ComparisonValues) -> Iterator[Caution]:

@@ -128,7 +128,7 @@ def _rests(found: ComparisonValues, contrast: Contrast) -> str:
     if found.of_models:
         runs = f"one run of each on {found.examples or 0:,} {found.called}"
     elif found.test_to_train:
-        runs = count(difference.n_a, "fold")
+        runs = f"{count(difference.n_a, 'fold')} of cross-validation"
     elif difference.paired:
         rest = difference.rest_a + difference.rest_b
         runs = f"{count(difference.n_a, 'pair')} of runs{f' and {rest:,} more' if rest else ''}"
