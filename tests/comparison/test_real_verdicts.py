@@ -8,7 +8,7 @@ import pytest
 from helpers.real_runs import of_setup
 from helpers.studies import Studies
 from seedwise.comparison import Rule, Stop, StoppingRule, compare
-from seedwise.comparison.judging import Setting, judged
+from seedwise.comparison.judging import SetupPair, judged
 from seedwise.comparison.measured import Measured, Measurements, RunCounts
 from seedwise.comparison.rule import Standing, fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
@@ -16,7 +16,8 @@ from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.sequential import Pairs, decide
 from seedwise.words import Comparison
-from seedwise.words.verdict import decision_sentence, more_runs
+from seedwise.words.decision import decision_sentence
+from seedwise.words.verdict import more_runs
 
 RUNS = Path(__file__).parents[3] / "shared/reference/runs/runs.npz"
 DOCS = Path(__file__).parents[2] / "docs/statistics.md"
@@ -58,7 +59,7 @@ def said(found):
 
 @pytest.mark.parametrize(("setup", "runs", "outcome"), VERDICTS)
 def test_a_fixed_number_of_runs(setup, runs, outcome):
-    setting = Setting(a=measurements("A", runs), b=measurements(setup, runs), standing=KEPT)
+    setting = SetupPair(a=measurements("A", runs), b=measurements(setup, runs), standing=KEPT)
     (found,) = judged([setting], METRICS, RULE, None)
     assert found.outcome == outcome
     assert said(found) in documented()

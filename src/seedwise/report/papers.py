@@ -217,7 +217,7 @@ def _title(metric: str) -> str:
     return f"{metric} (%)" if in_points(metric) else metric
 
 
-def _digits(metric: str, rows: Sequence[Row]) -> int | None:
+def _digits(metric: str, rows: Sequence[PaperRow]) -> int | None:
     """Decimals of a column: those that its shortest interval leaves."""
     cells = (row.cells[metric] for row in rows if metric in row.cells)
     known = [places(metric, cell.low, cell.high) for cell in cells]

@@ -127,6 +127,7 @@ def _rests(found: ComparisonValues, contrast: Contrast) -> str:
     )
     if found.of_models:
         runs = f"one run of each on {found.examples or 0:,} {found.called}"
+        runs += f" in {count(found.groups, 'group')}" if found.groups is not None else ""
     elif found.test_to_train:
         runs = f"{count(difference.n_a, 'fold')} of cross-validation"
     elif difference.paired:
