@@ -647,7 +647,7 @@ def test_g01_questions_of_one_passage_are_no_independent_questions():
         record("s.db", groups=passage, **about)
     alone = Study("alone.db").compare("A", "B")
     assert (alone.outcome, outcome(None, "A", "B")) == ("better", "undecided")
-    assert "one run of each on 500 questions in 20 groups" in seedwise("compare", "s.db", "A", "B")
+    assert "one run of each on 500 examples in 20 groups" in seedwise("compare", "s.db", "A", "B")
 
 
 def test_g01_one_run_beside_several_stays_undecided():
