@@ -1,6 +1,7 @@
 """Runs that come with a score for each example, through the whole program."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -9,7 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from seedwise.cli import cli
+from seedwise.comparison import variance
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, DataError, StudyError
+from seedwise.report.findings import Findings
 from seedwise.store import Store
 from seedwise.study import Study, record
 
@@ -217,3 +221,78 @@ def test_scores_come_from_processes_of_their_own(tmp_path):
     subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, check=True, timeout=120)
     with Store.open(tmp_path / "s.db", readonly=True) as store:
         assert store.scores("f1", [run.id for run in store.runs()]).shape == (4, 50)
+
+
+def answered_in_groups(path, runs=4):
+    """Questions of 20 passages, with names, by two setups."""
+    passages = np.arange(EXAMPLES) // 15
+    for seed in range(runs):
+        for name, ahead in (("old", 0.0), ("new", 0.3)):
+            record(
+                path,
+                setup=name,
+                seed=seed,
+                scores={"exact_match": right(seed, ahead)},
+                examples=[f"q{place}" for place in range(EXAMPLES)],
+                groups=[f"passage {number}" for number in passages],
+                called="questions",
+            )
+    return passages
+
+
+def test_the_noise_of_scores_is_told_by_example(path):
+    answered_in_groups(path)
+    with StudyRuns.open(path) as study:
+        found = variance(study, "old")
+    table = np.array([right(seed) for seed in range(4)])
+    assert found.images is not None
+    np.testing.assert_allclose(found.images.right, table.mean(axis=0))
+    pairs = [table[a] != table[b] for a in range(4) for b in range(a)]
+    np.testing.assert_allclose(found.images.flips, np.mean(pairs, axis=0))
+    assert found.metrics[0].split is not None
+    assert found.metrics[0].split.images == EXAMPLES
+    said = seedwise("variance", path, "old")
+    assert "Which of the 300 questions" in said
+    assert "image" not in said
+    assert found.names[3] == "q3"
+
+
+def test_graded_scores_have_noise_and_no_flips(path):
+    rng = np.random.default_rng(7)
+    for seed in range(4):
+        record(path, setup="a", seed=seed, scores={"return": 100 * rng.normal(size=50)})
+    with StudyRuns.open(path) as study:
+        found = variance(study, "a").images
+    assert found is not None
+    assert (found.graded, len(found.flips)) == (True, 0)
+    said = seedwise("variance", path, "a")
+    assert "mean score" in said
+    assert "right" not in said
+    assert "p(1 - p)/n" not in said
+
+
+def test_a_report_of_scores_has_tables_of_groups_and_of_questions(path, tmp_path):
+    passages = answered_in_groups(path)
+    with StudyRuns.open(path) as study:
+        (groups,) = Findings(study).groups.values()
+    assert [each.images for each in groups] == [15] * 20
+    old, new = (
+        np.array([right(seed, ahead) for seed in range(4)])[:, passages == 3].mean()
+        for ahead in (0.0, 0.3)
+    )
+    assert (groups[3].name, groups[3].a, groups[3].b) == ("passage 3", old, new)
+    seedwise("report", path, "-o", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    shown = re.sub(r"(?s)<(script|style).*?</\1>", "", page)
+    text = re.sub(r"<[^>]*>", " ", shown)
+    for heading in ("Group by group", "Questions one by one", "Questions on which old and new"):
+        assert heading in text
+    assert "image" not in text.lower()
+
+
+def test_a_report_of_one_run_each_speaks_of_two_models(path, tmp_path):
+    answered_in_groups(path, runs=1)
+    seedwise("report", path, "-o", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "for these two models on new questions" in page
+    assert "Group by group" not in page

@@ -66,10 +66,11 @@ def _print_split(console: Console, found: Variance) -> None:
     first = found.metrics[0]
     if first.split:
         floor, binomial = (math.sqrt(first.split.independent), math.sqrt(first.split.binomial))
+        would = f"; p(1 - p)/n would say {spread(first.name, binomial)}"
         sentence(
             console,
             f"If {found.called} erred on their own, {metric_words(first.name)} would have sd "
-            f"{spread(first.name, floor)}; p(1 - p)/n would say {spread(first.name, binomial)}.",
+            f"{spread(first.name, floor)}{'' if math.isnan(binomial) else would}.",
         )
     if first.split and not first.split.enough_runs:
         sentence(
@@ -135,20 +136,25 @@ def _print_images(console: Console, found: Variance) -> None:
         return
     total = len(images.right)
     _head(console, f"Which of the {total:,} {found.called}")
+    half = f"{images.half:,} make half of the test-set noise."
     sentence(
         console,
-        f"{images.always_right:,} are right in every run, {images.always_wrong:,} wrong in every "
-        f"run; {images.half:,} make half of the test-set noise.",
+        half
+        if images.graded
+        else f"{images.always_right:,} are right in every run, {images.always_wrong:,} wrong in "
+        f"every run; {half}",
     )
-    table = named_table("the noisiest", "right", "flips", "share of noise")
+    columns = ("mean score",) if images.graded else ("right", "flips")
+    table = named_table("the noisiest", *columns, "share of noise")
     for place in images.noisiest(_IMAGES):
         if images.share[place] > 0:
-            table.add_row(
-                Text(found.names[place]),
-                f"{100 * images.right[place]:.0f} %",
-                f"{100 * images.flips[place]:.0f} %",
-                f"{100 * images.share[place]:.1f} %",
+            fares = (
+                (f"{images.right[place]:.4g}",)
+                if images.graded
+                else (f"{100 * images.right[place]:.0f} %", f"{100 * images.flips[place]:.0f} %")
             )
+            share_of_noise = f"{100 * images.share[place]:.1f} %"
+            table.add_row(Text(found.names[place]), *fares, share_of_noise)
     print_table(console, table)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from seedwise.comparison.scores import score
@@ -31,14 +31,22 @@ class Predicted:
         seeds: The seeds of the runs, ascending.
         scores: Share of each image's views that each run got right, ties counted as shares.
         flips: Chance that two runs predict different classes for an image; NaN for one run.
-        usual: The class that most predictions of an image, over runs and views, are for.
+        usual: The class that most predictions of an image, over runs and views, are for; empty
+            without predictions.
+        metric: What `scores` are of: accuracy, or what runs came with a score of.
     """
 
     setup: str
     seeds: tuple[Seed, ...]
-    scores: Float32[ndarray, "runs images"]
+    scores: Float[ndarray, "runs images"]
     flips: Float64[ndarray, " images"]
     usual: Int64[ndarray, " images"]
+    metric: str = "accuracy"
+
+    @property
+    def graded(self) -> bool:
+        """Whether the scores are anything else than right and wrong, of all views."""
+        return not len(self.usual) and not bool(np.isin(self.scores, (0, 1)).all())
 
     @property
     def right(self) -> Float64[ndarray, " images"]:
@@ -46,8 +54,12 @@ class Predicted:
         return self.scores.mean(axis=0, dtype=np.float64)
 
 
-def predicted(study: StudyRuns, setup: str, runs: Sequence[StoredRun]) -> Predicted | None:
+def predicted(
+    study: StudyRuns, setup: str, runs: Sequence[StoredRun], metric: str = "accuracy"
+) -> Predicted | None:
     """The predictions of a setup; None where no run finished, or a finished one has none.
+
+    Runs without predictions, but with a score of each example, have their scores.
 
     Of runs that share a seed of some stream one is taken, as comparisons do.
 
@@ -55,11 +67,14 @@ def predicted(study: StudyRuns, setup: str, runs: Sequence[StoredRun]) -> Predic
         study: The study.
         setup: Name of the setup.
         runs: Its runs.
+        metric: Whose scores are taken where there are no predictions.
     """
     finished = [run for run in runs if run.state == "finished"]
-    if not finished or not all_have_logits(finished):
+    if not finished:
         return None
     chosen = sorted(independent_runs(finished), key=lambda run: run.seed)
+    if not all_have_logits(finished):
+        return _scored(study, setup, chosen, metric)
     found = score(study, chosen, ("accuracy",))
     return Predicted(
         setup=setup,
@@ -67,6 +82,23 @@ def predicted(study: StudyRuns, setup: str, runs: Sequence[StoredRun]) -> Predic
         scores=found.scores["accuracy"],
         flips=found.flips,
         usual=usual_class(found.predicted.reshape(-1, found.predicted.shape[-1])),
+    )
+
+
+def _scored(
+    study: StudyRuns, setup: str, runs: Sequence[StoredRun], metric: str
+) -> Predicted | None:
+    """The scores of a setup's runs; None where one of them came without."""
+    if not all(metric in run.scored for run in runs):
+        return None
+    found = score(study, runs, (metric,))
+    return Predicted(
+        setup=setup,
+        seeds=tuple(run.seed for run in runs),
+        scores=found.scores[metric],
+        flips=found.flips,
+        usual=np.empty(0, np.int64),
+        metric=metric,
     )
 
 

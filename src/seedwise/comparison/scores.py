@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float16, Float32, Float64, Integer
+from jaxtyping import Float, Float16, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.metrics import Metric, OwnMetric, ReturnedMetric, find_metric
@@ -61,15 +61,16 @@ class Scored:
     Attributes:
         runs: The runs.
         values: Each metric of each run.
-        scores: Each metric's score of each image in each run; empty without predictions.
-        flips: Chance that two of the runs predict different classes for an image; empty without
-            predictions.
+        scores: Each metric's score of each example in each run; of runs without predictions, for
+            the metrics that came with scores.
+        flips: Chance that two of the runs predict different classes for an example; without
+            predictions, that one gets it right and the other wrong; empty where neither is known.
         predicted: The class that each run predicts; empty without predictions.
     """
 
     runs: tuple[StoredRun, ...]
     values: Mapping[str, Float64[ndarray, " runs"]]
-    scores: Mapping[str, Float32[ndarray, "runs images"]]
+    scores: Mapping[str, Float[ndarray, "runs images"]]
     flips: Float64[ndarray, " images"]
     predicted: Integer[ndarray, "runs views images"]
 
@@ -89,11 +90,13 @@ def score(study: StudyRuns, runs: Sequence[StoredRun], metrics: Sequence[str]) -
     """
     if not runs or not all_have_logits(runs):
         values = {name: np.array([run.metrics[name] for run in runs], float) for name in metrics}
+        tables = {name: example_scores(study, name, runs) for name in metrics}
+        scores = {name: table for name, table in tables.items() if table is not None}
         return Scored(
             runs=tuple(runs),
             values=values,
-            scores={},
-            flips=np.empty(0),
+            scores=scores,
+            flips=_flips_of_scores(scores),
             predicted=np.empty((0, 0, 0), np.int16),
         )
     parts = [_of_some(study, some, metrics) for some in study.chunks(runs)]
@@ -106,6 +109,14 @@ def score(study: StudyRuns, runs: Sequence[StoredRun], metrics: Sequence[str]) -
         flips=flip_rates(predicted),
         predicted=predicted,
     )
+
+
+def _flips_of_scores(scores: Mapping[str, ndarray]) -> Float64[ndarray, " images"]:
+    """Chance that two runs differ on an example, by the first metric of right and wrong."""
+    for table in scores.values():
+        if np.isin(table, (0, 1)).all():
+            return flip_rates(table.astype(np.int8)[:, None])
+    return np.empty(0)
 
 
 def example_scores(

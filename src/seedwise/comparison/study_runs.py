@@ -296,6 +296,15 @@ class StudyRuns:
         return found
 
     @cached_property
+    def example_names(self) -> tuple[str, ...]:
+        """A name for each example of a study without a dataset; its number where it has none."""
+        known = self.examples
+        if known and known.names:
+            return known.names
+        number = known.count if known else self._store.scored_examples() or 0
+        return tuple(f"#{place}" for place in range(number))
+
+    @cached_property
     def groups(self) -> Groups | None:
         """The groups of the examples; None where they have none."""
         known = self.examples

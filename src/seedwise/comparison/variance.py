@@ -183,13 +183,23 @@ def variance(
             _metric_noise(name, sample, design, values[name], noise[name], sure)
             for name in metrics
         ),
-        images=image_noise(sample.scores["accuracy"], sample.flips) if sample.scores else None,
-        names=dataset.names if dataset else (),
+        images=_images(sample),
+        names=dataset.names if dataset else study.example_names,
         signals=tuple(
             _signals(study, setup, sample, study.setups if others is None else others, sure)
         ),
         called=study.called,
     )
+
+
+def _images(sample: Scored) -> ImageNoise | None:
+    """The examples one by one: by accuracy, or the first metric that has scores."""
+    if not sample.scores:
+        return None
+    name = "accuracy" if "accuracy" in sample.scores else next(iter(sample.scores))
+    scores = sample.scores[name]
+    graded = not (len(sample.predicted) or np.isin(scores, (0, 1)).all())
+    return image_noise(scores, np.empty(0) if graded else sample.flips, graded=graded)
 
 
 def replicates(
@@ -271,7 +281,7 @@ def _metric_noise(
     noise: Replicates,
     confidence: float,
 ) -> MetricNoise:
-    scores = sample.scores[name] if sample.scores else None
+    scores = sample.scores.get(name)
     return MetricNoise(
         name=name,
         sample=Sample.of(sample.values[name]),

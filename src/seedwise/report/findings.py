@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
 
 from seedwise.comparison import (
     ComparisonValues,
@@ -45,6 +47,10 @@ __all__ = ["NOISE_RUNS", "Findings"]
 NOISE_RUNS = 50
 """Runs of each setup whose noise is taken apart: a dozen metrics of 500 runs take 7 s, of 50
 0.7 s, and a standard deviation is known to a tenth by then."""
+
+
+_MOST_GROUPS = 200
+"""Of more groups the intervals that hold for all of them together tell nothing."""
 
 
 @final
@@ -210,7 +216,7 @@ class Findings:
         if self.comparisons:
             names = (*self.comparisons[0].contrasts, *names)
         elif self.predicted:
-            names = ("accuracy", "smoothed_accuracy")
+            names = ("accuracy", "smoothed_accuracy") if self.dataset else ()
         values = {name: self.values(name) for name in dict.fromkeys((*names, self.metric))}
         return tuple(
             Sampled(
@@ -274,24 +280,37 @@ class Findings:
 
     @cached_property
     def predicted(self) -> Mapping[str, Predicted]:
-        """Predictions of each setup's runs; without setups whose runs have none."""
-        found = {name: predicted(self.study, name, self.runs[name]) for name in self.setups}
+        """Predictions of each setup's runs, or their scores; without setups whose runs have none."""
+        found = {
+            name: predicted(self.study, name, self.runs[name], self.metric) for name in self.setups
+        }
         return {name: each for name, each in found.items() if each is not None}
 
     @cached_property
     def classes(self) -> Mapping[str, tuple[ClassDifference, ...]]:
         """The candidates class by class; none where there are no predictions."""
+        dataset = self.dataset
+        if dataset is None:
+            return {}
+        return self._by_label(dataset.targets, self.class_names)
+
+    @cached_property
+    def groups(self) -> Mapping[str, tuple[ClassDifference, ...]]:
+        """The candidates group by group; none where examples have none, or very many."""
+        groups = self.study.groups
+        if groups is None or len(groups.names) > _MOST_GROUPS:
+            return {}
+        return self._by_label(groups.place, groups.names)
+
+    def _by_label(
+        self, labels: Int64[ndarray, " examples"], names: tuple[str, ...]
+    ) -> Mapping[str, tuple[ClassDifference, ...]]:
         found: dict[str, tuple[ClassDifference, ...]] = {}
         for each in self.comparisons:
             a, b = (self.predicted.get(side.name) for side in (each.a, each.b))
-            if a is None or b is None or self.dataset is None:
+            if a is None or b is None or each.of_models:
                 continue
             found[each.b.name] = class_differences(
-                a,
-                b,
-                self.dataset.targets,
-                self.class_names,
-                paired=each.paired,
-                confidence=each.rule.confidence,
+                a, b, labels, names, paired=each.paired, confidence=each.rule.confidence
             )
         return found

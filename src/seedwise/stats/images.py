@@ -25,12 +25,14 @@ class ImageNoise:
             one run.
         share: The image's part of the sum of all images' variances: its part of the test-set
             noise. NaN where no image varies.
+        graded: Scores are not right or wrong; `right` is their mean, and `flips` is empty.
     """
 
     runs: int
     right: Float64[ndarray, " images"]
     flips: Float64[ndarray, " images"]
     share: Float64[ndarray, " images"]
+    graded: bool = False
 
     @property
     def always_right(self) -> int:
@@ -60,18 +62,22 @@ class ImageNoise:
 
 
 def image_noise(
-    scores: Float[ndarray, "runs images"], flips: Float64[ndarray, " images"]
+    scores: Float[ndarray, "runs images"],
+    flips: Float64[ndarray, " images"],
+    *,
+    graded: bool = False,
 ) -> ImageNoise:
     """Look at the images one by one.
 
     Args:
         scores: Whether each run got each image right: the mean of its views, ties as shares.
-        flips: From `flip_rates`.
+        flips: From `flip_rates`; empty for scores that are not right or wrong.
+        graded: Scores may be any numbers; `right` is then their mean over runs.
 
     Raises:
         DataError: No run, or a score outside [0, 1].
     """
-    if len(scores) == 0 or not ((scores >= 0) & (scores <= 1)).all():
+    if len(scores) == 0 or not (graded or ((scores >= 0) & (scores <= 1)).all()):
         raise DataError("images are judged by at least one run, with scores from 0 to 1")
     own = image_variances(scores)
     total = float(own.sum())
@@ -80,6 +86,7 @@ def image_noise(
         right=scores.mean(axis=0, dtype=np.float64),
         flips=flips,
         share=own / total if total > 0 else np.full(len(own), math.nan),
+        graded=graded,
     )
 
 

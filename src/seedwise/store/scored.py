@@ -52,7 +52,7 @@ class ScoreTables(Tables):
         """
         with self._writing():
             known = self.examples() or Examples(count=examples.count)
-            number = self._scored_examples() or known.count
+            number = self.scored_examples() or known.count
             if number != examples.count:
                 raise StudyError(
                     f"there are scores of {examples.count:,} examples, but {self.path} was made "
@@ -111,7 +111,7 @@ class ScoreTables(Tables):
     def _check_scores(self, scores: Mapping[str, ndarray], what: str) -> None:
         """Refuse scores of another number of examples than the study's."""
         numbers = {len(values) for values in scores.values()}
-        known = self._scored_examples() if numbers else None
+        known = self.scored_examples() if numbers else None
         if known is not None and numbers - {known}:
             (other, *_) = numbers - {known}
             raise StudyError(
@@ -119,7 +119,7 @@ class ScoreTables(Tables):
                 f"{known:,}; score the same examples"
             )
 
-    def _scored_examples(self) -> int | None:
+    def scored_examples(self) -> int | None:
         """Number of examples of the study; None where no run and nobody said it."""
         for table in ("dataset", "examples", "scores"):
             rows = self._rows(f"SELECT examples FROM {table} LIMIT 1")

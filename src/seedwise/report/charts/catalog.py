@@ -1,10 +1,11 @@
 """The registry of charts: each kind with its section, its builder and the words beside it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from seedwise.comparison.history import FIGURES
+from seedwise.comparison.predicted import ClassDifference
 from seedwise.errors import StudyError, UnknownName
 from seedwise.figures import count, percent
 from seedwise.report.charts.chart import Chart
@@ -39,6 +40,11 @@ _SAVED = (
 _ELSEWHERE = (
     "* moves by less than half of accuracy, by more than twice, or against it: it answers another "
     "question."
+)
+_OF_EACH = (
+    "Over finished runs, for new seeds on these {called}. The intervals hold for all {several} "
+    "together; a full dot is one whose interval leaves out 0. In brackets, the {called} of the "
+    "{one}."
 )
 
 
@@ -193,35 +199,45 @@ def _sources(found: Findings) -> tuple[Chart, ...]:
 
 
 def _classes(found: Findings) -> tuple[Chart, ...]:
+    return _by_label(found, found.classes, "class")
+
+
+def _groups(found: Findings) -> tuple[Chart, ...]:
+    return _by_label(found, found.groups, "group")
+
+
+def _by_label(
+    found: Findings, differences: Mapping[str, Sequence[ClassDifference]], by: str
+) -> tuple[Chart, ...]:
     first = found.setups[0]
     return tuple(
         classes_chart(
             first,
             name,
             each,
+            metric=found.predicted[name].metric,
+            by=by,
             confidence=found.rule.confidence,
             colour=role(found.setups.index(name)),
             called=found.called,
         )
-        for name, each in found.classes.items()
+        for name, each in differences.items()
     )
 
 
 def _above_classes(found: Findings) -> Notes:
-    yield (
-        "text",
-        f"Over finished runs, for new seeds on these {found.called}. The intervals hold for all "
-        "classes together; a full dot is one whose interval leaves out 0. In brackets, the "
-        f"{found.called} of the class.",
-    )
+    yield "text", _OF_EACH.format(called=found.called, several="classes", one="class")
+
+
+def _above_groups(found: Findings) -> Notes:
+    yield "text", _OF_EACH.format(called=found.called, several="groups", one="group")
 
 
 def _images(found: Findings) -> tuple[Chart, ...]:
-    return (
-        (certainty_chart(found.predicted, _places(found), found.called),)
-        if found.predicted
-        else ()
-    )
+    graded = any(each.graded for each in found.predicted.values())
+    if graded or not found.predicted:
+        return ()
+    return (certainty_chart(found.predicted, _places(found), found.called),)
 
 
 KINDS: Mapping[str, ChartKind] = MappingProxyType(
@@ -280,11 +296,18 @@ KINDS: Mapping[str, ChartKind] = MappingProxyType(
             needs="it takes two setups with predictions",
             before=_above_classes,
         ),
+        "groups": ChartKind(
+            section="groups",
+            shows="the difference group by group",
+            draw=_groups,
+            needs="it takes two setups with several runs, on examples in groups",
+            before=_above_groups,
+        ),
         "images": ChartKind(
             section="images",
-            shows="how many images are right always, sometimes, never",
+            shows="how many examples are right always, sometimes, never",
             draw=_images,
-            needs="the runs came without predictions",
+            needs="the runs came without predictions, or scores of 0 and 1",
         ),
     }
 )

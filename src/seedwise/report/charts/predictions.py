@@ -1,4 +1,4 @@
-"""Charts of predictions: class by class, and how certain the images are."""
+"""Charts of predictions: class by class, group by group, and how certain the examples are."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from seedwise.comparison.predicted import ClassDifference, Predicted
-from seedwise.figures import figure, interval, percent, signed
+from seedwise.figures import figure, in_points, interval, percent, signed
 from seedwise.report.charts.chart import Chart, Key, Table
 from seedwise.report.charts.rows import IntervalRow, interval_rows, reach
 from seedwise.report.charts.theme import role
-from seedwise.words.numbers import with_interval
+from seedwise.words.numbers import metric_words, with_interval
 
 __all__ = ["certainty_chart", "classes_chart"]
 
@@ -22,60 +22,67 @@ def classes_chart(
     b: str,
     found: Sequence[ClassDifference],
     *,
+    metric: str,
+    by: str,
     confidence: float,
     colour: str,
     called: str,
 ) -> Chart:
-    """The difference in each class, the largest first.
+    """The difference in each class or group, the largest first.
 
     Args:
         a: Name of setup A.
         b: Name of setup B.
         found: The classes.
+        metric: What the differences are of.
+        by: What they are: `class` or `group`.
         confidence: Of all intervals together.
         colour: Name of B's colour.
         called: What the examples are called, as a plural.
     """
+    scale = 100 if in_points(metric) else 1
+    several = {"class": "classes"}.get(by, f"{by}s")
+    words = metric_words(metric)
     ordered = sorted(found, key=lambda each: -abs(each.difference.estimate))
     shown = sorted(ordered[:_MOST_CLASSES], key=lambda each: -each.difference.estimate)
     rows = [
         IntervalRow(
             label=f"{each.name} ({each.images})",
-            figures=with_interval("accuracy", each.difference),
-            value=100 * each.difference.estimate,
-            low=100 * each.difference.low,
-            high=100 * each.difference.high,
+            figures=with_interval(metric, each.difference),
+            value=scale * each.difference.estimate,
+            low=scale * each.difference.low,
+            high=scale * each.difference.high,
             colour=colour,
             filled=each.difference.clear_of_zero,
         )
         for each in shown
     ]
     clear = [each.name for each in ordered if each.difference.clear_of_zero]
-    seen = f"clear of 0 in {', '.join(clear[:8])}" if clear else "clear of 0 in no class"
+    seen = f"clear of 0 in {', '.join(clear[:8])}" if clear else f"clear of 0 in no {by}"
     more = f" and {len(clear) - 8} more" if len(clear) > 8 else ""
     left = len(found) - len(shown)
-    left_out = f" {left} classes with smaller differences are in the table only." if left else ""
+    left_out = f" {left} {several} with smaller differences are in the table only." if left else ""
     return Chart(
-        kind="classes",
-        title=f"Accuracy class by class: {b} less {a}",
+        kind=several,
+        title=f"{words[:1].upper()}{words[1:]} {by} by {by}: {b} less {a}",
         says=f"The difference is {seen}{more}.{left_out}",
         table=Table.of(
-            ("class", called, a, b, "difference", f"together {percent(confidence)}"),
+            (by, called, a, b, "difference", f"together {percent(confidence)}"),
             [
                 (
                     each.name,
                     f"{each.images:,}",
-                    figure("accuracy", each.a),
-                    figure("accuracy", each.b),
-                    signed("accuracy", each.difference.estimate),
-                    interval("accuracy", each.difference.low, each.difference.high),
+                    figure(metric, each.a),
+                    figure(metric, each.b),
+                    signed(metric, each.difference.estimate),
+                    interval(metric, each.difference.low, each.difference.high),
                 )
                 for each in found
             ],
         ),
         spec=interval_rows(
             rows,
-            title="difference of accuracy, points",
+            title=f"difference of {words}{', points' if scale == 100 else ''}",
             reference=0.0,
             widest=reach([row.value for row in rows]),
         ),
@@ -99,6 +106,7 @@ def certainty_chart(
         for name, each in counts.items()
         for place, (share, count) in enumerate(zip(bins, each, strict=True))
     ]
+    what = "predictions" if all(len(each.usual) for each in found.values()) else "runs"
     legend = tuple(Key(role(places[name]), name) for name in found)
     spec: dict[str, Any] = {
         "height": 240,
@@ -109,7 +117,7 @@ def certainty_chart(
                 "field": "share",
                 "type": "nominal",
                 "sort": list(bins),
-                "title": "share of predictions that are right",
+                "title": f"share of {what} that are right",
                 "axis": {"labelAngle": -45, "labelFlush": False},
             },
             "xOffset": {"field": "setup", "type": "nominal", "sort": [key.name for key in legend]},

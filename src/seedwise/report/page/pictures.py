@@ -1,17 +1,22 @@
-"""The sections about predictions: class by class, and image by image."""
+"""The sections about predictions: class by class, group by group, and image by image."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
 
 from seedwise.comparison.predicted import ImageDifferences
+from seedwise.figures import figure
+from seedwise.report.charts.chart import Table
 from seedwise.report.charts.theme import role
 from seedwise.report.findings import Findings
 from seedwise.report.page.parts import (
     Block,
     Gallery,
+    Listed,
     Picture,
     Pictures,
     Said,
@@ -21,7 +26,7 @@ from seedwise.report.page.parts import (
     drawn,
 )
 
-__all__ = ["classes_section", "images_section"]
+__all__ = ["classes_section", "examples_section", "groups_section", "images_section"]
 
 _SHOWN = 12
 
@@ -32,17 +37,68 @@ def classes_section(found: Findings) -> Section | None:
     return Section("classes", "Class by class", blocks) if blocks else None
 
 
+def groups_section(found: Findings) -> Section | None:
+    """The differences group by group."""
+    blocks = tuple(drawn("groups", found))
+    return Section("groups", "Group by group", blocks) if blocks else None
+
+
+def examples_section(found: Findings) -> Section | None:
+    """The examples that make the noise, and those on which setups differ, as tables of scores."""
+    if not found.predicted or found.dataset is not None:
+        return None
+    called, names = found.called, found.study.example_names
+    flipping = _flipping(found)
+    blocks: list[Block] = [*drawn("images", found)]
+    if flipping:
+        title = f"{called.capitalize()} that are right in one run and wrong in another most often"
+        blocks.append(_listed(found, title, found.setups, flipping))
+    for name, chosen in _apart(found).items():
+        if len(chosen):
+            title = f"{called.capitalize()} on which {found.setups[0]} and {name} differ most"
+            blocks.append(_listed(found, title, (found.setups[0], name), chosen.tolist()))
+    blocks.append(
+        Said(
+            f"Figures are means over runs. The {called} are the most extreme of {len(names):,}: "
+            "some are there by luck.",
+            "quiet",
+        )
+    )
+    return Section("images", f"{called.capitalize()} one by one", tuple(blocks))
+
+
+def _apart(found: Findings) -> Mapping[str, Int64[ndarray, " images"]]:
+    """The examples on which each setup differs most from the first."""
+    baseline = found.predicted.get(found.setups[0])
+    return {
+        name: ImageDifferences(a=baseline, b=each).largest(_SHOWN)
+        for name, each in found.predicted.items()
+        if baseline is not None and each is not baseline
+    }
+
+
+def _listed(found: Findings, title: str, setups: Sequence[str], places: Sequence[int]) -> Listed:
+    """Some examples with their group and their mean score under some setups."""
+    names, groups = found.study.example_names, found.study.groups
+    shown = [found.predicted[name] for name in setups if name in found.predicted]
+    rows = [
+        (
+            names[place],
+            *([] if groups is None else [groups.names[groups.place[place]]]),
+            *(figure(one.metric, float(one.right[place])) for one in shown),
+        )
+        for place in places
+    ]
+    head = ("name", *([] if groups is None else ["group"]), *(one.setup for one in shown))
+    return Listed(title, Table.of(head, rows))
+
+
 def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | None:
     """The images that make the noise, and those on which setups differ."""
     if not found.predicted or found.dataset is None:
         return None
     flipping, called = _flipping(found), found.called
-    baseline = found.predicted.get(found.setups[0])
-    apart = {
-        name: ImageDifferences(a=baseline, b=each).largest(_SHOWN)
-        for name, each in found.predicted.items()
-        if baseline is not None and each is not baseline
-    }
+    apart = _apart(found)
     names = found.dataset.names
     wanted = [names[i] for i in dict.fromkeys(chain(flipping, *apart.values()))]
     pictures = (
@@ -79,7 +135,8 @@ def images_section(found: Findings, thumbnails: Thumbnails | None) -> Section | 
 
 def _flipping(found: Findings) -> list[int]:
     """The images whose predictions differ most from run to run, over all setups."""
-    each = [one.flips for one in found.predicted.values() if len(one.seeds) > 1]
+    several = [one for one in found.predicted.values() if len(one.seeds) > 1]
+    each = [one.flips for one in several if len(one.flips)]
     if not each:
         return []
     flips = np.mean(each, axis=0)
