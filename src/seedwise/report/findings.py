@@ -280,7 +280,7 @@ class Findings:
 
     @cached_property
     def predicted(self) -> Mapping[str, Predicted]:
-        """Predictions of each setup's runs, or their scores; without setups whose runs have none."""
+        """Predictions or scores of each setup's runs; without setups that have none."""
         found = {
             name: predicted(self.study, name, self.runs[name], self.metric) for name in self.setups
         }
