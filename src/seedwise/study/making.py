@@ -33,7 +33,13 @@ from seedwise.comparison.scores import keep_metric_values
 from seedwise.comparison.study_runs import StudyRuns, places_of_results
 from seedwise.errors import ConfigError, StudyError, UnknownName, Unsettled
 from seedwise.executors.base import Executor
-from seedwise.executors.functions import SetupLike, as_setups, given_functions, only_here
+from seedwise.executors.functions import (
+    SetupLike,
+    TrainingFunction,
+    as_setups,
+    given_functions,
+    only_here,
+)
 from seedwise.executors.job import load_function
 from seedwise.executors.registry import kept_here
 from seedwise.live.claim import claimed, network_file_system
@@ -151,14 +157,7 @@ def make_missing(
     if here := only_here(functions):
         executor = kept_here(executor, here[0])
     setups = as_setups(given)
-    named = {name: setup.train for name, setup in setups.items() if name not in functions}
-    loaded = {train: load_function(train) for train in set(named.values())}
-    trained = {
-        **functions,
-        **{name: loaded[train] for name, train in named.items() if train != BUILT_IN},
-    }
-    for loader in _named_loaders(setups.values()):
-        images.choose_loader(loader, device="cpu")
+    trained = _loaded(setups, functions)
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(path, create=True))
         stack.enter_context(claimed(path))
@@ -167,20 +166,14 @@ def make_missing(
             publishing(path, lambda: StudyRuns(store).wanted(setups, seeds), tell)
         )
         _warn_of_network(path, tell)
-        stopping = until.stopping
-        if stopping is not None:
-            stopping.check(StudyRuns(store))
-        _state_directions(store, rule, better, stopping and stopping.stop.metric)
+        if until.stopping is not None:
+            until.stopping.check(StudyRuns(store))
+        _state_directions(store, rule, better, until.stopping and until.stopping.stop.metric)
         references = data.references(store, setups.values(), tell)
         origins = hold_to_code(store, setups, trained, unchanged=code_unchanged, tell=tell)
         _fix_plan(store, tuple(setups), until, rule)
-        results = places_of_results(store.runs())
-        missing = missing_runs(tuple(setups), until.seeds, stored=results)
-        if stopping is None:
-            wanted = len(setups) * len(until.seeds)
-            planned = Planned(setups=tuple(setups), wanted=wanted, stored=wanted - len(missing))
-        else:
-            planned = most_runs(StudyRuns(store), stopping)
+        missing = missing_runs(tuple(setups), until.seeds, stored=places_of_results(store.runs()))
+        planned = _planned(store, tuple(setups), until, len(missing))
         tell(planned)
         if planned.missing:
             place = place_of(store, tuple(setups.values()), device, executor, runs=planned.missing)
@@ -194,18 +187,46 @@ def make_missing(
                 # name would run the script again.
                 functions=functions if executor.here else {},
             )
-            orders: Orders
-            if stopping is None:
-                fixed = fixed_rule(StudyRuns(store))
-                looks = PairedSoFar(store, fixed, tuple(setups), until.seeds, until.baseline)
-                orders = ListedOrders(map(job, missing))
-            else:
-                looks = None
-                orders = StoppingOrders(store, stopping, job, tell, workers=place.workers)
+            orders: Orders = ListedOrders(map(job, missing))
+            if until.stopping is not None:
+                orders = StoppingOrders(store, until.stopping, job, tell, workers=place.workers)
+            looks = _looks(store, until, tuple(setups))
             stack.callback(origins.settle, store)
             _make(store, orders, executor, tell, looks, origins)
         keep_metric_values(StudyRuns(store))
         return summarise(StudyRuns(store))
+
+
+def _loaded(
+    setups: Mapping[str, Setup], functions: Mapping[str, TrainingFunction]
+) -> Mapping[str, TrainingFunction]:
+    """The function that trains each setup; none for those that the built-in training makes.
+
+    Raises:
+        ConfigError: A function or a loader that a setup names cannot be loaded.
+    """
+    named = {name: setup.train for name, setup in setups.items() if name not in functions}
+    loaded = {train: load_function(train) for train in set(named.values())}
+    for loader in _named_loaders(setups.values()):
+        images.choose_loader(loader, device="cpu")
+    others = {name: loaded[train] for name, train in named.items() if train != BUILT_IN}
+    return {**functions, **others}
+
+
+def _planned(store: Store, setups: tuple[str, ...], until: Until, missing: int) -> Planned:
+    """The runs that are planned: of fixed seeds all, of a rule as many as it may take."""
+    if until.stopping is not None:
+        return most_runs(StudyRuns(store), until.stopping)
+    wanted = len(setups) * len(until.seeds)
+    return Planned(setups=setups, wanted=wanted, stored=wanted - missing)
+
+
+def _looks(store: Store, until: Until, setups: tuple[str, ...]) -> PairedSoFar | None:
+    """The differences so far of fixed seeds; None where a rule looks."""
+    if until.stopping is not None:
+        return None
+    rule = fixed_rule(StudyRuns(store))
+    return PairedSoFar(store, rule, setups, until.seeds, until.baseline)
 
 
 def _state_directions(
