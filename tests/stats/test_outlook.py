@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from seedwise.stats.outlook import HORIZON, pairs_to_go
-from seedwise.stats.sequential import Pairs, SequentialRule, decide
+from seedwise.stats.sequential import HORIZON, Pairs, SequentialRule, decide, pairs_to_go
 
 
 def steady(mean, sd, n):

@@ -15,7 +15,7 @@ from helpers.study_files import held
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.store import Store, check_study, moved, repair_study
+from seedwise.store import Store, base, check_study, repair_study
 from seedwise.store.place import log_of
 from seedwise.study import Study
 
@@ -106,7 +106,7 @@ def test_one_that_another_file_replaces_is_kept_and_the_other_is_not_touched(tmp
 
 
 def test_where_the_system_does_not_say_where_it_is_now_a_copy_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(moved, "_OPEN_FILES", tmp_path / "nothing")
+    monkeypatch.setattr(base, "_OPEN_FILES", tmp_path / "nothing")
     store = begun(tmp_path / "study.db")
     (tmp_path / "study.db").rename(tmp_path / "old.db")
     stopped(store, f"are kept in {tmp_path / 'study-saved.db'}")

@@ -143,7 +143,7 @@ def _print(found: "Sequence[ComparisonValues | TargetValues]", full: bool) -> No
 
 
 def _print_json(found: "Sequence[ComparisonValues | TargetValues]") -> None:
-    from seedwise.words.json import as_json
+    from seedwise.words.comparison import as_json
 
     for each in found:
         click.echo(json.dumps(as_json(each), allow_nan=False))

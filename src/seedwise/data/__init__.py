@@ -13,10 +13,9 @@ from seedwise.errors import DataError
 
 if TYPE_CHECKING:
     from seedwise.data.augment import Windows, centre_windows, crop_windows
-    from seedwise.data.catalog import LOADERS, Loader, choose_loader
     from seedwise.data.dataset import Data, cache_folder, open_data, split_files, write_split
     from seedwise.data.draws import Draws, draw
-    from seedwise.data.loader import train_batches, valid_batches
+    from seedwise.data.loader import LOADERS, Loader, choose_loader, train_batches, valid_batches
     from seedwise.data.pixels import Pixels
     from seedwise.data.resampling import resample
 
@@ -47,13 +46,13 @@ __all__ = [
 _PLACES = {
     "Data": "dataset",
     "Draws": "draws",
-    "LOADERS": "catalog",
-    "Loader": "catalog",
+    "LOADERS": "loader",
+    "Loader": "loader",
     "Pixels": "pixels",
     "Windows": "augment",
     "cache_folder": "dataset",
     "centre_windows": "augment",
-    "choose_loader": "catalog",
+    "choose_loader": "loader",
     "crop_windows": "augment",
     "draw": "draws",
     "open_data": "dataset",

@@ -24,9 +24,8 @@ from seedwise.seeds import Seed
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.intervals import paired_so_far
 from seedwise.stats.moments import Moments
-from seedwise.stats.outlook import pairs_to_go
 from seedwise.stats.scores import Logits, Targets
-from seedwise.stats.sequential import Decision, Look
+from seedwise.stats.sequential import Decision, Look, pairs_to_go
 from seedwise.store import Store, StoredRun, logits_digest
 
 __all__ = ["PairedSoFar", "interim_of"]

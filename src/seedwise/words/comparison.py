@@ -1,22 +1,25 @@
 """Comparisons as people meet them: values that say themselves."""
 
 import json
-from dataclasses import fields
-from typing import TYPE_CHECKING, Literal, Self, final, get_args
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal, Self, cast, final, get_args
 
 from seedwise.comparison.compare import TargetValues
 from seedwise.comparison.result import ComparisonValues
 from seedwise.errors import ConfigError, MissingPackage
-from seedwise.words.html import comparison_html
-from seedwise.words.json import as_json
+from seedwise.figures import html_table, in_points
+from seedwise.seeds import Seed
 from seedwise.words.numbers import amount
-from seedwise.words.verdict import target_sentence
-from seedwise.words.view import View, view
+from seedwise.words.verdict import BY_NUMBER, target_sentence
+from seedwise.words.view import Row, View, view
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Claim", "Comparison", "TargetComparison"]
+__all__ = ["Claim", "Comparison", "TargetComparison", "as_json", "comparison_html"]
 
 Claim = Literal["better", "not worse", "equivalent", "not shown worse", "not shown different"]
 """Claims that a test may expect. The last two pass while undecided, the others only when shown."""
@@ -186,3 +189,80 @@ def _hold(
         raise ConfigError(f"expect() takes one of {known}; got {claim!r}")
     if not holds[claim]:
         raise AssertionError("\n".join((f"expected {whom}: {claim}{by}", *said)))
+
+
+def comparison_html(found: ComparisonValues) -> str:
+    """The verdict in a sentence, and B - A under each metric on these images and on new ones."""
+    told = view(found)
+    said = f"<p>{escape(told.brief)}</p>"
+    if told.exploratory:
+        said += f"<p>{escape(BY_NUMBER)} {escape(told.exploratory)}</p>"
+    of = (f"on these {found.called}", f"on new {found.called}") if told.images else ("interval",)
+    columns = ("metric", "runs", "difference", *of, "p")
+    return said + html_table(told.title, columns, (_cells(row, told.images) for row in told.rows))
+
+
+def _cells(row: Row, images: bool) -> tuple[str, ...]:
+    unit = " (points)" if in_points(row.metric) else ""
+    ends = (row.these, row.new) if images else (row.these,)
+    return f"{row.metric}{unit}", row.runs, row.estimate, *ends, row.p
+
+
+_SCHEMA = 1
+"""Grows when a key changes its meaning or goes; new keys may come without."""
+
+
+_NAMES = {
+    "new_images": "new_examples",
+    "these images": "these examples",
+    "new images": "new examples",
+}
+
+
+def as_json(found: ComparisonValues | TargetValues) -> Mapping[str, Any]:
+    """All of a comparison in values that JSON has: infinite and unknown numbers are null.
+
+    Fields keep their names. `schema`, `outcome`, `sentence`, `basis`, `more_runs` and `cautions`
+    stand before them, and `exploratory` where a stopping rule decides: what the same runs would
+    say had their number been fixed.
+    """
+    if isinstance(found, TargetValues):
+        said = {"sentence": target_sentence(found)}
+    else:
+        told = view(found)
+        said = {
+            "sentence": told.headline,
+            "basis": told.basis,
+            "more_runs": told.more_runs,
+            "cautions": list(told.cautions),
+            "exploratory": told.exploratory,
+        }
+    plain = _plain(found)
+    if found.called != "images":
+        plain = _without_images(plain)
+    return {"schema": _SCHEMA, "outcome": found.outcome, **said, **plain}
+
+
+def _without_images(value: Any) -> Any:
+    """The same for a study of other things: `new_examples` stands for `new_images`."""
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[str, Any]", value).items()
+        return {_NAMES.get(key, key): _without_images(each) for key, each in pairs}
+    if isinstance(value, list):
+        return [_without_images(each) for each in cast("list[Any]", value)]
+    return _NAMES.get(value, value) if isinstance(value, str) else value
+
+
+def _plain(value: Any) -> Any:
+    """A value with nothing but JSON's types in it."""
+    if isinstance(value, Seed):
+        return str(value)
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -8,9 +8,8 @@ from torch import nn
 
 from seedwise.models import build, initialise
 from seedwise.models.blocks import ACTIVATIONS, SimpleSelfAttention
-from seedwise.train.cpu.attention import attention
 from seedwise.train.cpu.norm import norm_act
-from seedwise.train.cpu.parts import FusedModel
+from seedwise.train.cpu.parts import FusedModel, attention
 
 DTYPES = [torch.float32, torch.bfloat16]
 
