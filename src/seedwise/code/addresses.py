@@ -1,4 +1,4 @@
-"""What functions are called: the modules that have them, by names that other processes know."""
+"""Addresses of functions: modules that have them, by names that other processes know."""
 
 import sys
 from functools import partial

@@ -1,4 +1,4 @@
-"""What changed between two codes of a training, with a few lines of difference."""
+"""Differences of two codes of a training, with a few lines of each."""
 
 import ast
 import textwrap
@@ -77,7 +77,7 @@ def _same(old: Part | None, new: Part | None) -> bool:
 
 
 def _follows(part: Part | None, told: set[str]) -> bool:
-    """Whether a value is another because the text that gives it is, which is told."""
+    """True if a value is another because the text that gives it is, which is told."""
     assert part is not None
     module = part.name.rpartition(".")[0]
     return part.kind == "value" and (part.name in told or module in told)

@@ -117,7 +117,7 @@ def _read(file: Path, *, most: int = _MOST_READ) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _IndexEntry:
     """A file as git's index knows it."""
 
     mode: int
@@ -149,8 +149,8 @@ def _is_dirty(root: Path, git: Path, objects: Objects, commit: str) -> bool | No
     return False
 
 
-def _state(file: Path, entry: _Entry) -> bool | None:
-    """Whether a file has changed as far as its size and times say; None if they do not."""
+def _state(file: Path, entry: _IndexEntry) -> bool | None:
+    """True if a file has changed as far as its size and times say; None if they do not say."""
     try:
         found = file.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -162,7 +162,7 @@ def _state(file: Path, entry: _Entry) -> bool | None:
     return False if entry.nanoseconds in (0, nanoseconds) else None
 
 
-def _is_changed(file: Path, entry: _Entry) -> bool:
+def _is_changed(file: Path, entry: _IndexEntry) -> bool:
     if entry.mode == _LINK:
         return not file.is_symlink() or _blob(os.fsencode(file.readlink()), entry) != entry.blob
     if file.is_symlink() or not file.is_file():
@@ -172,12 +172,12 @@ def _is_changed(file: Path, entry: _Entry) -> bool:
     return entry.blob not in (_blob(content, entry), _blob(plain, entry))
 
 
-def _blob(content: bytes, entry: _Entry) -> str:
+def _blob(content: bytes, entry: _IndexEntry) -> str:
     kind = hashlib.sha1 if len(entry.blob) == 40 else hashlib.sha256
     return kind(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _index(data: bytes, width: int) -> Mapping[bytes, _Entry]:
+def _index(data: bytes, width: int) -> Mapping[bytes, _IndexEntry]:
     """The files of an index, by path."""
     version, count = int.from_bytes(data[4:8], "big"), int.from_bytes(data[8:12], "big")
     if data[:4] != b"DIRC" or version not in (2, 3, 4):
@@ -185,7 +185,9 @@ def _index(data: bytes, width: int) -> Mapping[bytes, _Entry]:
     return dict(_entries(data, width, version, count))
 
 
-def _entries(data: bytes, width: int, version: int, count: int) -> Iterator[tuple[bytes, _Entry]]:
+def _entries(
+    data: bytes, width: int, version: int, count: int
+) -> Iterator[tuple[bytes, _IndexEntry]]:
     at, path = 12, b""
     for _ in range(count):
         start, numbers = (
@@ -209,7 +211,7 @@ def _entries(data: bytes, width: int, version: int, count: int) -> Iterator[tupl
             path = data[at:end]
             at = start + ((end - start) // 8 + 1) * 8
         here = not more & _NOT_HERE
-        yield path, _Entry(numbers[6], numbers[2], numbers[3], numbers[9], blob, here)
+        yield path, _IndexEntry(numbers[6], numbers[2], numbers[3], numbers[9], blob, here)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -92,7 +92,7 @@ class Objects:
         return [(_mapped(path.with_suffix(".pack")), _mapped(path)) for path in found]
 
     def _place(self, data: mmap.mmap, name: bytes) -> int | None:
-        """Where in its pack an object begins, by an index of version 2."""
+        """Place of an object in its pack, by an index of version 2."""
         if data[:8] != b"\xfftOc\0\0\0\2":
             return None
 
@@ -139,7 +139,7 @@ def _mapped(file: Path) -> mmap.mmap:
 
 
 def _unpacked(data: bytes | mmap.mmap, at: int = 0) -> bytes:
-    """What zlib packed from a place on."""
+    """Unpack what zlib packed from a place on."""
     stream, found = zlib.decompressobj(), b""
     try:
         while not stream.eof and at < len(data) and len(found) < _MOST_BYTES:
@@ -161,7 +161,7 @@ def _offset(data: mmap.mmap, at: int) -> tuple[int, int]:
 
 
 def _patched(base: bytes, delta: bytes) -> bytes:
-    """What a delta makes of an object: pieces of it, and bytes of its own."""
+    """Apply a delta to an object: pieces of it, and bytes of its own."""
     _, at = _size(delta, 0)
     _, at = _size(delta, at)
     parts, total = list[bytes](), 0

@@ -1,4 +1,4 @@
-"""What a function reads of its module: global names, with what is taken of them, and imports."""
+"""Names that a function reads of its module, with what is taken of them, and its imports."""
 
 import ast
 import dis
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 
-from seedwise.code.source import Import, Source, imports_of
+from seedwise.code.source import Import, SourceText, imports_of
 
 __all__ = [
     "Names",
@@ -77,7 +77,7 @@ _VOLATILE = frozenset(
 
 @dataclass(slots=True)
 class Names:
-    """What some code reads.
+    """Names that some code reads.
 
     Attributes:
         read: Global names, each with the attributes that are taken of it.
@@ -139,7 +139,7 @@ def mutated_in(text: str) -> set[str]:
     return found
 
 
-def statements_for(source: Source, name: str) -> list[ast.stmt]:
+def statements_for(source: SourceText, name: str) -> list[ast.stmt]:
     """The statements of a module that give a global name its value, imports aside."""
     return [
         node
@@ -148,14 +148,14 @@ def statements_for(source: Source, name: str) -> list[ast.stmt]:
     ]
 
 
-def imports_for(source: Source, name: str) -> Iterator[Import]:
+def imports_for(source: SourceText, name: str) -> Iterator[Import]:
     """The imports of a module that may give a global name its value."""
     for each in _module_imports(source):
         if name in each.binds or each.names == ("*",):
             yield each
 
 
-def side_imports(source: Source) -> Iterator[Import]:
+def side_imports(source: SourceText) -> Iterator[Import]:
     """The imports of a module whose names nothing in it uses: they are there for what they do."""
     if source.tree is None:
         return
@@ -174,7 +174,7 @@ def is_volatile(statements: list[ast.stmt]) -> bool:
     return False
 
 
-def _module_imports(source: Source) -> Iterator[Import]:
+def _module_imports(source: SourceText) -> Iterator[Import]:
     """The imports of a module outside of its functions and classes."""
     for node in _top_level(source.tree.body if source.tree else ()):
         if isinstance(node, ast.Import | ast.ImportFrom):

@@ -1,4 +1,4 @@
-"""What identifies the code of a training: its parts, each with a digest and, of text, the text."""
+"""Parts of the code of a training, each with a digest and, of text, the text."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ class Part:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells parts of one code apart."""
+        """Key that tells parts of one code apart."""
         return self.kind, self.name
 
 

@@ -1,4 +1,4 @@
-"""Source texts of modules and functions, and which modules are the project's own."""
+"""SourceText texts of modules and functions, and which modules are the project's own."""
 
 import ast
 import linecache
@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = [
     "Import",
-    "Source",
+    "SourceText",
     "imports_of",
     "is_local",
     "located",
@@ -30,7 +30,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceText:
     """A source text and its syntax tree; None where it is not Python's."""
 
     text: str
@@ -63,14 +63,14 @@ class Import:
 
 
 @lru_cache(maxsize=1024)
-def _parsed(text: str) -> Source:
+def _parsed(text: str) -> SourceText:
     try:
-        return Source(text, ast.parse(text.lstrip("\ufeff")))
+        return SourceText(text, ast.parse(text.lstrip("\ufeff")))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Source(text, None)
+        return SourceText(text, None)
 
 
-def source_of(file: str) -> Source | None:
+def source_of(file: str) -> SourceText | None:
     """The source in a file, or in a notebook's cell; None where there is none."""
     linecache.checkcache(file)
     lines = linecache.getlines(file)
@@ -154,7 +154,7 @@ def _version(name: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _distributions() -> Any:
-    """Which package has which module: 100 ms where hundreds are installed."""
+    """Package of each module: 100 ms where hundreds are installed."""
     return packages_distributions()
 
 
@@ -169,7 +169,7 @@ def text_of_code(code: CodeType) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _texts_of_functions(source: Source) -> dict[tuple[str, int], str]:
+def _texts_of_functions(source: SourceText) -> dict[tuple[str, int], str]:
     """The text of each function by its name and first line."""
     assert source.tree is not None
     found = dict[tuple[str, int], str]()
@@ -180,7 +180,7 @@ def _texts_of_functions(source: Source) -> dict[tuple[str, int], str]:
     return found
 
 
-def _text_of_lambda(source: Source, code: CodeType) -> str | None:
+def _text_of_lambda(source: SourceText, code: CodeType) -> str | None:
     """Of the lambdas of a line, the smallest that its instructions lie in."""
     assert source.tree is not None
     places = [

@@ -29,7 +29,7 @@ from seedwise.code.names import (
 from seedwise.code.parts import Code, Part, digest_of_text
 from seedwise.code.source import (
     Import,
-    Source,
+    SourceText,
     imports_of,
     is_local,
     located,
@@ -303,7 +303,7 @@ class _Tracer:
         self._text("file", name, source.text)
         self._imports_of_file(source, name, Path(file).stem == "__init__")
 
-    def _imports_of_file(self, source: Source, name: str, is_package: bool) -> None:
+    def _imports_of_file(self, source: SourceText, name: str, is_package: bool) -> None:
         package = name if is_package else name.rpartition(".")[0]
         for each in imports_of(source.tree) if source.tree else ():
             self._import(each, package)
@@ -350,7 +350,7 @@ def _names_loaded(statements: list[ast.stmt]) -> set[str]:
 
 
 def _instructions(code: CodeType) -> tuple[Any, ...]:
-    """What a function without source does, as this version of Python has it."""
+    """Instructions of a function without source, as this version of Python has them."""
     constants = [
         _instructions(each) if isinstance(each, CodeType) else each for each in code.co_consts
     ]

@@ -150,7 +150,7 @@ _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlevel = 100, 60, 3
 
 
 def _as_array(value: Any) -> np.ndarray | None:
-    """What holds numbers, as an array: numpy's, torch's, and pandas' without their labels."""
+    """Convert what holds numbers to an array: numpy's, torch's, pandas' without labels."""
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
     kind = type(value).__module__.partition(".")[0]

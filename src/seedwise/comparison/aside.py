@@ -81,7 +81,7 @@ class Aside:
         return list(dict.fromkeys(f"{setup}@{commit_name(each)}" for each in commits))
 
     def reason(self, name: str) -> str | None:
-        """Why a verdict on runs of this name keeps to no plan; None where nothing stands aside."""
+        """Reason why a verdict on runs of this name keeps to no plan; None if there is none."""
         if name in self.labels:
             return f"{name!r} is a setup that was dropped"
         for each in self.dropped:

@@ -45,7 +45,7 @@ class Predicted:
 
     @property
     def graded(self) -> bool:
-        """Whether the scores are anything else than right and wrong, of all views."""
+        """True if the scores are anything else than right and wrong, of all views."""
         return not len(self.usual) and not bool(np.isin(self.scores, (0, 1)).all())
 
     @property

@@ -276,7 +276,7 @@ def _archive_stamp(path: Path) -> str:
 
 
 def _facts(path: Path) -> str:
-    """What differs once a file was written, also where its size and its date were kept.
+    """Facts that differ once a file was written, also where its size and its date were kept.
 
     `cp -p`, rsync and tar give a file the date of another; nobody gives one the time of its last
     change of status.

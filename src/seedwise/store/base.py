@@ -18,7 +18,7 @@ from seedwise.store.place import anew, log_of
 from seedwise.store.schema import checksum
 from seedwise.store.shapes import mapping
 
-__all__ = ["Change", "Tables", "Whereabouts", "kept"]
+__all__ = ["PlaceChange", "Tables", "Whereabouts", "kept"]
 
 
 _STRANGE = (
@@ -102,7 +102,7 @@ class Tables:
             return {id: mapping(json.loads(text)) for id, text in texts.items()}
 
 
-Change = Literal["gone", "linked", "log"]
+PlaceChange = Literal["gone", "linked", "log"]
 
 _OPEN_FILES = Path("/proc/self/fd")
 """Folder in which Linux names each file that this process has open, as it is called now."""
@@ -121,7 +121,7 @@ class Whereabouts:
         self._log = log_of(self.file)
         self._file_is, self._log_is = _identity(self.file), _identity(self._log)
 
-    def change(self) -> Change | None:
+    def change(self) -> PlaceChange | None:
         """Words for a change: the file is not there, its log is not, or it has a second name."""
         if _identity(self.file) != self._file_is:
             return "gone"
@@ -142,7 +142,7 @@ class Whereabouts:
         return None
 
 
-def kept(connection: sqlite3.Connection, place: Whereabouts, change: Change) -> StudyError:
+def kept(connection: sqlite3.Connection, place: Whereabouts, change: PlaceChange) -> StudyError:
     """Put all that is stored into a file that opens, and say which.
 
     Returns:

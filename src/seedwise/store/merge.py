@@ -15,7 +15,7 @@ from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.store.files import connect, faults, transaction
 from seedwise.store.place import anew
-from seedwise.store.plans import FOLDS_KEPT, PLAN, Part, changed, joined
+from seedwise.store.plans import FOLDS_KEPT, PLAN, PlannedPart, changed, joined
 from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum
 from seedwise.store.shapes import unpacked
@@ -106,7 +106,7 @@ class _Merger:
         self._new = new
         new.execute("DELETE FROM study")  # the first file's stands for all
         self.conflicts: list[str] = []
-        self._parts: list[Part] = []
+        self._parts: list[PlannedPart] = []
         self._folds: dict[Path, bool] = {}  # of the files with runs
 
     def add(self, path: Path, old: sqlite3.Connection) -> None:
@@ -260,11 +260,11 @@ def _codes(study: sqlite3.Connection) -> Mapping[str, Sequence[Code]]:
     return found
 
 
-def _parts(path: Path, choice: Mapping[str, Any], old: sqlite3.Connection) -> list[Part]:
+def _parts(path: Path, choice: Mapping[str, Any], old: sqlite3.Connection) -> list[PlannedPart]:
     """Plan that a study fixed beforehand; none where no seedwise wrote it."""
     (ended,) = old.execute("SELECT min(ended) FROM runs WHERE state != 'failed'").fetchone()
     try:
-        part = Part(
+        part = PlannedPart(
             name=path.name,
             plan=json.loads(choice["value"]),
             fixed=datetime.fromisoformat(choice["fixed"]),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-__all__ = ["FOLDS_KEPT", "PLAN", "Part", "changed", "joined"]
+__all__ = ["FOLDS_KEPT", "PLAN", "PlannedPart", "changed", "joined"]
 
 PLAN = "plan"
 """The choice under which a study keeps what was fixed before its first run."""
@@ -21,7 +21,7 @@ FOLDS_KEPT = "folds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PlannedPart:
     """One of the studies that are put together.
 
     Attributes:
@@ -62,7 +62,7 @@ def changed(was: str, now: str) -> str | None:
     )
 
 
-def joined(parts: Sequence[Part]) -> Mapping[str, Any]:
+def joined(parts: Sequence[PlannedPart]) -> Mapping[str, Any]:
     """The plan of several parts, whose rules are one.
 
     Parts of the same setups without a stopping rule have the seeds of all. Where a part's seeds
@@ -87,7 +87,7 @@ def joined(parts: Sequence[Part]) -> Mapping[str, Any]:
     return {**plan, "late": list(dict.fromkeys(late))} if late else plan
 
 
-def _is_late(part: Part, parts: Sequence[Part]) -> bool:
+def _is_late(part: PlannedPart, parts: Sequence[PlannedPart]) -> bool:
     """True if its seeds were fixed after a part that planned others had results."""
     fixed = min(each.fixed for each in parts if each.seeds == part.seeds)
     return any(

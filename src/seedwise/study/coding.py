@@ -1,4 +1,4 @@
-"""What trains a study's setups now, held against what made their stored runs."""
+"""Code that trains a study's setups now, held against the code that made their stored runs."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,7 +99,7 @@ def _commits(setups: Iterable[str], functions: Trained) -> Mapping[str, Commit |
 
 
 def _alike(known: Setup, setup: Setup) -> bool:
-    """Whether two setups differ in nothing but the user's function, if at all."""
+    """True if two setups differ in nothing but the user's function, if at all."""
     both = (known.train, setup.train)
     if BUILT_IN in both or ELSEWHERE in both:
         return False
@@ -109,7 +109,7 @@ def _alike(known: Setup, setup: Setup) -> bool:
 def _found_changes(
     store: Store, name: str, known: Setup, setup: Setup, code: Code
 ) -> Sequence[Change]:
-    """What changed since each of the codes that made a setup's runs; the fewest changes."""
+    """Changes since each of the codes that made a setup's runs; the fewest of them."""
     stored = store.codes(name)
     found = min((changes(each.code, code) for each in stored), key=len, default=[])
     if _alike(known, setup) and known.train != setup.train:
@@ -134,7 +134,7 @@ def _kept(store: Store, name: str, code: Code, *, said: bool, tell: Watch) -> St
 
 
 def _same_parts(stored: StoredCode, code: Code) -> bool:
-    """Whether a code is one that is kept, state aside."""
+    """True if a code is one that is kept, state aside."""
     parts = stored.code.parts
     return parts.keys() == code.parts.keys() and all(
         parts[key].state or parts[key].digest == part.digest for key, part in code.parts.items()
@@ -168,7 +168,7 @@ def _refusal(store: Store, changed: Mapping[str, Sequence[Change]]) -> str:
 
 
 def _said() -> str:
-    """How one says that the code is unchanged, on the command line and in Python."""
+    """Advice how to say that the code is unchanged, on the command line and in Python."""
     main = getattr(sys.modules["__main__"], "__package__", None) or ""
     return "--code-unchanged" if main.startswith("seedwise") else "code_unchanged=True"
 
