@@ -13,6 +13,7 @@
         + StudyTooNew
         + RunExists
     - ClusterLost
+    - TrainingFailed
 
 Every message says what was wrong, what was given, and what to do about it, on one line; only
 CodeChanged shows lines of code below.
@@ -33,6 +34,7 @@ __all__ = [
     "SeedwiseError",
     "StudyError",
     "StudyTooNew",
+    "TrainingFailed",
     "UnknownName",
     "Unsettled",
 ]
@@ -85,6 +87,10 @@ class CodeChanged(StudyError):
 
     This message has several lines: it shows what changed.
     """
+
+
+class TrainingFailed(SeedwiseError):
+    """The code that trains fails, or returns what no run can be made of; more runs would too."""
 
 
 class StudyTooNew(StudyError):

@@ -24,7 +24,10 @@ _COARSE = 1e-5
 """Largest rounding of float32, as a share of the standard deviation of scores."""
 
 State = Literal["finished", "diverged", "failed"]
-"""End of a run. A diverged run is a result; a failed one is the machine's fault."""
+"""End of a run. A diverged run is a result; a failed one is none."""
+
+Fault = Literal["code", "return"]
+"""Whose fault a failed run is, where another try would not mend it."""
 
 STATES: tuple[State, ...] = ("finished", "diverged", "failed")
 """Every `State`."""
@@ -105,7 +108,7 @@ class RunRecord:
 
     Attributes:
         state: `finished`; `diverged` (the loss became NaN or infinite: a result, not a fault); or
-            `failed` (the machine's fault: tried again).
+            `failed` (no result; see `fault`).
         logits: float16, one row of class scores for each view of each validation example, in the
             order of the study's examples; None for a run without predictions.
         views: What each view shows, e.g. `original`, `mirrored`; empty without logits.
@@ -123,6 +126,8 @@ class RunRecord:
         targets: Targets that came with the predictions of somebody's own function; None where the
             study has them from its dataset. They are kept once a study, not with the run.
         not_finite: Names of the metrics whose value was infinite or NaN: under these it diverged.
+        fault: Of a failed run, what another try would not mend: the `code` that trains, or what it
+            gave back (`return`); None for the machine's fault, which is tried again.
     """
 
     state: State
@@ -137,6 +142,7 @@ class RunRecord:
     not_finite: tuple[str, ...] = ()
     scores: Mapping[str, Float[ndarray, " examples"]] = field(default_factory=dict[str, ndarray])
     examples: Examples | None = None
+    fault: Fault | None = None
 
     def __post_init__(self) -> None:
         if self.state not in STATES:

@@ -26,6 +26,7 @@ def filled(path, *, setups=("mish", "relu"), seeds=range(3), lr=4e-3, **changes)
         for number, name in enumerate(setups):
             store.add_setup(name, Setup(lr=lr if name == "mish" else 1e-3))
             part = Part(kind="file", name="a", digest="0", text="a = 1\n")
+            store.ask(name, [Seed.of(seed) for seed in seeds])
             code = store.add_code(name, Code.of([part]), accepted="first")
             for seed in seeds:
                 rng = np.random.default_rng([number, seed])

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import trainings
 from helpers.store_records import ENDED
 from helpers.store_records import run as run_record
+from helpers.study_files import change
 from seedwise.cli.console import Console
 from seedwise.cli.interims import interim_line
 from seedwise.cli.picture import picture
@@ -183,6 +185,51 @@ def test_a_study_is_read_again_only_when_it_has_changed(path, monkeypatch):
     Study(path).run({"a": number}, seeds=3)
     assert lookout.look().snapshot.setups["a"].done == 3
     assert len(reads) == 2
+
+
+class Enough(Exception):
+    pass
+
+
+def after(runs):
+    """Ends a call once so many runs are stored, as a signal might."""
+    left = runs
+
+    def watch(event):
+        nonlocal left
+        left -= isinstance(event, RunStored)
+        if not left:
+            raise Enough
+
+    return watch
+
+
+def test_a_study_is_complete_only_with_all_that_was_asked_for(tmp_path):
+    """A third setup, seeds beyond the plan, and another number of them later."""
+    path = tmp_path / "s.db"
+    three = {name: trainings.plain for name in "abc"}
+    two = {name: three[name] for name in "ab"}
+    Study(path).run(two, seeds=3)
+    assert as_stored(path).complete
+    with pytest.raises(Enough):
+        Study(path).run(three, seeds=3, watch=after(2))
+    sight = as_stored(path)
+    assert (sight.complete, sight.snapshot.setups["c"].wanted) == (False, 3)
+    Study(path).run(three, seeds=3)
+    assert as_stored(path).complete
+    with pytest.raises(Enough):
+        Study(path).run(two, seeds=6, watch=after(2))
+    assert not as_stored(path).complete
+    Study(path).run(two, seeds=4)  # so it was meant, in the end
+    assert as_stored(path).complete
+
+
+def test_what_an_earlier_version_left_of_a_third_setup_is_missing(tmp_path):
+    path = tmp_path / "s.db"
+    Study(path).run({"a": trainings.plain, "b": trainings.better}, seeds=3)
+    Study(path).run({"c": trainings.plain}, seeds=2)
+    change(path, "DELETE FROM asked")
+    assert not as_stored(path).complete
 
 
 def test_a_study_that_a_rule_ends_is_complete_when_it_has_decided(path):

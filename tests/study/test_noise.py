@@ -118,7 +118,7 @@ def test_diverged_runs_are_counted_and_left_out(study):
 
 
 def test_what_has_no_run_has_no_variance(study):
-    with pytest.warns(UserWarning, match="2 tries failed"):
+    with pytest.warns(UserWarning, match="1 try failed"):
         study.run(setups("fails_on_odd_seeds"), seeds=[1])
     with pytest.raises(StudyError, match="has no finished run"):
         study.variance("fails_on_odd_seeds")

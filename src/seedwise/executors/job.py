@@ -37,6 +37,22 @@ _OF_THE_GPU = re.compile("CUDA error|CUDA driver|CUDA unknown error|No CUDA GPUs
 """Messages of torch after which a process can no longer use its GPU, whatever it tries next."""
 
 
+_OF_MACHINES = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|RESOURCE_EXHAUSTED|OOM when allocating"
+    r"|CUDA|cuDNN|CUBLAS|CUFFT|NCCL|HIP error|killed by signal|exited unexpectedly"
+)
+"""What torch, JAX, TensorFlow and their workers say of a machine, in errors of any kind."""
+
+_OF_PATHS = (
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+"""Errors of the system that another try would not mend."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataReference:
     """A dataset by its place. References travel to workers; pixels do not.
@@ -107,20 +123,45 @@ class Job:
 
 def perform(job: Job, watch: Watch) -> RunRecord:
     """Make one run. Whatever goes wrong in it becomes a failed record; only Ctrl-C gets out."""
-    started = time.perf_counter()
+    started, own = time.perf_counter(), job.setup.train != BUILT_IN
     try:
         function = job.function or load_function(job.setup.train)
-        if job.setup.train != BUILT_IN:
-            watch(RunStarted(setup=job.name, seed=job.seed, epochs=0, steps=0))
-            return as_record(function(job.seed), seconds=time.perf_counter() - started)
-        return _train(function, job, watch)
+        if not own:
+            return _train(function, job, watch)
+        watch(RunStarted(setup=job.name, seed=job.seed, epochs=0, steps=0))
+        outcome = function(job.seed)
     except SeedwiseError as error:
-        reason = f"{type(error).__name__}: {error}"
-    except Exception as error:
+        reason, fault = _said(error), "code" if own else None
+    except (Exception, SystemExit) as error:
         reason = traceback.format_exc(limit=-8).strip()
+        fault = "code" if own and not _is_the_machines(error) else None
         if kind := _kind_of(error):
             reason = f"{kind}: {reason}"
-    return RunRecord(state="failed", error=reason, seconds=time.perf_counter() - started)
+    else:
+        seconds = time.perf_counter() - started
+        try:
+            return as_record(outcome, seconds=seconds)
+        except SeedwiseError as error:
+            reason, fault = _said(error), "return"
+    seconds = time.perf_counter() - started
+    return RunRecord(state="failed", error=reason, seconds=seconds, fault=fault)
+
+
+def _said(error: SeedwiseError) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _is_the_machines(error: BaseException) -> bool:
+    """Tell whether an error, or what caused it, may go by itself: memory, a GPU, disk, network."""
+    seen = set[int]()
+    while id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and not isinstance(error, _OF_PATHS):
+            return True
+        if _kind_of(error) or _OF_MACHINES.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__ or error
+    return False
 
 
 def ran_out_of_memory(record: RunRecord) -> bool:
@@ -133,7 +174,7 @@ def lost_its_gpu(record: RunRecord) -> bool:
     return record.state == "failed" and (record.error or "").startswith(_GPU_FAILED)
 
 
-def _kind_of(error: Exception) -> str | None:
+def _kind_of(error: BaseException) -> str | None:
     """The kind of an error that an executor mends: a want of memory, or a GPU that failed."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return _OUT_OF_MEMORY

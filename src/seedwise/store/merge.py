@@ -25,6 +25,7 @@ __all__ = ["Conflicts", "merge_studies"]
 
 _THINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = MappingProxyType(
     {
+        "asked": (("setup", "seeds"), ()),
         "choices": (("key",), ("value",)),
         "code_texts": (("digest",), ()),
         "codes": (("setup", "parts"), ()),

@@ -1,13 +1,17 @@
 """The setups of a study by name, and those that were dropped."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from seedwise.errors import StudyError, UnknownName
+from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store.base import Tables
+from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum
-from seedwise.store.shapes import moment
+from seedwise.store.shapes import moment, texts
 
 __all__ = ["Dropped", "Naming"]
 
@@ -109,6 +113,32 @@ class Naming(Tables):
             return [
                 Dropped(label=names[setup], name=name, at=moment(at)) for setup, name, at in found
             ]
+
+    def ask(self, name: str, seeds: Sequence[Seed]) -> None:
+        """Keep that a setup is to be trained with these seeds, to know what is missing.
+
+        Raises:
+            UnknownName: The study has no such setup.
+        """
+        with self._writing():
+            row = (self._setup_id(name), as_json(list(map(str, seeds))))
+            known = self._rows("SELECT seeds FROM asked WHERE setup = ? ORDER BY id", row[0])
+            if not known or known[-1][0] != row[1]:
+                said = (*row, datetime.now(UTC).isoformat())
+                self._insert("asked", (None, *said, checksum(*said)))
+
+    def asked(self) -> dict[str, frozenset[Seed]]:
+        """The seeds that were asked for last, by setup, where that is known."""
+        if not self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'asked'"):
+            return {}  # a file of an older format that is only read
+        names = dict(self._rows("SELECT id, name FROM setups"))
+        rows = self._rows("SELECT setup, seeds, at, checksum FROM asked ORDER BY id")
+        with self._understanding("the seeds that were asked for"):
+            found = (self._intact(row, "the seeds that were asked for") for row in rows)
+            return {
+                names[setup]: frozenset(map(Seed.parse, texts(json.loads(seeds))))
+                for setup, seeds, _ in found
+            }
 
     def _setup_id(self, name: str) -> int:
         rows = self._rows("SELECT id FROM setups WHERE name = ?", name)

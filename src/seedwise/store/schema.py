@@ -237,6 +237,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE asked (             -- what calls asked for; of a setup, the last one counts
+            id INTEGER PRIMARY KEY,
+            setup INTEGER NOT NULL REFERENCES setups,
+            seeds TEXT NOT NULL,         -- JSON
+            at TEXT NOT NULL,            -- UTC, ISO 8601
+            checksum INTEGER NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 """The statements of each step. A file whose `user_version` is n has had the first n of them; a
 step that was released is never edited."""

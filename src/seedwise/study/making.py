@@ -60,6 +60,7 @@ from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import PLAN, Store
 from seedwise.study.coding import Origins, hold_to_code
 from seedwise.study.examples import keep_examples
+from seedwise.study.faults import Faults
 from seedwise.study.keeping import doubts_about
 from seedwise.study.orders import ListedOrders, Orders, as_job, missing_runs, place_of
 from seedwise.study.seeding import SeedsLike, as_seeds
@@ -172,6 +173,8 @@ def make_missing(
         references = data.references(store, setups.values(), tell)
         origins = hold_to_code(store, setups, trained, unchanged=code_unchanged, tell=tell)
         _fix_plan(store, tuple(setups), until, rule)
+        for name in setups if until.stopping is None else ():
+            store.ask(name, until.seeds)
         missing = missing_runs(tuple(setups), until.seeds, stored=places_of_results(store.runs()))
         planned = _planned(store, tuple(setups), until, len(missing))
         tell(planned)
@@ -292,6 +295,7 @@ def _make(
 ) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
     counts, known = Counter[str](), np.empty(0, np.int64)
+    faults = Faults(store, len(origins.commits), orders, tell)
     for interim in looks.now() if looks else ():
         tell(Compared(interim=interim))
     with closing(executor.run(orders.take, tell)) as outcomes:
@@ -316,7 +320,8 @@ def _make(
                 tell(doubt)
             for interim in looks.add(job.name, job.seed, record) if looks else ():
                 tell(Compared(interim=interim))
-            orders.ended(job, record.state)
+            orders.ended(job, record)
+            faults.look(job, record)
     tell(Finished(stored=counts["finished"] + counts["diverged"], failed=counts["failed"]))
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from seedwise.executors.base import Executor, Place
 from seedwise.executors.functions import TrainingFunction
 from seedwise.executors.job import DataReference, Job
-from seedwise.records import State
+from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
@@ -88,13 +88,17 @@ class Orders(Protocol):
         """The next job; None when there is nothing to do now."""
         ...
 
-    def ended(self, job: Job, state: State) -> None:
-        """A job that was taken is in the study file, with this state."""
+    def ended(self, job: Job, record: RunRecord) -> None:
+        """A job that was taken is in the study file, with this record."""
+        ...
+
+    def give_up(self, setup: str) -> bool:
+        """Give out no more jobs of a setup; whether those of others are of use without them."""
         ...
 
 
 class ListedOrders:
-    """A list of jobs; one that fails comes again, at the end."""
+    """A list of jobs; one that fails by the machine's fault comes again, at the end."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._queue = deque(jobs)
@@ -104,9 +108,14 @@ class ListedOrders:
         """The next job; None when all have been taken."""
         return self._queue.popleft() if self._queue else None
 
-    def ended(self, job: Job, state: State) -> None:
-        """Try a job that failed once more, unless it has been tried often enough."""
-        if state != "failed":
+    def give_up(self, setup: str) -> bool:
+        """Give out no more jobs of a setup; those of others are of use."""
+        self._queue = deque(job for job in self._queue if job.name != setup)
+        return True
+
+    def ended(self, job: Job, record: RunRecord) -> None:
+        """Try a job once more that the machine made fail."""
+        if record.state != "failed" or record.fault is not None:
             return
         self._tries[job] += 1
         if self._tries[job] < _TRIES:

@@ -10,7 +10,7 @@ from seedwise.comparison.study_runs import StudyRuns, places_of_results
 from seedwise.executors.job import Job
 from seedwise.live.events import Looked, Planned, Watch
 from seedwise.live.interim import interim_of
-from seedwise.records import State
+from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.stats.sequential import Decision
 from seedwise.store import Store
@@ -61,11 +61,21 @@ class StoppingOrders:
         self._under_way.add((wanted.setup, wanted.seed))
         return self._job(wanted)
 
-    def ended(self, job: Job, state: State) -> None:
-        """Look again, now that one more run is stored."""
+    def give_up(self, setup: str) -> bool:
+        """Give out no more jobs of a setup; whether a comparison is left."""
+        self._failing[setup] = _HOPELESS
+        hopeful = [name for name in self.open if not self._gives_up_on(name)]
+        return bool(hopeful) and not self._gives_up_on(self._rule.baseline)
+
+    def ended(self, job: Job, record: RunRecord) -> None:
+        """Look again, now that one more run is stored.
+
+        A run that fails is tried as often as the rule says, by whose fault it may be: only then
+        its seed is left out for both setups.
+        """
         key = (job.name, job.seed)
         self._under_way.remove(key)
-        if state == "failed":
+        if record.state == "failed":
             self._tries[key] += 1
             self._failing[job.name] += self._tries[key] == TRIES
             return

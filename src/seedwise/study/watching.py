@@ -1,6 +1,6 @@
 """A study that runs elsewhere, as far as this machine may look."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
@@ -19,6 +19,7 @@ from seedwise.live.publish import told
 from seedwise.live.snapshot import Snapshot
 from seedwise.locks import Holder
 from seedwise.seeds import Seed
+from seedwise.setups import ELSEWHERE
 from seedwise.store import Store
 from seedwise.study.stopping import most_runs
 
@@ -125,6 +126,24 @@ def version_of(path: Path) -> object:
     return tuple(found) or None
 
 
+def _asked_for(study: StudyRuns, asked: Mapping[str, Collection[Seed]]) -> Set[tuple[str, Seed]]:
+    """The runs that were planned, or asked for by the last call that named their setup."""
+    plan, setups = study.plan, study.setups
+    if plan is None:
+        return {(name, seed) for name in setups for seed in asked.get(name, ())}
+    planned = frozenset(map(Seed.parse, plan["seeds"]))
+    dropped = {each.name for each in study.aside.dropped} - setups.keys()
+    later = {
+        # Earlier versions kept no more than the plan; a setup that came later was to follow it.
+        name: asked.get(name, () if setup.train == ELSEWHERE else planned)
+        for name, setup in setups.items()
+    }
+    return {
+        *product((name for name in plan["setups"] if name not in dropped), planned),
+        *((name, seed) for name, seeds in later.items() for seed in seeds),
+    }
+
+
 def as_stored(path: Path) -> Sight:
     """A study that nobody works on, from its file.
 
@@ -133,7 +152,7 @@ def as_stored(path: Path) -> Sight:
     """
     with Store.open(path, readonly=True) as store:
         study = StudyRuns(store)
-        runs, plan, rule = study.all, study.plan, StoppingRule.of(study)
+        runs, rule = study.all, StoppingRule.of(study)
         results = places_of_results(runs)
         missing = set[tuple[str, Seed]]()
         events: list[Looked | Compared] = []
@@ -145,14 +164,13 @@ def as_stored(path: Path) -> Sight:
                     events.append(Looked(setup=name, decision=each, interim=interim))
         else:
             names = tuple(study.setups)
-            seeds = {Seed.parse(seed) for seed in plan["seeds"]} if plan else set[Seed]()
-            wanted = set(product(plan["setups"], seeds)) if plan else set[tuple[str, Seed]]()
+            wanted = _asked_for(study, store.asked())
             missing = wanted - results
             planned = Planned(
                 setups=names, wanted=len(results) + len(missing), stored=len(results)
             )
             if names:
-                seeds |= {seed for _, seed in results}
+                seeds = {seed for _, seed in (*wanted, *results)}
                 looks = PairedSoFar(store, fixed_rule(study), names, seeds, names[0])
                 events += [Compared(interim=interim) for interim in looks.now()]
     progress = StudyProgress(lambda: [run for run in runs if run.setup in planned.setups])
