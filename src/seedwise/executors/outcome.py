@@ -23,7 +23,7 @@ from seedwise.executors.predictions import (
 from seedwise.figures import in_points
 from seedwise.records import VIEWS, RunRecord
 
-__all__ = ["LOGIT_FLOOR", "as_record"]
+__all__ = ["LOGIT_FLOOR", "as_record", "metrics_record"]
 
 _TOLD = 5.1e-3
 """Largest difference of a metric from the mean of its scores: 0.93 for 0.9251."""
@@ -86,6 +86,32 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
         not_finite=tuple(lost),
         scores={} if bad else scores,
         examples=as_examples(sizes, names, groups),
+    )
+
+
+def metrics_record(metrics: Mapping[str, float], *, seconds: float, source: str) -> RunRecord:
+    """The record of a run of which there are metrics only, as `as_record` makes it.
+
+    Args:
+        metrics: Numbers by name, one at least.
+        seconds: Wall time of the run.
+        source: Where the metrics come from.
+
+    Raises:
+        DataError: An accuracy is no fraction.
+    """
+    metrics = {name: _fraction(name, value) for name, value in metrics.items()}
+    finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    lost = tuple(name for name in metrics if name not in finite)
+    return RunRecord(
+        state="finished" if finite else "diverged",
+        logits=None,
+        views=(),
+        metrics=finite,
+        seconds=seconds,
+        made_by=_made_by() | {"imported_from": source},
+        error=None if finite else f"{lost[0]} was {metrics[lost[0]]}",
+        not_finite=lost,
     )
 
 
@@ -184,16 +210,15 @@ def _as_targets(
 
 
 def _made_by() -> dict[str, Any]:
+    return dict(_environment())
+
+
+@cache
+def _environment() -> Mapping[str, str]:
     return {
-        "seedwise": _version(),
+        "seedwise": version("seedwise"),  # reads the disk, for a millisecond
         "numpy": np.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "host": platform.node(),
     }
-
-
-@cache
-def _version() -> str:
-    """Looked up once a process: it reads the disk, for a millisecond."""
-    return version("seedwise")

@@ -9,8 +9,9 @@ from seedwise.errors import DataError
 from seedwise.figures import in_points
 from seedwise.stats.directions import is_share, mixed_units
 
-__all__ = ["Number", "decimal_commas", "in_one_unit", "number_in", "with_points"]
+__all__ = ["Number", "decimal_commas", "in_one_unit", "is_number", "number_in", "with_points"]
 
+_PLAIN = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
@@ -35,7 +36,9 @@ class Number:
 def decimal_commas(cells: Iterable[str]) -> bool:
     """Whether some numbers can only be meant with a decimal comma: `0,91` and not `1,234`."""
     return any(
-        _COMMA.fullmatch(cell) and not _THOUSANDS.fullmatch(cell) for cell in map(_bare, cells)
+        _COMMA.fullmatch(text) and not _THOUSANDS.fullmatch(text)
+        for cell in cells
+        if "," in cell and (text := _bare(cell))
     )
 
 
@@ -59,6 +62,8 @@ def number_in(cell: str, *, where: str = "") -> Number | None:
     >>> number_in("91.2 %").value, number_in("1,234.5").value, number_in("OOM")
     (91.2, 1234.5, None)
     """
+    if _PLAIN.fullmatch(cell):  # as nearly all are, and three times as fast
+        return Number(value=float(cell), percent=False, where=where)
     text = _bare(cell)
     if "," in text and "." in text and _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
@@ -67,6 +72,11 @@ def number_in(cell: str, *, where: str = "") -> Number | None:
     except ValueError:
         return None
     return None if "_" in text else Number(value=value, percent="%" in cell, where=where)
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number."""
+    return _PLAIN.fullmatch(cell) is not None or number_in(cell) is not None
 
 
 def in_one_unit(metric: str, numbers: Sequence[Number]) -> tuple[list[float], str]:

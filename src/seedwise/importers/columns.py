@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seedwise.errors import ConfigError, UnknownName
-from seedwise.importers.cells import number_in
+from seedwise.importers.cells import is_number
 from seedwise.importers.logs import LogRow
 from seedwise.importers.mapped import Mapped
 from seedwise.importers.names import (
@@ -139,12 +139,13 @@ def other_numbers(table: LogTable, rows: Sequence[LogRow], columns: Columns) -> 
     """What is said of columns of numbers that were not taken as metrics."""
     names = [
         column
-        for column in _numeric(table, rows)
+        for column in table.columns
         if column not in columns.used
         and column not in table.facts
         and not is_own(column)
         and not (table.several and column in columns.progress)
     ]
+    names = _numeric(names, rows)
     return (f"columns of numbers: {listed(names)}",) if names else ()
 
 
@@ -261,7 +262,7 @@ def _guessed_metrics(
     table: LogTable, rows: Sequence[LogRow], columns: Columns
 ) -> Mapping[str, str]:
     """The columns of numbers that vary between the runs of a setup: a setting does not."""
-    names = [column for column in _numeric(table, rows) if column not in columns.used]
+    names = _numeric([column for column in table.columns if column not in columns.used], rows)
     from_mlflow = {
         name: name.removeprefix("metrics.") for name in names if name.startswith("metrics.")
     }
@@ -293,13 +294,13 @@ def _is_setting(name: str, setups: Sequence[str], rows: Sequence[LogRow]) -> boo
     return len(pairs) == len(set(setups))
 
 
-def _numeric(table: LogTable, rows: Sequence[LogRow]) -> list[str]:
+def _numeric(columns: Sequence[str], rows: Sequence[LogRow]) -> list[str]:
     """The columns in which most cells that are not empty are numbers."""
     found = list[str]()
-    for column in table.columns:
-        cells = [row[column] for row in rows if row[column]]
-        numbers = [cell for cell in cells if number_in(cell)]
-        if numbers and 2 * len(numbers) > len(cells):
+    for column in columns:
+        cells = [cell for row in rows if (cell := row[column])]
+        numbers = sum(map(is_number, cells))
+        if 2 * numbers > len(cells):
             found.append(column)
     return found
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from seedwise.errors import ConfigError, DataError, SeedwiseError
@@ -141,9 +142,15 @@ def _seed(table: LogTable, row: LogRow, columns: Columns, place: int) -> Seed:
         return Seed.of(place)
     text = "/".join(row[column].removesuffix(".0") for column in columns.seed)  # pandas' 3.0
     try:
-        return Seed.parse(text)
+        return _parsed(text)
     except SeedwiseError as error:
         raise DataError(f"{table.at(row.where)}: {error}") from None
+
+
+@lru_cache(2**16)
+def _parsed(text: str) -> Seed:
+    """The seed of a text; all setups have the same ones."""
+    return Seed.parse(text)
 
 
 def _fold_seeds(rows: Sequence[LogRow], columns: Columns) -> Mapping[LogRow, Seed]:

@@ -62,6 +62,10 @@ def table_of(found: Sequence[Sourced], name: str, layout: Layout | None) -> LogT
     for place, (each, path) in enumerate(zip(found, read, strict=True)):
         held = {**each.log.facts, **({"path": paths[place]} if several else {})}
         facts |= dict.fromkeys(held)
+        if not (several or held or path):
+            rows += each.log.rows
+            columns |= dict.fromkeys(column for row in rows for column in row.cells)
+            continue
         for row in each.log.rows:
             columns |= dict.fromkeys(row.cells)
             where = f"{paths[place]}, {row.where}" if several and row.where else row.where

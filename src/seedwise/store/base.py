@@ -37,6 +37,7 @@ class Tables:
         self.readonly = readonly
         self._connection = connection
         self._place = None if readonly else Whereabouts(path)
+        self._together = False
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with faults(self.path):
@@ -44,6 +45,9 @@ class Tables:
 
     @contextmanager
     def _writing(self) -> Generator[None]:
+        if self._together:
+            yield
+            return
         with faults(self.path), transaction(self._connection):
             yield
         self._check_place()

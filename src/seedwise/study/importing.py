@@ -19,7 +19,7 @@ from seedwise.comparison.metrics import (
 )
 from seedwise.comparison.study_runs import FOLDS_KEPT, StudyRuns
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError, UnknownName
-from seedwise.executors.outcome import as_record
+from seedwise.executors.outcome import metrics_record
 from seedwise.importers.cells import Number, in_one_unit
 from seedwise.importers.mapped import Mapped
 from seedwise.importers.reading import ReadRun, RunsRead, read_runs
@@ -97,7 +97,8 @@ def import_runs(
     said, given = mapped or Mapped(), better or {}
     several = [wheres] if isinstance(wheres, str | PathLike) else list(wheres)
     read = read_runs([str(where) for where in several], said, given)
-    runs = [_as_run(run, read) for run in read.runs]
+    source = Path(read.name).name
+    runs = [_as_run(run, read, source) for run in read.runs]
     names = tuple(
         dict.fromkeys(
             name for each in runs for name in (*each.record.metrics, *each.record.not_finite)
@@ -110,13 +111,14 @@ def import_runs(
         folds = _folds(kept, read, said)
         fresh = _fresh(kept, runs, read, said)
         if store:
-            state_directions(kept, ways)
-            if folds is not None:
-                kept.fix_choice(FOLDS_KEPT, folds)
-            for name in read.setups:
-                kept.add_setup(name, Setup(train=ELSEWHERE))
-            for each in fresh:
-                kept.add_run(each.setup, each.seed, each.record, ended_at=datetime.now(UTC))
+            with kept.together():
+                state_directions(kept, ways)
+                if folds is not None:
+                    kept.fix_choice(FOLDS_KEPT, folds)
+                for name in read.setups:
+                    kept.add_setup(name, Setup(train=ELSEWHERE))
+                new = ((each.setup, each.seed, each.record) for each in fresh)
+                kept.add_results(new, ended_at=datetime.now(UTC))
     return Imported(
         taken=read.taken,
         directions=directions_note(names, stated),
@@ -156,10 +158,11 @@ def _directions(better: Mapping[str, str], names: Sequence[str]) -> Mapping[str,
     return {open_[0]: better[DECIDING], **{k: v for k, v in better.items() if k != DECIDING}}
 
 
-def _as_run(run: ReadRun, read: RunsRead) -> _NewRun:
-    source = Path(read.name).name
+def _as_run(run: ReadRun, read: RunsRead, source: str) -> _NewRun:
     try:
-        record = as_record(run.metrics or {"metric": math.nan}, seconds=run.seconds)
+        record = metrics_record(
+            run.metrics or {"metric": math.nan}, seconds=run.seconds, source=source
+        )
     except SeedwiseError as error:
         raise DataError(f"{read.at(run.where)}: {error}") from None
     if run.diverged:
@@ -167,7 +170,6 @@ def _as_run(run: ReadRun, read: RunsRead) -> _NewRun:
         record = replace(
             record, state="diverged", error=f"diverged, says {source}", not_finite=lost
         )
-    record = replace(record, made_by={**record.made_by, "imported_from": source})
     return _NewRun(setup=run.setup, seed=run.seed, where=run.where, record=record)
 
 
