@@ -6,6 +6,7 @@ from helpers.libraries import library, without
 from helpers.tracked import RUNS, accuracy, imported, loss, verdict, wanted, words
 from seedwise.importers import wandb as importer
 from seedwise.importers.logs import Candidate
+from seedwise.study import record
 
 HINT = "pip install -r requirements-adapters.txt"
 
@@ -40,7 +41,7 @@ def one_run(wandb, setup, seed):
                     "weights": wandb.Histogram([1, 2, 3]),
                 }
             )
-        run.summary["test/f1"] = 0.5
+        run.summary["test/f1"] = accuracy(setup, seed) / 2
         run.config.update({"device": "cpu"})
 
 
@@ -73,6 +74,26 @@ def test_setup_and_seed_may_be_settings(runs):
     }
 
 
+def test_what_the_summary_has_of_its_own_is_a_metric(runs):
+    """A test's result after the last epoch, which no step has."""
+    assert imported(runs, metric="test/f1") == {run: accuracy(*run) / 2 for run in RUNS}
+
+
+def test_a_run_that_has_a_summary_only(tmp_path, monkeypatch):
+    """As the export of seedwise writes them."""
+    library("wandb", install=HINT)
+    from seedwise.adapters.wandb import export
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    for setup, seed in RUNS:
+        record(tmp_path / "s.db", setup=setup, seed=seed, metrics={"f1": accuracy(setup, seed)})
+    export(tmp_path / "s.db", project="p", mode="offline")
+    library("wandb", install=HINT).teardown()
+    assert imported(tmp_path / "wandb", metric="f1") == wanted()
+
+
 def test_a_run_that_ended_in_an_error_is_none(runs):
     done = words("import", runs, runs.parent / "s.db", "--last", "--metric", "accuracy")
     assert "1 whose state is failed" in done.output
@@ -93,8 +114,6 @@ def test_what_a_run_holds(runs):
         "config.model.widths": "",
         "config.seed": "1",
         "config.device": "cpu",
-        "summary.accuracy.max": str(accuracy("wide", 1, 1)),
-        "summary.test/f1": "0.5",
     }
     assert [dict(row.cells) for row in log.rows] == [
         {
@@ -102,6 +121,8 @@ def test_what_a_run_holds(runs):
             "epoch": str(epoch),
             "accuracy": str(accuracy("wide", 1, epoch)),
             "val.loss": str(loss("wide", 1, epoch)),
+            "accuracy.max": str(accuracy("wide", 1, 1)),
+            "test/f1": str(accuracy("wide", 1) / 2),
         }
         for epoch in range(3)
     ]
@@ -153,3 +174,31 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):
     done = words("import", tmp_path / "run-x.wandb", tmp_path / "s.db")
     assert (done.exit_code, done.output.count("\n")) == (2, 1)
     assert "pip install 'seedwise[wandb]'" in done.output
+
+
+def test_a_table_made_with_the_api_has_dicts_for_columns(tmp_path):
+    """As W&B's documentation has it, "Export runs": pandas writes what Python prints."""
+    np, pandas = library("numpy", install=HINT), library("pandas", install=HINT)
+    frame = pandas.DataFrame(
+        {
+            "summary": [
+                {
+                    "accuracy": np.float64(accuracy(setup, seed)),
+                    "val": {"loss": loss(setup, seed)},
+                    "hole": float("nan"),
+                    "_runtime": 9.5 + seed,
+                    "_wandb": {"runtime": 9},
+                    "weights": {"_type": "histogram", "values": [1, 2], "bins": [0, 1, 2]},
+                }
+                for setup, seed in RUNS
+            ],
+            "config": [{"model": setup, "seed": seed, "amp": True} for setup, seed in RUNS],
+            "name": [f"silent-sun-{place}" for place in range(6)],
+        }
+    )
+    file = tmp_path / "project.csv"
+    frame.to_csv(file)
+    options = ("--setup", "config.model", "--metric", "accuracy")
+    assert imported(file, *options) == wanted()
+    assert verdict(file, of=("dicts of the API, as CSV", "pandas")) == "better"
+    assert imported(file, *options[:2], metric="val.loss") == {run: loss(*run) for run in RUNS}

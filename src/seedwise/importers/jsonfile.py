@@ -43,7 +43,7 @@ def read_json(path: Path) -> Log:
 
 
 def read_lines(path: Path) -> Log:
-    """Read a file with a record of JSON in each line.
+    """Read a file with a record of JSON in each line; a last line that was cut off is none.
 
     Raises:
         DataError: It cannot be read, or a line is no record.
@@ -51,7 +51,7 @@ def read_lines(path: Path) -> Log:
     rows = list[LogRow]()
     lines = text_of(path).split("\n")
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line.strip() or (number > 1 and number == len(lines) and _is_cut_off(line)):
             continue
         record = parsed(line, f"{path}, line {number}")
         if not isinstance(record, Mapping):
@@ -61,6 +61,15 @@ def read_lines(path: Path) -> Log:
     if not rows:
         raise DataError(f"{path} has no rows")
     return Log(path=str(path), rows=rows)
+
+
+def _is_cut_off(line: str) -> bool:
+    """Of a line without an end: its program was killed while it wrote."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def text_of(path: Path) -> str:

@@ -2,9 +2,11 @@
 
 import ast
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import accumulate
 from typing import Any
 
 from seedwise.errors import DataError
@@ -12,8 +14,9 @@ from seedwise.errors import DataError
 __all__ = ["cell", "flat", "mapping_in"]
 
 _DEEPEST, _MOST = 20, 4_000
-_MOST_TEXT, _MOST_BRACKETS = 100_000, 200
-_NOT_FINITE = re.compile(r"(?<=[:\[, ])(-?)(nan|NaN|inf|Infinity)(?=[,}\] ])")
+_MOST_TEXT = 100_000
+_BRACKET, _SIGNS = re.compile(r"[\[{()}\]]"), re.compile(r"(?:[-+~]\s*){50}")
+_NOT_FINITE = {"nan": math.nan, "NaN": math.nan, "inf": math.inf, "Infinity": math.inf}
 
 
 def cell(value: Any) -> str:
@@ -58,13 +61,15 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def mapping_in(text: str) -> Mapping[str, Any] | None:
     """The mapping that a cell holds as Python or JSON writes one; None if it holds none.
 
-    Nothing in it is executed: it may hold numbers, texts, lists and mappings only.
+    Nothing in it is executed: a number of numpy's is what it is called with, and any other name or
+    call nothing.
 
-    >>> mapping_in("{'acc': 0.9, 'loss': nan}"), mapping_in('{"a": true}'), mapping_in("{x}")
-    ({'acc': 0.9, 'loss': 'nan'}, {'a': True}, None)
+    >>> mapping_in("{'acc': np.float64(0.9), 'loss': nan}"), mapping_in('{"a": true}')
+    ({'acc': 0.9, 'loss': nan}, {'a': True})
+    >>> mapping_in("{x}"), mapping_in("{'a': open('b')}")
+    (None, {'a': None})
     """
-    bounded = len(text) <= _MOST_TEXT and sum(map(text.count, "[{(-+~")) <= _MOST_BRACKETS
-    if not (text.startswith("{") and text.endswith("}") and bounded):
+    if not (text.startswith("{") and text.endswith("}") and _is_shallow(text)):
         return None
     for read in (json.loads, _python):
         with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -73,8 +78,35 @@ def mapping_in(text: str) -> Mapping[str, Any] | None:
     return None
 
 
+def _is_shallow(text: str) -> bool:
+    """Python's parser goes as deep as its text does, and may not come back."""
+    if len(text) > _MOST_TEXT or _SIGNS.search(text):
+        return False
+    depths = accumulate(1 if found in "[{(" else -1 for found in _BRACKET.findall(text))
+    return max(depths, default=0) <= _DEEPEST
+
+
 def _python(text: str) -> Any:
-    return ast.literal_eval(_NOT_FINITE.sub(r"'\1\2'", text))
+    return _value(ast.parse(text, mode="eval").body)
+
+
+def _value(node: ast.AST) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return _NOT_FINITE.get(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            value = _value(operand)
+            return -value if isinstance(value, int | float) else None
+        case ast.Dict(keys=keys, values=values):
+            pairs = [(_value(key), value) for key, value in zip(keys, values, strict=True) if key]
+            return {str(key): _value(value) for key, value in pairs}
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="np")), args=[value], keywords=[]):
+            return _value(value)
+        case ast.Set():
+            raise ValueError("no mapping")
+    return None
 
 
 def _leaves(record: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -2,19 +2,21 @@
 
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 from seedwise.errors import DataError
 from seedwise.importers.configuration import read_settings
 from seedwise.importers.csvfile import read_csv
-from seedwise.importers.jsonfile import read_lines
+from seedwise.importers.jsonfile import read_lines, text_of
 from seedwise.importers.logs import Candidate, Importer, Log, LogRow
 from seedwise.importers.records import flat
 
 __all__ = ["MONITOR", "RAY"]
 
-_RESULT, _PROGRESS, _PARAMS = "result.json", "progress.csv", "params.json"
+_RESULT, _PROGRESS, _PARAMS, _ERROR = "result.json", "progress.csv", "params.json", "error.txt"
 _OF_RAY = frozenset(
     (
         *("date", "done", "episodes_total", "experiment_id", "experiment_tag", "hostname"),
@@ -33,23 +35,54 @@ def _is_trial(candidate: Candidate) -> bool:
 
 
 def _read_trial(candidate: Candidate) -> Iterable[Log]:
-    """The results of a trial, with its configuration."""
+    """The results of a trial, with its configuration and how it ended."""
     if not candidate.is_folder:
         raise DataError(f"{candidate.text} is no folder of a trial of Ray Tune")
-    names = candidate.names
-    table = read_lines(candidate.path / _RESULT) if _RESULT in names else None
-    if table is None:
-        table = read_csv(candidate.path / _PROGRESS)
-    settings = dict(read_settings(candidate.path / _PARAMS)) if _PARAMS in names else {}
-    rows = list[LogRow]()
-    for row in table.rows:
+    settings, name = dict[str, str](), ""
+    if _PARAMS in candidate.names:
+        settings |= read_settings(candidate.path / _PARAMS)
+    rows, seconds = list[LogRow](), ""
+    for row in _results(candidate):
         cells = {_dotted(column): cell for column, cell in row.cells.items()}
         settings |= {c: cell for c, cell in cells.items() if c.startswith("config.") and cell}
+        name, seconds = row["trial_id"] or name, row["time_total_s"] or seconds
         kept = {c: x for c, x in cells.items() if c not in _OF_RAY and not c.startswith("config.")}
         rows.append(replace(row, cells=kept))
-    seconds = table.rows[-1]["time_total_s"]
-    facts = {**settings, **({"seconds": seconds} if seconds else {})}
-    return [Log(path=candidate.text, rows=rows, facts=facts, one_run=True)]
+    failed = _ERROR in candidate.names
+    state = "error" if failed else _states(candidate.path.parent).get(name, "")
+    facts = {"seconds": seconds, "state": state, "trial_id": name}
+    return [
+        Log(
+            path=candidate.text,
+            rows=rows or [LogRow(where="its end", cells={})],
+            facts={**settings, **{fact: cell for fact, cell in facts.items() if cell}},
+            one_run=True,
+        )
+    ]
+
+
+def _results(trial: Candidate) -> Sequence[LogRow]:
+    """What a trial reported; nothing if it failed before it did."""
+    for name, read in ((_RESULT, read_lines), (_PROGRESS, read_csv)):
+        path = trial.path / name
+        if name in trial.names and path.stat().st_size:
+            return read(path).rows
+    return ()
+
+
+def _states(experiment: Path) -> Mapping[str, str]:
+    """How each trial of an experiment ended, by its id, as its last state file says."""
+    found = sorted(experiment.glob("experiment_state-*.json"))
+    return _states_in(found[-1], found[-1].stat().st_mtime_ns) if found else {}
+
+
+@lru_cache(maxsize=4)  # each trial asks
+def _states_in(path: Path, _: int) -> Mapping[str, str]:
+    try:
+        trials = [json.loads(trial[0]) for trial in json.loads(text_of(path))["trial_data"]]
+        return {str(trial["trial_id"]): str(trial["status"]).lower() for trial in trials}
+    except (DataError, LookupError, TypeError, ValueError, RecursionError):
+        return {}
 
 
 def _dotted(column: str) -> str:

@@ -150,14 +150,15 @@ def _log(place: str, path: Path, run: _WandbRun) -> Log:
     last = dict[str, str]()
     for cells in run.history:
         last |= cells
+    # What the summary has beside the last values: a test's result, the best of a curve.
     own = {
-        f"summary.{name}": text
-        for name, text in run.summary.items()
+        f"summary.{name}" if name in last else name: text
+        for name, text in sorted(run.summary.items())
         if name.split(".")[0] not in (*_OWN, "_step") and last.get(name) != text
     }
     config = {name: value for name, value in run.config.items() if name != "_wandb"}
     rows = [
-        LogRow(where=f"step {cells.get('_step', place)}", cells=cells)
+        LogRow(where=f"step {cells.get('_step', place)}", cells={**own, **cells})
         for place, cells in enumerate(run.history)
     ]
     return Log(
@@ -167,7 +168,6 @@ def _log(place: str, path: Path, run: _WandbRun) -> Log:
             **{name: text for name, text in run.head.items() if text},
             "state": run.state,
             **flat(config, "config."),
-            **(own if rows else {}),
         },
         one_run=True,
     )
