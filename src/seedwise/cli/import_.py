@@ -60,6 +60,13 @@ _MOST_RUNS, _MOST_METRICS = 200, 8
 @click.option("--best", metavar="METRIC", help="Of the rows of a run take the best by a metric.")
 @click.option("--step", type=float, help="Of the rows of a run take the last up to a step.")
 @click.option("--task", metavar="COLUMN", help="Column of the dataset or task: a metric for each.")
+@click.option(
+    "--example",
+    metavar="COLUMN",
+    help="Column of the example: a row scores one, in one run.",
+)
+@click.option("--group", metavar="COLUMN", help="Column of the group of an example: its passage.")
+@options.called
 @click.option("--fold", metavar="COLUMN", help="Column of the fold of a cross-validation.")
 @click.option(
     "--test-ratio",
@@ -88,6 +95,7 @@ def import_(
     format_: str | None,
     metrics: tuple[str, ...],
     better: tuple[tuple[str, str], ...],
+    called: str | None,
     **said: Any,
 ) -> None:
     """Store runs that other programs made: from a table, log files, a folder or a tracker.
@@ -102,7 +110,8 @@ def import_(
     from seedwise.study.importing import import_runs
 
     mapped = Mapped(metrics=_named(metrics), format=format_, **said)
-    found = import_runs(wheres, study, mapped, better=options.better_of(better), store=not show)
+    ways = options.better_of(better)
+    found = import_runs(wheres, study, mapped, better=ways, store=not show, called=called)
     lines = [*found.taken, *([found.directions] if found.directions else [])]
     lines += [f"note: {line}" for line in found.notes]
     lines += [f"left out: {line}" for line in found.left_out]

@@ -48,6 +48,7 @@ class Columns:
         task: Column of the task.
         progress: Columns that count epochs or steps, the slowest first.
         run: Columns that tell runs apart where seeds are not read.
+        parts: Columns of the example and of its group, of rows that are examples.
         from_paths: Columns that were read off the paths of logs.
     """
 
@@ -61,6 +62,7 @@ class Columns:
     task: str | None = None
     progress: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     from_paths: frozenset[str] = frozenset()
 
     def told(self) -> tuple[str, ...]:
@@ -76,7 +78,9 @@ class Columns:
             metrics = f"columns {listed(names)}"
         if self.task:
             metrics += f", for each {self.task}"
-        return f"setup: {self._source(self.setup)}", f"seed: {seed}", f"metrics: {metrics}"
+        told = f"setup: {self._source(self.setup)}", f"seed: {seed}", f"metrics: {metrics}"
+        names = zip(("examples", "groups"), self.parts, strict=False)
+        return (*told, *(f"{what}: column {column}" for what, column in names))
 
     def _source(self, *columns: str) -> str:
         paths = self.from_paths.issuperset(columns)
@@ -85,7 +89,7 @@ class Columns:
     @property
     def used(self) -> set[str | None]:
         """The columns that mean something."""
-        named = (self.setup, self.fold, self.task, *self.seed, *self.metrics)
+        named = (self.setup, self.fold, self.task, *self.seed, *self.parts, *self.metrics)
         return {*named, *(self.long or ())}
 
 
@@ -97,7 +101,8 @@ def columns_of(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> Colum
         UnknownName: There is no such column.
     """
     metrics = _as_named(table, mapped.metrics)
-    for name in (mapped.setup, mapped.seed, mapped.fold, mapped.task, *metrics):
+    parts = tuple(name for name in (mapped.example, mapped.group) if name is not None)
+    for name in (mapped.setup, mapped.seed, mapped.fold, mapped.task, *parts, *metrics):
         if name in table.twice:
             raise ConfigError(f"{table.name} has two columns named {name!r}; rename one of them")
         if name is not None and name not in table.columns:
@@ -121,6 +126,7 @@ def columns_of(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> Colum
         task=mapped.task,
         progress=columns_of_kind((c for c in table.columns if c not in table.facts), PROGRESS),
         run=_run_columns(table, setup, rows),
+        parts=parts,
         from_paths=table.from_paths,
         long=(metric, value) if metric and value else None,
     )
@@ -160,8 +166,9 @@ def _as_named(table: LogTable, metrics: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _seeds(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> tuple[str, ...]:
-    if mapped.unpaired:
-        return ()
+    known = mapped.seed or column_of(table.columns, SEEDS) or _filled(table, rows, PATH_SEED)
+    if mapped.unpaired or (mapped.example is not None and not known):
+        return ()  # one run of each setup, as far as anybody says
     if mapped.fold is None:
         return _seed_columns(table, rows, mapped.seed)
     found = mapped.seed or column_of(table.columns, (*SEEDS, *REPEATS))

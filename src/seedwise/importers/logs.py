@@ -109,6 +109,7 @@ class Log:
         one_run: All of it is one run. False of a table that may list several.
         twice: Columns that are there several times, and differ.
         fold: Column of the fold of a cross-validation, where the format leaves no doubt.
+        example: Column of the example, where each row is one of a run's; likewise.
     """
 
     path: str
@@ -117,6 +118,7 @@ class Log:
     one_run: bool = False
     twice: tuple[str, ...] = ()
     fold: str | None = None
+    example: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

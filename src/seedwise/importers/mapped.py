@@ -32,6 +32,8 @@ class Mapped:
         layout: Pattern of the paths of logs: `{setup}/seed{seed}`.
         duplicates: Of runs that are there several times take the last or the first.
         skip_incomplete: Leave out runs that end early, or lack a metric that most have.
+        example: Column of the example: each row holds scores of one example in one run.
+        group: Column of the group of an example, such as the passage of a question.
     """
 
     setup: str | None = None
@@ -50,11 +52,18 @@ class Mapped:
     layout: str | None = None
     duplicates: Literal["refuse", "last", "first"] = "refuse"
     skip_incomplete: bool = False
+    example: str | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         given = [flag for flag, on in self._ways() if on]
         if len(given) > 1:
             raise ConfigError(f"give one of {' and '.join(given)}, not both")
+        if self.group is not None and self.example is None:
+            raise ConfigError("--group belongs to rows of examples; give --example COLUMN too")
+        others = (*given, *(["--fold"] if self.fold else []), *(["--task"] if self.task else []))
+        if self.example is not None and others:
+            raise ConfigError(f"give --example COLUMN or {others[0]}, not both")
         if self.unpaired and self.seed is not None:
             raise ConfigError("give --seed COLUMN or --unpaired, not both")
         if self.wide is not None and (self.setup is not None or self.metrics):

@@ -2,14 +2,15 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from seedwise.errors import ConfigError, DataError
 from seedwise.importers.cells import number_in
 from seedwise.importers.columns import Columns, columns_of, other_numbers, setup_column
 from seedwise.importers.completeness import as_long_as_the_longest, ends_note, lacking
 from seedwise.importers.counting import BestBy, best_by, condensed
+from seedwise.importers.examples import scored_runs
 from seedwise.importers.finding import Found, Sourced, find_logs, read_found
 from seedwise.importers.grouping import RunRows, rows_of_runs
 from seedwise.importers.logs import Log, LogRow
@@ -56,6 +57,9 @@ class ReadRun:
         seconds: Its wall time; 0 if nobody says.
         diverged: Whether its state says that it diverged.
         where: The place of its first row.
+        scores: The score of each example, by metric; empty where rows are no examples.
+        examples: Names of the examples; empty likewise.
+        groups: The group of each example; empty where there are none.
     """
 
     setup: str
@@ -64,6 +68,9 @@ class ReadRun:
     seconds: float
     diverged: bool
     where: str
+    scores: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
+    examples: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,6 +137,16 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
     rows, unfinished = _ended(table)
     table, rows, turned = _turned(table, rows, said)
     columns = columns_of(table, rows, said)
+    if said.example is not None:
+        return RunsRead(
+            name=table.name,
+            several=table.several,
+            runs=tuple(_of_examples(table, rows, columns, said.example, said.group)),
+            numbered=not columns.seed,
+            folds=None,
+            taken=columns.told(),
+            left_out=(*left, *unread, *unfinished, *other_numbers(table, rows, columns)),
+        )
     run_rows, early = rows_of_runs(table, rows, columns, said), list[str]()
     notes = ends_note(run_rows, columns) if said.chooses and not said.skip_incomplete else []
     if said.skip_incomplete:
@@ -157,11 +174,34 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
     )
 
 
+def _of_examples(
+    table: LogTable, rows: Sequence[LogRow], columns: Columns, example: str, group: str | None
+) -> Iterator[ReadRun]:
+    """Runs of a table with a row for each example."""
+    for run in scored_runs(table, rows, columns, example, group):
+        yield ReadRun(
+            setup=run.setup,
+            seed=run.seed,
+            metrics={name: math.fsum(held) / len(held) for name, held in run.scores.items()},
+            seconds=0.0,
+            diverged=False,
+            where=run.where,
+            scores=run.scores,
+            examples=run.examples,
+            groups=run.groups,
+        )
+
+
 def _turned(
     table: LogTable, rows: list[LogRow], said: Mapped
 ) -> tuple[LogTable, list[LogRow], list[str]]:
     """The table with a row for each value, where each column is a setup, and what is said."""
-    named = said.setup is not None or said.metrics or setup_column(table, rows) is not None
+    named = (
+        said.setup is not None
+        or said.metrics
+        or said.example
+        or setup_column(table, rows) is not None
+    )
     if said.wide is None and (named or said.chooses):
         return table, rows, []
     setups = setups_in_columns(table, rows, seed=said.seed, sure=said.wide is not None)
@@ -179,7 +219,9 @@ def _read_logs(
     best = best_by(said.best, said.metrics, better) if said.best is not None else None
     asked = said
     for each in read_found(found, errors):
-        is_log = len(found) > 1 or each.log.one_run
+        if each.log.example and asked.example is None:
+            asked = replace(asked, example=each.log.example, last=False)
+        is_log = (len(found) > 1 or each.log.one_run) and asked.example is None
         if is_log and not (asked.chooses or asked.rows_are_runs):
             asked = replace(asked, last=True)
         log = _with_counting_rows(each.log, asked, best) if is_log and asked.chooses else each.log

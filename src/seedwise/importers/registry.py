@@ -14,6 +14,7 @@ from seedwise.importers import (
     optuna,
     parquet,
     rllogs,
+    samples,
     tensorboard,
     wandb,
 )
@@ -34,6 +35,8 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
             tensorboard.IMPORTER,
             exports.CHART,
             exports.FOLDS,
+            samples.LM_EVAL,
+            samples.INSPECT,
             evals.LM_EVAL,
             evals.INSPECT,
             parquet.IMPORTER,

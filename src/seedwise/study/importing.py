@@ -19,7 +19,7 @@ from seedwise.comparison.metrics import (
 )
 from seedwise.comparison.study_runs import FOLDS_KEPT, StudyRuns
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError, UnknownName
-from seedwise.executors.outcome import metrics_record
+from seedwise.executors.outcome import as_record, metrics_record
 from seedwise.importers.cells import Number, in_one_unit
 from seedwise.importers.mapped import Mapped
 from seedwise.importers.reading import ReadRun, RunsRead, read_runs
@@ -27,6 +27,7 @@ from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
 from seedwise.store import Store, StoredRun
+from seedwise.study.examples import keep_called, keep_examples
 from seedwise.study.known import already_there, result_of
 
 __all__ = ["Imported", "import_runs"]
@@ -72,6 +73,7 @@ def import_runs(
     *,
     better: Mapping[str, str] | None = None,
     store: bool = True,
+    called: str | None = None,
 ) -> Imported:
     """Put the runs of files, folders and trackers into a study file, made if there is none.
 
@@ -85,6 +87,7 @@ def import_runs(
         better: Whether a `lower` or a `higher` value is better, by the name of a metric, where the
             name does not settle it; under "" of the only metric that needs it. Kept in the file.
         store: Store the runs; if not, only find out what would be stored.
+        called: What the examples are called, as a plural: questions; kept in the file.
 
     Raises:
         ConfigError: A column that is needed cannot be guessed, or a direction cannot be used.
@@ -113,12 +116,12 @@ def import_runs(
         if store:
             with kept.together():
                 state_directions(kept, ways)
+                keep_called(kept, called)
                 if folds is not None:
                     kept.fix_choice(FOLDS_KEPT, folds)
                 for name in read.setups:
                     kept.add_setup(name, Setup(train=ELSEWHERE))
-                new = ((each.setup, each.seed, each.record) for each in fresh)
-                kept.add_results(new, ended_at=datetime.now(UTC))
+                _add(kept, fresh)
     return Imported(
         taken=read.taken,
         directions=directions_note(names, stated),
@@ -158,11 +161,30 @@ def _directions(better: Mapping[str, str], names: Sequence[str]) -> Mapping[str,
     return {open_[0]: better[DECIDING], **{k: v for k, v in better.items() if k != DECIDING}}
 
 
+def _add(store: Store, runs: Sequence[_NewRun]) -> None:
+    """Store runs, those with scores one by one."""
+    now = datetime.now(UTC)
+    plain = ((each.setup, each.seed, each.record) for each in runs if not each.record.scores)
+    store.add_results(plain, ended_at=now)
+    for each in runs:
+        if each.record.scores:
+            store.add_run(each.setup, each.seed, keep_examples(store, each.record), ended_at=now)
+
+
+def _record(run: ReadRun, source: str) -> RunRecord:
+    """The record of a run that was read."""
+    if not run.scores:
+        metrics = run.metrics or {"metric": math.nan}
+        return metrics_record(metrics, seconds=run.seconds, source=source)
+    about = {"scores": run.scores, "examples": run.examples, "groups": run.groups}
+    given = {what: each for what, each in about.items() if each}
+    record = as_record(given, seconds=run.seconds)
+    return replace(record, made_by={**record.made_by, "imported_from": source})
+
+
 def _as_run(run: ReadRun, read: RunsRead, source: str) -> _NewRun:
     try:
-        record = metrics_record(
-            run.metrics or {"metric": math.nan}, seconds=run.seconds, source=source
-        )
+        record = _record(run, source)
     except SeedwiseError as error:
         raise DataError(f"{read.at(run.where)}: {error}") from None
     if run.diverged:
