@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from helpers.store_records import ENDED
-from seedwise.cli.display import _Picture, watching
+from seedwise.cli.display import _LivePicture, watching
 from seedwise.live.events import (
     DataProgress,
     EpochDone,
@@ -69,7 +69,7 @@ def stored(setup, seed, accuracy=0.8352, state: State = "finished", error=None):
 def picture(events, width=80, height=24, before=()):
     """What a terminal of this size shows after the events."""
     console = Console(file=io.StringIO(), force_terminal=True, width=width, height=height)
-    shown = _Picture(console, StudyProgress(lambda: before))
+    shown = _LivePicture(console, StudyProgress(lambda: before))
     for event in events:
         shown.watch(event)
     out = io.StringIO()

@@ -1,9 +1,12 @@
 """A study while it runs: a live picture on a terminal, plain lines elsewhere."""
 
+import io
+import sys
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from html import escape
 
 from rich.console import RenderableType
 from rich.live import Live
@@ -30,9 +33,12 @@ from seedwise.live.events import (
 from seedwise.live.progress import Stored, StudyProgress
 from seedwise.records import EpochRecord
 
-__all__ = ["PICTURES_A_SECOND", "watching"]
+__all__ = ["PICTURES_A_SECOND", "watching", "watching_here"]
 
 PICTURES_A_SECOND = 4
+
+_LINES_KEPT = 12
+"""Lines above the picture in a notebook's cell."""
 
 
 @contextmanager
@@ -55,6 +61,62 @@ def watching(console: Console, stored: Stored = tuple) -> Generator[Watch]:
         transient=True,
     ):
         yield shown.watch
+
+
+@contextmanager
+def watching_here(stored: Stored = tuple) -> Generator[Watch]:
+    """Show the events of a study wherever Python runs: also in a notebook.
+
+    Args:
+        stored: As in `watching`.
+    """
+    if "ipykernel" in sys.modules:
+        yield _Cell(StudyProgress(stored)).watch
+        return
+    with watching(Console(), stored) as watch:
+        yield watch
+
+
+class _Cell:
+    """A live picture below a notebook's cell."""
+
+    def __init__(self, progress: StudyProgress) -> None:
+        from IPython.display import display
+
+        self._progress, self._lines, self._drawn = progress, list[str](), 0.0
+        self._handle = display(self._content(), raw=True, display_id=True)
+
+    def watch(self, event: Event) -> None:
+        """Take an event, and draw what it changes, a few times a second."""
+        now = time.monotonic()
+        self._progress.take(event, now)
+        match event:
+            case Planned():
+                self._lines.append(_plan(event))
+            case Notice():
+                self._lines.append(event.text)
+            case RunStored() if event.state != "finished":
+                self._lines.append(_stored_line(event))
+            case Finished():
+                self._lines.append(_end(event, self._progress.snapshot(now).elapsed))
+            case _:
+                pass
+        ends = isinstance(event, Planned | Finished)
+        if self._handle is not None and (ends or now - self._drawn >= 1 / PICTURES_A_SECOND):
+            self._drawn = now
+            self._handle.update(self._content(live=not isinstance(event, Finished)), raw=True)
+
+    def _content(self, *, live: bool = True) -> dict[str, str]:
+        """What a notebook shows: lines, and below them the picture while runs are made."""
+        console = Console(file=io.StringIO(), width=100, height=30, force_jupyter=False)
+        for line in self._lines[-_LINES_KEPT:]:
+            say(console, printable(line))
+        if live:
+            now = self._progress.snapshot(time.monotonic())
+            console.print(picture(now, width=console.width, height=console.height))
+        assert isinstance(console.file, io.StringIO)
+        text = console.file.getvalue()
+        return {"text/plain": text, "text/html": f"<pre>{escape(text)}</pre>"}
 
 
 class _Lines:
@@ -101,6 +163,8 @@ class _LivePicture:
         with self._lock:
             self._progress.take(event, time.monotonic())
         match event:
+            case Planned():
+                self._print(_plan(event))
             case RunStored():
                 style = {"finished": "", "diverged": "yellow", "failed": "red"}[event.state]
                 self._print(_stored_line(event), style)
@@ -127,9 +191,10 @@ def _plan(event: Planned) -> str:
     if event.wanted is None:
         return f"{setups}, runs until decided: {event.stored:,} stored"
     most = "at most " if event.stops else ""
+    long = "" if event.seconds is None else f", about {clock(event.seconds)}"
     return (
         f"{setups}, {most}{count(event.wanted, 'run')}: {event.stored:,} stored, "
-        f"{most}{event.missing:,} to make"
+        f"{most}{event.missing:,} to make{long}"
     )
 
 

@@ -44,13 +44,15 @@ class Planned:
     """The study's task: `wanted` runs in all, of which `stored` are there already.
 
     Under a stopping rule (`stops`) these are the most runs that it may take, or None without a
-    cap.
+    cap. `seconds` is how long those to be made may take, by the runs that are stored; None where
+    these do not tell.
     """
 
     setups: tuple[str, ...]
     wanted: int | None
     stored: int
     stops: bool = False
+    seconds: float | None = None
 
     @property
     def missing(self) -> int:

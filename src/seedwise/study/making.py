@@ -5,7 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from seedwise.executors.functions import (
     only_here,
 )
 from seedwise.executors.job import load_function
+from seedwise.executors.local import LocalExecutor
 from seedwise.executors.registry import kept_here
 from seedwise.live.claim import claimed, network_file_system
 from seedwise.live.events import (
@@ -62,7 +63,7 @@ from seedwise.study.coding import Origins, hold_to_code
 from seedwise.study.examples import keep_examples
 from seedwise.study.faults import Faults
 from seedwise.study.keeping import doubts_about
-from seedwise.study.orders import ListedOrders, Orders, as_job, missing_runs, place_of
+from seedwise.study.orders import ListedOrders, Orders, Wanted, as_job, missing_runs, place_of
 from seedwise.study.seeding import SeedsLike, as_seeds
 from seedwise.study.stopping import StoppingOrders, most_runs
 from seedwise.study.targets import StudyData, keep_targets
@@ -132,8 +133,9 @@ def make_missing(
     better: Mapping[str, str],
     executor: Executor,
     device: str,
-    code_unchanged: bool,
     tell: Watch,
+    code_unchanged: bool = False,
+    usual: float | None = None,
 ) -> Summary:
     """Make the runs that are missing, and store each as soon as it ends.
 
@@ -146,8 +148,9 @@ def make_missing(
         better: Which way metrics point whose names do not settle it, by name.
         executor: Where runs are made.
         device: `auto`, `cpu` or `cuda`.
-        code_unchanged: Code that is another than before trains the same.
         tell: Told of all that happens.
+        code_unchanged: Code that is another than before trains the same.
+        usual: Seconds that a run may take, where the study has none to tell it.
 
     Raises:
         ConfigError, MissingPackage, StudyError: As in `Study.run`.
@@ -177,10 +180,15 @@ def make_missing(
             store.ask(name, until.seeds)
         missing = missing_runs(tuple(setups), until.seeds, stored=places_of_results(store.runs()))
         planned = _planned(store, tuple(setups), until, len(missing))
-        tell(planned)
+        place = None
         if planned.missing:
             place = place_of(store, tuple(setups.values()), device, executor, runs=planned.missing)
             executor = executor.placed(place)
+            if isinstance(executor, LocalExecutor):  # how many Ray makes at once, nobody knows
+                seconds = _seconds(StudyRuns(store), planned, missing, place.workers, usual)
+                planned = replace(planned, seconds=seconds)
+        tell(planned)
+        if place is not None:
             job = partial(
                 as_job,
                 setups=setups,
@@ -222,6 +230,30 @@ def _planned(store: Store, setups: tuple[str, ...], until: Until, missing: int) 
         return most_runs(StudyRuns(store), until.stopping)
     wanted = len(setups) * len(until.seeds)
     return Planned(setups=setups, wanted=wanted, stored=wanted - missing)
+
+
+def _seconds(
+    study: StudyRuns,
+    planned: Planned,
+    missing: Sequence[Wanted],
+    workers: int,
+    usual: float | None,
+) -> float | None:
+    """How long the runs to be made may take, by those that are stored; None if these do not tell.
+
+    A run that went beside others took the longer for it, so that runs side by side share the time.
+    """
+    took = {
+        name: [run.seconds for run in study.of(name) if run.state == "finished"]
+        for name in planned.setups
+    }
+    each = {name: float(np.mean(seconds)) for name, seconds in took.items() if seconds}
+    known = float(np.mean(list(each.values()))) if each else usual
+    if known is None or planned.wanted is None:
+        return None
+    if planned.stops:
+        return known * planned.missing / min(workers, planned.missing)
+    return sum(each.get(run.setup, known) for run in missing) / min(workers, len(missing))
 
 
 def _looks(store: Store, until: Until, setups: tuple[str, ...]) -> PairedSoFar | None:

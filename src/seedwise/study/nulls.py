@@ -45,6 +45,7 @@ class Nulls:
         sets: Disjoint sets of seeds, one for each comparison.
         dataset: Name of the dataset; None where the setup's function brings its own.
         split: Its split.
+        seconds: How long a run of the setup took in the study; None where it has none.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Nulls:
     sets: tuple[tuple[Seed, ...], ...]
     dataset: str | None
     split: Split | None
+    seconds: float | None
 
     @classmethod
     def of(
@@ -85,6 +87,7 @@ class Nulls:
                 raise UnknownName("setup", setup, setups)
             check_training(setup, setups[setup], train)
             known = source.dataset()
+            took = [run.seconds for run in source.runs(setup) if run.state == "finished"]
             choices = {key: source.choice(key) for key in _KEPT_CHOICES}
         built_in = setups[setup].train == BUILT_IN
         with Store.open(path, create=True) as target:
@@ -104,6 +107,7 @@ class Nulls:
             ),
             dataset=known.name if known and built_in else None,
             split=Split.from_json(known.split) if known and built_in else None,
+            seconds=sum(took) / len(took) if took else None,
         )
 
     @property

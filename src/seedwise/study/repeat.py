@@ -92,7 +92,7 @@ def repeat_run(
         place=place,
         functions={},
     )
-    watch(Planned(setups=(run.setup,), wanted=1, stored=0))
+    watch(Planned(setups=(run.setup,), wanted=1, stored=0, seconds=run.seconds))
     record = perform(job, watch)
     watch(RunStored.of(job.name, job.seed, record))
     if record.state == "failed":

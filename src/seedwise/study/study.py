@@ -1,6 +1,7 @@
 """The Study that people hold: a study file, and what can be done with it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from seedwise.comparison import (
     Summary,
 )
 from seedwise.comparison.nulls import Judge
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split
 from seedwise.executors.base import Executor
 from seedwise.executors.functions import SetupLike
@@ -21,12 +23,13 @@ from seedwise.executors.registry import as_executor
 from seedwise.live.claim import claimed
 from seedwise.live.events import Event, Watch
 from seedwise.seeds import Seed
-from seedwise.store import Store
-from seedwise.study.making import Complain, Until, make_missing
+from seedwise.store import Store, StoredRun
+from seedwise.study.making import Until, make_missing
 from seedwise.study.nulls import Nulls
 from seedwise.study.reading import StudyReader
 from seedwise.study.repeat import check_training, repeat_run, stored_result
 from seedwise.study.seeding import SeedsLike
+from seedwise.study.showing import watched
 from seedwise.study.targets import StudyData, as_targets
 
 __all__ = ["Study"]
@@ -99,6 +102,7 @@ class Study(StudyReader):
         devices: Devices | None = None,
         time_limit: float | None = None,
         code_unchanged: bool = False,
+        progress: bool | None = None,
         watch: Watch | None = None,
     ) -> Summary:
         """Make the runs that are missing: each setup with each seed, or until all is decided.
@@ -134,8 +138,10 @@ class Study(StudyReader):
             time_limit: Seconds after which a run is ended and counts as failed; None for no limit.
             code_unchanged: Code that is another than the stored runs were made by trains the same;
                 it is kept beside the old one. Comments, layout and docstrings need no word.
-            watch: Told of all that happens, in this thread. Without it, runs that failed are told
-                by a warning.
+            progress: Show what `seedwise run` shows: True always (as lines where there is no
+                terminal), False never; None on a terminal and in a notebook. Where nothing is
+                shown, runs that failed are told by a warning.
+            watch: Told of all that happens, in this thread, instead of showing it.
 
         Returns:
             The summary of the whole study, runs of earlier calls included.
@@ -151,20 +157,27 @@ class Study(StudyReader):
                 one of the names, was begun without this stopping rule, or another program makes
                 its runs at this moment.
         """
-        return make_missing(
-            self.path,
-            setups,
-            Until.of(setups, seeds, until, baseline, planned),
-            data=self._data,
-            rule=rule,
-            better=self._better,
-            executor=as_executor(
-                executor, jobs=jobs, pack=pack, time_limit=time_limit, devices=devices
-            ),
-            device=device,
-            code_unchanged=code_unchanged,
-            tell=watch or Complain(),
-        )
+        wanted = Until.of(setups, seeds, until, baseline, planned)
+        with watched(watch, progress, lambda: self._stored(setups, wanted.seeds)) as tell:
+            return make_missing(
+                self.path,
+                setups,
+                wanted,
+                data=self._data,
+                rule=rule,
+                better=self._better,
+                executor=as_executor(
+                    executor, jobs=jobs, pack=pack, time_limit=time_limit, devices=devices
+                ),
+                device=device,
+                code_unchanged=code_unchanged,
+                tell=tell,
+            )
+
+    def _stored(self, setups: Collection[str], seeds: Collection[Seed]) -> Sequence[StoredRun]:
+        """The runs of some setups and seeds that are in the file."""
+        with StudyRuns.open(self.path) as runs:
+            return runs.wanted(setups, seeds)
 
     def repeat(
         self,
@@ -254,16 +267,20 @@ class Study(StudyReader):
         nulls = Nulls.of(
             self.path, setup, comparisons=comparisons, runs=runs, train=train, store=store
         )
-        study = Study(
-            nulls.path,
-            dataset=nulls.dataset,
-            split=nulls.split,
-            source=self._data.source,
-            cache=self._data.cache,
-        )
-        study.run(
-            nulls.setups, seeds=nulls.seeds, jobs=jobs, pack=pack, device=device, watch=watch
-        )
+        data = replace(self._data, dataset=nulls.dataset, split=nulls.split, targets=None)
+        with watched(watch, None, lambda: Study(nulls.path)._stored(nulls.setups, ())) as tell:
+            make_missing(
+                nulls.path,
+                nulls.setups,
+                Until.of(nulls.setups, nulls.seeds, None, None, None),
+                data=data,
+                rule=None,
+                better={},
+                executor=as_executor("local", jobs=jobs, pack=pack, time_limit=None),
+                device=device,
+                usual=nulls.seconds,
+                tell=tell,
+            )
         return nulls.judged(judge, alpha=alpha)
 
 

@@ -1,0 +1,75 @@
+"""Who watches a call of `Study.run` that names nobody: the person at a terminal or a notebook."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from seedwise.live.events import Watch
+from seedwise.live.progress import Stored
+from seedwise.named import load
+from seedwise.study.making import Complain
+
+__all__ = ["watched"]
+
+_SHOWS = "seedwise.cli.display:watching_here"
+"""What shows a study stands above it, and is known here by its name only, as trainings are."""
+
+_LINE = "seedwise: stopped; stored runs are kept, and the same call goes on"
+
+
+@contextmanager
+def watched(watch: Watch | None, progress: bool | None, stored: Stored) -> Generator[Watch]:
+    """Watch a call: by `watch`, by what shows it, or by warnings alone.
+
+    Args:
+        watch: Whoever is told; None for the person who called.
+        progress: Show it always, or never; None where there is a terminal or a notebook.
+        stored: Gives the wanted runs that are in the study file.
+
+    A Ctrl-C that a person sees is one line where it ends the program or the cell, no traceback.
+    """
+    if watch is not None:
+        yield watch
+        return
+    if progress is False or not (progress or _has_reader()):
+        yield Complain()
+        return
+    try:
+        with _shower()(stored) as shown:
+            yield shown
+    except KeyboardInterrupt as error:
+        _say_one_line_of(error)
+        raise
+
+
+def _has_reader() -> bool:
+    """Tell whether what is shown is seen as it comes: on a terminal, or in a notebook."""
+    return sys.stdout is not None and (sys.stdout.isatty() or "ipykernel" in sys.modules)
+
+
+def _shower() -> Callable[..., Any]:
+    return load(_SHOWS, role="what shows a study", hint="install seedwise again")
+
+
+def _say_one_line_of(error: KeyboardInterrupt) -> None:
+    """Have Python and IPython show one line if this is what ends the program or the cell."""
+    error._render_traceback_ = lambda: [_LINE]  # type: ignore[attr-defined]
+    hook = sys.excepthook
+    if not (isinstance(hook, partial) and hook.func is _say):
+        sys.excepthook = partial(_say, hook)
+
+
+def _say(
+    before: Callable[..., Any],
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+) -> None:
+    """What Python calls with an error that ends the program."""
+    if isinstance(error, KeyboardInterrupt) and hasattr(error, "_render_traceback_"):
+        sys.stderr.write(f"{_LINE}\n")
+    else:
+        before(kind, error, trace)
