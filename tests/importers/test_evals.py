@@ -9,7 +9,7 @@ import pytest
 
 from helpers.libraries import library, without
 from helpers.tracked import imported, verdict, words, written
-from seedwise.importers import evals
+from seedwise.importers import evals, samples
 from seedwise.importers.logs import Candidate
 
 pytestmark = [
@@ -123,6 +123,11 @@ def lm_eval(tmp_path_factory):
     return written(program(LM_EVAL), tmp_path_factory.mktemp("lm_eval")) / "out"
 
 
+def in_order(folder):
+    """The logs of a folder as they were written: their names have seconds only."""
+    return sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+
+
 def shares(prefix):
     return {(f"{prefix}/{model}", seed): right / 10 for (model, seed), right in RIGHT.items()}
 
@@ -137,7 +142,7 @@ def test_logs_of_inspect(inspect, kind):
 
 def test_both_forms_of_a_log_hold_the_same(inspect):
     logs = [
-        evals.INSPECT.read(Candidate(text=str(sorted((inspect / kind).iterdir())[3])))[0]
+        evals.INSPECT.read(Candidate(text=str(in_order(inspect / kind)[3])))[0]
         for kind in ("evals", "jsons")
     ]
     assert logs[0].rows[0].cells == logs[1].rows[0].cells
@@ -149,6 +154,17 @@ def test_both_forms_of_a_log_hold_the_same(inspect):
         "config.seed": "0",
         "config.metadata.lr": "0.1",
     }
+
+
+@pytest.mark.parametrize("kind", ["evals", "jsons"])
+def test_samples_of_inspect_are_scores(inspect, kind):
+    """A model and a task each: the seed is no seed of a training, and epochs are the runs."""
+    logs = in_order(inspect / kind)
+    for place, (run, right) in enumerate(RIGHT.items()):
+        (log,) = samples.INSPECT.read(Candidate(text=str(logs[place])))
+        assert log.facts["setup"] == f"mockllm/{run[0]}"
+        assert [row["example"] for row in log.rows] == [f"toy/{n}" for n in range(1, 11)]
+        assert [row["match"] for row in log.rows] == ["1.0"] * right + ["0.0"] * (10 - right)
 
 
 def test_a_log_of_a_run_that_was_killed_says_so(inspect, tmp_path):
@@ -181,10 +197,10 @@ def test_without_the_library_the_extra_is_named(inspect, tmp_path, monkeypatch):
 
 
 def test_results_of_lm_eval(lm_eval):
-    assert imported(lm_eval, metric="toy/acc") == shares("us")
-    assert (
-        verdict(lm_eval, "toy/acc", ("us/base", "us/wide"), of=("results", "lm-eval")) == "better"
-    )
+    found = imported(lm_eval, "--format", "lm-eval", metric="toy/acc")
+    assert found == shares("us")
+    models, of = ("us/base", "us/wide"), ("results", "lm-eval")
+    assert verdict(lm_eval, "toy/acc", models, of=of) == "better"
 
 
 def test_what_results_of_lm_eval_hold(lm_eval):
@@ -193,6 +209,16 @@ def test_what_results_of_lm_eval_hold(lm_eval):
     assert set(log.rows[0].cells) == {"toy/acc"}
     assert log.facts["config.random_seed"] == "0"
     assert float(log.facts["seconds"]) > 0
+
+
+def test_samples_of_lm_eval_are_scores(lm_eval):
+    files = sorted((Path(lm_eval) / "us__wide").glob("samples*.jsonl"))
+    for file, right in zip(files, (7, 8, 7), strict=True):
+        assert samples.LM_EVAL.recognises(Candidate(text=str(file)))
+        (log,) = samples.LM_EVAL.read(Candidate(text=str(file)))
+        assert log.facts["setup"] == "us__wide"
+        assert [row["example"] for row in log.rows] == [f"toy/{n}" for n in range(10)]
+        assert [row["acc"] for row in log.rows] == ["1.0"] * right + ["0.0"] * (10 - right)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,20 @@ def test_curves_and_settings_are_part_of_the_run_that_wrote_them(runs):
     }
 
 
+def test_splits_in_folders_of_their_own_are_one_run(writer, tmp_path):
+    """As Keras's callback lays them out, with scalars as TensorFlow 2 writes them."""
+    for setup, seed in RUNS:
+        for split in ("train", "validation"):
+            with writer(tmp_path / "logs" / f"{setup}-seed{seed}" / split) as run:
+                for epoch in range(3):
+                    value = accuracy(setup, seed, epoch) / (1 if split == "validation" else 2)
+                    run.add_scalar("epoch_accuracy", value, epoch, new_style=True)
+    name = "validation/epoch_accuracy"
+    assert imported(tmp_path / "logs", "--metric", f"{name}=accuracy") == pytest.approx(wanted())
+    (log,) = logs(tmp_path / "logs" / "base-seed0")
+    assert set(log.rows[0].cells) == {"step", name, "train/epoch_accuracy"}
+
+
 def test_the_files_of_a_run_that_was_resumed_are_one_log(writer, tmp_path):
     folder = tmp_path / "run"
     one_run(writer, folder, "base", 0, range(2), settings=False)

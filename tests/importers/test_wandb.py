@@ -176,6 +176,24 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):
     assert "pip install 'seedwise[wandb]'" in done.output
 
 
+def test_a_run_that_was_resumed_is_one_run(tmp_path, monkeypatch):
+    """W&B writes a folder for each part."""
+    wandb = library("wandb", install=HINT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    same = {"project": "p", "id": "abc123", "mode": "offline", "settings": {"silent": True}}
+    run = wandb.init(**same, name="base-seed0", config={"seed": 0})
+    run.log({"f1": 0.1}, step=0)
+    run.finish(exit_code=1)
+    with wandb.init(**same, resume="allow", config={"lr": 0.5}) as run:
+        run.log({"f1": 0.9}, step=1)
+    wandb.teardown()
+    (log,) = logs(tmp_path / "wandb")
+    assert [(row["_step"], row["f1"]) for row in log.rows] == [("0", "0.1"), ("1", "0.9")]
+    assert log.facts["state"] == "finished"
+    assert (log.facts["config.seed"], log.facts["config.lr"]) == ("0", "0.5")
+
+
 def test_a_table_made_with_the_api_has_dicts_for_columns(tmp_path):
     """As W&B's documentation has it, "Export runs": pandas writes what Python prints."""
     np, pandas = library("numpy", install=HINT), library("pandas", install=HINT)

@@ -10,6 +10,7 @@ import struct
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from seedwise.errors import DataError, MissingPackage
 from seedwise.importers.logs import Candidate, Importer, Log, LogRow
 from seedwise.importers.records import cell, flat
 
-__all__ = ["INSPECT", "LM_EVAL"]
+__all__ = ["INSPECT", "LM_EVAL", "opened", "unpacked"]
 
 _MOST_BYTES = 2**28
 _SPREADS = re.compile(r"(bootstrap_)?(stderr|std|var)(\W|$)|.*_stderr(,|$)")
@@ -116,26 +117,41 @@ def _scores(said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _header(path: Path) -> bytes:
-    """What an archive holds beside the samples; of a run that was killed, how it began.
+    """What an archive holds beside the samples; of a run that was killed, how it began."""
+    with opened(path) as archive:
+        name = _HEADER if _HEADER in archive.namelist() else _START
+        return unpacked(path, archive, name)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An archive of Inspect's, opened to be read.
 
     Raises:
-        DataError: It is no archive of Inspect's.
-        MissingPackage: It is compressed with zstd, which Python has from 3.14 on.
+        DataError: It is none, or is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            name = _HEADER if _HEADER in archive.namelist() else _START
-            part = archive.getinfo(name)
-            if part.file_size > _MOST_BYTES:
-                raise DataError(f"{path}: {name} has more than {_MOST_BYTES:,} bytes")
-            if part.compress_type != _ZSTD or sys.version_info >= (3, 14):
-                with archive.open(part) as file:
-                    return file.read(_MOST_BYTES)
-        return _decompressed(path, part)
+            yield archive
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise DataError(f"{path} is not a log of Inspect: {error}") from None
+
+
+def unpacked(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of an archive of Inspect's.
+
+    Raises:
+        DataError: It is damaged, or has more than 256 MiB.
+        MissingPackage: It is compressed with zstd, which Python has from 3.14 on.
+    """
+    part = archive.getinfo(name)
+    if part.file_size > _MOST_BYTES:
+        raise DataError(f"{path}: {name} has more than {_MOST_BYTES:,} bytes")
+    if part.compress_type != _ZSTD or sys.version_info >= (3, 14):
+        return archive.read(part)
+    return _decompressed(path, part)
 
 
 def _decompressed(path: Path, part: zipfile.ZipInfo) -> bytes:

@@ -7,11 +7,11 @@ are runs of it.
 
 import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seedwise.errors import DataError
+from seedwise.importers.evals import opened, unpacked
 from seedwise.importers.logs import Candidate, Importer, Log, LogRow
 from seedwise.importers.records import cell
 
@@ -119,22 +119,14 @@ def _inspect(candidate: Candidate) -> tuple[dict[str, Any], list[dict[str, Any]]
         said = _object(b"".join(_lines(candidate)), str(path))
         samples = said.get("samples")
         return said, [each for each in samples or () if isinstance(each, dict)]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if sum(archive.getinfo(name).file_size for name in names) > _MOST_BYTES:
-                raise DataError(f"{path} would unpack to more than {_MOST_BYTES:,} bytes")
-            header = _object(archive.read("header.json"), f"{path}, header.json")
-            parts = [name for name in names if name.startswith("samples/")]
-            return header, [_object(archive.read(name), f"{path}, {name}") for name in parts]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    except NotImplementedError:
-        raise DataError(
-            f"{path} is packed by zstd; write it as .json (`inspect log convert --to json`)"
-        ) from None
-    except (KeyError, zipfile.BadZipFile, RuntimeError, EOFError) as error:
-        raise DataError(f"{path} is not a log of Inspect: {error}") from None
+    with opened(path) as archive:
+        names = archive.namelist()
+        if sum(archive.getinfo(name).file_size for name in names) > _MOST_BYTES:
+            raise DataError(f"{path} would unpack to more than {_MOST_BYTES:,} bytes")
+        header = _object(unpacked(path, archive, "header.json"), f"{path}, header.json")
+        parts = [name for name in names if name.startswith("samples/")]
+        read = [_object(unpacked(path, archive, name), f"{path}, {name}") for name in parts]
+        return header, read
 
 
 def _lines(candidate: Candidate) -> Iterator[bytes]:
@@ -176,4 +168,5 @@ INSPECT = Importer(
     about="Inspect: the samples of a log, a score for each question; epochs are runs",
     recognises=_is_inspect,
     read=_read_inspect,
+    extra="inspect",
 )

@@ -39,6 +39,14 @@ class _WandbRun:
     state: str = "crashed"
     """A run that ends says so; one that was killed does not."""
 
+    def resume(self, part: "_WandbRun") -> None:
+        """Add what a later folder of the same run holds."""
+        self.head |= part.head
+        self.config |= part.config
+        self.history += part.history
+        self.summary |= part.summary
+        self.state = part.state
+
 
 def _recognises(candidate: Candidate) -> bool:
     if candidate.is_folder:
@@ -48,9 +56,14 @@ def _recognises(candidate: Candidate) -> bool:
 
 def _read(candidate: Candidate) -> list[Log]:
     parse = _library()
-    found = [(_run(path, parse), path) for path in _files(candidate)]
-    found.sort(key=lambda pair: pair[0].began)
-    return [_log(candidate.text, path, run) for run, path in found]
+    parts = [(_run(path, parse), path) for path in _files(candidate)]
+    parts.sort(key=lambda pair: pair[0].began)
+    found: dict[str, tuple[_WandbRun, Path]] = {}
+    for part, path in parts:
+        run, first = found.setdefault(part.head.get("run_id") or str(path), (part, path))
+        if path is not first:
+            run.resume(part)
+    return [_log(candidate.text, path, run) for run, path in found.values()]
 
 
 def _files(candidate: Candidate) -> list[Path]:
