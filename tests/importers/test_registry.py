@@ -1,5 +1,6 @@
 """Importers: one registry, which says everything once."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,16 @@ def test_every_importer_says_what_it_reads_under_its_own_name():
         assert importer.name == name
         assert importer.about
         assert "\n" not in importer.about
+
+
+def test_the_page_has_each_format_and_the_extra_that_it_needs():
+    page = (ROOT / "docs" / "importing.md").read_text(encoding="utf-8")
+    table = page.partition("## Formats")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([a-z][\w-]*)` \|(.*)$", table, re.MULTILINE))
+    assert set(rows) == set(registry.IMPORTERS)
+    for name, importer in registry.IMPORTERS.items():
+        extras = re.findall(r"seedwise\[(\w+)\]", rows[name])
+        assert extras == ([importer.extra] if importer.extra else [])
 
 
 def test_a_format_that_there_is_not_is_refused(tmp_path):
