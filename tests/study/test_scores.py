@@ -8,11 +8,17 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sklearn.datasets import load_diabetes
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import f1_score, mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.pipeline import make_pipeline
 
 from seedwise.cli import cli
 from seedwise.comparison import variance
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, DataError, StudyError
+from seedwise.executors.example_scores import regression_scores
 from seedwise.report.findings import Findings
 from seedwise.store import Store
 from seedwise.study import Study, record
@@ -296,3 +302,80 @@ def test_a_report_of_one_run_each_speaks_of_two_models(path, tmp_path):
     page = (tmp_path / "r.html").read_text()
     assert "for these two models on new questions" in page
     assert "Group by group" not in page
+
+
+def forecasts(seed, noise):
+    """What a regression of diabetes from half the patients predicts for the others."""
+    features, true = load_diabetes(return_X_y=True)
+    rng = np.random.default_rng(seed)
+    some = rng.permutation(200)[:150]
+    fitted = Ridge(alpha=noise).fit(features[some], true[some])
+    return fitted.predict(features[200:]), true[200:] + 0.5
+
+
+def test_a_regression_has_the_errors_of_scikit_learn(path):
+    for seed in range(5):
+        for name, alpha in (("stiff", 10.0), ("loose", 0.1)):
+            predicted, true = forecasts(seed, alpha)
+            record(
+                path, setup=name, seed=seed, predictions=predicted, targets=true, called="patients"
+            )
+    predicted, true = forecasts(0, 10.0)
+    with Store.open(path, readonly=True) as store:
+        run = store.runs()[0]
+    assert run.metrics["mae"] == pytest.approx(mean_absolute_error(true, predicted), rel=1e-6)
+    assert run.metrics["rmse"] == pytest.approx(root_mean_squared_error(true, predicted), rel=1e-6)
+    assert run.metrics["r2"] == pytest.approx(r2_score(true, predicted), rel=1e-5)
+    found = Study(path).compare("stiff", "loose", metric="rmse")
+    assert found.outcome == "better"
+    assert found.deciding.new_images is not None
+    assert found.deciding.difference.estimate < 0
+    assert Study(path).compare("stiff", "loose", metric="r2").outcome == "better"
+
+
+def test_errors_of_examples_have_the_spread_of_the_jackknife():
+    rng = np.random.default_rng(4)
+    true = rng.normal(size=200)
+    predicted = true + 0.5 * rng.normal(size=200)
+    found = regression_scores(predicted, true)
+    assert found is not None
+    for name, function in (("rmse", root_mean_squared_error), ("r2", r2_score)):
+        whole = function(true, predicted)
+        without = [
+            function(np.delete(true, place), np.delete(predicted, place)) for place in range(200)
+        ]
+        pseudo = 200 * whole - 199 * np.array(without)
+        assert found[name].std(dtype=float) == pytest.approx(pseudo.std(), rel=0.05)
+        assert np.corrcoef(found[name], pseudo)[0, 1] > 0.99
+
+
+def test_a_text_classifier_is_compared_by_macro_f1(path):
+    """Texts of two topics, of which one setup sees few and the other many."""
+    words = {"sea": "wave tide salt boat gull reef", "hill": "rock path peak goat fern mist"}
+    rng = np.random.default_rng(0)
+    texts, topics = list[str](), list[str]()
+    for topic in rng.choice(list(words), 400, p=[0.7, 0.3]):
+        other = "hill" if topic == "sea" else "sea"
+        own, alien = words[topic].split(), words[other].split()
+        picked = [*rng.choice(own, 3), *rng.choice(alien, 2)]
+        texts.append(" ".join(rng.permutation(picked)))
+        topics.append(str(topic))
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(200)
+        for name, number in (("few", 15), ("many", 150)):
+            some, model = order[:number], make_pipeline(CountVectorizer(), LogisticRegression())
+            model.fit([texts[i] for i in some], [topics[i] for i in some])
+            record(
+                path,
+                setup=name,
+                seed=seed,
+                predictions=model.predict_log_proba(texts[200:]),
+                targets=topics[200:],
+                called="texts",
+            )
+    found = Study(path).compare("few", "many", metric="macro_f1")
+    predicted = model.predict(texts[200:])
+    expected = f1_score(topics[200:], predicted, average="macro")
+    assert found.deciding.values_b[-1] == pytest.approx(expected, rel=1e-5)
+    assert found.outcome == "better"
+    assert found.deciding.new_images is not None

@@ -80,7 +80,7 @@ def disputes(
     """
     found = list[Dispute]()
     for name, given in metrics.items():
-        if name not in CATALOG or name == "class_accuracy":  # which needs a label
+        if name not in CATALOG or name.startswith("class_"):  # which needs a class
             continue
         value = computed(name)
         ways = (f"{name}:views=original", f"{name}:views=averaged")

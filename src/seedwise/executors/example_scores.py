@@ -10,7 +10,7 @@ from numpy import ndarray
 from seedwise.errors import DataError
 from seedwise.records import Examples, kept_scores
 
-__all__ = ["as_examples", "as_scores"]
+__all__ = ["as_examples", "as_scores", "regression_scores"]
 
 
 def as_scores(given: Any) -> dict[str, Float[ndarray, " examples"]]:
@@ -36,6 +36,55 @@ def as_scores(given: Any) -> dict[str, Float[ndarray, " examples"]]:
         told = ", ".join(f"{size:,} of {name}" for name, size in sizes.items())
         raise DataError(f"scores are of one set of examples, got {told}")
     return found
+
+
+def regression_scores(
+    predictions: Any, targets: Any
+) -> dict[str, Float[ndarray, " examples"]] | None:
+    """Scores of predicted numbers against true ones; None for predictions of classes.
+
+    Returns:
+        `mae`: the absolute errors; `rmse` and `r2`, which are no means: what they are plus each
+        example's influence on them (the infinitesimal jackknife), whose mean they are.
+
+    Raises:
+        DataError: There are not as many predictions as targets, or the targets are all equal.
+
+    >>> found = regression_scores([1.0, 2.5, 2.0], [1.5, 2.5, 3.0])
+    >>> {name: round(float(scores.mean()), 4) for name, scores in found.items()}
+    {'mae': 0.5, 'rmse': 0.6455, 'r2': -0.0714}
+    """
+    if predictions is None or targets is None:
+        return None
+    true, found = np.asarray(targets), np.asarray(predictions)
+    true = true.reshape(-1) if true.ndim == 2 and true.shape[1] == 1 else true
+    found = found.reshape(-1) if found.ndim == 2 and found.shape[1] == 1 else found
+    if (
+        true.dtype.kind != "f"
+        or true.ndim != 1
+        or found.ndim != 1
+        or found.dtype.kind not in "iuf"
+    ):
+        return None
+    if (true == np.round(true)).all():  # labels, as some write them
+        return None
+    if true.shape != found.shape or not np.isfinite(true).all():
+        raise DataError(
+            f"targets must be one finite number for each prediction, got {true.shape} for "
+            f"{found.shape}"
+        )
+    errors = found.astype(np.float64) - true
+    if not np.isfinite(errors).all():
+        return dict.fromkeys(("mae", "rmse", "r2"), np.full(len(true), np.nan))
+    squares, spread = errors**2, (true - true.mean()) ** 2
+    mean, variance = squares.mean(), spread.mean()
+    root = np.sqrt(mean)
+    scores = {"mae": np.abs(errors), "rmse": np.full(len(true), root)}
+    if root > 0:
+        scores["rmse"] = root + (squares - mean) / (2 * root)
+    if variance > 0:
+        scores["r2"] = 1 - mean / variance - (squares - mean / variance * spread) / variance
+    return {name: kept_scores(values) for name, values in scores.items()}
 
 
 def as_examples(sizes: Sequence[int], names: Any, groups: Any) -> Examples | None:

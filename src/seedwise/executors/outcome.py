@@ -13,7 +13,7 @@ from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
-from seedwise.executors.example_scores import as_examples, as_scores
+from seedwise.executors.example_scores import as_examples, as_scores, regression_scores
 from seedwise.executors.predictions import (
     LOGIT_FLOOR,
     as_classes,
@@ -37,7 +37,8 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
 
     Args:
         outcome: A mapping with `predictions` (as `predictions.as_logits` takes them), perhaps
-            `targets`, and any metrics besides; with `scores`, a mapping of metric names to one
+            `targets`, and any metrics besides; predicted numbers with true ones, of which `mae`,
+            `rmse` and `r2` are kept; with `scores`, a mapping of metric names to one
             number for each example; or a mapping of metric names to numbers; or one number, kept
             as the metric `value`. Beside predictions or scores there may be `groups`, the group
             of each example, and `examples`, the name of each. Arrays and numbers may be torch's
@@ -57,6 +58,9 @@ def as_record(outcome: Any, *, seconds: float) -> RunRecord:
     predictions, targets = returned.pop("predictions", None), returned.pop("targets", None)
     groups, names = returned.pop("groups", None), returned.pop("examples", None)
     scores = _as_scores(returned.pop("scores", None))
+    of_numbers = regression_scores(predictions, targets)
+    if of_numbers is not None:
+        scores, predictions = {**of_numbers, **scores}, None
     metrics = _as_metrics(returned, outcome, needed=predictions is None and not scores)
     metrics |= _means(scores, metrics)
     scores = {name: values for name, values in scores.items() if math.isfinite(metrics[name])}

@@ -15,7 +15,7 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from seedwise.errors import ConfigError, UnknownName
-from seedwise.stats import scores
+from seedwise.stats import aggregates, scores
 from seedwise.stats.scores import VIEW_CHOICES, Logits, Score, Targets, Views
 
 __all__ = ["CATALOG", "BuiltInMetric", "plain_metrics"]
@@ -45,14 +45,16 @@ class _Entry:
         higher_is_better: Which way is up.
         percent: A share of the predictions: printed in per cent, its differences in points.
         says: What it is, in a line.
+        asked: It is computed only where somebody asks for it, and in no table of all metrics.
     """
 
     says: str
     score: Callable[[Mapping[str, Value]], Score]
-    chance: Callable[[int, Mapping[str, Value]], float]
+    chance: Callable[[int, Mapping[str, Value]], float | None]
     settings: Mapping[str, _Parameter] = field(default_factory=dict[str, _Parameter])
     higher_is_better: bool = True
     percent: bool = True
+    asked: bool = False
 
 
 def _number(default: float, fits: Callable[[float], bool], allowed: str) -> _Parameter:
@@ -92,6 +94,12 @@ CATALOG: Mapping[str, _Entry] = MappingProxyType(
             score=lambda settings: scores.right,
             chance=_one_of,
         ),
+        "balanced_accuracy": _Entry(
+            says="the mean over classes of the share of their examples that are predicted right",
+            score=lambda settings: aggregates.balanced_accuracy,
+            chance=_one_of,
+            asked=True,
+        ),
         "brier": _Entry(
             says="mean squared distance of the softmax from the target, over all classes",
             score=lambda settings: scores.brier,
@@ -109,11 +117,31 @@ CATALOG: Mapping[str, _Entry] = MappingProxyType(
             higher_is_better=False,
             percent=False,
         ),
+        "calibration_error": _Entry(
+            says=(
+                "expected calibration error: distance of accuracy and mean largest softmax in "
+                "`bins` of equal width, weighted by their size"
+            ),
+            score=lambda settings: aggregates.calibration_error(int(settings["bins"])),
+            chance=lambda classes, settings: None,  # equal logits are right as often as they say
+            settings={"bins": _count(1, 15)},
+            higher_is_better=False,
+            percent=False,
+            asked=True,
+        ),
         "class_accuracy": _Entry(
             says="accuracy on the images of one class",
             score=lambda settings: scores.right,
             chance=_one_of,
             settings={"label": _count(0, None)},
+        ),
+        "class_f1": _Entry(
+            says="F1 of one class: 2 TP / (predicted + true)",
+            score=lambda settings: aggregates.class_f1(int(settings["of"])),
+            chance=_one_of,
+            settings={"of": _count(0, None)},
+            percent=False,
+            asked=True,
         ),
         "cross_entropy": _Entry(
             says="mean of −log softmax at the target, in nats",
@@ -121,6 +149,27 @@ CATALOG: Mapping[str, _Entry] = MappingProxyType(
             chance=lambda classes, settings: math.log(classes),
             higher_is_better=False,
             percent=False,
+        ),
+        "macro_auc": _Entry(
+            says="the mean over classes of the area under the ROC curve, each against the rest",
+            score=lambda settings: aggregates.auc,
+            chance=lambda classes, settings: 0.5,
+            percent=False,
+            asked=True,
+        ),
+        "macro_average_precision": _Entry(
+            says="the mean over classes of the average precision, each against the rest",
+            score=lambda settings: aggregates.average_precision,
+            chance=_one_of,
+            percent=False,
+            asked=True,
+        ),
+        "macro_f1": _Entry(
+            says="the mean F1 of the classes that are predicted or true",
+            score=lambda settings: aggregates.macro_f1,
+            chance=_one_of,
+            percent=False,
+            asked=True,
         ),
         "matched_accuracy": _Entry(
             says=(
@@ -162,7 +211,8 @@ def plain_metrics() -> tuple[str, ...]:
     return tuple(
         name
         for name, kind in CATALOG.items()
-        if all(setting.default is not None for setting in kind.settings.values())
+        if not kind.asked
+        and all(setting.default is not None for setting in kind.settings.values())
     )
 
 
@@ -220,7 +270,7 @@ class BuiltInMetric:
         """True if higher values are better."""
         return CATALOG[self.name].higher_is_better
 
-    def chance(self, classes: int) -> float:
+    def chance(self, classes: int) -> float | None:
         """Value of a run that knows nothing, which a diverged run counts as."""
         return CATALOG[self.name].chance(classes, self.settings)
 
