@@ -253,6 +253,48 @@ def test_several_logs_of_a_run_with_metrics_of_their_own_are_one_run():
     assert stored()["adam", "3"] == {"val_acc": 0.4, "test_acc": 0.25}
 
 
+def test_logs_in_folders_of_their_own_are_never_one_run():
+    two_setups("a/{setup}/seed{seed}/m.csv")
+    log("b/adam/seed3/x.csv", 0.1, head="epoch,f1")
+    assert "5 runs of 3 setups" in seedwise("import", "a", "b", "s.db")
+    assert stored()["b/adam", "3"] == {"f1": 0.1}
+    for place, head in enumerate(("epoch,f1", "epoch,val_acc", "epoch,f1")):
+        log(f"c/x{place}/m.csv", 0.1, head=head, config={"seed": 1, "setup": "ab"[place // 2]})
+    said = seedwise("import", "c", "t.db", code=2)
+    assert "'a' with seed 1 is there several times, in x0/m.csv, line 2 and in x1/m.csv" in said
+
+
+def test_what_is_named_twice_is_read_once():
+    two_setups()
+    files = [*Path("runs").glob("*/*/*.csv")]
+    flags = ("--layout", "runs/{setup}/seed{seed}")
+    seedwise("import", *files, "runs", "runs/adam", Path("runs").resolve(), "s.db", *flags)
+    assert stored() == RIGHT
+
+
+def test_the_best_by_a_metric_that_is_not_there():
+    two_setups()
+    said = seedwise("import", "runs", "s.db", "--best", "val_accc", code=2)
+    assert "unknown metric 'val_accc'; did you mean 'val_acc'" in said
+
+
+def test_the_next_command_is_said():
+    two_setups()
+    assert seedwise("import", "runs", "s.db").endswith("next: seedwise compare s.db adam sgd")
+    for file in list(Path("runs").glob("*/*/metrics.csv")):
+        text = "epoch,loss,val_acc\n0,1,0.5\n1,0.9,0.{}\n"
+        file.write_text(text.format(file.parent.name[-1]))
+    said = seedwise("import", "runs", "t.db")
+    assert said.endswith("next: seedwise compare t.db adam sgd --metric val_acc (or loss)")
+
+
+def test_a_table_by_another_name_is_read():
+    two_setups("runs/{setup}_seed{seed}/training.log")
+    Path("runs/adam_seed3/stdout.log").write_text("epoch 1, loss 2\nsaved\n")
+    seedwise("import", "runs", "s.db")
+    assert stored() == RIGHT
+
+
 def test_sparse_rows_give_the_last_value_of_each_metric():
     """As Lightning writes them."""
     for setup in "ab":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from seedwise.figures import count, printable
 
 if TYPE_CHECKING:
     from seedwise.importers.reading import ReadRun
+    from seedwise.study.importing import Imported
 
 __all__ = ["import_"]
 
@@ -125,6 +127,28 @@ def import_(
         f"{study}: {count(found.stored, 'run')} of {count(len(found.setups), 'setup')} "
         f"{stored}{known}"
     )
+    if not show and len(found.setups) > 1:
+        click.echo(printable(_next(study, found)))
+
+
+def _next(study: Path, found: "Imported") -> str:
+    """The command that compares, with a metric to choose where there are several."""
+    from seedwise.importers.names import listed
+
+    names = list(dict.fromkeys(name for run in found.runs for name in run.metrics))
+    names.sort(key=_is_of_training)
+    words = ["seedwise", "compare", str(study), *found.setups[:2]]
+    others = ""
+    if "accuracy" not in names and len(names) > 1:
+        words += ["--metric", names[0]]
+        others = f"  (or {listed(names[1:], 4)})"
+    return f"next: {' '.join(map(quote, words))}{others}"
+
+
+def _is_of_training(name: str) -> tuple[bool, bool]:
+    """Keys that put the accuracy of a validation before its loss, and training last."""
+    of_training = name.startswith("train") or not name.startswith(("val", "test", "eval", "dev"))
+    return of_training, "loss" in name
 
 
 def _show(runs: Sequence["ReadRun"]) -> None:

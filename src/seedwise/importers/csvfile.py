@@ -18,7 +18,7 @@ __all__ = ["IMPORTER", "read_csv"]
 _DELIMITERS = (",", ";", "\t")
 _SEPARATOR = re.compile(r"sep=([,;\t|])", re.I)
 _NESTED = ("config", "summary", "metrics", "params")
-_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
+_SUFFIXES, _TEXTS = (".csv", ".tsv", ".tab"), (".log", ".txt")
 
 _MOST_BYTES, _MOST_CELLS, _MOST_COLUMNS = 2**26, 2_000_000, 4_000
 """More than any table of runs: 4,000 runs with 500 columns each."""
@@ -156,7 +156,14 @@ def _lines(text: str, delimiter: str, skipped: int) -> Iterator[tuple[int, list[
 
 
 def _recognises(candidate: Candidate) -> bool:
-    return candidate.path.suffix.lower() in _SUFFIXES
+    suffix = candidate.path.suffix.lower()
+    if suffix not in _TEXTS:
+        return suffix in _SUFFIXES
+    # `training.log` of Keras is a table, and most other files of such a name are not.
+    lines = candidate.head.decode("utf-8", "replace").split("\n")
+    return len(lines) > 1 and any(
+        lines[0].count(delimiter) == lines[1].count(delimiter) > 0 for delimiter in _DELIMITERS
+    )
 
 
 def _read(candidate: Candidate) -> Iterable[Log]:

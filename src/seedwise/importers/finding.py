@@ -79,7 +79,8 @@ def find_logs(
             found.append(
                 Found(importer=registry.importer_of(candidate, name), candidate=candidate)
             )
-    return found, notes
+    once = {str(each.candidate.path.absolute()): each for each in reversed(found)}
+    return list(reversed(once.values())), notes
 
 
 def read_found(found: Sequence[Found], errors: list[DataError]) -> Iterator[Sourced]:
@@ -93,6 +94,7 @@ def read_found(found: Sequence[Found], errors: list[DataError]) -> Iterator[Sour
         errors: Gets what is wrong with those that are left out.
     """
     alone = _alone(found)
+    one_root = len({each.root for each in found}) == 1
     for each in found:
         facts = configured(each.candidate, each.root, alone) if each.root else {}
         try:
@@ -105,8 +107,9 @@ def read_found(found: Sequence[Found], errors: list[DataError]) -> Iterator[Sour
         for log in logs:
             path = Path(log.path).as_posix() if "://" not in log.path else log.path
             paths = [path]
-            if each.root is not None and path.startswith(f"{each.root.as_posix()}/"):
-                paths.insert(0, path.removeprefix(f"{each.root.as_posix()}/"))
+            within = f"{each.root.as_posix()}/" if each.root is not None and one_root else ""
+            if within and path.startswith(within):
+                paths.insert(0, path.removeprefix(within))
             yield Sourced(
                 log=replace(log, facts={**facts, **log.facts}),
                 paths=tuple(paths),

@@ -89,7 +89,7 @@ def _once(
     if len(by_log) < 2:
         return rows
     held = [_metrics_in(some, columns) for some in by_log.values()]
-    if sum(map(len, held)) == len(set().union(*held)):
+    if sum(map(len, held)) == len(set().union(*held)) and table.are_beside(by_log):
         return rows
     if mapped.duplicates == "refuse":
         first, second = list(by_log.values())[:2]

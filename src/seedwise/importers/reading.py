@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from seedwise.errors import ConfigError, DataError
+from seedwise.errors import ConfigError, DataError, UnknownName, Unsettled
 from seedwise.importers.cells import number_in
 from seedwise.importers.columns import Columns, columns_of, other_numbers, setup_column
 from seedwise.importers.completeness import as_long_as_the_longest, ends_note, lacking
@@ -216,7 +216,7 @@ def _read_logs(
 ) -> tuple[Mapped, list[Sourced], list[str]]:
     """The logs with the rows that count, which is now said, and what is said of the others."""
     logs, left, errors = list[Sourced](), list[str](), list[DataError]()
-    best = best_by(said.best, said.metrics, better) if said.best is not None else None
+    best: BestBy | None = None
     asked = said
     for each in read_found(found, errors):
         if each.log.example and asked.example is None:
@@ -224,6 +224,8 @@ def _read_logs(
         is_log = (len(found) > 1 or each.log.one_run) and asked.example is None
         if is_log and not (asked.chooses or asked.rows_are_runs):
             asked = replace(asked, last=True)
+        if asked.best is not None and best is None:
+            best = _best_of(each.log, asked.best, asked, better)
         log = _with_counting_rows(each.log, asked, best) if is_log and asked.chooses else each.log
         if log.fold and not (asked.fold or asked.unpaired or asked.rows_are_runs):
             asked = replace(asked, fold=log.fold)
@@ -235,6 +237,17 @@ def _read_logs(
     if not logs:
         raise errors[0] if errors else DataError(f"nothing to import: {listed(left)}")
     return asked, logs, [*map(str, errors), *left]
+
+
+def _best_of(log: Log, metric: str, said: Mapped, better: Mapping[str, str]) -> BestBy:
+    """The metric that rows are to be the best by."""
+    try:
+        return best_by(metric, said.metrics, better)
+    except Unsettled:
+        columns = dict.fromkeys(column for row in log.rows for column in row.cells)
+        if metric not in columns and metric not in said.metrics.values():
+            raise UnknownName("metric", metric, columns) from None
+        raise
 
 
 def _with_counting_rows(log: Log, said: Mapped, best: BestBy | None) -> Log:

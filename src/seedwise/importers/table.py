@@ -1,13 +1,15 @@
 """The rows of all logs under one set of columns, with what their paths and settings say."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from seedwise.errors import ConfigError, DataError
 from seedwise.figures import count
 from seedwise.importers.finding import Sourced
 from seedwise.importers.logs import LogRow
-from seedwise.importers.paths import Layout, from_names
+from seedwise.importers.paths import PATH_SEED, PATH_SETUP, Layout, from_names
 
 __all__ = ["LogTable", "table_of"]
 
@@ -27,6 +29,7 @@ class LogTable:
         paths: The paths of its logs, as a pattern is matched with them.
         twice: Names that several columns have, which differ: they are left out.
         several: Whether it holds several logs, so that a row's place names its log.
+        logs_in: How many logs lie in each folder, however deep.
     """
 
     name: str
@@ -37,10 +40,19 @@ class LogTable:
     paths: tuple[str, ...] = ()
     twice: tuple[str, ...] = ()
     several: bool = False
+    logs_in: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def at(self, where: str) -> str:
         """The place of a row, as a message begins with it."""
         return where if self.several else f"{self.name}, {where}"
+
+    def are_beside(self, logs: Collection[int]) -> bool:
+        """Whether some logs may be of one run: they lie in a folder that holds no other log."""
+        if self.from_paths - {PATH_SETUP, PATH_SEED}:
+            return True  # the layout says so
+        first, *others = (PurePosixPath(self.paths[log]).parents for log in logs)
+        shared = next((f for f in first if all(f in parents for parents in others)), None)
+        return shared is not None and self.logs_in[str(shared)] == len(logs)
 
 
 def table_of(found: Sequence[Sourced], name: str, layout: Layout | None) -> LogTable:
@@ -87,6 +99,7 @@ def table_of(found: Sequence[Sourced], name: str, layout: Layout | None) -> LogT
         paths=paths,
         twice=twice,
         several=several,
+        logs_in=Counter(str(folder) for path in paths for folder in PurePosixPath(path).parents),
     )
 
 
