@@ -62,6 +62,16 @@ def test_runs_are_read_with_their_parameters(stores, kind):
     assert verdict(stores[kind], of=(kind, "mlflow-skinny")) == "better"
 
 
+def test_a_place_may_be_an_address_as_mlflow_has_it(stores, tmp_path):
+    for place in (f"sqlite:///{stores['database']}", stores["folder"].as_uri()):
+        done = words("import", place, tmp_path / "s.db", *BY_MODEL, "--show")
+        assert "6 runs of 2 setups would be stored" in done.output
+    for place in ("http://localhost:5000", "sqlite://", "s3://bucket/mlruns"):
+        done = words("import", place, tmp_path / "s.db")
+        assert (done.exit_code, done.output.count("\n")) == (2, 1)
+        assert f"{place} is an address, and nothing is read over the network" in done.output
+
+
 @pytest.mark.parametrize("kind", ["database", "folder"])
 def test_what_a_run_holds(stores, kind):
     found = logs(stores[kind])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from seedwise.errors import ConfigError, DataError
 from seedwise.figures import count
@@ -70,7 +71,7 @@ def find_logs(
     """
     found, notes = list[Found](), list[str]()
     for where in wheres:
-        candidate = Candidate(text=where)
+        candidate = Candidate(text=_here(where))
         if candidate.is_folder and not _whole(candidate, name):
             inside, said = _look_through(candidate, name, layout)
             found += inside
@@ -114,6 +115,19 @@ def read_found(found: Sequence[Found], errors: list[DataError]) -> Iterator[Sour
                 log=replace(log, facts={**facts, **log.facts}),
                 paths=tuple(paths),
             )
+
+
+def _here(where: str) -> str:
+    """The path of a place, which MLflow and Optuna write as an address: `sqlite:///mlflow.db`."""
+    scheme, mark, rest = where.partition("://")
+    if not mark or Path(where).exists():
+        return where
+    if scheme in ("sqlite", "file") and rest.startswith("/"):
+        return rest[1:] if scheme == "sqlite" else unquote(rest)
+    raise ConfigError(
+        f"{where} is an address, and nothing is read over the network; bring the runs here first "
+        "(docs, Bring your results), and name a file or a folder"
+    )
 
 
 def _whole(candidate: Candidate, name: str | None) -> bool:
