@@ -1,5 +1,7 @@
 """Importers: one registry, which says everything once."""
 
+import importlib
+import json
 import re
 from pathlib import Path
 
@@ -71,6 +73,15 @@ def test_the_page_has_each_format_and_the_extra_that_it_needs():
     for name, importer in registry.IMPORTERS.items():
         extras = re.findall(r"seedwise\[(\w+)\]", rows[name])
         assert extras == ([importer.extra] if importer.extra else [])
+
+
+def test_the_record_of_formats_is_what_the_tests_found(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    formats = importlib.import_module("formats")
+    for figures in (ROOT / "benchmarks" / "records").glob("*-formats/formats.json"):
+        table = formats.table(json.loads(figures.read_text(encoding="utf-8")))
+        assert table in figures.with_name("README.md").read_text(encoding="utf-8")
+        assert "wrong" not in table
 
 
 def test_a_format_that_there_is_not_is_refused(tmp_path):
