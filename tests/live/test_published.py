@@ -1,4 +1,4 @@
-"""What a study that runs tells others, and what they see when it ends, dies or cannot tell."""
+"""Words of a study that runs to others, and their view when it ends, dies or cannot tell."""
 
 import io
 import json
