@@ -1,6 +1,6 @@
 """Charts of differences: against the baseline, and as they settled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seedwise.comparison import ComparisonValues
@@ -85,18 +85,40 @@ def trace_chart(found: Settling, colour: str, direction: str = "") -> Chart:
         colour: Name of the candidate's colour.
         direction: Which way the metric points, in words; empty where nobody could doubt it.
     """
+    words, sure = metric_words(found.metric), percent(found.confidence)
+    unit = " (points)" if in_points(found.metric) else f" ({direction})" if direction else ""
+    rows = [
+        (
+            str(step.n),
+            "-" if step.seed is None else str(step.seed),
+            signed(found.metric, step.own),
+            *(signed(found.metric, end) for end in _ends(step.so_far)),
+        )
+        for step in found.steps
+    ]
+    return Chart(
+        kind="trace",
+        title=f"{words.capitalize()}: {found.b} less {found.a}, pair by pair",
+        says=(
+            f"After {len(found.steps)} pairs the mean difference is "
+            f"{with_interval(found.metric, found.steps[-1].so_far)} ({sure} interval)."
+        ),
+        table=Table.of(("pairs", "seed", "this pair", "mean so far", "from", "to"), rows),
+        spec=_trace_spec(found, colour, f"{words}, difference{unit}"),
+    )
+
+
+def _trace_spec(found: Settling, colour: str, title: str) -> dict[str, Any]:
+    """The picture: margins, the band, single pairs as dots, and the mean so far."""
     scale = 100 if in_points(found.metric) else 1
     data = [_step(step, scale) for step in found.steps]
-    words = metric_words(found.metric)
-    last = found.steps[-1].so_far
     lines = [{"at": 0.0, "what": "no difference"}]
     if found.margin is not None:
         lines += [{"at": side * scale * found.margin, "what": "margin"} for side in (-1, 1)]
     low, high = _window(data, lines)
     y = {
         "type": "quantitative",
-        "title": f"{words}, difference"
-        + (" (points)" if scale == 100 else f" ({direction})" if direction else ""),
+        "title": title,
         "scale": {"domain": [low, high], "nice": False, "zero": False},
     }
     x = {
@@ -112,76 +134,44 @@ def trace_chart(found: Settling, colour: str, direction: str = "") -> Chart:
         {"field": "own_text", "title": "this pair"},
         {"field": "text", "title": "mean so far"},
     ]
-    seen = {"transform": [{"filter": "isValid(datum.low)"}]}
-    spec = {
+    dots = {"type": "point", "filled": True, "size": 26, "color": "@muted", "opacity": 0.65}
+    corners = {"filled": True, "size": 34, "color": colour} if len(data) <= 60 else False
+    line = {"type": "line", "color": colour, "strokeWidth": 2, "clip": True, "point": corners}
+    return {
         "height": _HEIGHT,
         "data": {"values": data},
         "layer": [
+            _margins(lines, y),
             {
-                "data": {"values": lines},
-                "mark": {"type": "rule", "color": "@ink", "strokeWidth": 1},
-                "encoding": {
-                    "y": {**y, "field": "at"},
-                    "strokeDash": {
-                        "condition": {"test": "datum.what == 'margin'", "value": [5, 4]},
-                        "value": [1, 0],
-                    },
-                    "opacity": {
-                        "condition": {"test": "datum.what == 'margin'", "value": 0.6},
-                        "value": 0.8,
-                    },
-                },
-            },
-            {
-                **seen,
+                "transform": [{"filter": "isValid(datum.low)"}],
                 "mark": {"type": "area", "color": colour, "opacity": 0.2, "clip": True},
                 "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
             },
             {
-                "mark": {
-                    "type": "point",
-                    "filled": True,
-                    "size": 26,
-                    "color": "@muted",
-                    "opacity": 0.65,
-                    "clip": True,
-                },
+                "mark": {**dots, "clip": True},
                 "encoding": {"x": x, "y": {**y, "field": "own"}, "tooltip": tips},
             },
-            {
-                "mark": {
-                    "type": "line",
-                    "color": colour,
-                    "strokeWidth": 2,
-                    "clip": True,
-                    "point": {"filled": True, "size": 34, "color": colour}
-                    if len(data) <= 60
-                    else False,
-                },
-                "encoding": {"x": x, "y": {**y, "field": "mean"}, "tooltip": tips},
-            },
+            {"mark": line, "encoding": {"x": x, "y": {**y, "field": "mean"}, "tooltip": tips}},
         ],
     }
-    sure = percent(found.confidence)
-    rows = [
-        (
-            str(step.n),
-            "-" if step.seed is None else str(step.seed),
-            signed(found.metric, step.own),
-            *(signed(found.metric, end) for end in _ends(step.so_far)),
-        )
-        for step in found.steps
-    ]
-    return Chart(
-        kind="trace",
-        title=f"{words.capitalize()}: {found.b} less {found.a}, pair by pair",
-        says=(
-            f"After {len(found.steps)} pairs the mean difference is "
-            f"{with_interval(found.metric, last)} ({sure} interval)."
-        ),
-        table=Table.of(("pairs", "seed", "this pair", "mean so far", "from", "to"), rows),
-        spec=spec,
-    )
+
+
+def _margins(lines: Sequence[Mapping[str, Any]], y: Mapping[str, Any]) -> dict[str, Any]:
+    """The line of no difference, and the margins as dashed ones."""
+
+    def unless_margin(value: Any, margin: Any) -> dict[str, Any]:
+        test = {"test": "datum.what == 'margin'", "value": margin}
+        return {"condition": test, "value": value}
+
+    return {
+        "data": {"values": lines},
+        "mark": {"type": "rule", "color": "@ink", "strokeWidth": 1},
+        "encoding": {
+            "y": {**y, "field": "at"},
+            "strokeDash": unless_margin([1, 0], [5, 4]),
+            "opacity": unless_margin(0.8, 0.6),
+        },
+    }
 
 
 def _drawn(found: ComparisonValues, points: bool) -> list[tuple[str, Any]]:

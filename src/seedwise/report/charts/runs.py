@@ -1,7 +1,7 @@
 """Charts of runs: every run as a dot, and how runs learn."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -122,73 +122,9 @@ def curves_chart(curves: Sequence[LearningCurve], places: Mapping[str, int]) -> 
         curves: One for each setup.
         places: The place of each setup, which gives its colour.
     """
-    name = curves[0].figure
-    scale = 100 if in_points(name) else 1
-    data = [
-        {
-            "setup": curve.setup,
-            "epoch": epoch,
-            "mean": number(scale * mean),
-            "low": number(scale * low),
-            "high": number(scale * high),
-            "text": figure(name, mean),
-            "band": f"{figure(name, low)} to {figure(name, high)}",
-        }
-        for curve in curves
-        for epoch, (mean, low, high) in enumerate(
-            zip(curve.mean, curve.low, curve.high, strict=True), start=1
-        )
-    ]
+    name, words = curves[0].figure, _WORDS[curves[0].figure]
+    data = [each for curve in curves for each in _epochs(curve)]
     legend = tuple(Key(role(places[curve.setup]), curve.setup) for curve in curves)
-    colour = {
-        "field": "setup",
-        "type": "nominal",
-        "scale": {"domain": [k.name for k in legend], "range": [k.colour for k in legend]},
-        "title": None,
-    }
-    words = _WORDS[name]
-    x = {
-        "field": "epoch",
-        "type": "quantitative",
-        "title": "epoch",
-        "axis": {"tickMinStep": 1, "grid": False},
-        "scale": {"nice": False, "zero": False},
-    }
-    y = {
-        "type": "quantitative",
-        "title": words + (" (%)" if scale == 100 else ""),
-        "scale": {"zero": False},
-    }
-    tips = [
-        {"field": "setup", "title": "setup"},
-        {"field": "epoch", "title": "epoch"},
-        {"field": "text", "title": words},
-        {"field": "band", "title": "80 % of runs"},
-    ]
-    spec = {
-        "height": 260,
-        "data": {"values": data},
-        "layer": [
-            {
-                "mark": {"type": "area", "opacity": 0.16},
-                "encoding": {
-                    "x": x,
-                    "y": {**y, "field": "low"},
-                    "y2": {"field": "high"},
-                    "color": colour,
-                },
-            },
-            {
-                "mark": {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 40}},
-                "encoding": {
-                    "x": x,
-                    "y": {**y, "field": "mean"},
-                    "color": colour,
-                    "tooltip": tips,
-                },
-            },
-        ],
-    }
     ends = ", ".join(f"{curve.setup} {figure(name, curve.mean[-1])}" for curve in curves)
     return Chart(
         kind="curves",
@@ -198,9 +134,72 @@ def curves_chart(curves: Sequence[LearningCurve], places: Mapping[str, int]) -> 
             ("setup", "epoch", words, "80 % of runs"),
             [(each["setup"], str(each["epoch"]), each["text"], each["band"]) for each in data],
         ),
-        spec=spec,
+        spec=_curves_spec(name, data, legend),
         legend=legend,
     )
+
+
+def _epochs(curve: LearningCurve) -> Iterator[dict[str, Any]]:
+    """A row for each epoch of a curve."""
+    name = curve.figure
+    scale = 100 if in_points(name) else 1
+    figures = zip(curve.mean, curve.low, curve.high, strict=True)
+    for epoch, (mean, low, high) in enumerate(figures, start=1):
+        yield {
+            "setup": curve.setup,
+            "epoch": epoch,
+            "mean": number(scale * mean),
+            "low": number(scale * low),
+            "high": number(scale * high),
+            "text": figure(name, mean),
+            "band": f"{figure(name, low)} to {figure(name, high)}",
+        }
+
+
+def _curves_spec(
+    name: str, data: Sequence[Mapping[str, Any]], legend: Sequence[Key]
+) -> dict[str, Any]:
+    """The picture: bands, and means as lines."""
+    words = _WORDS[name]
+    colour = {
+        "field": "setup",
+        "type": "nominal",
+        "scale": {"domain": [k.name for k in legend], "range": [k.colour for k in legend]},
+        "title": None,
+    }
+    x = {
+        "field": "epoch",
+        "type": "quantitative",
+        "title": "epoch",
+        "axis": {"tickMinStep": 1, "grid": False},
+        "scale": {"nice": False, "zero": False},
+    }
+    y = {
+        "type": "quantitative",
+        "title": words + (" (%)" if in_points(name) else ""),
+        "scale": {"zero": False},
+    }
+    tips = [
+        {"field": "setup", "title": "setup"},
+        {"field": "epoch", "title": "epoch"},
+        {"field": "text", "title": words},
+        {"field": "band", "title": "80 % of runs"},
+    ]
+    low, mean = {**y, "field": "low"}, {**y, "field": "mean"}
+    return {
+        "height": 260,
+        "data": {"values": data},
+        "layer": [
+            {
+                "mark": {"type": "area", "opacity": 0.16},
+                "encoding": {"x": x, "y": low, "y2": {"field": "high"}, "color": colour},
+            },
+            {
+                "mark": {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 40}},
+                "encoding": {"x": x, "y": mean, "color": colour, "tooltip": tips},
+            },
+        ],
+    }
 
 
 def _dots(
