@@ -27,7 +27,7 @@ State = Literal["finished", "diverged", "failed"]
 """End of a run. A diverged run is a result; a failed one is none."""
 
 Fault = Literal["code", "return"]
-"""Whose fault a failed run is, where another try would not mend it."""
+"""Cause of a failed run, where another try would not mend it."""
 
 STATES: tuple[State, ...] = ("finished", "diverged", "failed")
 """Every `State`."""

@@ -71,13 +71,13 @@ def watching_here(stored: Stored = tuple) -> Generator[Watch]:
         stored: As in `watching`.
     """
     if "ipykernel" in sys.modules:
-        yield _Cell(StudyProgress(stored)).watch
+        yield _NotebookCell(StudyProgress(stored)).watch
         return
     with watching(Console(), stored) as watch:
         yield watch
 
 
-class _Cell:
+class _NotebookCell:
     """A live picture below a notebook's cell."""
 
     def __init__(self, progress: StudyProgress) -> None:
@@ -107,7 +107,7 @@ class _Cell:
             self._handle.update(self._content(live=not isinstance(event, Finished)), raw=True)
 
     def _content(self, *, live: bool = True) -> dict[str, str]:
-        """What a notebook shows: lines, and below them the picture while runs are made."""
+        """Content of a notebook's cell: lines, and below them the picture while runs are made."""
         console = Console(file=io.StringIO(), width=100, height=30, force_jupyter=False)
         for line in self._lines[-_LINES_KEPT:]:
             say(console, printable(line))

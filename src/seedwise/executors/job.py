@@ -41,7 +41,7 @@ _OF_MACHINES = re.compile(
     r"out of memory|not enough memory|can't allocate memory|RESOURCE_EXHAUSTED|OOM when allocating"
     r"|CUDA|cuDNN|CUBLAS|CUFFT|NCCL|HIP error|killed by signal|exited unexpectedly"
 )
-"""What torch, JAX, TensorFlow and their workers say of a machine, in errors of any kind."""
+"""Messages about a machine of torch, JAX, TensorFlow and their workers, in errors of any kind."""
 
 _OF_PATHS = (
     FileExistsError,

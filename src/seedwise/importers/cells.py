@@ -1,4 +1,4 @@
-"""What the cells of a table hold: numbers as people write them, and the unit of a column."""
+"""Cells of a table: numbers as people write them, and the unit of a column."""
 
 import math
 import re
@@ -34,7 +34,7 @@ class Number:
 
 
 def decimal_commas(cells: Iterable[str]) -> bool:
-    """Whether some numbers can only be meant with a decimal comma: `0,91` and not `1,234`."""
+    """True if some numbers can only be meant with a decimal comma: `0,91` and not `1,234`."""
     return any(
         _COMMA.fullmatch(text) and not _THOUSANDS.fullmatch(text)
         for cell in cells
@@ -75,7 +75,7 @@ def number_in(cell: str, *, where: str = "") -> Number | None:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell holds a number."""
+    """True if a cell holds a number."""
     return _PLAIN.fullmatch(cell) is not None or number_in(cell) is not None
 
 

@@ -1,4 +1,4 @@
-"""Which column of a table is what: said by a person, or guessed from names and values."""
+"""Meaning of each column of a table: said by a person, or guessed from names and values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ __all__ = ["Columns", "columns_of", "other_numbers", "setup_column"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """What each column was taken as.
+    """Columns by the meaning that they were taken for.
 
     Attributes:
         setup: Column that names the setup.
@@ -66,7 +66,7 @@ class Columns:
     from_paths: frozenset[str] = frozenset()
 
     def told(self) -> tuple[str, ...]:
-        """What was taken as what, in words."""
+        """Say which column was taken for what."""
         seed = self._source(*self.seed) if self.seed else "numbered, so that none pair"
         if self.fold:
             seed = f"fold of column {', '.join((*self.seed, self.fold))}, the same in all setups"
@@ -94,7 +94,7 @@ class Columns:
 
 
 def columns_of(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> Columns:
-    """What each column is; `rows` are those of runs that ended.
+    """Find the meaning of each column; `rows` are those of runs that ended.
 
     Raises:
         ConfigError: What is needed was not said, and cannot be guessed.
@@ -142,7 +142,7 @@ def columns_of(table: LogTable, rows: Sequence[LogRow], mapped: Mapped) -> Colum
 
 
 def other_numbers(table: LogTable, rows: Sequence[LogRow], columns: Columns) -> tuple[str, ...]:
-    """What is said of columns of numbers that were not taken as metrics."""
+    """Note on columns of numbers that were not taken as metrics."""
     names = [
         column
         for column in table.columns
@@ -288,7 +288,7 @@ def _guessed_metrics(
 
 
 def _is_training(name: str, names: Sequence[str]) -> bool:
-    """Whether a metric of validation by its name is that of training, as Keras has them."""
+    """True if a metric of validation by its name is that of training, as Keras has them."""
     return name in CATALOG and any(
         f"{prefix}{mark}{name}" in names
         for prefix in ("val", "valid", "validation", "eval", "dev")
@@ -313,5 +313,5 @@ def _numeric(columns: Sequence[str], rows: Sequence[LogRow]) -> list[str]:
 
 
 def _has(table: LogTable) -> str:
-    """What there is to choose from, the columns of people's own first."""
+    """List the columns to choose from, those of people's own first."""
     return f"it has {listed(sorted(table.columns, key=is_own), 24)}"

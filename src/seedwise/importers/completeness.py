@@ -29,7 +29,7 @@ def as_long_as_the_longest(
 
 
 def ends_note(runs: Sequence[RunRows], columns: Columns) -> list[str]:
-    """What is said where runs end at different epochs or steps."""
+    """Note on runs that end at different epochs or steps."""
     ends = {run: end for run in runs if (end := _end(run, columns)) is not None}
     if len(set(ends.values())) < 2:
         return []
@@ -42,7 +42,7 @@ def ends_note(runs: Sequence[RunRows], columns: Columns) -> list[str]:
 
 
 def lacking(metrics: Sequence[Mapping[str, float]]) -> list[str]:
-    """What each run lacks of the metrics that most have, in words; empty if nothing."""
+    """Metrics that most runs have and some lack, in words; empty if there are none."""
     times = Counter(name for each in metrics for name in each)
     usual = {name for name, number in times.items() if 2 * number > len(metrics)}
     return [

@@ -27,7 +27,7 @@ as fast as the other one; 60,000 brackets crash it, so that nesting is bounded b
 
 
 def configured(candidate: Candidate, root: Path, alone: Collection[str]) -> Mapping[str, str]:
-    """What the configuration files of a run say: those of its folder, and of folders around it.
+    """Settings in the configuration files of a run: those of its folder, and of folders around it.
 
     Args:
         candidate: The log of the run.

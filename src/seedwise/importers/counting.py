@@ -1,4 +1,4 @@
-"""Which of the rows of a run counts: the last, the best, or that of a step."""
+"""Choice of the row of a run that counts: the last, the best, or that of a step."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -117,7 +117,7 @@ def _scores(said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _header(path: Path) -> bytes:
-    """What an archive holds beside the samples; of a run that was killed, how it began."""
+    """Content of an archive beside the samples; of a run that was killed, its beginning."""
     with opened(path) as archive:
         name = _HEADER if _HEADER in archive.namelist() else _START
         return unpacked(path, archive, name)

@@ -36,8 +36,8 @@ class ScoredRun:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Scores:
-    """What the rows of one run say: by example and metric, with the place of each."""
+class _ExampleScores:
+    """Rows of one run: by example and metric, with the place of each."""
 
     first: LogRow
     groups: dict[str, str] = field(default_factory=dict[str, str])
@@ -60,9 +60,9 @@ def scored_runs(
         ConfigError: An example is there twice in a run, and nothing tells the runs apart.
         DataError: A score is missing or no number, or runs are of different examples.
     """
-    found = dict[tuple[str, ...], _Scores]()
+    found = dict[tuple[str, ...], _ExampleScores]()
     for row in rows:
-        run = found.setdefault(_label(table, row, columns), _Scores(first=row))
+        run = found.setdefault(_label(table, row, columns), _ExampleScores(first=row))
         if not row[columns.setup] or not row[example]:
             empty = example if row[columns.setup] else columns.setup
             raise DataError(f"{table.at(row.where)}: the column {empty} is empty")
@@ -92,14 +92,14 @@ def scored_runs(
 
 
 def _label(table: LogTable, row: LogRow, columns: Columns) -> tuple[str, ...]:
-    """What tells runs apart: setup and seed, or else what the table or the log says of the run."""
+    """Label of a run: setup and seed, or else what the table or the log says of it."""
     own = columns.seed or (("",) if table.several else columns.run)
     log = (str(row.log),) if table.several and not columns.seed else ()
     return (row[columns.setup], *(row[column] for column in own), *log)
 
 
 def _add(
-    table: LogTable, run: _Scores, row: LogRow, columns: Columns, example: str, group: str
+    table: LogTable, run: _ExampleScores, row: LogRow, columns: Columns, example: str, group: str
 ) -> None:
     pairs = {name: row[column] for column, name in columns.metrics.items()}
     if columns.long:
@@ -125,7 +125,7 @@ def _add(
 
 def _check_whole(
     table: LogTable,
-    run: _Scores,
+    run: _ExampleScores,
     names: tuple[str, ...],
     metrics: Sequence[str],
     columns: Columns,

@@ -57,7 +57,7 @@ class Sourced:
 def find_logs(
     wheres: Sequence[str], name: str | None, layout: Layout | None
 ) -> tuple[list[Found], list[str]]:
-    """What there is to read in some places, in the order of its names, and what is left alone.
+    """Find the logs in some places, in the order of their names, and what is left alone.
 
     Args:
         wheres: Files, folders, and addresses of trackers.
@@ -131,7 +131,7 @@ def _here(where: str) -> str:
 
 
 def _whole(candidate: Candidate, name: str | None) -> bool:
-    """Whether a folder is read as one."""
+    """True if a folder is read as one."""
     if name is not None:
         return registry.importer_of(candidate, name).recognises(candidate)
     return any(each.recognises(candidate) for each in registry.IMPORTERS.values())

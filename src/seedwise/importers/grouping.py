@@ -1,4 +1,4 @@
-"""Which rows of a table are one run: an epoch, a fold or a task of a run is no run of its own."""
+"""Rows of a table that are one run: an epoch, a fold or a task of a run is no run of its own."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ def _metrics_in(rows: Sequence[LogRow], columns: Columns) -> set[str]:
 def _labels(
     rows: Sequence[LogRow], columns: Columns, mapped: Mapped, *, several: bool
 ) -> list[tuple[str, ...]]:
-    """What tells the runs apart: setup and seed; setup and run; else a new start of the epochs."""
+    """Labels of the runs: setup and seed; setup and run; else a new start of the epochs."""
     own = tuple(filter(None, (*columns.seed, columns.fold)))
     one = mapped.chooses or columns.task is not None
     if own:
@@ -253,12 +253,12 @@ def _several(rows: Sequence[LogRow], column: str) -> bool:
 
 
 def _within(rows: Sequence[LogRow], setup: str, column: str) -> bool:
-    """Whether a column varies within a setup."""
+    """True if a column varies within a setup."""
     return len({(row[setup], row[column]) for row in rows}) > len({row[setup] for row in rows})
 
 
 def _counts(rows: Sequence[LogRow], columns: Columns) -> bool:
-    """Whether the rows of a setup count on in even steps, as epochs do and last epochs don't."""
+    """True if the rows of a setup count on in even steps, as epochs do and last epochs don't."""
     for setup in {row[columns.setup] for row in rows}:
         places = [_place(row, columns.progress[0]) for row in rows if row[columns.setup] == setup]
         steps = {after - before for before, after in pairwise(places)}

@@ -1,4 +1,4 @@
-"""What the Trainer of Hugging Face writes: `trainer_state.json`, `all_results.json`."""
+"""Files of Hugging Face's Trainer: `trainer_state.json`, `all_results.json`."""
 
 import re
 from collections.abc import Iterable, Mapping

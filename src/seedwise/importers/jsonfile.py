@@ -91,7 +91,7 @@ def text_of(path: Path) -> str:
 
 
 def parsed(text: str, where: str) -> Any:
-    """What a JSON text holds; NaN and Infinity are numbers, as Python writes them.
+    """Parse a JSON text; NaN and Infinity are numbers, as Python writes them.
 
     Raises:
         DataError: It is no JSON, is nested too deeply, or has one name twice in a record.
@@ -119,7 +119,7 @@ def parsed(text: str, where: str) -> Any:
 
 
 def _records_of(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[Any]]:
-    """What holds for all records of a mapping, and the records."""
+    """Entries that hold for all records of a mapping, and the records."""
     columns, data = value.get("columns"), value.get("data")
     if isinstance(columns, list) and isinstance(data, list):
         return {}, [dict(zip(map(str, columns), row, strict=False)) for row in data]

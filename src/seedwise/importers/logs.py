@@ -38,12 +38,12 @@ class Candidate:
 
     @cached_property
     def is_folder(self) -> bool:
-        """Whether it is a folder."""
+        """True if it is a folder."""
         return self.path.is_dir()
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """What lies in the folder, by name; nothing of a file.
+        """Names in the folder; none of a file.
 
         Raises:
             DataError: It cannot be listed, or holds more than 100,000 entries.
@@ -98,7 +98,7 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Log:
-    """What one file, one folder of a run, or one run of a tracker holds.
+    """Content of one file, one folder of a run, or one run of a tracker.
 
     Attributes:
         path: Where it lies: the path of a file or folder, or a tracker's address and its run.

@@ -1,4 +1,4 @@
-"""What a person says of a table or of logs; all else is guessed, or asked for."""
+"""Statements of a person about a table or logs; all else is guessed, or asked for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ DUPLICATES = ("refuse", "last", "first")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
-    """Which columns are what, and which rows count; what is None or empty is guessed.
+    """Columns and rows as a person states them; what is None or empty is guessed.
 
     Attributes:
         setup: Column that names the setup.
@@ -81,5 +81,5 @@ class Mapped:
 
     @property
     def chooses(self) -> bool:
-        """Whether it is said which of the rows of a run counts."""
+        """True if it is said which of the rows of a run counts."""
         return any(on for _, on in self._ways())

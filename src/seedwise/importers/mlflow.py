@@ -25,7 +25,7 @@ _PARENT = "mlflow.parentRunId"
 _MOST_VALUES = 2_000_000
 _MOST_BYTES = 2**26
 _HUGE = 1.7976931348623157e308
-"""What a database holds for an infinity."""
+"""Number that a database holds for an infinity."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -200,7 +200,7 @@ def _points(path: Path) -> Iterator[tuple[int, int, float]]:
 
 
 def _meta(path: Path) -> Mapping[str, str]:
-    """What MLflow's small YAML files say: a line for each name, without structure."""
+    """Parse one of MLflow's small YAML files: a line for each name, without structure."""
     if not path.is_file():
         return {}
     found = dict[str, str]()

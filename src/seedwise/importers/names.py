@@ -1,4 +1,4 @@
-"""What columns are called, and what their names say of them."""
+"""Names of columns, and the meaning that each name settles."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -136,7 +136,7 @@ def short(column: str) -> str:
 
 
 def is_own(name: str) -> bool:
-    """Whether a column belongs to the program that wrote the table, or is marked as a setting."""
+    """True if a column belongs to the program that wrote the table, or is marked as a setting."""
     return name.startswith(SETTINGS) or name.lower().replace(" ", "_") in _NO_METRICS
 
 

@@ -77,7 +77,7 @@ def _storage(candidate: Candidate) -> Iterator[Any]:
 
 
 def _names(study: Any) -> Sequence[str]:
-    """What the values of a trial are called."""
+    """Names of the values of a trial."""
     named = study.system_attrs.get("study:metric_names")
     count = len(study.directions)
     return named or (["value"] if count == 1 else [f"values_{place}" for place in range(count)])

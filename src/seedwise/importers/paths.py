@@ -69,7 +69,7 @@ class Layout:
         return [found[1] for found in _FIELD.finditer(self.text) if found[1] is not None]
 
     def may_be(self, name: str) -> bool:
-        """Whether a file of this name may be meant: not if its last part names another file."""
+        """True if a file of this name may be meant: not if its last part names another file."""
         last = self.text.rpartition("/")[2]
         ending = "." in _FIELD.sub("", last).strip(".")
         texts = map(re.escape, _FIELD.sub("\0", last).split("\0"))
@@ -97,7 +97,7 @@ class Layout:
 
 
 def from_names(paths: Sequence[str]) -> list[Mapping[str, str]]:
-    """What paths say of setup and seed by themselves, a mapping each.
+    """Setup and seed as paths tell them by themselves, a mapping each.
 
     A seed is what follows the word `seed`, where it does so in every path. A setup is what else
     tells the paths apart, without what loggers number on their own account.
@@ -137,7 +137,7 @@ def _without_seed(part: str) -> str:
 
 
 def _setups(split: Sequence[Sequence[str]], *, unique: bool) -> list[str]:
-    """What tells paths apart, part by part; if not `unique`, without parts that no two share."""
+    """Parts that tell paths apart; if not `unique`, without parts that no two share."""
     deepest = max(map(len, split), default=0)
     rows = [[*parts, *[""] * (deepest - len(parts))] for parts in split]
     kept = list[int]()

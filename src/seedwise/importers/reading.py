@@ -1,4 +1,4 @@
-"""What some places hold as runs: each with its setup, its seed and its metrics."""
+"""Runs in some places: each with its setup, its seed and its metrics."""
 
 import math
 from collections import Counter
@@ -43,7 +43,7 @@ _ENDED = frozenset(
         *("terminated", "ok", "passed", "diverged", ""),
     )
 )
-"""What W&B, MLflow, Optuna, Ray Tune, schedulers and seedwise say of a run that is a result."""
+"""Words of W&B, MLflow, Optuna, Ray Tune, schedulers and seedwise for a run that is a result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,7 +18,7 @@ __all__ = ["Readings", "read_metrics"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """What was read.
+    """Values that were read.
 
     Attributes:
         metrics: The metrics of each run by name, in the order of the runs.

@@ -62,7 +62,7 @@ def _read_trial(candidate: Candidate) -> Iterable[Log]:
 
 
 def _results(trial: Candidate) -> Sequence[LogRow]:
-    """What a trial reported; nothing if it failed before it did."""
+    """Results that a trial reported; none if it failed before it did."""
     for name, read in ((_RESULT, read_lines), (_PROGRESS, read_csv)):
         path = trial.path / name
         if name in trial.names and path.stat().st_size:
@@ -71,7 +71,7 @@ def _results(trial: Candidate) -> Sequence[LogRow]:
 
 
 def _states(experiment: Path) -> Mapping[str, str]:
-    """How each trial of an experiment ended, by its id, as its last state file says."""
+    """State of each trial of an experiment, by its id, as its last state file says."""
     found = sorted(experiment.glob("experiment_state-*.json"))
     return _states_in(found[-1], found[-1].stat().st_mtime_ns) if found else {}
 
@@ -135,7 +135,7 @@ def _read_monitors(candidate: Candidate) -> Iterable[Log]:
 
 
 def _head_of(head: bytes) -> Mapping[str, str]:
-    """What the first line says: `#{"t_start": 1.5, "env_id": "CartPole-v1"}`."""
+    """Parse the first line: `#{"t_start": 1.5, "env_id": "CartPole-v1"}`."""
     line = head.lstrip(b"\xef\xbb\xbf#").partition(b"\n")[0]
     try:
         value = json.loads(line)

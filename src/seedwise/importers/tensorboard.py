@@ -26,7 +26,7 @@ _MOST_VALUES = 2_000_000
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Series:
-    """What the event files of one folder hold."""
+    """Series in the event files of one folder."""
 
     steps: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
     settings: dict[str, str] = field(default_factory=dict[str, str])
@@ -91,7 +91,7 @@ def _library() -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Library:
-    """What is called of TensorBoard."""
+    """The part of TensorBoard that is called."""
 
     event: Any
     checksum: Any
@@ -124,7 +124,7 @@ def _merge(found: dict[Path, _Series], top: Path) -> None:
 
 
 def _part(folder: Path, series: _Series, found: Mapping[Path, _Series]) -> str | None:
-    """What the tags of a folder are named with in the run that it is a part of, if it is one."""
+    """Prefix of a folder's tags in the run that it is a part of, if it is one."""
     name = folder.name
     if name in _SPLITS:
         return f"{name}/"

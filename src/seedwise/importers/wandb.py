@@ -28,7 +28,7 @@ _OWN = ("_runtime", "_timestamp", "_wandb")
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _WandbRun:
-    """What the file of a run says, as far as it was read."""
+    """Content of a run's file, as far as it was read."""
 
     head: dict[str, str] = field(default_factory=dict[str, str])
     config: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -13,7 +13,7 @@ from seedwise.stats.directions import known_direction
 __all__ = ["WIDE", "by_setup", "setups_in_columns"]
 
 WIDE = "value"
-"""What a metric is called that no column names."""
+"""Name of a metric that no column names."""
 
 
 def setups_in_columns(

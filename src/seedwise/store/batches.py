@@ -12,10 +12,10 @@ from seedwise.store.naming import Naming
 from seedwise.store.rows import as_json, body_columns, head_columns
 from seedwise.store.schema import checksum
 
-__all__ = ["Batches"]
+__all__ = ["RunBatches"]
 
 
-class Batches(Naming):
+class RunBatches(Naming):
     """The part of `Store` that takes many runs at once."""
 
     @contextmanager

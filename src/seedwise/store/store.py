@@ -15,7 +15,7 @@ from seedwise.code.git import Commit
 from seedwise.errors import RunExists, StudyError
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.seeds import Seed
-from seedwise.store.batches import Batches
+from seedwise.store.batches import RunBatches
 from seedwise.store.caches import Caches
 from seedwise.store.codes import Codes
 from seedwise.store.files import connect
@@ -43,7 +43,7 @@ _PART = 512_000_000
 
 
 @final
-class Store(Repeats, Caches, Codes, ScoreTables, Batches):
+class Store(Repeats, Caches, Codes, ScoreTables, RunBatches):
     """A study file, open.
 
     Rules:

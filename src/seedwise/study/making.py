@@ -239,7 +239,7 @@ def _seconds(
     workers: int,
     usual: float | None,
 ) -> float | None:
-    """How long the runs to be made may take, by those that are stored; None if these do not tell.
+    """Time that the runs to be made may take, by those that are stored; None if these do not tell.
 
     A run that went beside others took the longer for it, so that runs side by side share the time.
     """

@@ -1,4 +1,4 @@
-"""Who watches a call of `Study.run` that names nobody: the person at a terminal or a notebook."""
+"""Watcher of a call of `Study.run` that names none: the person at a terminal or a notebook."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -15,7 +15,7 @@ from seedwise.study.making import Complain
 __all__ = ["watched"]
 
 _SHOWS = "seedwise.cli.display:watching_here"
-"""What shows a study stands above it, and is known here by its name only, as trainings are."""
+"""Address of the view of a study, which stands above it; known by name only, as trainings are."""
 
 _LINE = "seedwise: stopped; stored runs are kept, and the same call goes on"
 
@@ -68,7 +68,7 @@ def _say(
     error: BaseException,
     trace: TracebackType | None,
 ) -> None:
-    """What Python calls with an error that ends the program."""
+    """Hook that Python calls with an error that ends the program."""
     if isinstance(error, KeyboardInterrupt) and hasattr(error, "_render_traceback_"):
         sys.stderr.write(f"{_LINE}\n")
     else:
