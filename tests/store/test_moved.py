@@ -213,3 +213,28 @@ def test_sqlite_itself_would_delete_that_log(emptied):
     with closing(sqlite3.connect(emptied)) as raw:
         assert raw.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
     assert not log_of(emptied).exists()
+
+
+@pytest.mark.parametrize("left", [0, 4096, 8192])
+def test_a_study_that_is_emptied_while_runs_are_stored_is_kept_beside_it(tmp_path, left):
+    """By `> study.db`, say; what its log still has is all of a small study."""
+    store = begun(tmp_path / "study.db")
+    store._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    add(store, 2)
+    os.truncate(tmp_path / "study.db", left)
+    saved = tmp_path / "study-saved.db"
+    stopped(store, "was emptied or cut off while", f"are kept in {saved}: give it the name back")
+    assert seeds_in(saved) == [0, 2, 1]
+    assert len(list(tmp_path.glob("*saved*"))) == 1
+
+
+def test_of_a_study_that_is_emptied_when_its_log_has_nothing_nothing_is_promised(tmp_path):
+    store = begun(tmp_path / "study.db")
+    for seed in range(2, 9):
+        add(store, seed)
+    store._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+    store._connection.execute("PRAGMA cache_size = 0")
+    add(store, 9)
+    os.truncate(tmp_path / "study.db", 0)
+    stopped(store, "was emptied or cut off while", "nothing of it could be kept; restore it from")
+    assert not list(tmp_path.glob("*saved*"))

@@ -40,7 +40,7 @@ class Tables:
         self._together = False
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with faults(self.path):
+        with self._faults():
             return self._connection.execute(query, values).fetchall()
 
     @contextmanager
@@ -48,12 +48,23 @@ class Tables:
         if self._together:
             yield
             return
-        with faults(self.path), transaction(self._connection):
+        with self._faults(), transaction(self._connection):
             yield
         self._check_place()
 
+    @contextmanager
+    def _faults(self) -> Generator[None]:
+        """As `faults`; where the file is not what it was, that is told instead."""
+        try:
+            with faults(self.path):
+                yield
+        except StudyError as error:
+            if isinstance(error.__context__, sqlite3.Error):  # and not one of ours, told already
+                self._check_place()
+            raise
+
     def _check_place(self) -> None:
-        """Find out that the study was moved, deleted or linked, once what is new is in it."""
+        """Find out that the study is not where or what it was, once what is new is in it."""
         change = self._place.change() if self._place else None
         if self._place and change:
             with faults(self.path):
@@ -106,7 +117,7 @@ class Tables:
             return {id: mapping(json.loads(text)) for id, text in texts.items()}
 
 
-PlaceChange = Literal["gone", "linked", "log"]
+PlaceChange = Literal["gone", "emptied", "linked", "log"]
 
 _OPEN_FILES = Path("/proc/self/fd")
 """Folder in which Linux names each file that this process has open, as it is called now."""
@@ -124,16 +135,28 @@ class Whereabouts:
         self.path, self.file = path, path.resolve()
         self._log = log_of(self.file)
         self._file_is, self._log_is = _identity(self.file), _identity(self._log)
+        self._size = 0
+        self.saved: Path | None = None
 
     def change(self) -> PlaceChange | None:
-        """Words for a change: the file is not there, its log is not, or it has a second name."""
+        """The file is not there, was cut off, has lost its log, or has a second name."""
         if _identity(self.file) != self._file_is:
             return "gone"
+        if self._cut_off():
+            return "emptied"
         if self._log_is is not None and _identity(self._log) != self._log_is:
             return "log"
         with suppress(OSError):
             return "linked" if self.file.stat().st_nlink > 1 else None
         return None
+
+    def _cut_off(self) -> bool:
+        """A study only ever grows: no row is deleted, and SQLite keeps what it has."""
+        with suppress(OSError):
+            before, now = self._size, self.file.stat().st_size
+            self._size = max(before, now)
+            return now < before
+        return False
 
     def now(self) -> Path | None:
         """Under which name it is now; None if it has none, or this system does not say it."""
@@ -152,6 +175,8 @@ def kept(connection: sqlite3.Connection, place: Whereabouts, change: PlaceChange
     Returns:
         What is to be raised.
     """
+    if change == "emptied":
+        return _emptied(connection, place)
     with suppress(sqlite3.Error):
         (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         name = place.now() if change == "gone" else place.path
@@ -163,6 +188,31 @@ def kept(connection: sqlite3.Connection, place: Whereabouts, change: PlaceChange
         f"{place.path} was deleted or replaced while runs were stored; the runs so far {where}, "
         "and the same command goes on"
     )
+
+
+def _emptied(connection: sqlite3.Connection, place: Whereabouts) -> StudyError:
+    """What is left of a file that was cut off: what this connection and the log still have."""
+    if place.saved:  # by a write before this one, whoever was told
+        place.saved.unlink(missing_ok=True)
+    saved = place.saved = _copied(connection, place.file)
+    told = f"{place.path} was emptied or cut off while runs were stored"
+    if saved is None:
+        return StudyError(f"{told}, and nothing of it could be kept; restore it from a copy")
+    if _is_whole(saved):
+        return StudyError(
+            f"{told}; the runs so far are kept in {saved}: give it the name back, and the same "
+            "command goes on"
+        )
+    return StudyError(
+        f"{told}; what is left of it is in {saved}: `seedwise check {saved} --repair NEW.db` "
+        "keeps the runs that are whole"
+    )
+
+
+def _is_whole(file: Path) -> bool:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as copy:
+        return copy.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    return False
 
 
 _WORDS = {
