@@ -4,12 +4,14 @@ import subprocess
 import sys
 import time
 from functools import lru_cache, partial, wraps
+from importlib import metadata
 
 import numpy as np
 import pytest
 
 from helpers import trainings
 from seedwise.code.difference import changes
+from seedwise.code.source import package_version
 from seedwise.code.tracing import code_of
 
 MODELS = '''
@@ -260,6 +262,15 @@ def test_installed_packages_count_by_their_version(traced, monkeypatch):
     assert found.lines == (f"{np.__version__}, now 0.0",)
 
 
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("jinja2", "jinja2"), ("dateutil", "python-dateutil"), ("PIL", "pillow")],
+)
+def test_the_package_of_a_module_is_found_by_its_files(module, package):
+    pytest.importorskip(module)
+    assert package_version(f"{module}.more") == metadata.version(package).partition("+")[0]
+
+
 def test_arguments_that_are_bound_or_closed_over_belong_to_the_code():
     def train(seed, lr):
         return lr
@@ -326,6 +337,38 @@ def test_a_notebooks_functions_are_told_by_their_cells():
     assert changes(codes[0], codes[2])
     (found,) = changes(codes[0], codes[3])
     assert found.name.endswith("__main__.LR")
+
+
+def test_estimators_count_by_their_settings_and_networks_by_their_weights():
+    linear = pytest.importorskip("sklearn.linear_model")
+    torch = pytest.importorskip("torch")
+
+    def train(seed, model):
+        return model
+
+    made = [code_of(partial(train, model=linear.Ridge(alpha=a))).digest for a in (1, 1, 2)]
+    assert made[0] == made[1] != made[2]
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    was = code_of(partial(train, model=network))
+    assert code_of(partial(train, model=network)).digest == was.digest
+    torch.nn.init.zeros_(network[0].weight)
+    assert changes(was, code_of(partial(train, model=network)))
+
+
+class Rude:
+    def __getattr__(self, name):
+        raise RuntimeError(f"no {name}")
+
+
+def test_objects_that_raise_when_they_are_looked_at_or_hold_themselves_are_told_by_their_type():
+    loop = [Rude()]
+    loop.append(loop)
+
+    def train(seed):
+        return loop
+
+    assert code_of(train).digest == code_of(train).digest
+    assert code_of(Rude().__getattr__).parts
 
 
 def test_functions_that_call_each_other_are_followed_once():

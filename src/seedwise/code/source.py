@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import PathFinder
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
 
 __all__ = [
     "Import",
@@ -129,8 +128,10 @@ def imports_of(tree: ast.AST) -> Iterator[Import]:
             names = tuple(each.name for each in node.names)
             binds = tuple(each.asname or each.name for each in node.names)
             yield Import(node.module or "", node.level, names, binds)
-        else:
-            waiting.extend(ast.iter_child_nodes(node))
+        else:  # an expression holds no import: to leave them out takes a tenth of the time
+            for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+                inside = getattr(node, name, ())
+                waiting.extend(inside if isinstance(inside, list) else ())
 
 
 def package_version(name: str) -> str | None:
@@ -141,21 +142,34 @@ def package_version(name: str) -> str | None:
     return _version(name.partition(".")[0])
 
 
+_CALLED = {"PIL": "pillow", "cv2": "opencv-python", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+"""Packages of other names than their modules; the rest are looked for."""
+
+
 @lru_cache(maxsize=1024)
 def _version(name: str) -> str | None:
     if name in sys.stdlib_module_names:
         return None
-    try:
-        return version(name).partition("+")[0]
-    except (PackageNotFoundError, ValueError):
-        found = _distributions().get(name)
-    return version(found[0]).partition("+")[0] if found else None
+    for package in (_CALLED.get(name, name), name):
+        try:
+            return version(package).partition("+")[0]
+        except (PackageNotFoundError, ValueError):
+            continue
+    file = located(name)
+    beside = None if file is None else Path(file).parent.parent
+    return None if beside is None else _version_by_files(name, beside)
 
 
-@lru_cache(maxsize=1)
-def _distributions() -> Any:
-    """Package of each module: 100 ms where hundreds are installed."""
-    return packages_distributions()
+def _version_by_files(name: str, folder: Path) -> str | None:
+    """The version of the package among those of a folder that lists a module's files.
+
+    20 ms for a hundred of them; `importlib.metadata.packages_distributions` takes 600.
+    """
+    marks = (f"\n{name}/__init__.py,".encode(), f"\n{name}.py,".encode())
+    for record in sorted(folder.glob("*.dist-info/RECORD")):
+        if any(mark in b"\n" + record.read_bytes() for mark in marks):
+            return record.parent.name.removesuffix(".dist-info").split("-")[-1].partition("+")[0]
+    return None
 
 
 def text_of_code(code: CodeType) -> str | None:
