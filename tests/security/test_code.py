@@ -94,6 +94,7 @@ def reading(path, metric):
     yield from (["status", name], ["check", name], ["watch", name], ["serve", name])
     yield ["check", name, "--repair", f"{name}.whole"]
     yield ["merge", name, name, "-o", f"{name}.both"]
+    yield ["drop", f"{name}.both", "no such setup"]
     yield from (["compare", name], ["compare", name, "a", "b"], ["compare", name, "--all-pairs"])
     yield from (["compare", name, "a", "b", "--json"], ["compare", name, "a", "evil:f"])
     yield ["compare", name, "a", "--target", "0.5"]
