@@ -109,6 +109,22 @@ def test_one_experiment_or_run_of_a_folder(stores):
         assert importer.IMPORTER.recognises(Candidate(text=str(place)))
 
 
+def test_a_folder_of_an_old_version(stores, tmp_path):
+    """MLflow 0.x knew of no deletion, kept the names of runs in tags, and metrics had no steps."""
+    copy = tmp_path / "mlruns"
+    shutil.copytree(stores["folder"], copy)
+    for meta in copy.rglob("meta.yaml"):
+        lines = meta.read_text().splitlines(keepends=True)
+        new = ("lifecycle_stage: active", "run_name")
+        old = [line for line in lines if not line.startswith(new)]
+        meta.write_text("".join(old).replace("run_id:", "run_uuid:"))
+    for metric in copy.rglob("metrics/accuracy"):
+        lines = metric.read_text().splitlines()
+        metric.write_text("".join(f"{line.rpartition(' ')[0]}\n" for line in lines))
+    found = imported(copy, "--setup", "params.model", "--metric", "accuracy")
+    assert found == wanted()
+
+
 def test_a_database_that_is_being_written_is_left_as_it_is(stores, tmp_path):
     """In WAL mode SQLite writes beside a file that it only reads."""
     copy = tmp_path / "mlflow.db"

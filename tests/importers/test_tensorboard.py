@@ -144,6 +144,23 @@ def test_pictures_are_passed_over(writer, tmp_path, monkeypatch):
     assert sum(summed) < 1_000
 
 
+def test_gigabytes_are_passed_over(writer, tmp_path):
+    """5,000 pictures of 1 MB, as holes in a file: a record's head says how long it is."""
+    one_run(writer, tmp_path / "run", "base", 0, settings=False)
+    (file,) = (tmp_path / "run").glob("events*")
+    scalars = file.read_bytes()
+    length = struct.pack("<Q", 2**20 + 1)
+    head = length + struct.pack("<I", tensorboard._library().checksum(length))
+    with file.open("ab") as events:
+        for _ in range(5_000):
+            events.write(head)
+            events.truncate(events.seek(2**20 + 1 + 4, 1))
+        events.write(scalars)
+    assert file.stat().st_size > 5e9
+    (log,) = logs(file)
+    assert log.rows[-1]["val/accuracy"] == str(accuracy("base", 0))
+
+
 def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):
     without("tensorboard", monkeypatch)
     (tmp_path / "events.out.tfevents.1").write_bytes(b"")

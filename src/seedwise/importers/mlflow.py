@@ -155,7 +155,7 @@ def _run_folders(top: Path) -> Iterator[tuple[Path, str]]:
         return
     for experiment in [top] if (top / _META).is_file() else sorted(top.iterdir()):
         about = _meta(experiment / _META)
-        if about.get("lifecycle_stage") == "active":
+        if about and about.get("lifecycle_stage", "active") == "active":
             for folder in sorted(experiment.iterdir()):
                 if _is_run(folder):
                     yield folder, about.get("name", "")
