@@ -295,7 +295,10 @@ def test_h03_datasets_are_tasks_and_never_pooled():
     )
     said = seedwise("import", case("h03"), "s.db", "--setup", "method", "--task", "dataset")
     assert "higher is better: easy/acc, hard/acc" in said
-    assert "choose one" in verdict("old", "new", code=2)
+    said = verdict("old", "new")  # pooled, it was worse by 0.15
+    assert "over 2 tasks; the mean acc differs by +0.025" in said
+    assert "new wins in 2 of 2 tasks" in said
+    assert "One run tells nothing of how much runs vary" in said
     for task in ("easy", "hard"):
         found = Study("s.db").compare("old", "new", metric=f"{task}/acc", paired=False)
         assert found.deciding.advantage > 0

@@ -14,6 +14,7 @@ from seedwise.outputs import check_output, write_output
 
 if TYPE_CHECKING:
     from seedwise.comparison import ComparisonValues, TargetValues
+    from seedwise.comparison.suite import SuiteValues
 
 __all__ = ["compare"]
 
@@ -83,6 +84,8 @@ def compare(
     rule, the rule's own verdict is what is printed, gated and in the JSON: options change only the
     exploratory figures of --full, and undecided is not better. A metric that is a function is run
     only where --metric names it, whatever was fixed; its module is looked for in this folder too.
+    Where the study has tasks, the verdict is over all of them and --metric is that within each:
+    acc of easy/acc and hard/acc; easy/acc compares in that task alone.
     Reads the study and writes nothing.
     """
     if markdown is not None:
@@ -108,8 +111,9 @@ def _compared(
     all_pairs: bool,
     correction: Any,
     better: tuple[tuple[str, str], ...],
+    over: Any,
     **verdict: Any,
-) -> "Sequence[ComparisonValues | TargetValues]":
+) -> "Sequence[ComparisonValues | TargetValues | SuiteValues]":
     from seedwise.study import Study
 
     ways = options.better_of(better)
@@ -124,26 +128,39 @@ def _compared(
         return [study.compare_with_target(setups[0], target, **said)]
     if len(setups) == 1:
         raise ConfigError(f"name two setups or more, or give --target; got only {setups[0]!r}")
+    if study.is_suite(verdict["metric"]):
+        if all_pairs:
+            raise ConfigError("--all-pairs is for single metrics: name two setups, or --metric")
+        return study.compare_tasks(setups, correction=correction, over=over, **verdict)
+    if over is not None:
+        raise ConfigError(f"--over puts tasks together, and {path} has none to compare over")
     return study.compare_several(
         setups, against="all" if all_pairs else "first", correction=correction, **verdict
     )
 
 
-def _print(found: "Sequence[ComparisonValues | TargetValues]", full: bool) -> None:
+def _print(found: "Sequence[ComparisonValues | TargetValues | SuiteValues]", full: bool) -> None:
     from seedwise.cli.console import Console
+    from seedwise.cli.suites import print_suites
     from seedwise.cli.verdicts import print_comparisons, print_target
     from seedwise.comparison import ComparisonValues, TargetValues
+    from seedwise.comparison.suite import SuiteValues
 
     console = Console()
     compared = [each for each in found if isinstance(each, ComparisonValues)]
     print_comparisons(console, compared, full=full)
+    suites = [each for each in found if isinstance(each, SuiteValues)]
+    print_suites(console, suites, full=full)
     for each in found:
         if isinstance(each, TargetValues):
             print_target(console, each)
 
 
-def _print_json(found: "Sequence[ComparisonValues | TargetValues]") -> None:
+def _print_json(found: "Sequence[ComparisonValues | TargetValues | SuiteValues]") -> None:
+    from seedwise.comparison.suite import SuiteValues
     from seedwise.words.comparison import as_json
+    from seedwise.words.suite import suite_json
 
     for each in found:
-        click.echo(json.dumps(as_json(each), allow_nan=False))
+        told = suite_json(each) if isinstance(each, SuiteValues) else as_json(each)
+        click.echo(json.dumps(told, allow_nan=False))

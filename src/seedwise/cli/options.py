@@ -177,6 +177,12 @@ VERDICT = (
         default=None,
         help="Compare runs of the same seed, or all runs as unrelated.  [default: by the seeds]",
     ),
+    click.option(
+        "--over",
+        type=click.Choice(["mean", "standardised", "iqm"]),
+        help="Put the tasks of a suite together by the mean of their differences, of standardised "
+        "differences, or by the interquartile mean of all scores.  [default: mean]",
+    ),
 )
 """Options that say how a verdict is reached: `Study.compare` has them by the same names."""
 

@@ -42,7 +42,7 @@ class SetupPair:
 
 def judged(
     settings: Sequence[SetupPair],
-    metrics: Mapping[str, Metric],
+    metrics: Mapping[str, Metric] | Sequence[Mapping[str, Metric]],
     rule: Rule,
     correction: Correction | None,
     *,
@@ -52,7 +52,8 @@ def judged(
 
     Args:
         settings: The pairs of setups.
-        metrics: What they were measured under, by name; the one that decides first.
+        metrics: What they were measured under, by name; the one that decides first. A sequence
+            has those of each pair, as where each is of another task; `beside` has none then.
         rule: How verdicts are reached.
         correction: How p-values are corrected where there are several; None for a comparison
             that stands alone.
@@ -60,14 +61,25 @@ def judged(
             not given back; None for one that cannot be made yet.
     """
     pairs = [*((each.a, each.b) for each in settings), *beside]
-    counted = [_tested(each.a, each.b, metrics, rule, diverged=True) for each in settings]
-    counted += [_tested_if_possible(pair, metrics, rule) for pair in beside]
-    lost = [pair and _Lost.of(pair[0], pair[1], metrics, rule) for pair in pairs]
+    under = [metrics] * len(pairs) if isinstance(metrics, Mapping) else [*metrics]
+    under += [{}] * (len(pairs) - len(under))
+    counted = [
+        _tested(each.a, each.b, known, rule, diverged=True)
+        for each, known in zip(settings, under, strict=False)
+    ]
+    counted += [
+        _tested_if_possible(pair, known, rule)
+        for pair, known in zip(beside, under[len(settings) :], strict=True)
+    ]
+    lost = [
+        pair and _Lost.of(pair[0], pair[1], known, rule)
+        for pair, known in zip(pairs, under, strict=True)
+    ]
     without = [
-        _tested(each.a, each.b, metrics, rule, diverged=False)
+        _tested(each.a, each.b, known, rule, diverged=False)
         if each and tested and each.others_remain
         else tested
-        for each, tested in zip(lost, counted, strict=True)
+        for each, tested, known in zip(lost, counted, under, strict=True)
     ]
     family = Family(size=len(pairs), correction=correction or "holm", shown=len(settings))
     return tuple(

@@ -9,6 +9,7 @@ from seedwise.comparison.metrics import check_better
 from seedwise.comparison.study_runs import StudyRuns, independent_runs
 from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
+from seedwise.stats.suites import OVER
 
 __all__ = [
     "PlannedComparisons",
@@ -32,6 +33,7 @@ _METRIC = _key('the name of a metric, e.g. "smoothed_accuracy:beta=10"', str)
 _MARGIN = _key("a difference of accuracy, e.g. 0.005 for half a point", int, float)
 _CONFIDENCE = _key("a rate above 0 and below 1, e.g. 0.95", int, float)
 _PAIRED = _key("true or false", bool)
+_OVER = _key(f"one of {', '.join(OVER)}", str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class Rule:
         confidence: Coverage of the intervals, in (0, 1); error rates are 1 less it.
         paired: Whether runs of the same seed are compared with each other; None pairs where most
             of the seeds are shared.
+        over: Way to put the tasks of a suite together: the `mean` of their differences, of
+            `standardised` differences, or the interquartile mean (`iqm`) of all scores.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric; under ""
             of the one that decides. For names that do not settle it.
 
@@ -57,6 +61,7 @@ class Rule:
     margin: float | None = field(default=None, metadata=_MARGIN)
     confidence: float = field(default=0.95, metadata=_CONFIDENCE)
     paired: bool | None = field(default=None, metadata=_PAIRED)
+    over: str = field(default="mean", metadata=_OVER)
     better: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
@@ -66,6 +71,8 @@ class Rule:
             )
         if not 0 < self.confidence < 1:
             raise ConfigError(f"confidence must be between 0 and 1, got {self.confidence}")
+        if self.over not in OVER:
+            raise ConfigError(f"over must be one of {', '.join(OVER)}, got {self.over!r}")
         check_better(self.better)
 
     @property
@@ -74,8 +81,13 @@ class Rule:
         return 1 - self.confidence
 
     def to_json(self) -> Mapping[str, Any]:
-        """The rule as JSON keeps it; directions are kept by themselves (`directions`)."""
-        return {name: value for name, value in asdict(self).items() if name != "better"}
+        """The rule as JSON keeps it; directions are kept by themselves (`directions`).
+
+        The usual way over tasks is left out: plans that were fixed before there were suites, and
+        plans of studies without tasks, stay what they are.
+        """
+        left_out = ("better", "over") if self.over == "mean" else ("better",)
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +256,12 @@ _STOPPED = (
     "rule's own verdict keeps them",
 )
 
-_UNSAID = {"metric": "matched_accuracy", "margin": "none", "paired": "by the seeds"}
+_UNSAID = {
+    "metric": "matched_accuracy",
+    "margin": "none",
+    "paired": "by the seeds",
+    "over": "mean",
+}
 """Words for None in a rule."""
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "CALLED",
     "FOLDS_KEPT",
     "LARGE",
+    "TASK",
     "StudyRuns",
     "all_have_logits",
     "copies",
@@ -138,6 +139,9 @@ CALLED = "called"
 
 BETTER = "better:"
 """Prefix of the choices under which a study keeps stated directions."""
+
+TASK = "task:"
+"""The beginning of the choices that say of which task the metrics named "task/metric" are."""
 
 _ROUNDING = 1e-9
 """By what share of the largest score a stored metric may differ from the mean of the scores."""
@@ -278,6 +282,15 @@ class StudyRuns:
         if not all(value in ("lower", "higher") for value in found.values()):
             raise StudyError(f"{self.path} is damaged: it states a direction that is none")
         return {key.removeprefix(BETTER): value for key, value in found.items()}
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks of a suite: each run has a metric "task/metric" for those that it was run on.
+
+        A run of a suite is a setup with one seed on all tasks: what one seed gives in two tasks
+        may depend on one another, and statistics are told so by finding both in one run.
+        """
+        return tuple(key.removeprefix(TASK) for key in self._store.choices(TASK))
 
     @cached_property
     def called(self) -> str:

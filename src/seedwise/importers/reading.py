@@ -86,6 +86,7 @@ class RunsRead:
         notes: What was made of numbers, and which are missing, in words.
         left_out: What was left out and why, in words.
         several: Whether the places are several logs, so that a run's place names its log.
+        tasks: Names of the tasks; each has a metric "task/metric" of its own.
     """
 
     name: str
@@ -96,6 +97,7 @@ class RunsRead:
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     several: bool = False
+    tasks: tuple[str, ...] = ()
 
     def at(self, where: str) -> str:
         """The place of a run, as a message begins with it."""
@@ -160,6 +162,7 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
         runs=tuple(runs),
         numbered=not (columns.seed or fold),
         folds=len({row[fold] for row in rows}) if fold else None,
+        tasks=_tasks(rows, columns.task),
         taken=(*turned, *columns.told(), *(["rows: the last of each run"] if said.last else [])),
         notes=(*notes, *read.notes),
         left_out=(
@@ -190,6 +193,11 @@ def _of_examples(
             examples=run.examples,
             groups=run.groups,
         )
+
+
+def _tasks(rows: Sequence[LogRow], column: str | None) -> tuple[str, ...]:
+    """The names of the tasks in a column, in their order."""
+    return tuple(dict.fromkeys(row[column] for row in rows if row[column])) if column else ()
 
 
 def _turned(

@@ -30,7 +30,14 @@ from seedwise.comparison.predicted import ClassDifference, Predicted, class_diff
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.scores import KEPT_METRICS, metric_names, metric_values
 from seedwise.comparison.settling import Settling, settled, settled_by_rule
-from seedwise.comparison.study_runs import StudyRuns, all_have_logits, independent_runs
+from seedwise.comparison.study_runs import (
+    StudyRuns,
+    all_have_logits,
+    independent_runs,
+    metrics_of_any,
+)
+from seedwise.comparison.suite import SuiteValues, compare_suite
+from seedwise.comparison.tasks import suite_metric
 from seedwise.comparison.variance import SignalTable
 from seedwise.data.known import class_words
 from seedwise.errors import CodeNotRun, StudyError, UnknownName, Unsettled
@@ -133,11 +140,28 @@ class Findings:
     def _compared_or_why(self) -> tuple[tuple[ComparisonValues, ...], str]:
         if len(self.setups) < 2:
             return (), "There is one setup, so that nothing is compared."
+        if self.suite is not None:
+            return (), "" if self.suites else "No verdict: the setups share no two tasks."
         try:
             code = self._metric is not None
             return compare_several(self.study, self.setups, self.rule, code=code), ""
         except (CodeNotRun, Unsettled) as error:
             return (), f"No verdict: {error}."
+
+    @cached_property
+    def suite(self) -> str | None:
+        """Name of the metric that is compared over tasks; None where there are none."""
+        return suite_metric(self.study, self.rule.metric)
+
+    @cached_property
+    def suites(self) -> tuple[SuiteValues, ...]:
+        """Each setup against the first over the tasks; empty where there are none."""
+        if self.suite is None or len(self.setups) < 2:
+            return ()
+        try:
+            return compare_suite(self.study, self.setups, self.rule, self.suite)
+        except StudyError:
+            return ()
 
     def shown_direction(self, metric: str) -> str:
         """Direction of a metric in words; empty for accuracies, and where nobody knows."""
@@ -163,6 +187,10 @@ class Findings:
         """The metric that runs are shown under where nothing is compared."""
         finished = [run for name in self.setups for run in self.finished(name)]
         metric = self.rule.metric
+        if self.suite is not None:
+            known = metrics_of_any(finished)
+            names = [f"{task}/{self.suite}" for task in self.study.tasks]
+            return next((name for name in names if name in known), names[0])
         if metric and (metric == self._metric or not names_code(metric, finished)):
             return metric
         if all_have_logits(finished):

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from seedwise.comparison import ComparisonValues, TargetValues
+from seedwise.comparison.suite import SuiteValues
 from seedwise.figures import figure, in_points, percent, spread
 from seedwise.report.findings import Findings
 from seedwise.report.papers import escaped_markdown
 from seedwise.words.numbers import metric_words
+from seedwise.words.suite import suite_view
 from seedwise.words.verdict import BY_NUMBER, target_sentence
 from seedwise.words.view import view
 
@@ -15,20 +17,42 @@ __all__ = ["compared_block", "pull_request"]
 
 def pull_request(found: Findings) -> str:
     """The block of a whole study. Names are escaped; accuracies are in points."""
-    if found.comparisons:
-        return compared_block(found.comparisons)
+    if found.comparisons or found.suites:
+        return compared_block(found.comparisons or found.suites)
     return "\n".join(_alone(found)) + "\n"
 
 
-def compared_block(found: Sequence[ComparisonValues | TargetValues]) -> str:
+def compared_block(found: Sequence[ComparisonValues | TargetValues | SuiteValues]) -> str:
     """The block of some comparisons."""
-    blocks = (
-        "\n".join(_compared(each))
-        if isinstance(each, ComparisonValues)
-        else f"**{escaped_markdown(target_sentence(each))}**"
-        for each in found
-    )
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join("\n".join(_block(each)) for each in found) + "\n"
+
+
+def _block(found: ComparisonValues | TargetValues | SuiteValues) -> Iterator[str]:
+    if isinstance(found, ComparisonValues):
+        yield from _compared(found)
+    elif isinstance(found, SuiteValues):
+        yield from _over_tasks(found)
+    else:
+        yield f"**{escaped_markdown(target_sentence(found))}**"
+
+
+def _over_tasks(found: SuiteValues) -> Iterator[str]:
+    told = suite_view(found)
+    yield f"**{escaped_markdown(told.headline)}**"
+    yield escaped_markdown(f"{told.counted} {told.basis}")
+    yield ""
+    a, b = escaped_markdown(found.a), escaped_markdown(found.b)
+    unit = "pairs" if found.paired else "runs"
+    yield f"| task | {unit} | {a} | {b} | difference | p | verdict |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | --- |"
+    for row in told.rows:
+        name, size = escaped_markdown(row.task), f"{row.estimate} {row.interval}"
+        cells = (name, row.runs, row.mean_a, row.mean_b, size, row.p, row.outcome)
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    yield escaped_markdown(f"{told.legend} {told.ranks}".rstrip())
+    for caution in told.cautions:
+        yield f"- {escaped_markdown(caution)}"
 
 
 def _compared(found: ComparisonValues) -> Iterator[str]:

@@ -17,7 +17,7 @@ from seedwise.comparison.metrics import (
     state_directions,
     stated_directions,
 )
-from seedwise.comparison.study_runs import FOLDS_KEPT, StudyRuns
+from seedwise.comparison.study_runs import FOLDS_KEPT, TASK, StudyRuns
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError, UnknownName
 from seedwise.executors.outcome import as_record, metrics_record
 from seedwise.importers.cells import Number, in_one_unit
@@ -119,6 +119,8 @@ def import_runs(
                 keep_called(kept, called)
                 if folds is not None:
                     kept.fix_choice(FOLDS_KEPT, folds)
+                for name in read.tasks:
+                    kept.fix_choice(f"{TASK}{name}", True)
                 for name in read.setups:
                     kept.add_setup(name, Setup(train=ELSEWHERE))
                 _add(kept, fresh)

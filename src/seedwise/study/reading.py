@@ -24,11 +24,14 @@ from seedwise.comparison.planning import Planning, plan_from_pilot
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.stop_planning import Question
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.errors import MissingPackage
+from seedwise.comparison.suite import compare_suite
+from seedwise.comparison.tasks import suite_metric
+from seedwise.errors import MissingPackage, StudyError
 from seedwise.outputs import check_output, write_output
 from seedwise.stats.multiplicity import Correction
 from seedwise.stats.sequential import Decision
-from seedwise.words import Comparison, TargetComparison
+from seedwise.stats.suites import Over
+from seedwise.words import Comparison, SuiteComparison, TargetComparison
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -141,6 +144,65 @@ class StudyReader:
             )
         return tuple(map(Comparison.of, found))
 
+    def is_suite(self, metric: str | None = None) -> bool:
+        """True if the study has several tasks, and a comparison goes over all of them.
+
+        Args:
+            metric: As in `compare_tasks`. That of one task, "task/metric", is no suite.
+        """
+        with StudyRuns.open(self.path) as study:
+            return suite_metric(study, metric or fixed_rule(study).metric) is not None
+
+    def compare_tasks(
+        self,
+        setups: Sequence[str] = (),
+        *,
+        correction: Correction = "holm",
+        metric: str | None = None,
+        margin: float | None = None,
+        confidence: float | None = None,
+        paired: bool | None = None,
+        over: Over | None = None,
+        better: str | None = None,
+    ) -> tuple[SuiteComparison, ...]:
+        """Setups over the tasks of a suite: a verdict over all, and one for each task.
+
+        Args:
+            setups: Their names, the baseline first; none for all of the study in their order.
+            correction: As in `compare_several`.
+            metric: The metric within each task, e.g. `acc` of runs with `easy/acc` and `hard/acc`.
+            margin: The largest difference that does not matter, in each task and over them; in
+                standard deviations where differences are standardised.
+            confidence: As in `compare`.
+            paired: As in `compare`.
+            over: Put tasks together by the `mean` of their differences, of `standardised`
+                differences, or by the interquartile mean of all scores, `iqm`.
+            better: As in `compare`.
+
+        Raises:
+            StudyError: The study has no tasks, or the setups share fewer than two.
+        """
+        with StudyRuns.open(self.path) as study:
+            rule = self._rule(
+                study,
+                better,
+                metric=metric,
+                margin=margin,
+                confidence=confidence,
+                paired=paired,
+                over=over,
+            )
+            name = suite_metric(study, rule.metric)
+            if name is None:
+                raise StudyError(
+                    f"{self.path} has no tasks"
+                    + (f" with a metric {rule.metric!r}" if rule.metric and study.tasks else "")
+                    + "; import them with --task COLUMN, or use compare for single metrics"
+                )
+            names = tuple(setups) or tuple(study.setups)
+            found = compare_suite(study, names, rule, name, correction=correction)
+        return tuple(map(SuiteComparison.of, found))
+
     def compare_with_target(
         self,
         setup: str,
@@ -250,8 +312,8 @@ class StudyReader:
         """One of the report's charts, to show in a notebook or to save as SVG or PNG.
 
         Args:
-            kind: `forest`, `runs`, `trace`, `curves`, `metrics`, `variance`, `sources`, `classes`
-                or `images`.
+            kind: `forest`, `tasks`, `profile`, `runs`, `trace`, `curves`, `metrics`, `variance`,
+                `sources`, `classes` or `images`.
             setups: Their names, the baseline first; none for all that have a result.
             metric: As in `compare`.
 

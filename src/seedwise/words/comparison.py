@@ -19,7 +19,14 @@ from seedwise.words.view import Row, View, view
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Claim", "Comparison", "TargetComparison", "as_json", "comparison_html"]
+__all__ = [
+    "Claim",
+    "Comparison",
+    "TargetComparison",
+    "as_json",
+    "comparison_html",
+    "plain_values",
+]
 
 Claim = Literal["better", "not worse", "equivalent", "not shown worse", "not shown different"]
 """Claims that a test may expect. The last two pass while undecided, the others only when shown."""
@@ -237,7 +244,7 @@ def as_json(found: ComparisonValues | TargetValues) -> Mapping[str, Any]:
             "cautions": list(told.cautions),
             "exploratory": told.exploratory,
         }
-    plain = _plain(found)
+    plain = plain_values(found)
     if found.called != "images":
         plain = _without_images(plain)
     return {"schema": _SCHEMA, "outcome": found.outcome, **said, **plain}
@@ -253,16 +260,16 @@ def _without_images(value: Any) -> Any:
     return _NAMES.get(value, value) if isinstance(value, str) else value
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """A value with nothing but JSON's types in it."""
     if isinstance(value, Seed):
         return str(value)
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain_values(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain_values(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
+        return [plain_values(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -13,6 +13,7 @@ from seedwise.report.charts.differences import forest_chart, trace_chart
 from seedwise.report.charts.noise import metrics_chart, sources_chart, variance_chart
 from seedwise.report.charts.predictions import certainty_chart, classes_chart
 from seedwise.report.charts.runs import curves_chart, runs_chart
+from seedwise.report.charts.tasks import profile_chart, tasks_chart
 from seedwise.report.charts.theme import role
 from seedwise.report.findings import Findings
 from seedwise.words.numbers import metric_words, pointing
@@ -115,6 +116,14 @@ def _below_forest(found: Findings) -> Notes:
     way = pointing(first.deciding.metric, first.deciding.higher_is_better)
     sure = percent(first.rule.confidence)
     yield "quiet", f"{sure} intervals. {decides} decides the sign{way and f': {way}'}."
+
+
+def _tasks(found: Findings) -> tuple[Chart, ...]:
+    return (tasks_chart(found.suites),) if found.suites else ()
+
+
+def _profile(found: Findings) -> tuple[Chart, ...]:
+    return (profile_chart(found.suites, found.setups),) if found.suites else ()
 
 
 def _runs(found: Findings) -> tuple[Chart, ...]:
@@ -248,6 +257,18 @@ KINDS: Mapping[str, ChartKind] = MappingProxyType(
             draw=_forest,
             needs="it takes two setups with results",
             after=_below_forest,
+        ),
+        "tasks": ChartKind(
+            section="verdict",
+            shows="the difference in each task of a suite, and over all of them",
+            draw=_tasks,
+            needs="it takes a study with tasks, and two setups that have them",
+        ),
+        "profile": ChartKind(
+            section="verdict",
+            shows="performance profiles: the share of runs that are better than a score",
+            draw=_profile,
+            needs="it takes a study with tasks, and two setups that have them",
         ),
         "runs": ChartKind(
             section="runs",

@@ -8,6 +8,7 @@ from seedwise.report.charts import Table
 from seedwise.report.findings import NOISE_RUNS, Findings
 from seedwise.report.page.parts import Block, Listed, Said, Section, drawn
 from seedwise.words.numbers import metric_words, with_interval
+from seedwise.words.suite import suite_view
 from seedwise.words.verdict import (
     BY_NUMBER,
 )
@@ -18,6 +19,8 @@ __all__ = ["noise_section", "runs_section", "trace_section", "verdict_section"]
 
 def verdict_section(found: Findings) -> Section:
     """The verdict: the claim, its size, and its certainty."""
+    if found.suites:
+        return Section("verdict", "Verdict", tuple(_over_tasks(found)))
     if not found.comparisons:
         return Section("verdict", "What the runs show", tuple(_alone(found)))
     return Section("verdict", "Verdict", tuple(_compared(found)))
@@ -67,6 +70,41 @@ def _compared(found: Findings) -> Iterator[Block]:
         everywhere = len(names) == len(views)
         yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
     yield Listed("Means and p-values under every metric", _figures(found, views), folded=True)
+
+
+def _over_tasks(found: Findings) -> Iterator[Block]:
+    """The verdict over the tasks of a suite, and each task."""
+    views = [suite_view(each) for each in found.suites]
+    for told in views:
+        yield Said(told.headline, "verdict")
+        yield Said(told.counted)
+        yield Said(told.basis, "quiet")
+    yield from drawn("verdict", found)
+    if views[-1].ranks:
+        yield Said(views[-1].ranks)
+    notes: dict[str, list[str]] = {}
+    for each, told in zip(found.suites, views, strict=True):
+        for caution in told.cautions:
+            notes.setdefault(caution, []).append(each.b)
+    for caution, names in notes.items():
+        everywhere = len(names) == len(views)
+        yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
+    columns = ("setup", "task", "runs", f"mean of {found.setups[0]}", "its mean", "difference")
+    rows = [
+        (
+            each.b,
+            row.task,
+            row.runs,
+            row.mean_a,
+            row.mean_b,
+            f"{row.estimate} {row.interval}",
+            row.p,
+            row.outcome,
+        )
+        for each, told in zip(found.suites, views, strict=True)
+        for row in told.rows
+    ]
+    yield Listed("Every task", Table.of((*columns, "p", "verdict"), rows), folded=True)
 
 
 def _cautions(

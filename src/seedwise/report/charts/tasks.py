@@ -1,0 +1,158 @@
+"""Charts of a suite: the difference task by task, and performance profiles."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from seedwise.comparison.suite import SuiteValues
+from seedwise.figures import in_points, percent
+from seedwise.report.charts.chart import Chart, Key, Table, number
+from seedwise.report.charts.rows import IntervalRow, heading, interval_rows, reach
+from seedwise.report.charts.theme import role
+from seedwise.stats.directions import direction_words
+from seedwise.stats.suites import performance_profile
+from seedwise.words.numbers import metric_words, with_interval
+from seedwise.words.suite import suite_view
+
+__all__ = ["profile_chart", "tasks_chart"]
+
+_HEIGHT = 300
+
+_SCORES = 101
+"""Scores at which a profile is drawn."""
+
+
+def tasks_chart(found: Sequence[SuiteValues]) -> Chart:
+    """The difference in each task with its interval, and over all tasks below.
+
+    Args:
+        found: The comparisons, all with the same baseline.
+    """
+    first, several = found[0], len(found) > 1
+    scale = 100 if in_points(first.metric) else 1
+    rows, table = list[IntervalRow](), list[tuple[str, ...]]()
+    for place, each in enumerate(found, start=1):
+        colour = role(place)
+        rows += [heading(each.b, colour)] if several else []
+        differences = {task: one.deciding.difference for task, one in each.tasks.items()}
+        if each.rule.over == "mean":  # else it is in another unit, or of another kind
+            differences["all tasks"] = each.difference
+        for name, difference in differences.items():
+            figures = with_interval(each.metric, difference)
+            rows.append(
+                IntervalRow(
+                    label=name,
+                    figures=figures,
+                    value=scale * difference.estimate,
+                    low=scale * difference.low,
+                    high=scale * difference.high,
+                    colour="@ink" if name == "all tasks" else colour,
+                    filled=name == "all tasks" or difference.clear_of_zero,
+                )
+            )
+            table.append((each.b, name, figures))
+    unit = ", points" if scale == 100 else f" ({direction_words(first.higher_is_better)})"
+    margin = first.rule.margin
+    return Chart(
+        kind="tasks",
+        title=f"Difference from {first.a}, task by task",
+        says=" ".join(suite_view(each).headline for each in found),
+        table=Table.of(("setup", "task", "difference"), table),
+        spec=interval_rows(
+            rows,
+            title=f"difference in {metric_words(first.metric)}{unit}",
+            reference=0.0,
+            margin=None if margin is None else scale * margin,
+            widest=reach([row.value for row in rows]),
+        ),
+        legend=(
+            Key("@muted" if several else role(1), f"{percent(first.rule.confidence)} leave out 0"),
+            Key("@muted" if several else role(1), "they hold 0", "hollow"),
+        ),
+    )
+
+
+def profile_chart(found: Sequence[SuiteValues], setups: Sequence[str]) -> Chart:
+    """The share of runs that are better than a score, for each score and setup.
+
+    Args:
+        found: The comparisons, all with the same baseline.
+        setups: Names of the setups; their places give their colours.
+    """
+    first = found[0]
+    up = first.higher_is_better
+    scale = 100 if in_points(first.metric) else 1
+    values = _values(found)
+    known = np.concatenate([one for each in values.values() for one in each])
+    at = np.linspace(known.min(), known.max(), _SCORES)
+    data = list[dict[str, object]]()
+    table = list[tuple[str, ...]]()
+    shown = at[:: (_SCORES - 1) // 4]
+    for name, tasks in values.items():
+        shares = performance_profile(_table(tasks, up), at if up else -at)
+        data += [
+            {
+                "setup": name,
+                "score": number(scale * score),
+                "share": number(100 * share),
+                "colour": role(list(setups).index(name)),
+            }
+            for score, share in zip(at.tolist(), shares.tolist(), strict=True)
+        ]
+        cells = (f"{100 * share:.0f} %" for share in shares[:: (_SCORES - 1) // 4])
+        table.append((name, *cells))
+    words = metric_words(first.metric)
+    better = "above" if up else "below"
+    return Chart(
+        kind="profile",
+        title="Performance profiles",
+        says=(
+            f"Share of runs whose {words} is {better} a score, each task with the same weight: "
+            "the setup whose line lies higher does better."
+        ),
+        table=Table.of(("setup", *(f"{better} {scale * score:.4g}" for score in shown)), table),
+        spec={
+            "height": _HEIGHT,
+            "data": {"values": data},
+            "mark": {"type": "line", "strokeWidth": 2, "interpolate": "step-after"},
+            "encoding": {
+                "x": {
+                    "field": "score",
+                    "type": "quantitative",
+                    "title": f"{words}{' (%)' if scale == 100 else ''}",
+                    "scale": {"zero": False, "nice": False},
+                },
+                "y": {
+                    "field": "share",
+                    "type": "quantitative",
+                    "title": f"runs {better} it (%)",
+                    "scale": {"domain": [0, 100]},
+                },
+                "color": {"field": "colour", "type": "nominal", "scale": None},
+                "detail": {"field": "setup"},
+                "tooltip": [
+                    {"field": "setup", "title": "setup"},
+                    {"field": "score", "title": words},
+                    {"field": "share", "title": "%"},
+                ],
+            },
+        },
+        legend=tuple(Key(role(list(setups).index(name)), name) for name in values),
+    )
+
+
+def _values(found: Sequence[SuiteValues]) -> Mapping[str, list[np.ndarray]]:
+    """Each setup's runs in each task."""
+    first = found[0]
+    values = {first.a: [np.array(one.deciding.values_a) for one in first.tasks.values()]}
+    for each in found:
+        values[each.b] = [np.array(one.deciding.values_b) for one in each.tasks.values()]
+    return values
+
+
+def _table(tasks: Sequence[np.ndarray], up: bool) -> np.ndarray:
+    """Runs as a table with a column for each task, turned so that more is better."""
+    table = np.full((max(map(len, tasks)), len(tasks)), np.nan)
+    for column, values in enumerate(tasks):
+        table[: len(values), column] = values if up else -values
+    return table
