@@ -272,6 +272,26 @@ def test_what_is_named_twice_is_read_once():
     assert stored() == RIGHT
 
 
+def test_a_table_for_each_setup_is_called_as_the_setup():
+    for setup, values in {"adam": (0.4, 0.5), "sgd": (0.6, 0.7)}.items():
+        write = "seed,val_acc\n" + "".join(
+            f"{n},{v}\n" for n, v in zip((3, 4), values, strict=True)
+        )
+        Path("runs").mkdir(exist_ok=True)
+        Path(f"runs/{setup}.csv").write_text(write)
+    said = seedwise("import", "runs", "s.db")
+    assert "setup: from the path seed: column seed" in said
+    assert stored() == RIGHT
+
+
+def test_numbers_that_loggers_give_are_no_setups():
+    two_setups("runs/{setup}/seed{seed}/run_0/m.csv")
+    log("runs/adam/seed3/run_1/m.csv", 0.4)
+    assert "'adam' with seed 3 is there several times" in seedwise(
+        "import", "runs", "s.db", code=2
+    )
+
+
 def test_the_best_by_a_metric_that_is_not_there():
     two_setups()
     said = seedwise("import", "runs", "s.db", "--best", "val_accc", code=2)

@@ -18,7 +18,7 @@ _SEED = re.compile(
     r"(?:^|(?<=[/_.,\-= ]))(?:random_?)?seeds?[_\-= ]?(\d{1,19})(?![^/_.,\- ])", re.I
 )
 _BOOKKEEPING = re.compile(
-    r"version_\d+|checkpoint-\d+|\d{4}[-_]?\d\d[-_]?\d\d.*|\d\d[-_:]\d\d[-_:]\d\d.*|[0-9a-f]{12,}"
+    r"(version|run|trial|try|attempt|rep|repeat)[_-]?\d+|checkpoint-\d+|\d{4}[-_]?\d\d[-_]?\d\d.*|\d\d[-_:]\d\d[-_:]\d\d.*|[0-9a-f]{12,}"
     r"|lightning_logs|logs?|runs?|results?|outputs?|metrics|progress|monitor|history|files"
     r"|train(ing)?|tests?|eval(uation)?|val(id|idation)?",
     re.I,
@@ -96,11 +96,15 @@ class Layout:
         return re.compile("".join([*parts, re.escape(text[end:]), r"(?=/|$|\.\w+$)"]))
 
 
-def from_names(paths: Sequence[str]) -> list[Mapping[str, str]]:
+def from_names(paths: Sequence[str], *, tables: bool = False) -> list[Mapping[str, str]]:
     """Setup and seed as paths tell them by themselves, a mapping each.
 
     A seed is what follows the word `seed`, where it does so in every path. A setup is what else
     tells the paths apart, without what loggers number on their own account.
+
+    Args:
+        paths: The paths of logs.
+        tables: Each log lists runs with seeds of their own, so that its name is that of a setup.
 
     >>> from_names(["adam_lr0.1/seed0/log.csv", "sgd/seed1/log.csv"])[0]
     {'path.setup': 'adam_lr0.1', 'path.seed': '0'}
@@ -110,7 +114,7 @@ def from_names(paths: Sequence[str]) -> list[Mapping[str, str]]:
     split = [_ENDING.sub("", path).split("/") for path in paths]
     seeds = [_SEED.findall("/".join(parts)) for parts in split]
     if not all(seeds):
-        return [_path_setup(setup) for setup in _setups(split, unique=False)]
+        return [_path_setup(setup) for setup in _setups(split, unique=tables)]
     folders = [parts[:-1] for parts in split]
     if all(_SEED.search("/".join(parts)) for parts in folders):
         by_folder = _setups([[*map(_without_seed, parts)] for parts in folders], unique=True)

@@ -9,6 +9,7 @@ from seedwise.errors import ConfigError, DataError
 from seedwise.figures import count
 from seedwise.importers.finding import Sourced
 from seedwise.importers.logs import LogRow
+from seedwise.importers.names import SEEDS, column_of
 from seedwise.importers.paths import PATH_SEED, PATH_SETUP, Layout, from_names
 
 __all__ = ["LogTable", "table_of"]
@@ -64,7 +65,7 @@ def table_of(found: Sequence[Sourced], name: str, layout: Layout | None) -> LogT
     """
     several = len(found) > 1
     paths = tuple(each.paths[0] for each in found)
-    read = _laid_out(found, layout) if layout else from_names(paths) if several else [{}]
+    read = _laid_out(found, layout) if layout else _named(found, paths) if several else [{}]
     columns, rows = dict[str, None](), list[LogRow]()
     facts = dict.fromkeys(
         column for path, each in zip(read, found, strict=True) for column in path
@@ -101,6 +102,17 @@ def table_of(found: Sequence[Sourced], name: str, layout: Layout | None) -> LogT
         several=several,
         logs_in=Counter(str(folder) for path in paths for folder in PurePosixPath(path).parents),
     )
+
+
+def _named(found: Sequence[Sourced], paths: Sequence[str]) -> list[Mapping[str, str]]:
+    """What the names of logs say by themselves."""
+
+    def seeds(each: Sourced) -> set[str]:
+        columns = each.log.rows[0].cells if each.log.rows else ()
+        column = column_of(columns, SEEDS)
+        return {row[column] for row in each.log.rows} if column else set()
+
+    return from_names(paths, tables=all(len(seeds(each)) > 1 for each in found))
 
 
 def _laid_out(found: Sequence[Sourced], layout: Layout) -> list[Mapping[str, str]]:
