@@ -192,6 +192,15 @@ def test_a_dropped_setup_is_set_aside_and_its_name_is_free(project, study):
     assert study.drop("a") == "a~2"
 
 
+def test_a_repeat_by_other_code_is_refused(project, study):
+    project()
+    study.run({"a": Setup(train="training:relu")}, seeds=2)
+    assert study.repeat("a", 1, train="training:relu")
+    project(TRAINING.replace("0.8", "0.9"))
+    with pytest.raises(CodeChanged, match=r"training\.relu\n(.*\n)+Nothing was trained: a repeat"):
+        study.repeat("a", 1, train="training:relu")
+
+
 def test_drop_is_a_command(project, study):
     study.run({"a": project().relu}, seeds=3)
     done = CliRunner().invoke(cli, ["drop", str(study.path), "a"])

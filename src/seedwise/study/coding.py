@@ -16,7 +16,7 @@ from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, ELSEWHERE, Setup
 from seedwise.store import Store, StoredCode
 
-__all__ = ["Origins", "hold_to_code"]
+__all__ = ["Origins", "hold_to_code", "refuse_other_code"]
 
 Trained = Mapping[str, Callable[..., Any]]
 
@@ -98,6 +98,36 @@ def _commits(setups: Iterable[str], functions: Trained) -> Mapping[str, Commit |
     return {name: found[place] for name, place in places.items()}
 
 
+def refuse_other_code(store: Store, setup: str, function: Callable[..., Any]) -> None:
+    """Refuse to repeat a run by other code than any that made its setup's runs.
+
+    Raises:
+        CodeChanged: The code is another; the message shows what changed.
+    """
+    stored, code = store.codes(setup), code_of(function)
+    found = min((changes(each.code, code) for each in stored), key=len, default=[])
+    if found:
+        raise CodeChanged(
+            "\n".join(
+                [
+                    f"the code of {setup} changed since its runs were made:",
+                    *_told(found),
+                    "Nothing was trained: a repeat by other code tells nothing of the machine.",
+                    "Go back to the code of the run.",
+                ]
+            )
+        )
+
+
+def _told(found: Sequence[Change]) -> list[str]:
+    """Changes, as lines."""
+    return [
+        line
+        for change in found
+        for line in (f"  {change.name}", *(f"    {line}" for line in change.lines))
+    ]
+
+
 def _alike(known: Setup, setup: Setup) -> bool:
     """True if two setups differ in nothing but the user's function, if at all."""
     both = (known.train, setup.train)
@@ -154,8 +184,7 @@ def _refusal(store: Store, changed: Mapping[str, Sequence[Change]]) -> str:
     for found, names in groups.items():
         seeds = _ranges(sorted({seed for name in names for seed in _seeds(store, name)}))
         lines.append(f"the code of {_joined(names)} changed since the stored runs (seed {seeds}):")
-        for change in found:
-            lines += [f"  {change.name}", *(f"    {line}" for line in change.lines)]
+        lines += _told(found)
     one = next(iter(changed))
     return "\n".join(
         [

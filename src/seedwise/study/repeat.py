@@ -13,6 +13,7 @@ from seedwise.live.events import Finished, Planned, RunStored, Watch
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, ELSEWHERE, Setup
 from seedwise.store import Store, StoredRun
+from seedwise.study.coding import refuse_other_code
 from seedwise.study.orders import Wanted, as_job, place_of
 from seedwise.study.targets import keep_targets
 
@@ -79,9 +80,12 @@ def repeat_run(
         watch: Told of all that happens.
 
     Raises:
+        CodeChanged: The setup's function is another than those that made its runs.
         StudyError: The repeat failed, or its predictions are for other targets.
     """
-    load_function(setup.train)
+    function = load_function(setup.train)
+    if setup.train != BUILT_IN:
+        refuse_other_code(store, run.setup, function)
     if device == "auto" and setup.train == BUILT_IN:
         device = str(run.made_by.get("device", device))
     place = place_of(store, [setup], device, LocalExecutor(workers=1), runs=1)
