@@ -38,7 +38,17 @@ def stores(tmp_path_factory):
             with mlflow.start_run(run_name="deleted") as run:
                 mlflow.log_metric("accuracy", 0.1)
             mlflow.delete_run(run.info.run_id)
-    return {"database": top / "mlflow.db", "folder": top / "mlruns"}
+        mlflow.set_tracking_uri(f"sqlite:///{top}/other.db")
+        mlflow.set_experiment("digits")
+        for name, params in (("a", {"model": "base"}), ("b", {"model": "wide"}), ("debug", {})):
+            with mlflow.start_run(run_name=name):
+                mlflow.log_params({**params, "seed": 0})
+                mlflow.log_metric("accuracy", 0.5)
+    return {
+        "database": top / "mlflow.db",
+        "folder": top / "mlruns",
+        "other": top / "other.db",
+    }
 
 
 def one_run(mlflow, setup, seed):
@@ -97,6 +107,14 @@ def test_what_a_run_holds(stores, kind):
         }
         for epoch in range(3)
     ]
+
+
+def test_runs_of_something_else_are_left_out(stores):
+    """The store has a run without the parameter that names the setup."""
+    done = words("import", stores["other"], stores["other"].parent / "s.db", *BY_MODEL)
+    assert "left out: 1 log without params.model: " in done.output
+    assert "other.db/digits/debug" in done.output
+    assert "2 runs of 2 setups stored" in done.output
 
 
 def test_one_experiment_or_run_of_a_folder(stores):

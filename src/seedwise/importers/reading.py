@@ -31,7 +31,7 @@ from seedwise.importers.names import (
 )
 from seedwise.importers.paths import Layout
 from seedwise.importers.readings import Readings, read_metrics
-from seedwise.importers.table import LogTable, table_of
+from seedwise.importers.table import LogTable, of_named_logs, table_of
 from seedwise.importers.wide import WIDE, by_setup, setups_in_columns
 from seedwise.seeds import Seed
 
@@ -149,6 +149,7 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
             taken=columns.told(),
             left_out=(*left, *unread, *unfinished, *other_numbers(table, rows, columns)),
         )
+    rows, unnamed = of_named_logs(table, rows, (columns.setup, *columns.seed))
     run_rows, early = rows_of_runs(table, rows, columns, said), list[str]()
     notes = ends_note(run_rows, columns) if said.chooses and not said.skip_incomplete else []
     if said.skip_incomplete:
@@ -169,6 +170,7 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
             *left,
             *unread,
             *unfinished,
+            *unnamed,
             *early,
             *without,
             *(f"columns named {name}, of which there are two" for name in table.twice),

@@ -9,10 +9,10 @@ from seedwise.errors import ConfigError, DataError
 from seedwise.figures import count
 from seedwise.importers.finding import Sourced
 from seedwise.importers.logs import LogRow
-from seedwise.importers.names import SEEDS, column_of
+from seedwise.importers.names import SEEDS, column_of, listed
 from seedwise.importers.paths import PATH_SEED, PATH_SETUP, Layout, from_names
 
-__all__ = ["LogTable", "table_of"]
+__all__ = ["LogTable", "of_named_logs", "table_of"]
 
 _MOST_CELLS = 5_000_000
 
@@ -113,6 +113,28 @@ def _named(found: Sequence[Sourced], paths: Sequence[str]) -> list[Mapping[str, 
         return {row[column] for row in each.log.rows} if column else set()
 
     return from_names(paths, tables=all(len(seeds(each)) > 1 for each in found))
+
+
+def of_named_logs(
+    table: LogTable, rows: Sequence[LogRow], needed: Sequence[str]
+) -> tuple[Sequence[LogRow], list[str]]:
+    """The rows of logs that have some columns, and what is said of the others.
+
+    Args:
+        table: The table. Where it is of one log, every row is needed.
+        rows: Rows of it.
+        needed: The columns that name setup and seed. A tracker holds other runs too, which lack
+            the parameter that does.
+    """
+    said = list[str]()
+    for column in needed if table.several else ():
+        having = {row.log for row in rows if row[column]}
+        bare = [log for log in dict.fromkeys(row.log for row in rows) if log not in having]
+        if bare and having:
+            names = listed([table.paths[log] for log in bare])
+            said.append(f"{count(len(bare), 'log')} without {column}: {names}")
+            rows = [row for row in rows if row.log in having]
+    return rows, said
 
 
 def _laid_out(found: Sequence[Sourced], layout: Layout) -> list[Mapping[str, str]]:
