@@ -22,8 +22,9 @@ _FAILING = {
     "worse": {"worse"},
     "not-better": {"worse", "equivalent", "undecided"},
     "different": {"better", "worse"},
+    "not-shown": set[str](),
 }
-"""The outcomes that end with exit code 1."""
+"""The outcomes that end with exit code 1; `not-shown` goes by claims (`_unshown`)."""
 
 
 @click.command(
@@ -55,7 +56,8 @@ _FAILING = {
 @click.option(
     "--fail-if",
     type=click.Choice(list(_FAILING)),
-    help="Exit with 1 if any verdict is worse; is not better; is better or worse.",
+    help="Exit with 1 if any verdict is worse; is not better; is better or worse; or if not worse "
+    "by the margin, with --cost also cheaper, is not shown: undecided fails.",
 )
 @click.option(
     "--full", is_flag=True, help="Print all that is known, not the ten lines that matter most."
@@ -99,8 +101,26 @@ def compare(
         _print_json(found)
     else:
         _print(found, full)
-    if fail_if and any(each.outcome in _FAILING[fail_if] for each in found):
+    if fail_if == "not-shown":
+        fails = _unshown(found)
+    else:
+        fails = bool(fail_if) and any(each.outcome in _FAILING[fail_if] for each in found)
+    if fails:
         click.get_current_context().exit(1)
+
+
+def _unshown(found: "Sequence[ComparisonValues | TargetValues]") -> bool:
+    """Tell whether some setup is not shown to be as good as the margin asks, and as cheap."""
+    from seedwise.comparison import ComparisonValues
+
+    for each in found:
+        if not isinstance(each, ComparisonValues) or each.rule.margin is None:
+            raise ConfigError(
+                "--fail-if not-shown needs two setups and a margin; give e.g. --margin 0.005"
+            )
+        if not (each.tradeoff.shown if each.tradeoff else each.shown_not_worse):
+            return True
+    return False
 
 
 def _compared(

@@ -168,6 +168,16 @@ VERDICT = (
         "a point. Allows the verdict equivalent.  [default: the difference of [stop]]",
     ),
     click.option(
+        "--cost",
+        help="What a run costs, lower being better: seconds, or a metric. Asks whether a setup is "
+        "cheaper by more than --saving and not worse by the margin.",
+    ),
+    click.option(
+        "--saving",
+        type=click.FloatRange(0, 1, max_open=True),
+        help="Share by which the cost is to be lower: 0.1 is a tenth.  [default: any]",
+    ),
+    click.option(
         "--confidence",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         help="Coverage of the intervals.  [default: 0.95]",

@@ -21,6 +21,7 @@ from seedwise.comparison.result import ComparisonValues
 from seedwise.comparison.rule import PlannedComparisons, Rule, Standing, standing
 from seedwise.comparison.stopping import stopped
 from seedwise.comparison.study_runs import StudyRuns, all_have_logits
+from seedwise.comparison.tradeoff import costs_of, with_tradeoffs
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError
 from seedwise.figures import in_points
@@ -130,7 +131,14 @@ def _compared(
     beside = [
         _others(study, pair, measured, list(metrics.values())) for pair in planned.beside(pairs)
     ]
-    return judged(settings, metrics, rule, correction, beside=beside)
+    compared = judged(settings, metrics, rule, correction, beside=beside)
+    if rule.cost is None:
+        return compared
+    priced = {
+        name: (measured[name], costs_of(results, rule.cost))
+        for name, (results, _) in found.items()
+    }
+    return with_tradeoffs(compared, [(priced[a], priced[b]) for a, b in pairs], rule, correction)
 
 
 def _others(

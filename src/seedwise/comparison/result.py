@@ -11,10 +11,11 @@ from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.verdict import Verdict
 from seedwise.seeds import Seed
 from seedwise.stats.agreement import ChanceOfBetter
+from seedwise.stats.cheaper import Saving
 from seedwise.stats.equivalence import Equivalence
 from seedwise.stats.multiplicity import Correction
 
-__all__ = ["Churn", "ComparisonValues", "Family"]
+__all__ = ["Churn", "ComparisonValues", "Family", "Tradeoff"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,23 @@ class Family:
     size: int
     correction: Correction
     shown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tradeoff:
+    """Whether B is cheaper than A by more than a share, and not worse by the margin.
+
+    Attributes:
+        cost: What a run costs: `seconds`, or the name of a metric.
+        saving: The share by which B's mean cost is lower, with the test against the share.
+        p_value: Of both claims at once, corrected where there are several comparisons.
+        shown: True if both are shown, runs that diverged or collapsed considered.
+    """
+
+    cost: str
+    saving: Saving
+    p_value: float
+    shown: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +105,7 @@ class ComparisonValues:
         groups: In how many groups they come; None where they are taken as independent.
         apart: Of one run of each setup, the examples that are right in A only and in B only; None
             for more runs, and for scores that are not all 0 or 1.
+        tradeoff: Whether B is cheaper and not worse; None where the rule has no cost.
         guessing: The accuracy of naming the commonest class each time; None without predictions.
     """
 
@@ -118,6 +137,7 @@ class ComparisonValues:
     examples: int | None = None
     groups: int | None = None
     apart: tuple[int, int] | None = None
+    tradeoff: Tradeoff | None = None
 
     @property
     def of_models(self) -> bool:

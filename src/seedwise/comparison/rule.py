@@ -34,6 +34,8 @@ _MARGIN = _key("a difference of accuracy, e.g. 0.005 for half a point", int, flo
 _CONFIDENCE = _key("a rate above 0 and below 1, e.g. 0.95", int, float)
 _PAIRED = _key("true or false", bool)
 _OVER = _key(f"one of {', '.join(OVER)}", str)
+_COST = _key('what a run costs, lower being better: "seconds", or a metric', str)
+_SAVING = _key("a share from 0 to below 1, e.g. 0.1 for a tenth less", int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +54,13 @@ class Rule:
             `standardised` differences, or the interquartile mean (`iqm`) of all scores.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric; under ""
             of the one that decides. For names that do not settle it.
+        cost: What a run costs: `seconds`, or a metric that all runs have. With it there is a
+            second verdict: cheaper by more than `saving`, and not worse by the margin.
+        saving: The share by which the cost is to be lower; None for any.
 
     Raises:
-        ConfigError: The margin or the confidence is out of range, or a direction is none.
+        ConfigError: The margin, the confidence or the saving is out of range, a direction is none,
+            or a cost has no margin beside it.
     """
 
     metric: str | None = field(default=None, metadata=_METRIC)
@@ -63,6 +69,8 @@ class Rule:
     paired: bool | None = field(default=None, metadata=_PAIRED)
     over: str = field(default="mean", metadata=_OVER)
     better: Mapping[str, str] = field(default_factory=dict[str, str])
+    cost: str | None = field(default=None, metadata=_COST)
+    saving: float | None = field(default=None, metadata=_SAVING)
 
     def __post_init__(self) -> None:
         if self.margin is not None and not 0 < self.margin < math.inf:
@@ -74,6 +82,14 @@ class Rule:
         if self.over not in OVER:
             raise ConfigError(f"over must be one of {', '.join(OVER)}, got {self.over!r}")
         check_better(self.better)
+        if self.saving is not None and not 0 <= self.saving < 1:
+            raise ConfigError(f"saving must be a share from 0 to below 1, got {self.saving:g}")
+        if self.saving is not None and self.cost is None:
+            raise ConfigError("a saving is of a cost; give --cost seconds, or a metric")
+        if self.cost is not None and self.margin is None:
+            raise ConfigError(
+                "cheaper and not worse needs a margin beside the cost; give e.g. --margin 0.005"
+            )
 
     @property
     def alpha(self) -> float:
@@ -83,11 +99,15 @@ class Rule:
     def to_json(self) -> Mapping[str, Any]:
         """The rule as JSON keeps it; directions are kept by themselves (`directions`).
 
-        The usual way over tasks is left out: plans that were fixed before there were suites, and
-        plans of studies without tasks, stay what they are.
+        The usual way over tasks is left out, and so is a cost that was not said: plans that were
+        fixed before there were suites or costs, and plans without them, stay what they are.
         """
-        left_out = ("better", "over") if self.over == "mean" else ("better",)
-        return {name: value for name, value in asdict(self).items() if name not in left_out}
+        usual = {"over": "mean", "cost": None, "saving": None}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name != "better" and not (name in usual and value == usual[name])
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,9 +292,9 @@ def changed_rule(fixed: Rule, used: Rule) -> list[str]:
         for rule in (fixed, used)
     )
     return [
-        f"{name} is {here[name]} here, and {was[name]} was fixed"
+        f"{name} is {here[name]} here, and {was.get(name, 'none')} was fixed"
         for name in here
-        if here[name] != was[name]
+        if here[name] != was.get(name)
     ]
 
 

@@ -38,6 +38,7 @@ from seedwise.comparison.study_runs import (
 )
 from seedwise.comparison.suite import SuiteValues, compare_suite
 from seedwise.comparison.tasks import suite_metric
+from seedwise.comparison.tradeoff import costs_of
 from seedwise.comparison.variance import SignalTable
 from seedwise.data.known import class_words
 from seedwise.errors import CodeNotRun, StudyError, UnknownName, Unsettled
@@ -218,6 +219,15 @@ class Findings:
                 by_id = self._values(metric, runs) if runs else {}
                 known = {run.seed: by_id[run.id] for run in runs if run.id in by_id}
             found[name] = {run.seed: known[run.seed] for run in runs if run.seed in known}
+        return found
+
+    def costs(self, cost: str) -> Mapping[str, Mapping[Seed, float]]:
+        """What each setup's finished runs cost; without those that do not say it."""
+        found: dict[str, Mapping[Seed, float]] = {}
+        for name in self.setups:
+            runs = self.finished(name)
+            priced = zip(runs, costs_of(runs, cost).tolist(), strict=True) if runs else ()
+            found[name] = {run.seed: value for run, value in priced if np.isfinite(value)}
         return found
 
     def _values(self, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:

@@ -71,10 +71,10 @@ def check_plan(plan: Any) -> Mapping[str, Any]:
     setups, rule = texts(found["setups"]), mapping(found["rule"])
     texts(found["seeds"])
     texts(list(found.get("late", ())))
-    _check_types(rule, metric=str, paired=bool)
+    _check_types(rule, metric=str, paired=bool, cost=str)
     if not setups:
         raise ValueError("it has no setups")
-    for name in ("margin", "confidence"):
+    for name in ("margin", "confidence", "saving"):
         if rule.get(name) is not None:
             number(rule[name])
     if found.get("stop") is not None:

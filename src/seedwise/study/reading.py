@@ -78,6 +78,8 @@ class StudyReader:
         confidence: float | None = None,
         paired: bool | None = None,
         better: str | None = None,
+        cost: str | None = None,
+        saving: float | None = None,
     ) -> Comparison:
         """Setup B against setup A, from the runs that are stored.
 
@@ -95,13 +97,23 @@ class StudyReader:
                 shared.
             better: Whether a `lower` or a `higher` value of the deciding metric is better, where
                 neither its name nor the study says it.
+            cost: What a run costs: `seconds`, or a metric that all runs have. Asks whether B is
+                cheaper by more than `saving` and not worse by the margin.
+            saving: The share by which the cost is to be lower; any where it is left out.
 
         Raises:
             Unsettled: Nobody says which way the deciding metric points.
         """
         with StudyRuns.open(self.path) as study:
             rule = self._rule(
-                study, better, metric=metric, margin=margin, confidence=confidence, paired=paired
+                study,
+                better,
+                metric=metric,
+                margin=margin,
+                confidence=confidence,
+                paired=paired,
+                cost=cost,
+                saving=saving,
             )
             return Comparison.of(compare(study, a, b, rule, code=metric is not None))
 
@@ -116,6 +128,8 @@ class StudyReader:
         confidence: float | None = None,
         paired: bool | None = None,
         better: str | None = None,
+        cost: str | None = None,
+        saving: float | None = None,
     ) -> tuple[Comparison, ...]:
         """Several setups compared, with p-values corrected for their number.
 
@@ -128,10 +142,19 @@ class StudyReader:
             confidence: As in `compare`.
             paired: As in `compare`.
             better: As in `compare`.
+            cost: As in `compare`.
+            saving: As in `compare`.
         """
         with StudyRuns.open(self.path) as study:
             rule = self._rule(
-                study, better, metric=metric, margin=margin, confidence=confidence, paired=paired
+                study,
+                better,
+                metric=metric,
+                margin=margin,
+                confidence=confidence,
+                paired=paired,
+                cost=cost,
+                saving=saving,
             )
             names = tuple(setups) or tuple(study.setups)
             found = compare_several(

@@ -26,6 +26,7 @@ __all__ = [
     "lost_words",
     "more_runs",
     "target_sentence",
+    "tradeoff_sentence",
     "verdict_sentence",
 ]
 
@@ -41,13 +42,34 @@ def verdict_sentence(found: ComparisonValues) -> str:
     """
     ruled = found.stopping
     if found.of_models:
-        return f"{_by_number(found)} {_of_models(found)}"
+        said = (_by_number(found), tradeoff_sentence(found), _of_models(found))
+        return " ".join(filter(None, said))
     verdict = (
         _by_number(found)
         if ruled is None
         else decision_sentence(ruled.candidate, ruled.rule, ruled.decision)
     )
-    return " ".join(filter(None, (collapse_sentence(found), verdict, without_sentence(found))))
+    said = (collapse_sentence(found), verdict, without_sentence(found), tradeoff_sentence(found))
+    return " ".join(filter(None, said))
+
+
+def tradeoff_sentence(found: ComparisonValues) -> str:
+    """Verdict on cost and margin at once; empty without a cost."""
+    both = found.tradeoff
+    if both is None:
+        return ""
+    a, b, saving = found.a.name, found.b.name, both.saving
+    more = f" by more than {percent(saving.wanted)}" if saving.wanted else ""
+    margin = amount(found.margin_metric, found.rule.margin or 0)
+    claim = f"{b} is cheaper than {a}{more} and not worse by {margin} or more"
+    head = f"Shown: {claim}" if both.shown else f"Not shown: that {claim}"
+    seen, way = abs(saving.estimate), "less" if saving.estimate >= 0 else "more"
+    ends = "no interval from one run"
+    if math.isfinite(saving.low):
+        sure = percent(1 - 2 * found.rule.alpha)
+        low, high = (f"{100 * end:.1f}" for end in (saving.low, saving.high))
+        ends = f"{sure} interval of the saving {low} to {high} %"
+    return f"{head}; {both.cost}: {100 * seen:.1f} % {way} ({ends}; p of both {both.p_value:.2g})."
 
 
 def _of_models(found: ComparisonValues) -> str:

@@ -12,7 +12,7 @@ from seedwise.report.charts.chart import Chart
 from seedwise.report.charts.differences import forest_chart, trace_chart
 from seedwise.report.charts.noise import metrics_chart, sources_chart, variance_chart
 from seedwise.report.charts.predictions import certainty_chart, classes_chart
-from seedwise.report.charts.runs import curves_chart, runs_chart
+from seedwise.report.charts.runs import curves_chart, runs_chart, tradeoff_chart
 from seedwise.report.charts.tasks import profile_chart, tasks_chart
 from seedwise.report.charts.theme import role
 from seedwise.report.findings import Findings
@@ -179,6 +179,16 @@ def _curves(found: Findings) -> tuple[Chart, ...]:
     return tuple(curves_chart(curves, _places(found)) for curves in drawn if curves)
 
 
+def _tradeoff(found: Findings) -> tuple[Chart, ...]:
+    cost = found.rule.cost
+    if cost is None or not found.comparisons:
+        return ()
+    metric = found.comparisons[0].margin_metric
+    direction = found.shown_direction(metric)
+    values = found.values(metric)
+    return (tradeoff_chart(values, found.costs(cost), metric, cost, direction=direction),)
+
+
 def _metrics(found: Findings) -> tuple[Chart, ...]:
     first = found.setups[0]
     return tuple(
@@ -270,6 +280,12 @@ KINDS: Mapping[str, ChartKind] = MappingProxyType(
             draw=_profile,
             needs="it takes a study with tasks, and two setups that have them",
         ),
+        "tradeoff": ChartKind(
+            section="verdict",
+            shows="every run by what it costs and how good it is",
+            draw=_tradeoff,
+            needs="its rule has no cost; study.toml says it in [verdict]",
+        ),
         "runs": ChartKind(
             section="runs",
             shows="every run as a dot, runs of the same seed joined",
@@ -318,7 +334,7 @@ KINDS: Mapping[str, ChartKind] = MappingProxyType(
             before=_above_classes,
         ),
         "groups": ChartKind(
-            section="groups",
+            section="classes",
             shows="the difference group by group",
             draw=_groups,
             needs="it takes two setups with several runs, on examples in groups",

@@ -18,7 +18,7 @@ from seedwise.seeds import Seed
 from seedwise.stats.intervals import Sample
 from seedwise.words.numbers import metric_words
 
-__all__ = ["curves_chart", "runs_chart"]
+__all__ = ["curves_chart", "runs_chart", "tradeoff_chart"]
 
 _ROW = 92
 _BINS = 60
@@ -113,6 +113,86 @@ def runs_chart(
         table=Table.of(("setup", "seed", metric_words(metric)), table),
         spec={"height": _ROW * len(names), "data": {"values": dots}, "layer": layers},
     )
+
+
+def tradeoff_chart(
+    values: Mapping[str, Mapping[Seed, float]],
+    costs: Mapping[str, Mapping[Seed, float]],
+    metric: str,
+    cost: str,
+    *,
+    direction: str = "",
+) -> Chart:
+    """Every finished run by what it costs and how good it is; the upper left is best.
+
+    Args:
+        values: The metric of each setup's finished runs.
+        costs: What each run costs.
+        metric: Name of the metric.
+        cost: What runs cost: `seconds`, or the name of a metric.
+        direction: Which way the metric points, in words; empty where nobody could doubt it.
+    """
+    scale = 100 if in_points(metric) else 1
+    legend = tuple(Key(role(place), name) for place, name in enumerate(values))
+    data = [
+        {
+            "setup": name,
+            "seed": str(seed),
+            "cost": number(costs[name][seed]),
+            "value": number(scale * value),
+            "text": figure(metric, value),
+        }
+        for name, each in values.items()
+        for seed, value in each.items()
+        if seed in costs[name]
+    ]
+    unit = " (%)" if scale == 100 else ""
+    title = f"{metric_words(metric)}{unit}{direction and f' ({direction})'}"
+    axis = {"type": "quantitative", "scale": {"zero": False, "nice": True, "padding": 10}}
+    means = [
+        f"{name}: {metric_words(metric)} {figure(metric, _of(values[name]))} at "
+        f"{_of(costs[name]):.4g} {cost}"
+        for name in values
+        if values[name] and costs[name]
+    ]
+    return Chart(
+        kind="tradeoff",
+        title=f"{metric_words(metric)[:1].upper()}{metric_words(metric)[1:]} against {cost}",
+        says=f"On average {'; '.join(means)}.",
+        table=Table.of(
+            ("setup", "seed", cost, metric_words(metric)),
+            [(d["setup"], d["seed"], f"{d['cost']:.4g}", d["text"]) for d in data],
+        ),
+        spec={
+            "height": 260,
+            "data": {"values": data},
+            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 0.85},
+            "encoding": {
+                "x": {"field": "cost", "title": cost, **axis},
+                "y": {"field": "value", "title": title, **axis},
+                "color": {
+                    "field": "setup",
+                    "type": "nominal",
+                    "scale": {
+                        "domain": [key.name for key in legend],
+                        "range": [key.colour for key in legend],
+                    },
+                    "title": None,
+                },
+                "tooltip": [
+                    {"field": "setup", "title": "setup"},
+                    {"field": "seed", "title": "seed"},
+                    {"field": "cost", "title": cost},
+                    {"field": "text", "title": metric_words(metric)},
+                ],
+            },
+        },
+        legend=legend,
+    )
+
+
+def _of(values: Mapping[Seed, float]) -> float:
+    return sum(values.values()) / len(values)
 
 
 def curves_chart(curves: Sequence[LearningCurve], places: Mapping[str, int]) -> Chart:

@@ -26,21 +26,16 @@ from seedwise.report.page.parts import (
     drawn,
 )
 
-__all__ = ["classes_section", "examples_section", "groups_section", "images_section"]
+__all__ = ["classes_section", "examples_section", "images_section"]
 
 _SHOWN = 12
 
 
 def classes_section(found: Findings) -> Section | None:
-    """The differences class by class."""
+    """The differences class by class, and group by group."""
     blocks = tuple(drawn("classes", found))
-    return Section("classes", "Class by class", blocks) if blocks else None
-
-
-def groups_section(found: Findings) -> Section | None:
-    """The differences group by group."""
-    blocks = tuple(drawn("groups", found))
-    return Section("groups", "Group by group", blocks) if blocks else None
+    title = "Class by class" if found.classes else "Group by group"
+    return Section("classes", title, blocks) if blocks else None
 
 
 def examples_section(found: Findings) -> Section | None:

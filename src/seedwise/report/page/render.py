@@ -30,7 +30,6 @@ from seedwise.report.page.parts import Drawn, Section, Thumbnails
 from seedwise.report.page.pictures import (
     classes_section,
     examples_section,
-    groups_section,
     images_section,
 )
 from seedwise.report.page.verdicts import (
@@ -100,7 +99,6 @@ def sections_of(found: Findings, thumbnails: Thumbnails | None) -> list[Section]
         trace_section(found),
         noise_section(found),
         classes_section(found),
-        groups_section(found),
         images_section(found, thumbnails),
         examples_section(found),
         lost_section(found),
