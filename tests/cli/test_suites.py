@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import seedwise
+from helpers.studies import DIVERGED, Studies, finished, runs_of
 from seedwise.cli import cli
 
 
@@ -154,3 +155,52 @@ def test_names_of_tasks_are_text(tmp_path):
     assert "<b>" not in (tmp_path / "b.md").read_text()
     call("report", path)
     assert "<b>[red]" not in path.with_suffix(".html").read_text()
+
+
+def study_of(folder, name, gain, *, runs=4, diverged=()):
+    """A study of logits, with setups `base` and `new`."""
+    sample = {"base": runs_of(1.0, runs), "new": runs_of(1.0 + gain, runs)}
+    setups = {
+        setup: {s: DIVERGED if s in diverged else finished(each) for s, each in enumerate(logits)}
+        for setup, logits in sample.items()
+    }
+    with Studies(folder).make(setups) as store:
+        path = store.path
+    return path.rename(path.with_name(f"{name}.db"))
+
+
+def test_studies_of_different_data_are_joined_as_tasks(tmp_path):
+    easy, hard = study_of(tmp_path, "easy", 0.3), study_of(tmp_path, "hard", 0.4, runs=3)
+    suite = tmp_path / "suite.db"
+    assert "2 tasks, 2 setups, 8 runs" in call("merge", easy, hard, "-o", suite, "--as-tasks")
+    said = text(call("compare", suite, "base", "new"))
+    assert said.startswith("new is better than base over 2 tasks: the mean accuracy is ")
+    assert "points higher" in said
+    assert "nothing was fixed before the first run" in said
+    (found,) = seedwise.Study(suite).compare_tasks()
+    for name, path in (("easy", easy), ("hard", hard)):
+        alone = seedwise.Study(path).compare("base", "new", metric="accuracy").accuracy
+        assert found.tasks[name].deciding.difference.estimate == pytest.approx(
+            alone.difference.estimate, abs=1e-12
+        )
+    assert call("check", suite)
+
+
+def test_a_run_that_diverged_in_one_task_is_one_there(tmp_path):
+    easy = study_of(tmp_path, "easy", 0.3, diverged=(2,))
+    hard, suite = study_of(tmp_path, "hard", 0.4), tmp_path / "suite.db"
+    call("merge", easy, hard, "-o", suite, "--as-tasks")
+    (found,) = seedwise.Study(suite).compare_tasks()
+    assert found.tasks["easy"].b.diverged == 1
+    assert found.tasks["hard"].b.diverged == 0
+    assert found.verdict.withheld == "better"
+
+
+def test_tasks_need_names_of_their_own_and_no_tasks_within(tmp_path, study):
+    easy, suite = study_of(tmp_path, "easy", 0.3), tmp_path / "suite.db"
+    assert "tasks are named as their files" in call(
+        "merge", easy, easy, "-o", suite, "--as-tasks", code=2
+    )
+    said = call("merge", easy, study, "-o", suite, "--as-tasks", code=2)
+    assert "has tasks already" in said
+    assert not suite.exists()

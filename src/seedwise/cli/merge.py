@@ -21,7 +21,10 @@ _MOST_NAMED = 10
 
 @click.command(
     cls=Command,
-    example=["seedwise merge here.db there.db -o both.db"],
+    example=[
+        "seedwise merge here.db there.db -o both.db",
+        "seedwise merge imagenette.db imagewoof.db -o suite.db --as-tasks",
+    ],
     exits={
         0: "merged",
         1: "the studies hold different things under one name; nothing was written",
@@ -39,11 +42,18 @@ _MOST_NAMED = 10
     type=click.Path(path_type=Path),
     help="The study to write.",
 )
-def merge(studies: Sequence[Path], output: Path) -> None:
+@click.option(
+    "--as-tasks",
+    is_flag=True,
+    help="Studies of different data, each as a task of a suite named as its file.",
+)
+def merge(studies: Sequence[Path], output: Path, as_tasks: bool) -> None:
     """Put the runs of several studies into one new file.
 
     The studies stay as they are. They must have one dataset and split, and what they call by one
-    name must be one setup. A run that several have is there once.
+    name must be one setup. A run that several have is there once. With --as-tasks their data
+    differ: runs of one setup and seed become one run with the metrics of each, accuracy in place
+    of predictions, and compare gives a verdict over all tasks.
     """
     from seedwise.cli.console import Console
     from seedwise.cli.tables import say
@@ -52,6 +62,13 @@ def merge(studies: Sequence[Path], output: Path) -> None:
     if len(studies) < 2:
         raise ConfigError(f"merge needs two studies or more, got {studies[0]}")
     console = Console()
+    if as_tasks:
+        from seedwise.study.as_tasks import join_as_tasks
+
+        counts = join_as_tasks(studies, output)
+        told = (count(number, what.removesuffix("s")) for what, number in counts.items())
+        say(console, f"{output}: {', '.join(told)}")
+        return
     try:
         rows = merge_studies(studies, output)
     except Conflicts as error:

@@ -102,14 +102,14 @@ def suite_difference(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Variance:
+class _KnownVariance:
     """A variance, and the degrees of freedom with which it is known; 0 where it is not."""
 
     variance: float
     freedom: float
 
 
-def _freedom(parts: Sequence[_Variance]) -> float:
+def _freedom(parts: Sequence[_KnownVariance]) -> float:
     """Welch's for the sum of independent variances; 0 where one is not known or all are 0."""
     total = sum(part.variance for part in parts)
     if total <= 0 or min(part.freedom for part in parts) <= 0:
@@ -117,7 +117,7 @@ def _freedom(parts: Sequence[_Variance]) -> float:
     return total**2 / sum(part.variance**2 / part.freedom for part in parts)
 
 
-def _clustered(values: TaskTable) -> _Variance:
+def _clustered(values: TaskTable) -> _KnownVariance:
     """The variance of the mean over tasks of each task's mean, with seeds as clusters.
 
     With c = 1 / (tasks sqrt(n (n - 1))), a seed's share is the sum over its tasks of c times its
@@ -130,7 +130,7 @@ def _clustered(values: TaskTable) -> _Variance:
     here = np.isfinite(values)
     runs = here.sum(axis=0)
     if runs.min() < 2:
-        return _Variance(variance=0.0, freedom=0.0)
+        return _KnownVariance(variance=0.0, freedom=0.0)
     deviations = np.where(here, values - np.nanmean(values, axis=0), 0.0)
     deviations[:, np.nanstd(values, axis=0) <= _NO_SPREAD] = 0.0
     shares = deviations / np.sqrt(runs * (runs - 1.0)) / len(runs)
@@ -138,10 +138,10 @@ def _clustered(values: TaskTable) -> _Variance:
     fewest = float(runs.min() - 1)
     spread = (shares**2).sum(axis=0)  # of each task alone
     if runs.min() == 2 < runs.max() or not spread.any():
-        return _Variance(variance=variance, freedom=fewest)
+        return _KnownVariance(variance=variance, freedom=fewest)
     scaled = spread / (runs - 1)
     freedom = spread.sum() ** 2 / (scaled @ _overlap(here) @ scaled)
-    return _Variance(variance=variance, freedom=float(freedom))
+    return _KnownVariance(variance=variance, freedom=float(freedom))
 
 
 def _overlap(here: Bool[ndarray, "seeds tasks"]) -> Float64[ndarray, "tasks tasks"]:
@@ -153,14 +153,14 @@ def _overlap(here: Bool[ndarray, "seeds tasks"]) -> Float64[ndarray, "tasks task
 
 def _mean(
     a: TaskTable, b: TaskTable, paired: bool, rng: np.random.Generator
-) -> tuple[list[_Variance], float]:
+) -> tuple[list[_KnownVariance], float]:
     estimate = float((np.nanmean(b, axis=0) - np.nanmean(a, axis=0)).mean())
     return [_clustered(b - a)] if paired else [_clustered(a), _clustered(b)], estimate
 
 
 def _standardised(
     a: TaskTable, b: TaskTable, paired: bool, rng: np.random.Generator
-) -> tuple[list[_Variance], float]:
+) -> tuple[list[_KnownVariance], float]:
     """Differences in standard deviations of a run (Hedges' g).
 
     That these are estimated adds g^2 / (2 df) to each task's variance (Hedges, 1981).
@@ -184,7 +184,7 @@ def _standardised(
     parts, estimate = _mean(a / scale, b / scale, paired, rng)
     sizes = (np.nanmean(b, axis=0) - np.nanmean(a, axis=0)) / scale
     known = float((sizes**2 / (2 * freedom)).sum()) / len(sizes) ** 2
-    return [*parts, _Variance(variance=known, freedom=float(freedom.sum()))], estimate
+    return [*parts, _KnownVariance(variance=known, freedom=float(freedom.sum()))], estimate
 
 
 def _hedges(freedom: Float64[ndarray, " _"]) -> Float64[ndarray, " _"]:
@@ -194,7 +194,7 @@ def _hedges(freedom: Float64[ndarray, " _"]) -> Float64[ndarray, " _"]:
 
 def _interquartile(
     a: TaskTable, b: TaskTable, paired: bool, rng: np.random.Generator
-) -> tuple[list[_Variance], float]:
+) -> tuple[list[_KnownVariance], float]:
     """The difference of the interquartile means, its error from resampled seeds.
 
     Deviations from a task's mean are widened by sqrt(n / (n - 1)) before they are resampled, or
@@ -206,9 +206,9 @@ def _interquartile(
         counts = _counts(np.isfinite(b), rng)
         drawn = _resampled(b, counts) - _resampled(a, counts)
         freedom = _clustered(b - a).freedom
-        return [_Variance(variance=float(drawn.var(ddof=1)), freedom=freedom)], estimate
+        return [_KnownVariance(variance=float(drawn.var(ddof=1)), freedom=freedom)], estimate
     return [
-        _Variance(
+        _KnownVariance(
             variance=float(_resampled(each, _counts(np.isfinite(each), rng)).var(ddof=1)),
             freedom=part.freedom,
         )
