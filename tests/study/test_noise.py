@@ -15,7 +15,7 @@ from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.store import Store
-from seedwise.study import Study
+from seedwise.study import Study, record
 from seedwise.study.nulls import twin_of
 from seedwise.study.seeding import crossed_seeds, parse_sources
 
@@ -83,6 +83,39 @@ def test_crossed_runs_tell_sources_and_are_no_sample(study):
     assert parts["order",] == pytest.approx(0.01 * effects[1].var(ddof=1))
     assert parts["init", "order"] == pytest.approx(0, abs=1e-12)
     assert not noise.alone  # the grid says more
+
+
+def recorded_crossed(study, predictions):
+    for seed in crossed_seeds({"init": 4, "order": 4}):
+        made = {"predictions": predictions(seed), "targets": trainings.TARGETS}
+        record(study.path, setup="mine", seed=seed, **made, watch=lambda _: None)
+    return study.variance("mine")
+
+
+def test_copies_among_crossed_runs_count_once(study):
+    """One of a grid of 16 has the predictions of another one, whose seeds are both others."""
+
+    def predictions(seed):
+        copied = Seed.of((0, 1, 0)) if (seed.init, seed.order) == (3, 2) else seed
+        return trainings.plain(copied)["predictions"]
+
+    found = recorded_crossed(study, predictions)
+    assert (found.runs, found.sharing, found.identical) == (1, 14, 1)
+    levels = by_name(found)["accuracy"].crossed.levels
+    assert sorted(levels.values()) == [3, 4]
+
+
+def test_a_stream_that_changes_nothing_has_no_part_and_no_copies(study):
+    """Sixteen runs of a function that uses `init` alone are four, and the order has no part."""
+    found = recorded_crossed(
+        study, lambda seed: trainings.plain(Seed.of(seed.init))["predictions"]
+    )
+    assert found.identical == 0
+    noise = by_name(found)["matched_accuracy"]
+    assert noise.crossed.levels == {"init": 4, "order": 4}
+    parts = {component.streams: component.variance.value for component in noise.crossed.components}
+    assert parts["order",] == parts["init", "order"] == pytest.approx(0, abs=1e-12)
+    assert parts["init",] > 0
 
 
 def test_one_stream_alone_is_seen_without_a_grid(study):

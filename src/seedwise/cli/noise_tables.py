@@ -18,6 +18,7 @@ from seedwise.words.numbers import (
     share,
     short,
 )
+from seedwise.words.run_cautions import identical_note
 
 __all__ = ["print_variance"]
 
@@ -37,6 +38,9 @@ def print_variance(console: Console, found: Variance) -> None:
     if found.diverged:
         diverged = count(found.diverged, "diverged run")
         sentence(console, f"  {diverged} left out of every figure here")
+    if found.identical:
+        runs = found.runs + found.sharing + found.identical
+        sentence(console, f"Note: {identical_note(found.setup, runs, found.identical)}")
     _print_split(console, found)
     _print_sources(console, found)
     _print_images(console, found)

@@ -1,6 +1,6 @@
 """Sources of a setup's noise, as far as its stored runs can tell."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Self
 
@@ -101,6 +101,7 @@ class Variance:
         runs: Finished runs that share no seed: the sample.
         sharing: Finished runs beside them that share a seed with another: only the sources of
             variance use them.
+        identical: Finished runs that are left out: copies of another that no unused seed explains.
         diverged: Diverged runs, which no figure here includes.
         repeats: Finished repeats.
         metrics: The noise under each metric, accuracy first.
@@ -114,6 +115,7 @@ class Variance:
     confidence: float
     runs: int
     sharing: int
+    identical: int
     diverged: int
     repeats: int
     metrics: tuple[MetricNoise, ...]
@@ -162,7 +164,9 @@ def variance(
     chosen = independent_runs(finished)
     ids = {run.id for run in chosen}
     sample = score(study, chosen[:most], metrics)
-    sharing = score(study, [run for run in finished if run.id not in ids], metrics)
+    copied = _unexplained(finished, ids)
+    beside = [run for run in finished if run.id not in ids | copied]
+    sharing = score(study, beside, metrics)
     repeats = [one for one in study.repeats(finished) if one.state == "finished"]
     again = repeat_values(study, repeats, metrics)
     dataset = study.dataset
@@ -177,6 +181,7 @@ def variance(
         confidence=sure,
         runs=len(sample.runs),
         sharing=len(sharing.runs),
+        identical=len(copied),
         diverged=sum(run.state == "diverged" for run in runs),
         repeats=len(repeats),
         metrics=tuple(
@@ -221,6 +226,34 @@ def replicates(
         if np.isfinite(value):
             groups[repeat.run].append(value)
     return Replicates.of([np.array(group) for group in groups.values()])
+
+
+def _unexplained(runs: Sequence[StoredRun], chosen: Set[int]) -> frozenset[int]:
+    """Ids of copies that count once here too; those in `chosen` are never among them.
+
+    A stream on which nothing depends gives the same predictions whatever its seed, and that is
+    how its part is known to be 0. Any other copy was recorded twice, or its seed was not used.
+    """
+    unused = {stream for stream in STREAMS if _is_unused(runs, stream)}
+    first, found = dict[object, StoredRun](), set[int]()
+    for run in sorted(runs, key=lambda run: (run.id not in chosen, run.id)):
+        if run.digest is None:
+            continue
+        other = first.setdefault(run.digest, run).seed
+        moved = {name for name in STREAMS if getattr(run.seed, name) != getattr(other, name)}
+        if moved - unused:
+            found.add(run.id)
+    return frozenset(found)
+
+
+def _is_unused(runs: Sequence[StoredRun], stream: str) -> bool:
+    """Tell whether all runs that differ in this stream alone are copies of one another."""
+    groups: dict[object, list[object]] = {}
+    for run in runs:
+        key = tuple(getattr(run.seed, name) for name in STREAMS if name != stream)
+        groups.setdefault(key, []).append(run.digest)
+    varied = [digests for digests in groups.values() if len(digests) > 1]
+    return bool(varied) and all(len(set(digests)) == 1 for digests in varied)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
