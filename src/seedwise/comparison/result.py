@@ -52,7 +52,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tradeoff:
-    """Whether B is cheaper than A by more than a share, and not worse by the margin.
+    """Verdict on B being cheaper than A by more than a share, and not worse by the margin.
 
     Attributes:
         cost: What a run costs: `seconds`, or the name of a metric.

@@ -311,11 +311,9 @@ class StudyRuns:
     @cached_property
     def example_names(self) -> tuple[str, ...]:
         """A name for each example of a study without a dataset; its number where it has none."""
-        known = self.examples
-        if known and known.names:
-            return known.names
-        number = known.count if known else self._store.scored_examples() or 0
-        return tuple(f"#{place}" for place in range(number))
+        if self.examples and self.examples.names:
+            return self.examples.names
+        return tuple(f"#{place}" for place in range(self._store.scored_examples() or 0))
 
     @cached_property
     def groups(self) -> Groups | None:
@@ -332,15 +330,11 @@ class StudyRuns:
             StudyError: They are of different numbers of examples, or not those of the metric.
         """
         found = self._store.scores(metric, [run.id for run in runs])
-        if found is None:
-            return None
-        means, largest = found.mean(axis=1, dtype=np.float64), np.abs(found).max()
-        for run, mean in zip(runs, means, strict=True):
-            if not abs(run.metrics.get(metric, math.inf) - mean) <= _ROUNDING * max(1, largest):
-                raise StudyError(
-                    f"{self.path} is damaged: {metric} of run {run.id} is not the mean of its "
-                    "scores"
-                )
+        if found is not None:
+            values = np.array([run.metrics.get(metric, math.inf) for run in runs])
+            apart = np.abs(values - found.mean(axis=1, dtype=np.float64)).max()
+            if not apart <= _ROUNDING * max(1, np.abs(found).max()):
+                raise StudyError(f"{self.path} is damaged: {metric} is not the mean of its scores")
         return found
 
     def logits(self, runs: Sequence[StoredRun]) -> Float16[ndarray, "runs views examples classes"]:

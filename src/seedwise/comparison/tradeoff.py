@@ -43,7 +43,7 @@ class _Priced:
 
 
 def costs_of(results: Sequence[StoredRun], cost: str) -> Costs:
-    """What each run of a setup costs; NaN for one that does not say it.
+    """Cost of each run of a setup; NaN for one that does not say it.
 
     Args:
         results: Finished and diverged runs.

@@ -222,7 +222,7 @@ class Findings:
         return found
 
     def costs(self, cost: str) -> Mapping[str, Mapping[Seed, float]]:
-        """What each setup's finished runs cost; without those that do not say it."""
+        """Cost of each setup's finished runs; without those that do not say it."""
         found: dict[str, Mapping[Seed, float]] = {}
         for name in self.setups:
             runs = self.finished(name)

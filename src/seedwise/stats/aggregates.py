@@ -96,7 +96,7 @@ def _predicted(
 ) -> tuple[
     Float64[ndarray, "classes predictions"], Int64[ndarray, " predictions"], tuple[int, int]
 ]:
-    """Whether each class is predicted, ties as shares; the targets; views and examples."""
+    """Share of each class in each prediction, 1 but for ties; targets; views and examples."""
     columns = np.concatenate([each for each, _ in blocks], axis=2)
     targets = np.concatenate([each for _, each in blocks])
     classes, views, examples = columns.shape
