@@ -235,3 +235,16 @@ def test_a_tasks_name_says_nothing_of_the_direction(tmp_path):
             store.fix_choice(f"task:{task}", True)
         study = seedwise.Study(store.path)
     assert study.compare_tasks()[0].outcome == "better"
+
+
+def test_a_test_may_expect_a_verdict_over_the_tasks(make):
+    (found,) = make({"a": 0.8 + NOISE[0], "b": 0.82 + NOISE[1]}).compare_tasks()
+    assert found.expect("better") is found
+    with pytest.raises(ConfigError, match="needs a margin; give one to compare_tasks"):
+        found.expect("not worse")
+    (turned,) = make({"a": 0.82 + NOISE[0], "b": 0.8 + NOISE[1]}).compare_tasks(margin=0.001)
+    with pytest.raises(AssertionError) as failed:
+        turned.expect("not worse")
+    first, *rest = str(failed.value).split("\n")
+    assert first.startswith("expected b against a, over 3 tasks: not worse by 0.00")
+    assert turned.view.headline in rest

@@ -25,6 +25,7 @@ __all__ = [
     "TargetComparison",
     "as_json",
     "comparison_html",
+    "hold",
     "plain_values",
 ]
 
@@ -82,7 +83,7 @@ class Comparison(ComparisonValues):
             )
         by = f" by {amount(self.margin_metric, self.rule.margin or 0)} or more"
         told = self.view
-        _hold(
+        hold(
             claim,
             self.outcome,
             not_worse=self.shown_not_worse,
@@ -164,7 +165,7 @@ class TargetComparison(TargetValues):
         __tracebackhide__ = True
         if claim in ("not worse", "equivalent"):
             raise ConfigError(f"expect({claim!r}) needs a margin, and against a target is none")
-        _hold(
+        hold(
             claim,
             self.outcome,
             not_worse=False,
@@ -179,10 +180,22 @@ class TargetComparison(TargetValues):
         return json.dumps(as_json(self), allow_nan=False)
 
 
-def _hold(
+def hold(
     claim: str, outcome: str, *, not_worse: bool, whom: str, by: str, said: tuple[str, ...]
 ) -> None:
-    """Raise AssertionError with what is said unless the claim holds."""
+    """Raise AssertionError with what is said unless the claim holds.
+
+    Args:
+        claim: One of `Claim`.
+        outcome: The verdict.
+        not_worse: Whether B is shown not to be worse by the margin.
+        whom: Who is compared with whom.
+        by: The margin, for a claim of it.
+        said: The verdict in words, a line each.
+
+    Raises:
+        ConfigError: No such claim.
+    """
     __tracebackhide__ = True
     holds = {
         "better": outcome == "better",

@@ -8,9 +8,10 @@ from typing import Self, final
 
 from seedwise.comparison.result import ComparisonValues
 from seedwise.comparison.suite import SuiteValues
+from seedwise.errors import ConfigError
 from seedwise.figures import count, figure, in_points, percent, places, signed, spread
 from seedwise.stats.intervals import Difference
-from seedwise.words.comparison import plain_values
+from seedwise.words.comparison import Claim, hold, plain_values
 from seedwise.words.numbers import amount, metric_words, pointing
 
 __all__ = ["SuiteComparison", "SuiteRow", "SuiteView", "suite_json", "suite_view"]
@@ -89,6 +90,28 @@ class SuiteComparison(SuiteValues):
 
     def __repr__(self) -> str:
         return str(self)
+
+    def expect(self, claim: Claim) -> Self:
+        """Fail with the verdict unless the claim holds over the tasks, as `Comparison.expect`.
+
+        Raises:
+            AssertionError: The claim does not hold; the message is the verdict in words.
+            ConfigError: No such claim, or one that needs a margin and there is none.
+        """
+        __tracebackhide__ = True
+        margin = self.rule.margin
+        if claim in ("not worse", "equivalent") and margin is None:
+            raise ConfigError(f"expect({claim!r}) needs a margin; give one to compare_tasks")
+        told = self.view
+        hold(
+            claim,
+            self.outcome,
+            not_worse=self.shown_not_worse,
+            whom=f"{self.b} against {self.a}, over {count(len(self.tasks), 'task')}",
+            by=f" by {_size(self, margin, sign=False)} or more" if margin else "",
+            said=(told.headline, told.counted, told.basis, *map("Note: {}".format, told.cautions)),
+        )
+        return self
 
     def to_json(self) -> str:
         """All of it as JSON, as `seedwise compare --json` prints it."""
