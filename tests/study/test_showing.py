@@ -65,7 +65,8 @@ def test_a_notebook_shows_the_picture_below_its_cell(study, monkeypatch):
 
     module = ModuleType("IPython.display")
     monkeypatch.setattr(module, "display", display, raising=False)
-    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    shell = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1))
+    monkeypatch.setitem(sys.modules, "IPython", shell)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     study.run({"<a>": works}, seeds=2)
     assert "&lt;a&gt;" in shown[-2]["text/html"] or "&lt;a&gt;" in shown[1]["text/html"]

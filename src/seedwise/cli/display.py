@@ -1,7 +1,6 @@
 """A study while it runs: a live picture on a terminal, plain lines elsewhere."""
 
 import io
-import sys
 import threading
 import time
 from collections.abc import Generator
@@ -64,13 +63,14 @@ def watching(console: Console, stored: Stored = tuple) -> Generator[Watch]:
 
 
 @contextmanager
-def watching_here(stored: Stored = tuple) -> Generator[Watch]:
+def watching_here(stored: Stored, *, notebook: bool) -> Generator[Watch]:
     """Show the events of a study wherever Python runs: also in a notebook.
 
     Args:
         stored: As in `watching`.
+        notebook: A notebook's kernel runs this.
     """
-    if "ipykernel" in sys.modules:
+    if notebook:
         yield _NotebookCell(StudyProgress(stored)).watch
         return
     with watching(Console(), stored) as watch:

@@ -34,20 +34,24 @@ def watched(watch: Watch | None, progress: bool | None, stored: Stored) -> Gener
     if watch is not None:
         yield watch
         return
-    if progress is False or not (progress or _has_reader()):
+    notebook = _in_notebook()
+    seen = notebook or (sys.stdout is not None and sys.stdout.isatty())
+    if progress is False or not (progress or seen):
         yield Complain()
         return
     try:
-        with _shower()(stored) as shown:
+        with _shower()(stored, notebook=notebook) as shown:
             yield shown
     except KeyboardInterrupt as error:
         _say_one_line_of(error)
         raise
 
 
-def _has_reader() -> bool:
-    """Tell whether what is shown is seen as it comes: on a terminal, or in a notebook."""
-    return sys.stdout is not None and (sys.stdout.isatty() or "ipykernel" in sys.modules)
+def _in_notebook() -> bool:
+    """Tell whether a notebook's kernel runs this; nothing is imported to find out."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if hasattr(ipython, "get_ipython") else None
+    return hasattr(shell, "kernel")
 
 
 def _shower() -> Callable[..., Any]:
