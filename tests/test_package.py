@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import tomllib
@@ -109,3 +110,62 @@ def test_help_has_a_short_form_everywhere():
     for words in (["-h"], ["compare", "-h"]):
         result = CliRunner().invoke(cli, words)
         assert (result.exit_code, result.output[:6]) == (0, "Usage:")
+
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.mark.parametrize("file", ["README.md", "examples/reducing_variance.ipynb"])
+def test_links_of_what_is_read_elsewhere_are_whole_and_lead_to_files(file):
+    text = (ROOT / file).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s\"]+)", text)
+    assert all(target.startswith("https://") for target in targets), targets
+    source = PROJECT["urls"]["Source"]
+    assert {url for url in PROJECT["urls"].values() if not url.startswith(source)} == set()
+    bases = (
+        f"{source}/blob/main/",
+        f"{source}/tree/main/",
+        f"{source.replace('github', 'raw.githubusercontent')}/main/",
+        f"{source.replace('github.com', 'colab.research.google.com/github')}/blob/main/",
+    )
+    ours = [target for target in targets if "seedwise/" in target]
+    assert ours
+    for target in ours:
+        base = next(base for base in bases if target.startswith(base))
+        assert (ROOT / target.removeprefix(base)).exists(), target
+
+
+def test_the_readme_says_how_to_install():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "pip install seedwise" in text
+    assert "uvx seedwise" in text
+
+
+def instructions():
+    """Instructions of the Dockerfile: word and rest, lines joined and comments left out."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    lines = text.replace("\\\n", " ").splitlines()
+    return [tuple(line.split(maxsplit=1)) for line in lines if line.strip()]
+
+
+def test_the_dockerfile_builds_the_image_of_the_cluster_page():
+    found = instructions()
+    assert {word for word, _ in found} <= {"FROM", "RUN", "WORKDIR", "COPY", "CMD"}
+    assert found[0][0] == "FROM"
+    python = re.fullmatch(r"python:(3\.\d+)-slim", found[0][1])
+    assert python is not None
+    assert f"Programming Language :: Python :: {python[1]}" in PROJECT["classifiers"]
+    copied = [name for word, rest in found if word == "COPY" for name in rest.split()[:-1]]
+    assert all((ROOT / name).exists() for name in copied)
+    needed = ["pyproject.toml", "constraints.txt", PROJECT["readme"], *PROJECT["license-files"]]
+    assert {*needed, "src"} <= set(copied)
+    installs = [rest for word, rest in found if word == "RUN" and rest.startswith("pip install")]
+    extras = re.search(r"'\.\[(.*)\]'", installs[-1])
+    assert extras is not None
+    page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    assert f"`seedwise[{extras[1]}]`" in page
+    assert set(extras[1].split(",")) <= set(PROJECT["optional-dependencies"])
+    for _, rest in (each for each in found if each[0] == "RUN"):
+        subprocess.run(["bash", "-n"], input=rest, text=True, check=True)
+    assert "registry/seedwise:1" in page

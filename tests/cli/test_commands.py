@@ -278,7 +278,7 @@ def test_a_study_stops_by_its_rule_and_says_what_was_decided(stopping):
     result = call("run", stopping)
     assert result.exit_code == 0
     assert "2 setups, at most 16 runs: 0 stored, at most 16 to make" in result.stdout
-    assert "poor less good: " in result.stdout
+    assert "poor - good: " in result.stdout
     assert "poor is worse than good, after " in result.stdout
     assert "; matched accuracy -" in result.stdout
     assert "The rule was fixed before the first run: 5 % false alarms" in result.stdout

@@ -28,7 +28,7 @@ def test_parts_of_the_files_seeds_make_one_confirmatory_study(tmp_path, monkeypa
     assert invoke("merge", "a.db", "b.db", "-o", "both.db").exit_code == 0
     whole = invoke("compare", "both.db", "plain", "better").output
     assert "Exploratory" not in whole
-    assert "From 6 pairs of runs" in whole
+    assert "6 pairs of runs" in whole
 
 
 def test_seeds_beyond_the_files_are_a_plan_of_their_own(tmp_path, monkeypatch):

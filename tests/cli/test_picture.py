@@ -29,7 +29,7 @@ def line(text, lines):
 def test_fixed_seeds_show_the_interval_as_a_look_before_the_end(width):
     two = (difference("matched_accuracy"), difference("accuracy", 0.002, 0.01))
     lines = shown(snapshot(interims=(interim("relu", *two),)), width)
-    assert "less mish" in line("metric", lines)
+    assert "- mish" in line("metric", lines)
     row = line("matched", lines)
     assert row.split()[:4] == ["relu", "matched", "+0.35", "[-0.05,"]
     assert row.rstrip().endswith("11 of 20")
@@ -97,7 +97,7 @@ def test_all_intervals_are_drawn_on_one_axis():
     ]
     for width in (80, 120):
         lines = shown(snapshot(interims=tuple(found)), width)
-        start = lines.index(line("less mish", lines))
+        start = lines.index(line("- mish", lines))
         assert len({row.index("│") for row in lines[start : start + 4]}) == 1
         assert len({row.index("┊") for row in lines[start + 1 : start + 4]}) == 1
 
@@ -142,7 +142,7 @@ def test_whatever_there_is_fits(width, height, setups, going):
 def test_a_line_says_it_all_for_a_log():
     two = (difference("matched_accuracy"), difference("accuracy", 0.002, 0.01))
     assert interim_line(interim("relu", *two)) == (
-        "relu less mish: matched +0.35 [-0.05, +0.75], accuracy +0.20 [-0.80, +1.20]; "
+        "relu - mish: matched +0.35 [-0.05, +0.75], accuracy +0.20 [-0.80, +1.20]; "
         "11 of 20 pairs, a look before the end"
     )
     near = interim("relu", state="running", most=None, more=2)

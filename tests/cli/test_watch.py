@@ -78,9 +78,9 @@ def test_there_is_a_line_for_each_change_and_none_without():
     assert lines[1:] == [
         "23 runs: mish 12 of 20, 1 running; relu 11 of 20, 1 running, 1 diverged; "
         "about 03:10 left",
-        "relu less mish: accuracy +0.35 [-0.05, +0.75]; 10 of 20 pairs, a look before the end",
+        "relu - mish: accuracy +0.35 [-0.05, +0.75]; 10 of 20 pairs, a look before the end",
         "24 runs: mish 13 of 20; relu 11 of 20, 1 running, 1 diverged; about 03:10 left",
-        "relu less mish: accuracy +0.35 [-0.05, +0.75]; 11 of 20 pairs, a look before the end",
+        "relu - mish: accuracy +0.35 [-0.05, +0.75]; 11 of 20 pairs, a look before the end",
         lines[-1],
     ]
     assert lines[0].startswith("being made by process 4711 on node7")

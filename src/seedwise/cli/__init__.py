@@ -1,5 +1,7 @@
 """The command line: words in, exit codes out. Importing it loads nothing heavy."""
 
+from collections.abc import Mapping, Sequence
+
 import click
 
 from seedwise.cli import (
@@ -32,6 +34,11 @@ __all__ = ["cli", "main"]
 @click.group(
     cls=Group,
     invoke_without_command=True,
+    first=(
+        ("pip install 'seedwise[train,digits]'", "with PyTorch and the digits"),
+        ("seedwise demo", "two setups, five seeds each"),
+        ("seedwise report demo.db", "all that it shows, on one page"),
+    ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="seedwise", message="seedwise %(version)s")
@@ -44,29 +51,18 @@ def cli(ctx: click.Context) -> None:
     print_help(ctx)
 
 
-for command in (
-    aa.aa,
-    bench.bench,
-    check.check,
-    compare.compare,
-    data.data,
-    demo.demo,
-    drop.drop,
-    export.export,
-    import_.import_,
-    merge.merge,
-    plan.plan,
-    plot.plot,
-    record.record,
-    repeat.repeat,
-    report.report,
-    run.run,
-    status.status,
-    table.table,
-    variance.variance,
-    watch.watch,
-):
-    cli.add_command(command)
+SECTIONS: Mapping[str, Sequence[click.Command]] = {
+    "Start here": (demo.demo, run.run, compare.compare, record.record, import_.import_),
+    "Look": (status.status, watch.watch, report.report, plot.plot, variance.variance),
+    "Plan": (plan.plan, aa.aa, repeat.repeat, bench.bench),
+    "Share": (table.table, export.export, merge.merge),
+    "Care": (data.data, check.check, drop.drop),
+}
+"""The commands as they are listed: by what brings somebody to them."""
+
+for section, commands in SECTIONS.items():
+    for command in commands:
+        cli.add_command(command, section=section)
 
 
 def main() -> None:

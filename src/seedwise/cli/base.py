@@ -41,6 +41,19 @@ class Command(click.Command):
         super().__init__(*args, **settings)
         self.example, self.exits = example, exits or {}
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take in the arguments; an option with one value that has two is refused."""
+        if not ctx.resilient_parsing:
+            _, _, order = self.make_parser(ctx).parse_args(list(args))
+            for param in dict.fromkeys(order):
+                times = order.count(param)
+                flag = isinstance(param, click.Option) and (param.is_flag or param.count)
+                if times > 1 and not (param.multiple or flag):
+                    raise click.UsageError(
+                        f"{param.opts[-1]} takes one value, and is given {times} times"
+                    )
+        return super().parse_args(ctx, args)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example and the exit codes below the options."""
         with formatter.section("Example"):
@@ -54,9 +67,49 @@ class Group(click.Group):
     """Commands, of which a wrong name gets a suggestion and a fault is one line.
 
     Whatever is the user's fault ends with exit code 2, a Ctrl-C with 130, a SIGTERM with 143.
+
+    Args:
+        args: As of `click.Group`.
+        first: Lines to type first, each with what it does.
+        settings: As of `click.Group`.
     """
 
     command_class = Command
+
+    def __init__(self, *args: Any, first: Sequence[tuple[str, str]] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._first = first
+        self._sections = dict[str, str]()
+
+    def add_command(
+        self, cmd: click.Command, name: str | None = None, *, section: str = "Commands"
+    ) -> None:
+        """Add a command, which the help lists in a section."""
+        super().add_command(cmd, name)
+        self._sections[name or cmd.name or ""] = section
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, in the order in which they were added."""
+        return list(self.commands)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what to type first, and what it is all about."""
+        if self._first:
+            with formatter.section("A first study, on any CPU"):
+                formatter.write_dl(self._first, col_max=40)
+        super().format_help_text(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, section by section."""
+        room = formatter.width - 6 - max(map(len, self.commands), default=0)
+        for section in dict.fromkeys(self._sections.values()):
+            rows = [
+                (name, command.get_short_help_str(room))
+                for name, command in self.commands.items()
+                if self._sections.get(name) == section and not command.hidden
+            ]
+            with formatter.section(section):
+                formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

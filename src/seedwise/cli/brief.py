@@ -14,7 +14,7 @@ from seedwise.stats.sequential import Decision, Interval
 from seedwise.words.run_cautions import Caution, Weight
 from seedwise.words.view import Row, View
 
-__all__ = ["LINES", "SENTENCES", "brief", "brief_notes", "notes_of", "overview"]
+__all__ = ["LINES", "SENTENCES", "brief", "brief_notes", "overview"]
 
 LINES = 10
 """As much as is read at a glance."""
@@ -45,18 +45,6 @@ def overview(found: Sequence[ComparisonValues], views: Sequence[View]) -> Table:
         cells = (told.title, each.outcome, size.metric, row.estimate, row.these)
         table.add_row(*map(Text, cells))
     return table
-
-
-def notes_of(
-    found: Sequence[ComparisonValues], views: Sequence[View]
-) -> list[tuple[Caution, str]]:
-    """The cautions of several comparisons, each once, with the setups that it is about."""
-    about: dict[Caution, list[str]] = {}
-    for each, told in zip(found, views, strict=True):
-        for note in told.notes:
-            about.setdefault(note, []).append(each.b.name)
-    notes = sorted(about.items(), key=lambda item: item[0].weight)
-    return [(note, "" if len(names) == len(found) else ", ".join(names)) for note, names in notes]
 
 
 def brief_notes(console: Console, notes: Sequence[tuple[Caution, str]], room: int) -> list[Text]:

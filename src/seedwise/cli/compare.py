@@ -42,7 +42,7 @@ _FAILING = {
     },
 )
 @options.study
-@click.argument("setups", nargs=-1)
+@options.setups
 @options.verdict
 @click.option("--target", type=float, help="Compare one setup with a fixed number instead.")
 @click.option("--all-pairs", is_flag=True, help="Every pair of setups, not each with the first.")

@@ -100,7 +100,9 @@ def import_(
     called: str | None,
     **said: Any,
 ) -> None:
-    """Store runs that other programs made: from a table, log files, a folder or a tracker.
+    """Store runs that other programs made.
+
+    They come from a table, log files, a folder or a tracker.
 
     A table has a row for each run with columns for setup, seed and metrics, or a row for each
     value with columns setup, seed, metric and value. Of a folder every log is a run; setup and

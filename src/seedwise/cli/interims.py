@@ -29,7 +29,7 @@ def interim_line(found: Interim) -> str:
     differences = ", ".join(
         f"{_short(each.metric)} {_numbers(each)}" for each in found.differences
     )
-    return f"{found.setup} less {found.baseline}: {differences}; {said}"
+    return f"{found.setup} - {found.baseline}: {differences}; {said}"
 
 
 def lines_of(interims: Sequence[Interim], *, every: bool) -> int:
@@ -52,7 +52,7 @@ def difference_table(interims: Sequence[Interim], *, width: int, every: bool) ->
         for place, each in enumerate(found.differences if every else found.differences[:1])
     ]
     table = Table(box=None, padding=(0, 1), pad_edge=False)
-    less = f"less {printable(interims[0].baseline)}"
+    less = f"- {printable(interims[0].baseline)}"
     names = max(len(less), *(len(printable(found.setup)) for found in interims))
     said = [_said(row.found) if row.first else "" for row in rows]
     numbers = [_numbers(row.difference) for row in rows]

@@ -21,6 +21,7 @@ __all__ = [
     "output",
     "pack",
     "setup",
+    "setups",
     "source",
     "study",
     "train",
@@ -102,8 +103,8 @@ pack = click.option(
     "--pack",
     type=_Pack(),
     metavar="auto|1|N",
-    help="Runs side by side on one GPU; auto: as many as --jobs says, or else as pay and have "
-    "room. With two numbers, the smaller.  [default: auto; for Ray 1]",
+    help="Runs side by side on one GPU; auto: as many as make it faster and fit into its memory. "
+    "Where --jobs is given too, the smaller number.  [default: auto; for Ray 1]",
 )
 
 
@@ -142,7 +143,22 @@ source = click.option(
 output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: stdout]"
 )
-setup = click.argument("setup")
+
+
+def _setup_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of the setups in the study that the line names, for a shell that completes them."""
+    from seedwise.comparison.study_runs import StudyRuns
+    from seedwise.errors import SeedwiseError
+
+    try:
+        with StudyRuns.open(ctx.params["study"]) as study:
+            return [name for name in study.setups if name.startswith(incomplete)]
+    except (SeedwiseError, OSError, KeyError, TypeError):  # a shell is told nothing, not a fault
+        return []
+
+
+setup = click.argument("setup", shell_complete=_setup_names)
+setups = click.argument("setups", nargs=-1, shell_complete=_setup_names)
 train = click.option(
     "--train",
     metavar="MODULE:FUNCTION",

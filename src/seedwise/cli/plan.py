@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.errors import ConfigError
 
@@ -28,7 +29,7 @@ __all__ = ["plan"]
     exits={0: "planned", 2: "no such study or setup, or too little to plan from"},
 )
 @click.argument("study", metavar="[STUDY.DB]", required=False, type=click.Path(path_type=Path))
-@click.argument("setups", nargs=-1)
+@options.setups
 @click.option("--sd", type=float, help="Standard deviation of a setup's runs, instead of a study.")
 @click.option("--r", type=float, help="Correlation of runs with the same seed, with --sd.")
 @click.option(

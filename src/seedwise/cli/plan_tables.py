@@ -98,8 +98,8 @@ def _below(found: Planning) -> list[str]:
     lines = []
     if found.pilot:
         lines.append(
-            "In brackets: with the upper 80 % confidence bound of the standard deviation, which "
-            "the pilot knows only so well."
+            "In brackets: the same with the upper 80 % confidence bound of the standard "
+            "deviation, as the pilot only estimates it."
         )
     if any(each.images for each in found.forecasts):
         lines.append(
@@ -108,7 +108,8 @@ def _below(found: Planning) -> list[str]:
         )
     lines.append(
         "Differences and deviations are in the metric's units; accuracies are fractions "
-        "(0.005 is half a point). Soft accuracies shrink differences: 0.61 for 0.77 on real runs."
+        "(0.005 is half a point). Under matched, smoothed and ranked accuracy the same change is "
+        "a smaller difference: 0.61 points where accuracy had 0.77, on real runs."
     )
     if math.isfinite(found.seconds) and found.seconds > 0:
         counts = [runs for each in found.forecasts for runs in each.runs if runs is not None]
@@ -182,7 +183,8 @@ def _how_far_to_trust(stop: StopPlan) -> list[str]:
     lines = [
         f"Simulated, {stop.studies:,} studies a line with normal differences: two standard errors "
         f"are {100 / math.sqrt(stop.studies):.1f} studies of 100, and {2 * error:.1g} pairs, or "
-        "less. If B is worse by as much, read better as worse."
+        "less. The table is for a B that is better; if it is worse by as much, better and worse "
+        "change places."
     ]
     if stop.known.pilot is None:
         return [

@@ -1,6 +1,7 @@
 """`seedwise plot`: one chart of a study."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,22 +27,30 @@ class _Plot(Command):
     example=[
         "seedwise plot study.db forest -o forest.svg",
         "seedwise plot study.db runs mish relu -o runs.png --dark",
+        "seedwise plot study.db forest -o forest.pdf --style paper",
     ],
     exits={0: "written", 2: "no such study, kind, setup or metric, or nothing to draw"},
 )
 @options.study
 @click.argument("kind")
-@click.argument("setups", nargs=-1)
+@options.setups
 @click.option(
     "-o",
     "--output",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to: a name that ends in .svg, .png or .json (Vega-Lite).",
+    help="Where to: a name that ends in .svg, .pdf, .png or .json (Vega-Lite).",
 )
 @options.metric
 @options.better
 @click.option("--dark", is_flag=True, help="For a dark page.")
+@click.option(
+    "--style",
+    type=click.Choice(["page", "paper"]),
+    default="page",
+    show_default=True,
+    help="paper: one column, 3.3 inches wide, small letters, no title.",
+)
 def plot(
     study: Path,
     kind: str,
@@ -50,6 +59,7 @@ def plot(
     metric: str | None,
     better: tuple[tuple[str, str], ...],
     dark: bool,
+    style: Any,
 ) -> None:
     """Write one chart of STUDY.DB, of KIND, to a file.
 
@@ -61,4 +71,4 @@ def plot(
 
     check_output(output, study)
     chart = Study(study, better=options.better_of(better)).chart(kind, *setups, metric=metric)
-    click.echo(chart.save(output, theme="dark" if dark else "light"))
+    click.echo(chart.save(output, theme="dark" if dark else "light", style=style))

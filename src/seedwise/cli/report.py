@@ -19,7 +19,7 @@ __all__ = ["report"]
     exits={0: "written", 2: "no such study, setup or metric, or no finished run"},
 )
 @options.study
-@click.argument("setups", nargs=-1)
+@options.setups
 @click.option(
     "-o",
     "--output",

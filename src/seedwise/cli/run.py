@@ -65,7 +65,7 @@ EXITS = {
 @options.cache
 @options.code_unchanged
 def run(study: Path, **options: Any) -> None:
-    """Train what STUDY.TOML wants and its study file does not have yet.
+    """Train the runs of STUDY.TOML that are not stored yet.
 
     Shows the runs as they go, stores each as soon as it ends, and prints the means and standard
     deviations of all setups. Stopped at any moment, the same command goes on. Modules that train

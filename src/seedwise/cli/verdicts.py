@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seedwise.cli.brief import LINES, SENTENCES, brief, brief_notes, notes_of, overview
+from seedwise.cli.brief import LINES, SENTENCES, brief, brief_notes, overview
 from seedwise.cli.console import Console
 from seedwise.cli.tables import fitted, height, sentence
 from seedwise.comparison import ComparisonValues, StoppingRule, TargetValues, decisions
@@ -18,7 +18,7 @@ from seedwise.stats.sequential import Decision
 from seedwise.words.decision import decision_grounds, decision_promise, decision_sentence
 from seedwise.words.run_cautions import identical_note, sharing_note
 from seedwise.words.verdict import BY_NUMBER, target_sentence
-from seedwise.words.view import Row, View, view
+from seedwise.words.view import Row, View, cautions_of, view
 
 __all__ = [
     "print_comparisons",
@@ -57,7 +57,7 @@ def print_comparisons(
         if len(found) > SENTENCES:
             verdicts = [fitted(console, overview(found, views))]
         room = LINES - sum(height(console, each) for each in verdicts)
-        rest = [Group(*brief_notes(console, notes_of(found, views), room))]
+        rest = [Group(*brief_notes(console, cautions_of(found, views), room))]
     parts = [Group(*verdicts), *rest]
     spaced = full or sum(height(console, each) for each in parts) < LINES
     for place, part in enumerate(reversed(parts) if console.is_terminal else parts):

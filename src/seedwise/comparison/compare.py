@@ -257,8 +257,8 @@ def compare_with_target(
     known = values[np.isfinite(values)]
     if not len(known):
         raise StudyError(
-            f"setup {setup!r} has no run that {metric} can be told of: it is missing or not "
-            "finite in all"
+            f"no run of setup {setup!r} has a value of {metric}: it is missing or not finite in "
+            "all"
         )
     difference = difference_from_target(known, target, confidence=rule.confidence)
     if study.test_to_train:

@@ -113,8 +113,8 @@ def contrast(
     if not (use_a.any() and use_b.any()):
         missing = b if use_a.any() else a
         raise StudyError(
-            f"setup {missing.counts.name!r} has no run that {name} can be told of: it is missing "
-            "or not finite in all"
+            f"no run of setup {missing.counts.name!r} has a value of {name}: it is missing or not "
+            "finite in all"
         )
     rows_a, rows_b = np.flatnonzero(use_a), np.flatnonzero(use_b)
     values_a, values_b = a.metrics[name].values[rows_a], b.metrics[name].values[rows_b]

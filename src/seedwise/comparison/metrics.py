@@ -316,7 +316,9 @@ def default_metric(finished: Sequence[StoredRun]) -> str:
         return "accuracy"
     if len(known) == 1:
         return next(iter(known))
-    names = ", ".join(sorted(known)) or "none"
+    if not known:
+        raise ConfigError("the runs have no metric to compare; record one with each run")
+    names = ", ".join(sorted(known))
     raise ConfigError(f"the runs have the metrics {names}; choose one with metric / --metric")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from seedwise.comparison import (
     Rule,
@@ -26,7 +26,7 @@ from seedwise.comparison.stop_planning import Question
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.suite import compare_suite
 from seedwise.comparison.tasks import suite_metric
-from seedwise.errors import MissingPackage, StudyError
+from seedwise.errors import ConfigError, MissingPackage, StudyError
 from seedwise.outputs import check_output, write_output
 from seedwise.stats.multiplicity import Correction
 from seedwise.stats.sequential import Decision
@@ -68,6 +68,7 @@ class StudyReader:
         with StudyRuns.open(self.path) as study:
             return summarise(study)
 
+    @overload
     def compare(
         self,
         a: str,
@@ -80,10 +81,39 @@ class StudyReader:
         better: str | None = None,
         cost: str | None = None,
         saving: float | None = None,
-    ) -> Comparison:
+    ) -> Comparison: ...
+
+    @overload
+    def compare(
+        self,
+        *,
+        metric: str | None = None,
+        margin: float | None = None,
+        confidence: float | None = None,
+        paired: bool | None = None,
+        better: str | None = None,
+        cost: str | None = None,
+        saving: float | None = None,
+    ) -> tuple[Comparison, ...]: ...
+
+    def compare(
+        self,
+        a: str | None = None,
+        b: str | None = None,
+        *,
+        metric: str | None = None,
+        margin: float | None = None,
+        confidence: float | None = None,
+        paired: bool | None = None,
+        better: str | None = None,
+        cost: str | None = None,
+        saving: float | None = None,
+    ) -> Comparison | tuple[Comparison, ...]:
         """Setup B against setup A, from the runs that are stored.
 
-        What is None is as it was fixed before the first run, else as usual.
+        With no name, all setups of the study against its first, as `seedwise compare` has them
+        and `compare_several` gives them. What is None is as it was fixed before the first run,
+        else as usual.
 
         Args:
             a: Name of the setup to compare with.
@@ -104,6 +134,18 @@ class StudyReader:
         Raises:
             Unsettled: Nobody says which way the deciding metric points.
         """
+        if a is None and b is None:
+            return self.compare_several(
+                metric=metric,
+                margin=margin,
+                confidence=confidence,
+                paired=paired,
+                better=better,
+                cost=cost,
+                saving=saving,
+            )
+        if a is None or b is None:
+            raise ConfigError(f"name two setups to compare, or none for all; got {a or b!r}")
         with StudyRuns.open(self.path) as study:
             rule = self._rule(
                 study,

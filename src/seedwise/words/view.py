@@ -1,7 +1,7 @@
 """One ordered view of a comparison, which every renderer maps over."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from seedwise.comparison.contrast import Contrast
@@ -13,7 +13,7 @@ from seedwise.words.numbers import metric_words, pointing
 from seedwise.words.run_cautions import Caution, Weight
 from seedwise.words.verdict import basis, exploratory_sentence, more_runs, verdict_sentence
 
-__all__ = ["Row", "View", "view"]
+__all__ = ["Row", "View", "cautions_of", "view"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +130,18 @@ def view(found: ComparisonValues) -> View:
     )
 
 
+def cautions_of(
+    found: Sequence[ComparisonValues], views: Sequence[View]
+) -> list[tuple[Caution, str]]:
+    """The cautions of several comparisons, each once, with the setups that it is about."""
+    about: dict[Caution, list[str]] = {}
+    for each, told in zip(found, views, strict=True):
+        for note in told.notes:
+            about.setdefault(note, []).append(each.b.name)
+    notes = sorted(about.items(), key=lambda item: item[0].weight)
+    return [(note, "" if len(names) == len(found) else ", ".join(names)) for note, names in notes]
+
+
 def _row(found: Contrast, decides: str) -> Row:
     metric, difference = found.metric, found.difference
     new = difference if difference.of_models else found.new_images
@@ -175,7 +187,7 @@ def _legend(found: ComparisonValues) -> str:
         intervals = f"intervals for these two models on new {found.called} of the same kind"
     if found.groups is not None:
         intervals += ", which come in new groups"
-    text = f"{b} less {a}{points}; {sure} {intervals}. *: decides the sign. p: of no difference"
+    text = f"{b} - {a}{points}; {sure} {intervals}. *: decides the sign. p: of no difference"
     ways = (
         f" {metric_words(name)}: {way}."
         for name, each in found.contrasts.items()

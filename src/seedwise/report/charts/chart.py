@@ -7,22 +7,34 @@ from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.outputs import write_output
 from seedwise.report.charts.theme import PAGE, THEMES, painted, settings
 
-__all__ = ["Chart", "Key", "Table", "number"]
+__all__ = ["Chart", "Key", "Style", "Table", "number"]
 
 Spec = Mapping[str, Any]
 
-_SUFFIXES = (".json", ".png", ".svg")
+_SUFFIXES = (".json", ".pdf", ".png", ".svg")
+
+Style = Literal["page", "paper"]
+"""A chart for a page or a slide, or for one column of a paper."""
 _VEGA_LITE = "v6.4"
 """As in page/vega.js."""
 
 _WIDTH = 640
 _PNG_SCALE = 2
+
+_COLUMN = 3.3
+"""Inches of a column of a paper."""
+
+_LETTERS = 8 / 72
+"""Inches of its letters: 8 points."""
+
+_SCREEN, _PDF, _PRINT = 96, 72, 600
+"""Pixels of an inch: of CSS, of PDF (which is drawn in points), and of a picture for print."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +75,7 @@ class Chart:
     """A chart of a study.
 
     A notebook shows it as it is. `save` writes it as SVG or PNG, which needs the package
-    vl-convert-python (`pip install 'seedwise[charts]'`), or as Vega-Lite JSON, which does not.
+    vl-convert-python (`pip install 'seedwise[charts]'`), as PDF likewise, or as Vega-Lite JSON.
 
     Attributes:
         kind: One of `KINDS`.
@@ -81,13 +93,19 @@ class Chart:
     spec: Spec
     legend: tuple[Key, ...] = ()
 
-    def vega_lite(self, *, theme: str = "light") -> dict[str, Any]:
+    def vega_lite(self, *, theme: str = "light", style: Style = "page") -> dict[str, Any]:
         """The specification with everything in it, for whatever reads Vega-Lite.
 
         Args:
             theme: `light` or `dark`.
+            style: `paper` is one column wide, 3.3 inches, in letters of 8 points, and has no
+                title: the caption says it.
         """
-        whole = {
+        return self._whole(theme, style, _SCREEN)
+
+    def _whole(self, theme: str, style: Style, inch: int) -> dict[str, Any]:
+        """The specification for so many pixels an inch."""
+        whole: dict[str, Any] = {
             "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
             "title": {"text": self.title, "anchor": "start"},
             "width": _WIDTH,
@@ -95,6 +113,14 @@ class Chart:
             **self.spec,
             "config": settings(legend=True),
         }
+        if style == "paper":
+            del whole["title"]
+            whole |= {
+                "width": round(_COLUMN * inch),
+                "padding": 1,
+                "autosize": {"type": "fit-x", "contains": "padding"},
+                "config": settings(legend=True, size=round(_LETTERS * inch)),
+            }
         return painted(whole, THEMES[theme])
 
     def page_spec(self) -> dict[str, Any]:
@@ -102,29 +128,34 @@ class Chart:
         whole = {**self.spec, "width": "container", "config": settings(legend=False)}
         return painted(whole, PAGE)
 
-    def save(self, path: str | PathLike[str], *, theme: str = "light") -> Path:
+    def save(
+        self, path: str | PathLike[str], *, theme: str = "light", style: Style = "page"
+    ) -> Path:
         """Write the chart to a file.
 
         Args:
-            path: Ends in .svg, .png or .json (Vega-Lite).
+            path: Ends in .svg, .pdf, .png or .json (Vega-Lite).
             theme: `light` or `dark`.
+            style: As in `vega_lite`.
 
         Raises:
             ConfigError: Another suffix.
             MissingPackage: vl-convert-python is not installed, and the file is a picture.
         """
         file = Path(path)
-        spec = self.vega_lite(theme=theme)
+        spec = self.vega_lite(theme=theme, style=style)
         match file.suffix.lower():
             case ".json":
                 write_output(file, json.dumps(spec, indent=1, allow_nan=False))
             case ".svg":
                 write_output(file, _svg(spec))
             case ".png":
-                picture = _converter().vegalite_to_png(
-                    spec, vl_version=_VEGA_LITE, scale=_PNG_SCALE
-                )
+                scale = _PRINT / _SCREEN if style == "paper" else _PNG_SCALE
+                picture = _converter().vegalite_to_png(spec, vl_version=_VEGA_LITE, scale=scale)
                 write_output(file, picture)
+            case ".pdf":
+                spec = self._whole(theme, style, _PDF)
+                write_output(file, _converter().vegalite_to_pdf(spec, vl_version=_VEGA_LITE))
             case other:
                 raise ConfigError(
                     f"a chart is written as {', '.join(_SUFFIXES)}, got {other or file.name!r}"

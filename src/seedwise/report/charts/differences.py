@@ -16,7 +16,10 @@ from seedwise.words.numbers import metric_words, with_interval
 
 __all__ = ["forest_chart", "trace_chart"]
 
-_HEIGHT = 300
+_HEIGHT = 200
+
+_ALIKE = 0.1
+"""Ends that are nearer than this share of an interval cannot be told apart in the chart."""
 
 
 def forest_chart(
@@ -49,7 +52,8 @@ def forest_chart(
                 label = metric_words(metric) + (f", new {each.called}" if wider else "")
                 p = f"{difference.p_value:.2g}"
                 table.append((b, *_cells(label, metric, difference), p))
-                if not several or metric in ("accuracy", each.deciding.metric):
+                same = wider and _alike(contrast.difference, difference)
+                if metric in ("accuracy", each.deciding.metric) and not same:
                     rows.append(_row(label, metric, difference, scale, colour, not wider))
     first = found[0]
     margin = first.rule.margin
@@ -57,12 +61,14 @@ def forest_chart(
     unit = ", points" if points else f" ({metric_words(first.deciding.metric)}: {way})"
     return Chart(
         kind="forest",
-        title=f"Difference from {first.a.name}",
+        title=f"Difference from {first.a.name}"
+        if several
+        else f"{first.b.name} - {first.a.name}: the difference",
         says=" ".join(_says_difference(each) for each in found),
         table=Table.of(("setup", "what", "difference", "from", "to", "p"), table),
         spec=interval_rows(
             rows,
-            title=f"difference from the baseline{unit}",
+            title=f"difference from {first.a.name}{unit}",
             reference=0.0,
             margin=None if margin is None else scale * margin,
             widest=reach([row.value for row in rows]),
@@ -98,7 +104,7 @@ def trace_chart(found: Settling, colour: str, direction: str = "") -> Chart:
     ]
     return Chart(
         kind="trace",
-        title=f"{words.capitalize()}: {found.b} less {found.a}, pair by pair",
+        title=f"{words.capitalize()}: {found.b} - {found.a}, pair by pair",
         says=(
             f"After {len(found.steps)} pairs the mean difference is "
             f"{with_interval(found.metric, found.steps[-1].so_far)} ({sure} interval)."
@@ -183,6 +189,12 @@ def _drawn(found: ComparisonValues, points: bool) -> list[tuple[str, Any]]:
     return [(name, found.contrasts[name]) for name in names if in_points(name) == points]
 
 
+def _alike(one: Difference, other: Difference) -> bool:
+    """True if two intervals are the same to a tenth of their length: one row tells both."""
+    apart = max(abs(one.low - other.low), abs(one.high - other.high))
+    return apart <= _ALIKE * (one.high - one.low)
+
+
 def _of_rule(decision: Decision) -> tuple[str, Interval]:
     words = metric_words(decision.metric)
     found = Interval(estimate=decision.estimate, low=decision.low, high=decision.high)
@@ -215,7 +227,7 @@ def _cells(label: str, metric: str, found: Interval | Difference) -> tuple[str, 
 def _says_difference(found: ComparisonValues) -> str:
     size = found.accuracy or found.deciding
     return (
-        f"{found.b.name} less {found.a.name}: {metric_words(size.metric)} "
+        f"{found.b.name} - {found.a.name}: {metric_words(size.metric)} "
         f"{with_interval(size.metric, size.difference)}."
     )
 

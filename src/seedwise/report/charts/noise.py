@@ -51,7 +51,7 @@ def metrics_chart(baseline: str, found: SignalTable, colour: str) -> Chart:
     says = "No metric's saving can be told."
     if best:
         says = (
-            f"For {found.other} less {baseline}, {metric_words(best[0])} compared in pairs needs "
+            f"For {found.other} - {baseline}, {metric_words(best[0])} compared in pairs needs "
             f"{factor(found.metrics[best[0]].saved_paired)} times fewer runs than accuracy of "
             "unrelated runs."
         )

@@ -64,7 +64,7 @@ def classes_chart(
     left_out = f" {left} {several} with smaller differences are in the table only." if left else ""
     return Chart(
         kind=several,
-        title=f"{words[:1].upper()}{words[1:]} {by} by {by}: {b} less {a}",
+        title=f"{words[:1].upper()}{words[1:]} {by} by {by}: {b} - {a}",
         says=f"The difference is {seen}{more}.{left_out}",
         table=Table.of(
             (by, called, a, b, "difference", f"together {percent(confidence)}"),

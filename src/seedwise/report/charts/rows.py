@@ -67,8 +67,8 @@ def interval_rows(
         margin: How far from the reference dashed lines stand; None for none.
         log: A logarithmic axis.
         zero: Begin the axis at 0.
-        widest: Intervals that reach farther out than this are cut off there; the figures say
-            where they end.
+        widest: Intervals that reach farther out than this are cut off there, with an arrow; the
+            figures say where they end.
     """
     x = {
         "field": "value",
@@ -112,12 +112,30 @@ def interval_rows(
                 "tooltip": tips,
             },
         },
+        *(_arrow(side, y, colour) for side in ("left", "right")),
         *named(y, label="label", figures="figures", above=8),
     ]
     return {
         "height": _ROW * len(rows) + 10,
         "data": {"values": [_datum(place, row, widest, log) for place, row in enumerate(rows)]},
         "layer": layers,
+    }
+
+
+def _arrow(side: str, y: dict[str, Any], colour: dict[str, Any]) -> dict[str, Any]:
+    """A layer with an arrow where an interval goes on beyond the chart's edge."""
+    left = side == "left"
+    return {
+        "transform": [{"filter": f"datum.beyond_{side}"}],
+        "mark": {
+            "type": "point",
+            "shape": f"triangle-{side}",
+            "filled": True,
+            "size": 90,
+            "opacity": 1,
+            "xOffset": 5 if left else -5,
+        },
+        "encoding": {"x": {"value": 0 if left else "width"}, "y": y, "color": colour},
     }
 
 
@@ -194,6 +212,8 @@ def _datum(place: int, row: IntervalRow, widest: float, log: bool) -> dict[str, 
         "value": number(row.value),
         "low": number(max(low, -widest)) if drawn else None,
         "high": number(min(high, widest)) if drawn else None,
+        "beyond_left": drawn and low < -widest,
+        "beyond_right": drawn and high > widest,
         "colour": row.colour,
         "ink": "@ink" if row.figures else row.colour,
         "fill": row.colour if row.filled else "@paper",

@@ -108,11 +108,12 @@ def _drawable(text: str) -> str:
     return f"{text} " if text in _PROPERTIES else printable(text)
 
 
-def settings(*, legend: bool) -> dict[str, Any]:
+def settings(*, legend: bool, size: int = 12) -> dict[str, Any]:
     """The `config` of every chart.
 
     Args:
         legend: Draw one; a page has its own, of HTML.
+        size: Of the letters, in pixels.
     """
     return {
         "background": "@paper" if legend else "transparent",
@@ -121,8 +122,8 @@ def settings(*, legend: bool) -> dict[str, Any]:
         "axis": {
             "labelColor": "@muted",
             "titleColor": "@muted",
-            "labelFontSize": 12,
-            "titleFontSize": 12,
+            "labelFontSize": size,
+            "titleFontSize": size,
             "titleFontWeight": "normal",
             "titlePadding": 8,
             "gridColor": "@line",
@@ -130,13 +131,13 @@ def settings(*, legend: bool) -> dict[str, Any]:
             "tickColor": "@line",
             "labelFlush": True,
         },
-        "title": {"color": "@ink", "fontSize": 14, "fontWeight": 600, "offset": 12},
+        "title": {"color": "@ink", "fontSize": size + 2, "fontWeight": 600, "offset": 12},
         "legend": (
             {
                 "orient": "top",
                 "title": None,
                 "labelColor": "@ink",
-                "labelFontSize": 12,
+                "labelFontSize": size,
                 "labelLimit": 240,
                 "symbolOpacity": 1,  # else a band's own, too pale to tell colours by
                 "columns": 2,
@@ -144,6 +145,6 @@ def settings(*, legend: bool) -> dict[str, Any]:
             if legend
             else {"disable": True}
         ),
-        "text": {"color": "@ink", "fontSize": 12},
+        "text": {"color": "@ink", "fontSize": size},
         "aria": False,
     }

@@ -33,6 +33,7 @@ from seedwise.report.page.pictures import (
     images_section,
 )
 from seedwise.report.page.verdicts import (
+    grounds_section,
     noise_section,
     runs_section,
     trace_section,
@@ -96,6 +97,7 @@ def sections_of(found: Findings, thumbnails: Thumbnails | None) -> list[Section]
     sections = (
         verdict_section(found),
         runs_section(found),
+        grounds_section(found),
         trace_section(found),
         noise_section(found),
         classes_section(found),

@@ -28,7 +28,7 @@
   };
 
   const draw = (place) => {
-    if (place.dataset.drawn) return;
+    if (place.dataset.drawn || place.offsetWidth === 0) return; // in a part that is closed
     place.dataset.drawn = "yes";
     const spec = { autosize: { type: "fit-x", contains: "padding" }, ...specs[place.dataset.chart] };
     const runtime = parse(compile(spec).spec, undefined, { ast: true });
@@ -44,10 +44,21 @@
     { rootMargin: "600px" },
   );
   places.forEach((place) => near.observe(place));
-  addEventListener("beforeprint", () => places.forEach(draw));
+  const parts = [...document.querySelectorAll(".part")];
+  for (const part of parts) part.addEventListener("toggle", () => part.querySelectorAll(".plot").forEach(draw));
+  addEventListener("beforeprint", () => {
+    parts.forEach((part) => { part.open = true; });
+    places.forEach(draw);
+  });
+  const openLinked = () => {
+    const part = [...document.querySelectorAll("section")].find((each) => `#${each.id}` === location.hash)?.querySelector(".part");
+    if (part) part.open = true;
+  };
+  addEventListener("hashchange", openLinked);
+  openLinked();
   const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
   const rest = () => {
-    const place = places.find((each) => !each.dataset.drawn);
+    const place = places.find((each) => !each.dataset.drawn && each.offsetWidth > 0);
     if (!place) return;
     draw(place);
     idle(rest, { timeout: 400 });
@@ -59,6 +70,7 @@
     if (event.key !== "t" || event.ctrlKey || event.metaKey || event.altKey) return;
     const all = [...document.querySelectorAll(".chart details")];
     const open = !all.every((each) => each.open);
+    if (open) parts.forEach((part) => { part.open = true; });
     all.forEach((each) => { each.open = open; });
   });
 

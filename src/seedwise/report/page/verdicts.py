@@ -1,6 +1,6 @@
 """The first sections: the verdict, the runs, and what the noise says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from seedwise.comparison import ComparisonValues
 from seedwise.figures import count, figure, in_points, interval, percent, spread
@@ -8,13 +8,18 @@ from seedwise.report.charts import Table
 from seedwise.report.findings import NOISE_RUNS, Findings
 from seedwise.report.page.parts import Block, Listed, Said, Section, drawn
 from seedwise.words.numbers import metric_words, with_interval
+from seedwise.words.run_cautions import Caution, Weight
 from seedwise.words.suite import suite_view
-from seedwise.words.verdict import (
-    BY_NUMBER,
-)
-from seedwise.words.view import View, view
+from seedwise.words.verdict import BY_NUMBER
+from seedwise.words.view import View, cautions_of, view
 
-__all__ = ["noise_section", "runs_section", "trace_section", "verdict_section"]
+__all__ = [
+    "grounds_section",
+    "noise_section",
+    "runs_section",
+    "trace_section",
+    "verdict_section",
+]
 
 
 def verdict_section(found: Findings) -> Section:
@@ -55,20 +60,13 @@ def noise_section(found: Findings) -> Section | None:
 def _compared(found: Findings) -> Iterator[Block]:
     """The verdict of each comparison, as `seedwise compare` prints it, and its figures."""
     views = [view(each) for each in found.comparisons]
-    for each, told in zip(found.comparisons, views, strict=True):
+    for told in views:
         yield Said(told.headline, "verdict")
-        if not told.exploratory:
-            yield Said(_intervals(each))
-            yield Said(" ".join(filter(None, (told.basis, told.more_runs))))
-            continue
-        if told.grounds:
-            yield Said(f"By the rule: {told.grounds}")
-        yield Said(told.basis, "quiet")
-        yield Said(f"{BY_NUMBER} {told.exploratory} {_intervals(each)}", "quiet")
+        if told.more_runs:
+            yield Said(told.more_runs)
+    cautions = cautions_of(found.comparisons, views)
+    yield from (_note(each) for each in cautions if each[0].weight == Weight.GRAVE)
     yield from drawn("verdict", found)
-    for caution, names in _cautions(found.comparisons, views).items():
-        everywhere = len(names) == len(views)
-        yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
     yield Listed("Means and p-values under every metric", _figures(found, views), folded=True)
 
 
@@ -107,15 +105,26 @@ def _over_tasks(found: Findings) -> Iterator[Block]:
     yield Listed("Every task", Table.of((*columns, "p", "verdict"), rows), folded=True)
 
 
-def _cautions(
-    comparisons: Sequence[ComparisonValues], views: Sequence[View]
-) -> Mapping[str, list[str]]:
-    """Each caution, with the setups that it is about."""
-    about: dict[str, list[str]] = {}
-    for each, told in zip(comparisons, views, strict=True):
-        for caution in told.cautions:
-            about.setdefault(caution, []).append(each.b.name)
-    return about
+def grounds_section(found: Findings) -> Section | None:
+    """Grounds of the verdicts: runs, error rates, wider intervals, and the lighter cautions."""
+    if found.suites or not found.comparisons:
+        return None
+    views = [view(each) for each in found.comparisons]
+    blocks = list[Block]()
+    for each, told in zip(found.comparisons, views, strict=True):
+        if told.grounds:
+            blocks.append(Said(f"By the rule: {told.grounds}"))
+        blocks += [Said(_intervals(each)), Said(told.basis)]
+        if told.exploratory:
+            blocks.append(Said(f"{BY_NUMBER} {told.exploratory}", "quiet"))
+    cautions = cautions_of(found.comparisons, views)
+    blocks += [_note(each) for each in cautions if each[0].weight != Weight.GRAVE]
+    return Section("grounds", "What it rests on", tuple(blocks))
+
+
+def _note(caution: tuple[Caution, str]) -> Said:
+    note, who = caution
+    return Said(f"{who}: {note.text}" if who else note.text, "note")
 
 
 def _intervals(found: ComparisonValues) -> str:
@@ -127,7 +136,7 @@ def _intervals(found: ComparisonValues) -> str:
     if found.of_models:
         of = "for these two models on new"
     text = (
-        f"{metric_words(size.metric).capitalize()} of {found.b.name} less {found.a.name}: "
+        f"{metric_words(size.metric).capitalize()} of {found.b.name} - {found.a.name}: "
         f"{with_interval(size.metric, size.difference)}{unit} {of} {found.called}"
     )
     if size.new_images is not None:
