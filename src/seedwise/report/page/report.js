@@ -28,7 +28,7 @@
   };
 
   const draw = (place) => {
-    if (place.dataset.drawn || place.offsetWidth === 0) return; // in a part that is closed
+    if (place.dataset.drawn || place.offsetWidth === 0) return; // without room yet
     place.dataset.drawn = "yes";
     const spec = { autosize: { type: "fit-x", contains: "padding" }, ...specs[place.dataset.chart] };
     const runtime = parse(compile(spec).spec, undefined, { ast: true });
