@@ -97,7 +97,7 @@ def test_scores_of_any_size_in_either_direction(path):
 
 def test_examples_are_called_what_the_user_calls_them(path):
     answered(path, called="questions")
-    said = seedwise("compare", path, "old", "new")
+    said = seedwise("compare", path, "old", "new", "--full")
     assert "these questions" in said
     assert "new questions" in said
     told = json.loads(seedwise("compare", path, "old", "new", "--json"))
@@ -191,7 +191,7 @@ def test_the_command_records_scores(path, tmp_path):
     with Store.open(path, readonly=True) as store:
         found = store.examples()
     assert (found.count, len(set(found.groups)), found.names[1]) == (300, 100, "q1")
-    assert "new questions" in seedwise("compare", path, "old", "new")
+    assert "new questions" in seedwise("compare", path, "old", "new", "--full")
 
 
 def test_an_array_without_a_name_is_refused(path, tmp_path):
