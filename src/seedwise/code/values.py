@@ -200,7 +200,7 @@ def _some(items: Iterable[Any]) -> Iterable[Any]:
 
 
 def _settings(value: Any) -> Any:
-    """What a torch module has learned, or how an estimator of scikit-learn is set; else None."""
+    """Parameters of a torch module, or settings of a scikit-learn estimator; else None."""
     modules = sys.modules.get("torch.nn")
     if modules is not None and isinstance(value, modules.Module):
         return value.state_dict()

@@ -14,7 +14,6 @@ from seedwise.comparison.study_runs import (
     StudyRuns,
     all_have_logits,
     copies,
-    independent_runs,
     with_own_seeds,
 )
 from seedwise.errors import StudyError
@@ -33,6 +32,7 @@ __all__ = [
     "computed_from",
     "disputes",
     "measure",
+    "random_sample",
     "results_of",
 ]
 
@@ -181,6 +181,13 @@ class Measurements:
         return [seed for seed, bad in zip(self.seeds, self.diverged, strict=True) if not bad]
 
 
+def random_sample(runs: Sequence[StoredRun]) -> tuple[list[StoredRun], int, int]:
+    """The `independent_runs`, and how many are left out for a shared seed, and as copies."""
+    own = with_own_seeds(runs)
+    again = copies(own)
+    return [run for run in own if run.id not in again], len(runs) - len(own), len(again)
+
+
 def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts]:
     """The finished and diverged runs of a setup, by seed, and what became of all its runs.
 
@@ -192,7 +199,8 @@ def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts
     """
     runs = study.of(setup)
     stored = [run for run in runs if run.state != "failed"]
-    results = sorted(independent_runs(stored), key=lambda run: run.seed)
+    sample, sharing, identical = random_sample(stored)
+    results = sorted(sample, key=lambda run: run.seed)
     if not results:
         raise StudyError(f"setup {setup!r} of {study.path} has no finished run; run it first")
     finished = [run for run in results if run.state == "finished"]
@@ -203,8 +211,8 @@ def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts
         diverged=len(results) - len(finished),
         failed=len(failed),
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
-        sharing=len(stored) - len(with_own_seeds(stored)),
-        identical=len(copies(with_own_seeds(stored))),
+        sharing=sharing,
+        identical=identical,
         disputes=tuple(each for run in finished for each in _disputes(study, run)),
     )
 

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from seedwise.comparison.measured import random_sample
 from seedwise.comparison.metrics import directions_note, stated_directions
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.study_runs import (
     StudyRuns,
     all_have_logits,
-    copies,
-    independent_runs,
     metrics_of_any,
-    with_own_seeds,
 )
 from seedwise.data.splits import Split
 from seedwise.figures import figure, html_table, spread
@@ -134,7 +132,7 @@ def summarise(study: StudyRuns) -> Summary:
 def _summarise(study: StudyRuns, name: str, runs: list[StoredRun]) -> SetupSummary:
     states = Counter(run.state for run in runs)
     finished = [run for run in runs if run.state == "finished"]
-    sample = independent_runs(finished)
+    sample, sharing, identical = random_sample(finished)
     logits = bool(finished) and all_have_logits(finished)
     metrics = _METRICS if logits else sorted(metrics_of_any(sample))
     values = {metric: metric_values(study, metric, sample) for metric in metrics}
@@ -149,8 +147,8 @@ def _summarise(study: StudyRuns, name: str, runs: list[StoredRun]) -> SetupSumma
             if by_run
         },
         seconds=float(np.mean([run.seconds for run in finished])) if finished else 0.0,
-        sharing=len(finished) - len(with_own_seeds(finished)),
-        identical=len(copies(with_own_seeds(finished))),
+        sharing=sharing,
+        identical=identical,
     )
 
 

@@ -48,7 +48,7 @@ class LogTable:
         return where if self.several else f"{self.name}, {where}"
 
     def are_beside(self, logs: Collection[int]) -> bool:
-        """Whether some logs may be of one run: they lie in a folder that holds no other log."""
+        """True if some logs may be of one run: they lie in a folder that holds no other log."""
         if self.from_paths - {PATH_SETUP, PATH_SEED}:
             return True  # the layout says so
         first, *others = (PurePosixPath(self.paths[log]).parents for log in logs)

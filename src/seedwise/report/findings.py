@@ -90,6 +90,7 @@ class Findings:
         self.runs: Mapping[str, Sequence[StoredRun]] = study.by_setup
         self.setups = self._chosen(tuple(setups))
         self._metric = metric
+        self._finished = dict[str, list[StoredRun]]()
         self.stated = stated_directions(study, better)
 
     def _chosen(self, setups: tuple[str, ...]) -> tuple[str, ...]:
@@ -205,9 +206,11 @@ class Findings:
 
     def finished(self, setup: str) -> list[StoredRun]:
         """The finished runs of a setup that share no seed with one another, by seed."""
-        results = independent_runs(run for run in self.runs[setup] if run.state != "failed")
-        runs = [run for run in results if run.state == "finished"]
-        return sorted(runs, key=lambda run: run.seed)
+        if setup not in self._finished:
+            results = independent_runs(run for run in self.runs[setup] if run.state != "failed")
+            runs = [run for run in results if run.state == "finished"]
+            self._finished[setup] = sorted(runs, key=lambda run: run.seed)
+        return self._finished[setup]
 
     def values(self, metric: str) -> Mapping[str, Mapping[Seed, float]]:
         """A metric of each setup's finished runs."""

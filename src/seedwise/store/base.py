@@ -191,7 +191,7 @@ def kept(connection: sqlite3.Connection, place: Whereabouts, change: PlaceChange
 
 
 def _emptied(connection: sqlite3.Connection, place: Whereabouts) -> StudyError:
-    """What is left of a file that was cut off: what this connection and the log still have."""
+    """Remains of a file that was cut off: what this connection and the log still have."""
     if place.saved:  # by a write before this one, whoever was told
         place.saved.unlink(missing_ok=True)
     saved = place.saved = _copied(connection, place.file)

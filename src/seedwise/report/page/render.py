@@ -40,7 +40,7 @@ from seedwise.report.page.verdicts import (
     verdict_section,
 )
 
-__all__ = ["report_html", "sections_of"]
+__all__ = ["report_html"]
 
 _FOLDER = files("seedwise.report.page")
 
@@ -70,7 +70,7 @@ def report_html(
         ConfigError: The runs have several metrics, and none was chosen.
     """
     found = Findings(study, setups, metric=metric, better=better)
-    sections = sections_of(found, thumbnails)
+    sections = _sections(found, thumbnails)
     drawn = [block.chart for part in sections for block in part.blocks if isinstance(block, Drawn)]
     scripts = (_text("vega.js"), _text("report.js"))
     style = _style()
@@ -92,7 +92,7 @@ def report_html(
     )
 
 
-def sections_of(found: Findings, thumbnails: Thumbnails | None) -> list[Section]:
+def _sections(found: Findings, thumbnails: Thumbnails | None) -> list[Section]:
     """The sections of a report that have something to show, in order."""
     sections = (
         verdict_section(found),
