@@ -80,7 +80,7 @@ def test_a_seed_without_effect_is_said_in_one_line(tmp_path):
     found = Study(path).compare("a", "b")
     assert found.a.results == 1
     assert found.verdict.outcome == "undecided"
-    assert "The seed has no effect on a: its 10 identical runs are one run." in cautions(found)[1]
+    assert "The seed has no effect on a: its 10 identical runs are one run." in cautions(found)[0]
 
 
 def test_setups_that_agree_are_no_copies(tmp_path):

@@ -105,7 +105,7 @@ def table_of(found: Sequence[Sourced], name: str, layout: Layout | None) -> LogT
 
 
 def _named(found: Sequence[Sourced], paths: Sequence[str]) -> list[Mapping[str, str]]:
-    """What the names of logs say by themselves."""
+    """Labels that the names of logs give by themselves."""
 
     def seeds(each: Sourced) -> set[str]:
         columns = each.log.rows[0].cells if each.log.rows else ()

@@ -33,7 +33,7 @@ TaskTable = Float64[ndarray, "seeds tasks"]
 
 Over = Literal["mean", "standardised", "iqm"]
 OVER: tuple[Over, ...] = ("mean", "standardised", "iqm")
-"""What tasks are put together by: the mean of their differences as they are; of the differences in
+"""Ways to put tasks together: the mean of their differences as they are; of the differences in
 standard deviations of a run; the interquartile mean of all scores."""
 
 _FOR_STANDARDISED = 5
@@ -188,7 +188,7 @@ def _standardised(
 
 
 def _hedges(freedom: Float64[ndarray, " _"]) -> Float64[ndarray, " _"]:
-    """What takes the bias from a difference over its standard deviation."""
+    """Factor that takes the bias from a difference over its standard deviation."""
     return np.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / np.sqrt(freedom / 2)
 
 
@@ -249,7 +249,7 @@ def _middle(
 def _counts(
     here: Bool[ndarray, "seeds tasks"], rng: np.random.Generator
 ) -> Float64[ndarray, "draws seeds"]:
-    """How often each seed is drawn; again where a task would be left without a run."""
+    """Number of draws of each seed; again where a task would be left without a run."""
     seeds = len(here)
     counts = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=_RESAMPLES)
     while (empty := ~((counts @ here) > 0).all(axis=1)).any():
