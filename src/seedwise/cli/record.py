@@ -20,7 +20,7 @@ _VALUE = re.compile(r"(.+?)=([^=,]*)(?:,|$)")
     example=[
         "seedwise record study.db --setup mine --seed 3 --predictions p.npz",
         "seedwise record study.db --setup mine --seed 4 --metrics accuracy=0.93,f1=0.8",
-        "seedwise record study.db --setup mine --seed 5 --scores s.npz --called questions",
+        "seedwise record study.db --setup mine --seed 5 --scores s.npz",
     ],
     exits={0: "stored", 2: "nothing stored: the run is there already, or cannot be used"},
 )
