@@ -311,16 +311,15 @@ def test_one_setup_alone_cannot_be_stopped_by_a_rule(here, module):
     assert "needs two setups or more" in one_line(call("run", toml))
 
 
-def test_a_run_that_always_fails_leaves_the_rule_undecided_with_exit_code_1(here, module):
+def test_a_setup_that_always_fails_ends_a_study_with_a_rule_at_once(here, module):
     toml = here / "study.toml"
     toml.write_text(
         f'[setups.good]\ntrain = "{module}:good"\n[setups.some]\ntrain = "{module}:never"\n'
         "[stop]\ndifference = 0.01"
     )
     result = call("run", toml)
-    assert result.exit_code == 1
-    assert "Not decided yet: some against good, after 0 pairs of runs." in result.stdout
-    assert "failed runs keep some undecided; `seedwise status" in result.stderr
+    assert result.exit_code == 2
+    assert "some failed 2 times without a result, and is not tried again" in result.stderr
 
 
 def test_ctrl_c_says_that_nothing_is_lost(toml, monkeypatch):
