@@ -306,7 +306,9 @@ def test_names_behind_a_number_sign():
         b"\x00" * 999,
         b"setup,seed\n" + b"\xff\xfe\xfd",
         b"#" * 100_000,
-        b"# a\n" * 50_000,
+        b"# a\n" * 200_000,
+        b"\n" * 3_000_000,
+        b"a,b,a\n1,2\n",
         b"sep=;",
         b"",
     ],
@@ -318,6 +320,15 @@ def test_broken_csv_is_one_line(content):
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
     assert time.process_time() - started < 2
+
+
+def test_the_log_of_one_run_is_told_what_it_lacks():
+    write("x/trainer_state.json", state(0.5, 0.6))
+    said = seedwise("import", "x/trainer_state.json", "s.db", code=2)
+    assert "import the folder of all runs: this is the log of one" in said
+    flags = ("--layout", "{setup}/*", "--unpaired", "--metric", "eval_accuracy")
+    seedwise("import", "x/trainer_state.json", "s.db", *flags)
+    assert stored() == {("x", 0): {"eval_accuracy": 0.6}}
 
 
 def test_formats_in_one_folder_are_told_apart():

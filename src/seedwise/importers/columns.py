@@ -228,6 +228,11 @@ def _filled(table: LogTable, rows: Sequence[LogRow], column: str) -> bool:
 
 def _by_path(table: LogTable) -> str:
     """The other way to say it, where there are paths."""
+    if table.one_run:
+        return (
+            ", or import the folder of all runs: this is the log of one, whose path may say the "
+            "rest, with --layout"
+        )
     if not table.several:
         return ""
     return (

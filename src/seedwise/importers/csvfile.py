@@ -43,6 +43,7 @@ def read_csv(path: Path) -> Log:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise DataError(f"{path} is not a CSV file: it is not UTF-8 text") from None
+    _bound(path, text.count("\n") + text.count("\r"), _MOST_CELLS, "cells and lines")
     skipped, delimiter, text = _begun(text)
     cells = sum(map(text.count, (delimiter, "\n", "\r")))
     _bound(path, cells, _MOST_CELLS, "cells and lines")
@@ -54,10 +55,10 @@ def read_csv(path: Path) -> Log:
         raise DataError(f"{path} has no rows; it needs a line of names and one for each run")
     names = [name or "index" for name in lines[0][1]]  # pandas writes its index under no name
     _bound(path, len(names), _MOST_COLUMNS, "columns")
-    twice = _twice(names, [cells for _, cells in lines[1:]])
     if decimal_commas(cell for _, cells in lines[1:] for cell in cells):
         lines[1:] = [(line, list(map(with_points, cells))) for line, cells in lines[1:]]
     rows = [_row(path, names, line, cells) for line, cells in lines[1:]]
+    twice = _twice(names, [cells for _, cells in lines[1:]])
     nested = [name for name in names if name.lower() in _NESTED and name not in twice]
     if nested:
         rows = [replace(row, cells=_unfolded(row, nested)) for row in rows]
@@ -66,18 +67,22 @@ def read_csv(path: Path) -> Log:
 
 def _begun(text: str) -> tuple[int, str, str]:
     """The lines before the names, what separates cells, and the text from the names on."""
-    skipped, delimiter, names = 0, "", ""
+    skipped, start, delimiter, names = 0, 0, "", ""
     while True:
-        line, end, rest = text.partition("\n")
-        bare = line.strip(" \r")  # a tab may be what `sep=` names
+        end = text.find("\n", start)
+        head = text[start:] if end < 0 else text[start:end]
+        bare = head.strip(" \r")  # a tab may be what `sep=` names
         if not skipped and (found := _SEPARATOR.fullmatch(bare)):
             delimiter = found[1]
         elif bare.startswith("#"):
             names = bare.lstrip("# ")
-        elif bare or not end:
+        elif bare or end < 0:
             break
-        skipped, text = skipped + 1, rest
-    head = text.partition("\n")[0]
+        if end < 0:
+            head, start = "", len(text)
+            break
+        skipped, start = skipped + 1, end + 1
+    text = text[start:]
     delimiter = delimiter or max(_DELIMITERS, key=head.count)
     if names.count(delimiter) == head.count(delimiter) > 0 and _all_numbers(head, delimiter):
         return skipped - 1, delimiter, f"{names}\n{text}"  # numpy's savetxt has names so

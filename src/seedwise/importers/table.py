@@ -31,6 +31,7 @@ class LogTable:
         twice: Names that several columns have, which differ: they are left out.
         several: Whether it holds several logs, so that a row's place names its log.
         logs_in: How many logs lie in each folder, however deep.
+        one_run: Whether it is the log of a single run.
     """
 
     name: str
@@ -42,6 +43,7 @@ class LogTable:
     twice: tuple[str, ...] = ()
     several: bool = False
     logs_in: Mapping[str, int] = field(default_factory=dict[str, int])
+    one_run: bool = False
 
     def at(self, where: str) -> str:
         """The place of a row, as a message begins with it."""
@@ -100,6 +102,7 @@ def table_of(found: Sequence[Sourced], name: str, layout: Layout | None) -> LogT
         paths=paths,
         twice=twice,
         several=several,
+        one_run=not several and found[0].log.one_run,
         logs_in=Counter(str(folder) for path in paths for folder in PurePosixPath(path).parents),
     )
 
