@@ -67,6 +67,13 @@ def test_one_run_shows_nothing_and_costs_that_never_vary_are_exact():
     assert saving_of(a, b, wanted=0.3, paired=False, alpha=0.05).p_value == 1
 
 
+def test_costs_that_keep_a_ratio_exactly_have_that_saving():
+    a, _ = drawn(3)
+    found = saving_of(a, 0.8 * a, wanted=0.1, paired=True, alpha=0.05)
+    assert (found.low, found.high) == pytest.approx((0.2, 0.2), abs=1e-6)
+    assert found.p_value < 1e-6
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
 def test_costs_are_above_0(bad):
     with pytest.raises(DataError, match="costs must be numbers above 0"):

@@ -102,7 +102,7 @@ def _fieller(
     square = means[0] ** 2 - t * parts[0]
     middle = means[0] * means[1] - t * together
     rest = middle**2 - square * (means[1] ** 2 - t * parts[1])
-    if square <= 0 or rest < 0:
+    if square <= 0 or rest < -1e-9 * middle**2:  # less is rounding, of costs that keep a ratio
         return -math.inf, math.inf
-    root = math.sqrt(rest)
+    root = math.sqrt(max(0.0, rest))
     return (middle - root) / square, (middle + root) / square

@@ -64,7 +64,7 @@ def tradeoff_sentence(found: ComparisonValues) -> str:
     claim = f"{b} is cheaper than {a}{more} and not worse by {margin} or more"
     head = f"Shown: {claim}" if both.shown else f"Not shown: that {claim}"
     seen, way = abs(saving.estimate), "less" if saving.estimate >= 0 else "more"
-    ends = "no interval from one run"
+    ends = "no interval"
     if math.isfinite(saving.low):
         sure = percent(1 - 2 * found.rule.alpha)
         low, high = (f"{100 * end:.1f}" for end in (saving.low, saving.high))
