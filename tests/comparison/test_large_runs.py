@@ -88,3 +88,14 @@ def test_few_large_runs_are_in_memory_together(tmp_path, monkeypatch):
         assert [len(some) for some in study.chunks(study.all)] == [12]
         monkeypatch.setattr(study_runs, "LARGE", SETUPS["one"][0].nbytes // 3)
         assert [len(some) for some in study.chunks(study.all)] == [2] * 6
+
+
+def test_a_setup_without_predictions_beside_large_ones_is_reported_by_its_own_metrics(
+    large, tmp_path
+):
+    """Of large runs the metrics that are kept are looked at, and others have none of them."""
+    study = recorded(tmp_path / "study.db")
+    for seed in range(3):
+        record(study.path, setup="plain", seed=seed, metrics={"accuracy": 0.5 + seed / 10})
+    study.report(tmp_path / "report.html")
+    assert "plain" in (tmp_path / "report.html").read_text(encoding="utf-8")

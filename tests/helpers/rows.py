@@ -9,6 +9,9 @@ from seedwise.store.schema import checksum
 
 __all__ = ["ODD", "changed", "places"]
 
+KEYS = {"metric_values": "metric, run", "run_scores": "score, run"}
+"""The columns that tell the rows of a table without numbers."""
+
 ODD = {
     int: [0, 1, -1, 2, 7, 2**31, 2**40, 2**63 - 1, -(2**63)],
     float: [0.0, -1.0, 1e300, -1e300, float("inf"), float("-inf"), 1e-320],
@@ -37,9 +40,11 @@ def places(path):
         found = []
         for name, sql in tables:
             columns = [row[1] for row in raw.execute(f"PRAGMA table_info({name})")]
-            key = "metric, run" if "metric TEXT" in sql else "rowid"
-            if "WITHOUT ROWID" in sql and "metric TEXT" not in sql:
-                continue
+            key = "rowid"
+            if "WITHOUT ROWID" in sql:
+                key = KEYS.get(name)
+                if key is None:
+                    continue
             for number in raw.execute(f"SELECT {key} FROM {name}").fetchall():
                 found += [(name, number, column) for column in columns if column != "checksum"]
         return found
@@ -48,7 +53,8 @@ def places(path):
 def changed(path, place, rng):
     """Change the value at a place; whether the file took it."""
     table, number, column = place
-    where = "rowid = ?" if len(number) == 1 else "metric = ? AND run = ?"
+    key = KEYS.get(table, "rowid")
+    where = " AND ".join(f"{name} = ?" for name in key.split(", "))
     with closing(sqlite3.connect(path)) as raw:
         columns = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
         row = raw.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE {where}", number)

@@ -4,6 +4,8 @@ import os
 import shutil
 import sys
 import warnings
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +14,12 @@ from click.testing import CliRunner
 from helpers.rows import changed, places
 from helpers.store_records import ENDED, dataset, run
 from seedwise.cli import cli
-from seedwise.comparison import Rule, Stop
+from seedwise.comparison import Rule, Stop, study_runs
 from seedwise.comparison.rule import plan_of
+from seedwise.comparison.scores import keep_metric_values
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.data import Split
-from seedwise.errors import ConfigError
+from seedwise.errors import ConfigError, SeedwiseError
 from seedwise.executors.local import LocalExecutor
 from seedwise.records import Examples
 from seedwise.seeds import Seed
@@ -23,12 +27,13 @@ from seedwise.setups import Setup
 from seedwise.store import PLAN, Store
 from seedwise.study import record
 from seedwise.study.seeding import as_seeds
+from seedwise.study.watching import Lookout
 
 MANY = int(os.environ.get("SEEDWISE_FUZZ", "5000")) // 10
 
 
-def made(path, *, predictions, scores=False):
-    """A study with every kind of row."""
+def made(path, *, predictions, scores=False, large=False):
+    """A study with every kind of row; `large` keeps what each prediction is worth as well."""
     with Store.open(path, create=True) as store:
         if predictions:
             store.set_dataset(dataset())
@@ -64,6 +69,10 @@ def made(path, *, predictions, scores=False):
         if predictions:
             store.add_repeat(1, run(value=0.25), ended_at=ENDED)
             store.put_metric_values("accuracy", {1: 0.5, 2: 0.25})
+        if large:
+            keep_metric_values(StudyRuns(store))
+            for table in ("run_scores", "more_logits"):
+                assert store._rows(f"SELECT 1 FROM {table}"), table
     return path
 
 
@@ -78,7 +87,14 @@ def reading(name):
 @pytest.mark.parametrize("count", [12, pytest.param(MANY, marks=pytest.mark.slow)])
 def test_rows_made_by_hand_end_in_no_traceback(tmp_path, monkeypatch, count):
     monkeypatch.chdir(tmp_path)
-    kinds = ({"predictions": True}, {"predictions": False}, {"predictions": False, "scores": True})
+    monkeypatch.setattr(study_runs, "LARGE", 0)  # as if all predictions took long to read
+    monkeypatch.setattr("seedwise.store.store._PART", 20)  # bytes of a row of them
+    kinds = (
+        {"predictions": True},
+        {"predictions": True, "large": True},
+        {"predictions": False},
+        {"predictions": False, "scores": True},
+    )
     whole = [made(tmp_path / f"{n}.db", **kind) for n, kind in enumerate(kinds)]
     spots = [places(path) for path in whole]
     rng, tried, read = np.random.default_rng(count), 0, 0
@@ -100,6 +116,9 @@ def test_rows_made_by_hand_end_in_no_traceback(tmp_path, monkeypatch, count):
             if result.exit_code == 2:
                 assert result.stderr.count("\n") == 1, (words, spot, result.stderr)
             read += result.exit_code == 0
+        with warnings.catch_warnings(), suppress(SeedwiseError):
+            warnings.simplefilter("ignore")
+            Lookout(Path("made.db")).look()  # as `watch` does, again and again
     assert 0 < read < len(list(reading(""))) * count
 
 

@@ -141,7 +141,7 @@ def variance(
         setup: Name of the setup.
         most: Take the first so many of the runs that share no seed; None for all of them. Each
             run is scored under a dozen metrics, which takes longest.
-        metrics: Those to look at; None for all that the runs have.
+        metrics: Those to look at, as far as the runs have them; None for all that they have.
         others: The setups whose difference is looked at; None for all others.
         confidence: Coverage of the intervals; None for the one that the study fixed.
 
@@ -160,7 +160,8 @@ def variance(
     if not finished:
         raise StudyError(f"setup {setup!r} of {study.path} has no finished run; run it first")
     sure = fixed_rule(study).confidence if confidence is None else confidence
-    metrics = metric_names(finished) if metrics is None else metrics
+    have = metric_names(finished)
+    metrics = have if metrics is None else [name for name in metrics if name in have]
     chosen = independent_runs(finished)
     ids = {run.id for run in chosen}
     sample = score(study, chosen[:most], metrics)

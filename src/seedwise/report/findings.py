@@ -306,12 +306,12 @@ class Findings:
                 self.study,
                 name,
                 most=NOISE_RUNS,
-                metrics=KEPT_METRICS if self.large else None,
+                metrics=KEPT_METRICS if self.large and all_have_logits(runs) else None,
                 others=others if name == first else (),
                 confidence=self.rule.confidence,
             )
             for name in self.setups
-            if self.finished(name)
+            if (runs := self.finished(name))
         )
 
     @property
