@@ -2,46 +2,36 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from seedwise.comparison import (
     Rule,
     StoppingRule,
-    Summary,
     Variance,
     compare,
     compare_several,
     compare_with_target,
     decisions,
-    run_table,
-    summarise,
     variance,
 )
-from seedwise.comparison.metrics import DECIDING, check_better
+from seedwise.comparison.metrics import DECIDING
 from seedwise.comparison.planning import Planning, plan_from_pilot
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.stop_planning import Question
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.suite import compare_suite
 from seedwise.comparison.tasks import suite_metric
-from seedwise.errors import ConfigError, MissingPackage, StudyError
-from seedwise.outputs import check_output, write_output
+from seedwise.errors import ConfigError, StudyError
 from seedwise.stats.multiplicity import Correction
 from seedwise.stats.sequential import Decision
 from seedwise.stats.suites import Over
+from seedwise.study.views import StudyViews
 from seedwise.words import Comparison, SuiteComparison, TargetComparison
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from seedwise.report.charts import Chart
 
 __all__ = ["StudyReader"]
 
 
-class StudyReader:
+class StudyReader(StudyViews):
     """A study file that is looked at: verdicts, figures, plans, charts and reports. See `Study`.
 
     Args:
@@ -50,23 +40,11 @@ class StudyReader:
         better: As in `Study`.
     """
 
-    def __init__(
-        self, path: Path, *, cache: Path | None, better: Mapping[str, str] | None
-    ) -> None:
-        self.path = path
-        self._cache = cache
-        self._better = check_better(better or {})
-
     def decisions(self) -> Mapping[str, Decision]:
         """The decision of the stopping rule on each candidate; empty for a study without one."""
         with StudyRuns.open(self.path) as study:
             rule = StoppingRule.of(study)
             return {} if rule is None else decisions(study, rule)
-
-    def summary(self) -> Summary:
-        """The study's runs by setup, with their means and standard deviations."""
-        with StudyRuns.open(self.path) as study:
-            return summarise(study)
 
     @overload
     def compare(
@@ -340,75 +318,6 @@ class StudyReader:
         with StudyRuns.open(self.path) as study:
             return variance(study, setup)
 
-    def report(
-        self,
-        path: str | PathLike[str] = "report.html",
-        *,
-        setups: Sequence[str] = (),
-        metric: str | None = None,
-    ) -> Path:
-        """Write all that the study shows to one HTML file that needs no network.
-
-        Args:
-            path: The file; one that exists is replaced once the report is whole.
-            setups: Their names, the baseline first; none for all that have a result.
-            metric: As in `compare`.
-
-        Returns:
-            The file.
-
-        Raises:
-            StudyError: There is no result to show.
-        """
-        from seedwise.report.page import report_html
-        from seedwise.study.thumbnails import thumbnails
-
-        file = Path(path)
-        check_output(file, self.path)
-        with StudyRuns.open(self.path) as study:
-            pictures = thumbnails(study, self._cache)
-            page = report_html(
-                study, setups, metric=metric, better=self._better, thumbnails=pictures
-            )
-        write_output(file, page)
-        return file
-
-    def chart(self, kind: str, *setups: str, metric: str | None = None) -> "Chart":
-        """One of the report's charts, to show in a notebook or to save as SVG or PNG.
-
-        Args:
-            kind: `forest`, `tasks`, `profile`, `runs`, `trace`, `curves`, `metrics`, `variance`,
-                `sources`, `classes` or `images`.
-            setups: Their names, the baseline first; none for all that have a result.
-            metric: As in `compare`.
-
-        Raises:
-            UnknownName: No such kind of chart, or no such setup.
-            StudyError: The study lacks what the chart takes.
-        """
-        from seedwise.report.charts import chart
-        from seedwise.report.findings import Findings
-
-        with StudyRuns.open(self.path) as study:
-            return chart(kind, Findings(study, setups, metric=metric, better=self._better))
-
-    def runs(self) -> "DataFrame":
-        """Every stored run as a row of a pandas DataFrame.
-
-        Columns: `setup`, the three seeds, `state`, `seconds`, `ended_at` (UTC), every metric
-        (accuracies as fractions; NaN where a run has none), and `error`.
-
-        Raises:
-            MissingPackage: pandas is not installed.
-        """
-        try:
-            import pandas
-        except ModuleNotFoundError:
-            raise MissingPackage("pandas", "Study.runs()", extra="pandas") from None
-        with StudyRuns.open(self.path) as study:
-            table = run_table(study)
-        return pandas.DataFrame(table.rows, columns=list(table.columns))
-
     def _rule(
         self,
         study: StudyRuns,
@@ -419,10 +328,3 @@ class StudyReader:
         given = {name: value for name, value in said.items() if value is not None}
         ways = dict(self._better) if better is None else {**self._better, DECIDING: better}
         return replace(fixed_rule(study), **given, better=ways)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.path)!r})"
-
-    def _repr_html_(self) -> str | None:
-        """The summary as a notebook shows it, once there is something."""
-        return self.summary()._repr_html_() if self.path.exists() else None
