@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
-from seedwise.code.addresses import module_of, named
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
@@ -79,12 +78,16 @@ def _check_signature(name: str, function: TrainingFunction) -> None:
 
 def _address(function: TrainingFunction) -> str:
     """The "module:name" under which a function is kept."""
+    from seedwise.code.addresses import module_of, named  # workers need neither
+
     found = named(function)
     return f"{module_of(found)}:{found.__qualname__}"
 
 
 def _can_be_loaded(function: TrainingFunction) -> bool:
     """Tell whether another process finds the same function under its module and name."""
+    from seedwise.code.addresses import module_of
+
     if not isinstance(function, FunctionType) or module_of(function) == "__main__":
         return False
     module = sys.modules.get(function.__module__)
