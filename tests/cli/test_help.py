@@ -87,3 +87,18 @@ def test_a_study_compares_without_names_as_the_command_does(study):
     assert found == Study(study).compare_several()
     with pytest.raises(ConfigError, match="name two setups to compare, or none for all; got 'mi"):
         Study(study).compare("mish")  # type: ignore[call-overload]
+
+
+def test_a_cost_is_refused_in_one_line_where_it_cannot_be_asked_for(tmp_path):
+    table = tmp_path / "t.csv"
+    rows = [
+        f"{task},{name},{seed},.{seed + 1}" for task in "xy" for name in "ab" for seed in (0, 1)
+    ]
+    table.write_text("\n".join(["task,setup,seed,acc", *rows]))
+    suite = tmp_path / "suite.db"
+    assert call("import", table, suite, "--task", "task").exit_code == 0
+    assert call("compare", suite).exit_code == 0
+    for words in ((), ("a", "--metric", "x/acc", "--target", "0.5")):
+        result = call("compare", suite, *words, "--cost", "seconds")
+        assert result.exit_code == 2
+        assert result.stderr.startswith("seedwise: --cost is for setups compared on one metric")

@@ -139,6 +139,11 @@ def _compared(
     ways = options.better_of(better)
     verdict["better"] = ways.pop("", None)
     study = Study(path, better=ways)
+    suite = target is None and len(setups) != 1 and study.is_suite(verdict["metric"])
+    if target is not None or suite:
+        costs = [name for name in ("cost", "saving") if verdict.pop(name) is not None]
+        if costs:
+            raise ConfigError(f"--{costs[0]} is for setups compared on one metric, without tasks")
     if target is not None:
         said = {name: value for name, value in verdict.items() if value is not None}
         if len(setups) != 1 or "margin" in said or "paired" in said:
@@ -148,7 +153,7 @@ def _compared(
         return [study.compare_with_target(setups[0], target, **said)]
     if len(setups) == 1:
         raise ConfigError(f"name two setups or more, or give --target; got only {setups[0]!r}")
-    if study.is_suite(verdict["metric"]):
+    if suite:
         if all_pairs:
             raise ConfigError("--all-pairs is for single metrics: name two setups, or --metric")
         return study.compare_tasks(setups, correction=correction, over=over, **verdict)
