@@ -125,7 +125,7 @@ def test_a_task_of_ray_makes_one_run_on_cores():
 def test_ray_spreads_runs_over_its_gpus_before_it_packs_them(monkeypatch):
     """Ten runs on a cluster of five GPUs are two on each, and not six on one."""
     monkeypatch.setattr(
-        "seedwise.executors.ray.connected", lambda address: nullcontext(FakeRay({"GPU": 5.0}))
+        "seedwise.executors.cluster.connected", lambda address: nullcontext(FakeRay({"GPU": 5.0}))
     )
     assert packed_by_ray(address="auto", runs=10) == 2
     assert packed_by_ray(address="auto", runs=100) == MOST
@@ -155,7 +155,7 @@ class FakeRay:
 def no_ray(monkeypatch):
     """A package ray that is connected to nothing."""
     monkeypatch.setattr(
-        "seedwise.executors.ray.ray_package",
+        "seedwise.executors.cluster.ray_package",
         lambda: types.SimpleNamespace(is_initialized=lambda: False),
     )
 

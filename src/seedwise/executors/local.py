@@ -27,7 +27,6 @@ from seedwise.executors.base import (
     narrower,
 )
 from seedwise.executors.job import Job, load_function, perform
-from seedwise.executors.processes import in_processes
 from seedwise.live.events import Event, Watch
 from seedwise.records import RunRecord
 from seedwise.setups import Setup
@@ -144,6 +143,8 @@ class LocalExecutor:
             return _here(take, watch)
         share = self.share and self.time_limit is None
         if self.cards or not share:
+            from seedwise.executors.processes import in_processes  # a worker starts none
+
             return in_processes(
                 take,
                 watch,

@@ -29,7 +29,6 @@ from seedwise.executors.base import (
     narrower,
     too_long,
 )
-from seedwise.executors.cluster import Cluster, connected, ray_package
 from seedwise.executors.job import Job, load_function
 from seedwise.executors.local import in_threads
 from seedwise.live.events import Event, Notice, Watch
@@ -37,6 +36,7 @@ from seedwise.records import RunRecord
 from seedwise.setups import BUILT_IN, Setup
 
 if TYPE_CHECKING:
+    from seedwise.executors.cluster import Cluster
     from seedwise.train.machine import Machine
 
 __all__ = ["RayExecutor"]
@@ -104,6 +104,8 @@ class RayExecutor:
     def choose(self, *, device: str, setups: Sequence[Setup], runs: int) -> "Machine":
         """Choose what so many runs of these setups use on a machine of the cluster."""
         asked = device, self.workers, self._on_a_gpu(), tuple(setups)
+        from seedwise.executors.cluster import connected, ray_package
+
         if self.address is None and not ray_package().is_initialized():
             return _choose(*asked, runs)
         with connected(self.address) as ray:
@@ -149,6 +151,8 @@ class RayExecutor:
         Raises:
             ClusterLost: Ray ended on this machine.
         """
+        from seedwise.executors.cluster import Cluster, connected, ray_package  # no worker does
+
         ours = self.address is None and not ray_package().is_initialized()
         with connected(self.address) as ray:
             cluster = Cluster(ray, ours=ours)
@@ -184,7 +188,7 @@ class _Task:
 class _Tasks:
     """The tasks under way, and what becomes of them."""
 
-    def __init__(self, ray: Any, executor: RayExecutor, cluster: Cluster, watch: Watch) -> None:
+    def __init__(self, ray: Any, executor: RayExecutor, cluster: "Cluster", watch: Watch) -> None:
         self._ray, self._executor, self._cluster, self._watch = ray, executor, cluster, watch
         self._task = ray.remote(
             num_cpus=1 if executor.cpus is None else executor.cpus,
