@@ -88,6 +88,14 @@ def test_the_verdict_over_tasks_is_gated(study, setups, gate, code):
     call("compare", study, *setups, "--fail-if", gate, code=code)
 
 
+def test_what_is_not_shown_over_tasks_fails_where_that_is_asked(study):
+    call("compare", study, "a", "b", "--margin", "0.01", "--fail-if", "not-shown")
+    call("compare", study, "b", "a", "--margin", "0.01", "--fail-if", "not-shown", code=1)
+    call("compare", study, "a", "b", "--fail-if", "not-shown", code=2)
+    said = call("compare", study, "a", "b", "--cost", "seconds", code=2)
+    assert "--cost is for setups compared on one metric, without tasks" in said
+
+
 def test_json_and_markdown_say_the_same(study, tmp_path):
     said = json.loads(call("compare", study, "a", "b", "--json", "--markdown", tmp_path / "b.md"))
     assert said["outcome"] == "better"

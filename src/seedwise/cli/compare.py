@@ -109,16 +109,18 @@ def compare(
         click.get_current_context().exit(1)
 
 
-def _unshown(found: "Sequence[ComparisonValues | TargetValues]") -> bool:
+def _unshown(found: "Sequence[ComparisonValues | TargetValues | SuiteValues]") -> bool:
     """Tell whether some setup is not shown to be as good as the margin asks, and as cheap."""
-    from seedwise.comparison import ComparisonValues
+    from seedwise.comparison import TargetValues
+    from seedwise.comparison.suite import SuiteValues
 
     for each in found:
-        if not isinstance(each, ComparisonValues) or each.rule.margin is None:
+        if isinstance(each, TargetValues) or each.rule.margin is None:
             raise ConfigError(
                 "--fail-if not-shown needs two setups and a margin; give e.g. --margin 0.005"
             )
-        if not (each.tradeoff.shown if each.tradeoff else each.shown_not_worse):
+        tradeoff = None if isinstance(each, SuiteValues) else each.tradeoff
+        if not (tradeoff.shown if tradeoff else each.shown_not_worse):
             return True
     return False
 
