@@ -72,7 +72,7 @@ def test_help_names_every_kind():
         (("report", "STUDY", "-o", "no/such/folder.html"), "no/such/folder.html"),
         (("plot", "STUDY", "forrest", "-o", "f.svg"), "did you mean 'forest'?"),
         (("plot", "STUDY", "images", "-o", "f.svg"), "came without predictions"),
-        (("plot", "STUDY", "forest", "-o", "f.pdf"), "got '.pdf'"),
+        (("plot", "STUDY", "forest", "-o", "f.gif"), "got '.gif'"),
         (("plot", "STUDY", "forest"), "Missing option"),
         (("plot", "EMPTY", "forest", "-o", "f.svg"), "no finished run"),
         (("report", "EMPTY"), "no finished run"),
