@@ -51,7 +51,7 @@ def test_a_job_elsewhere_records_its_metrics(here):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--seed 0", "got neither"),
+        ("--seed 0", "got none"),
         ("--seed x --metrics a=1", "a seed is written 3 or 3/3/4"),
         ("--seed 0 --metrics a", "metrics are written accuracy=0.93,loss=0.2"),
         ("--seed 0 --metrics a=1,a=2", "each name once"),
@@ -90,6 +90,7 @@ def test_import_says_what_was_taken_as_what(here):
         "left out: 1 whose status is ok?",
         "left out: columns of numbers: loss",
         "s.db: 2 runs of 2 setups stored",
+        "next: seedwise compare s.db a b",
     ]
     assert (
         "2 were there already" in call("import", "runs.csv", "s.db", "--metric", "acc=f1").output
@@ -144,7 +145,7 @@ def test_a_table_for_a_paper_goes_to_a_file_or_the_screen(here):
         record("s.db", setup="a", seed=seed, metrics={"f1": 0.5 + seed})
     shown = call("table", "s.db")
     assert shown.exit_code == 0
-    assert "| a | 3 | 1.5 ± 1 [-0.9841, 3.984] |" in shown.output
+    assert "| a | 3 | 1.5 ± 1.0 [-1.0, 4.0] |" in shown.output
     assert call("table", "s.db", "--format", "latex", "-o", "t.tex").exit_code == 0
     assert r"a & 3 & 1.5 $\pm$ 1" in (here / "t.tex").read_text()
     done = call("table", "s.db", "--metric", "f2")

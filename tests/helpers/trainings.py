@@ -54,6 +54,13 @@ def fails_on_odd_seeds(seed):
     return 1.0
 
 
+def fails_where_told(seed):
+    """The same code, on a machine that lets it fail."""
+    if os.environ.get("TRAININGS_FAIL"):
+        raise ZeroDivisionError("told to")
+    return plain(seed)
+
+
 def dies(seed):
     if seed.init == 1:
         os._exit(9)

@@ -25,7 +25,9 @@ def keys():
 
 
 @pytest.mark.parametrize("key", keys())
-def test_logits_gradients_and_buffers_are_those_of_the_notebook(key):
+def test_logits_gradients_and_buffers_are_those_of_the_notebook(key, monkeypatch):
+    # oneDNN takes other kernels on each processor; those of an EPYC were off by 1.2e-5 in float32.
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     case, mode, bits = key.split("__")
     size, batch, seed, passes = CASES[case]
     dtype, attention = DTYPES[bits], not case.startswith("sa0")

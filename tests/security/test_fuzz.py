@@ -294,9 +294,11 @@ def test_a_table_that_begins_at_another_page_is_refused(study, tmp_path):
                 assert found == [whole]
                 read.add((name, page == its_own))
     assert {(name, True) for name in begins} <= read
-    # what can be computed again, or belongs to a run that then misses it; more_logits is empty, as
-    # no run of this study is larger than a row
-    again = {"metric_values", "more_logits", "run_scores", "sqlite_sequence"}
+    # what can be computed again, or belongs to a run that then misses it; more_logits and scores
+    # are empty, as no run of this study is larger than a row, and all have predictions; run_codes
+    # is kept for `check` and `merge` alone
+    again = {"metric_values", "more_logits", "run_codes", "run_scores", "scores"}
+    again.add("sqlite_sequence")
     assert {name for name, right in read if not right} <= again
 
 
@@ -351,6 +353,8 @@ def everything(path):
             store.facts,
             [(each.id, each.run, each.state, each.epochs) for each in repeats],
             [store.repeat_logits(each.id).tobytes() for each in repeats if each.has_logits],
+            [store.codes(name) for name in store.setups()],
+            store.commits(),
         )
 
 

@@ -87,7 +87,9 @@ def test_what_is_damaged_is_left_out_with_what_is_nothing_without_it(study, tmp_
     )
     before = study.read_bytes()
     repaired = repair_study(study, tmp_path / "new.db")
-    assert repaired.lost == {"setups": (2,), "runs": (2, 4, 5, 6), "logits": (2, 4, 5, 6)}
+    of_runs = ("runs", "logits", "run_codes", "run_commits")
+    of_setups = dict.fromkeys(("setups", "codes", "asked"), (2,))
+    assert repaired.lost == {**of_setups, **dict.fromkeys(of_runs, (2, 4, 5, 6))}
     assert study.read_bytes() == before
     assert check_study(tmp_path / "new.db").faults == ()
     assert {(name, seed) for name, seed, state, *_ in held(tmp_path / "new.db")} == {
@@ -155,7 +157,10 @@ def test_repeats_are_checked_and_kept(repeated, tmp_path):
         (
             "UPDATE logits SET data = zeroblob(length(data)) WHERE run = 2",
             "logits 2 is not what",
-            {"runs": (2,), "logits": (2,), "repeats": (1,), "repeat_logits": (1,)},
+            {
+                **dict.fromkeys(("runs", "logits", "run_codes", "run_commits"), (2,)),
+                **dict.fromkeys(("repeats", "repeat_logits"), (1,)),
+            },
         ),
     ],
 )
@@ -240,7 +245,8 @@ def test_an_older_study_is_checked_and_repaired_into_this_format(study, tmp_path
     step = ("CREATE TABLE notes (id INTEGER PRIMARY KEY, checksum INTEGER NOT NULL) STRICT",)
     monkeypatch.setattr(files, "MIGRATIONS", (*schema.MIGRATIONS, step))
     assert check_study(study).format == len(schema.MIGRATIONS)
-    assert repair_study(study, tmp_path / "new.db").lost == {"runs": (3,), "logits": (3,)}
+    lost = dict.fromkeys(("runs", "logits", "run_codes", "run_commits"), (3,))
+    assert repair_study(study, tmp_path / "new.db").lost == lost
     assert held(tmp_path / "new.db") < before
     raw = sqlite3.connect(tmp_path / "new.db")
     assert raw.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) + 1,)

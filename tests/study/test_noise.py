@@ -211,11 +211,11 @@ def test_plain_numbers_and_diverged_runs_are_repeated_too(study):
 
 
 def test_a_repeat_that_fails_is_not_kept(study, monkeypatch):
-    study.run(setups("plain"), seeds=1)
-    monkeypatch.setattr(trainings, "plain", lambda seed: 1 / 0)
+    study.run(setups("fails_where_told"), seeds=1)
+    monkeypatch.setenv("TRAININGS_FAIL", "1")
     with pytest.raises(StudyError, match="failed, and is not kept: ZeroDivisionError"):
-        study.repeat("plain", 0, train="helpers.trainings:plain")
-    assert study.variance("plain").repeats == 0
+        study.repeat("fails_where_told", 0, train="helpers.trainings:fails_where_told")
+    assert study.variance("fails_where_told").repeats == 0
 
 
 def test_only_a_stored_run_is_repeated(study):

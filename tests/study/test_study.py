@@ -129,7 +129,7 @@ def test_a_seed_gives_the_same_draws_in_any_process(path):
 def test_code_with_one_seed_cannot_vary_the_streams_apart(path):
     with pytest.warns(UserWarning, match="no single integer"):
         summary = Study(path).run({"draws": trainings.draws}, seeds=[(0, 0, 1)])
-    assert summary.setups[0].failed == 2
+    assert summary.setups[0].failed == 1  # a fault of the code, which is not tried again
 
 
 def test_runs_are_a_data_frame(path):
@@ -245,7 +245,7 @@ def test_a_study_compares_several_setups_and_a_target_and_plans(path):
     )
     found = study.compare_several(margin=0.2)
     assert [each.b.name for each in found] == ["better", "same"]
-    assert str(found[0]).startswith("better is better than plain by matched accuracy: ")
+    assert str(found[0]).startswith("better is better than plain: accuracy is ")
     assert study.compare_with_target("better", 0.1).outcome == "better"
     plan = study.plan("plain", "better", differences=[0.05], runs=6)
     assert plan.pilot == ("plain", "better")

@@ -53,7 +53,7 @@ def difference_of_models(
     >>> a, b = np.array([1] * 60 + [0] * 40), np.array([1] * 56 + [0] * 4 + [1] * 15 + [0] * 25)
     >>> found = difference_of_models(a, b)
     >>> f"{found.estimate:.2f} [{found.low:.3f}, {found.high:.3f}] p={found.p_value:.4f}"
-    '0.11 [0.025, 0.201] p=0.0192'
+    '0.11 [0.027, 0.201] p=0.0192'
     """
     if a.shape != b.shape or a.ndim != 1 or not len(a):
         raise DataError(f"a and b must score the same examples; got {a.shape} and {b.shape}")

@@ -1,12 +1,12 @@
 """The plain engine: torch operations one by one on any device, and some of them fused on a CPU."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import Tensor
 
 from seedwise.data import Data, choose_loader, draw
 from seedwise.models import build, initialise
@@ -14,11 +14,11 @@ from seedwise.optim import build as build_update
 from seedwise.optim import flat_cos
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.stats.metrics import accuracy, smoothed_accuracy
 from seedwise.train.cpu.parts import FusedModel
-from seedwise.train.steps import LossScale, autocast, label_smoothed_loss, train_step
+from seedwise.train.evaluate import validation_logits
+from seedwise.train.steps import LossScale, train_step
 
-__all__ = ["PlainEngine", "figures", "validation_logits"]
+__all__ = ["PlainEngine"]
 
 _VALID_BATCH = 256
 _LOOK_EVERY = {"cpu": 1, "cuda": 25}
@@ -106,44 +106,3 @@ class PlainEngine:
 
     def _targets(self, targets: Int64[ndarray, " batch"]) -> Int64[Tensor, " batch"]:
         return torch.from_numpy(targets).to(self._device, non_blocking=True)
-
-
-def validation_logits(
-    model: nn.Module,
-    batches: Iterator[Float[Tensor, "batch channels height width"]],
-    *,
-    precision: str,
-) -> Float16[ndarray, "views examples classes"]:
-    """Logits of the original and of the mirrored view of each image, as they are stored.
-
-    Args:
-        model: Any mode; left in training mode.
-        batches: Normalised images on the model's device, all of them in order.
-        precision: As in training.
-
-    Returns:
-        float16, views in the order of `records.VIEWS`. What does not fit becomes infinite.
-    """
-    model.eval()
-    kept: list[Tensor] = []
-    with torch.inference_mode():
-        for images in batches:
-            with autocast(precision, images.device.type):
-                views = [model(images), model(images.flip(-1))]
-            kept.append(torch.stack(views).half())
-    model.train()
-    return torch.cat(kept, dim=1).cpu().numpy()
-
-
-def figures(
-    logits: Float16[ndarray, "views examples classes"],
-    targets: Int64[ndarray, " examples"],
-    *,
-    label_smoothing: float,
-) -> tuple[float, float, float]:
-    """Label-smoothed loss, accuracy and smoothed accuracy; each view counts as an example."""
-    flat = torch.from_numpy(logits).flatten(0, 1)
-    loss = label_smoothed_loss(
-        flat, torch.from_numpy(targets).repeat(len(logits)), label_smoothing
-    )
-    return loss.item(), float(accuracy(logits, targets)), float(smoothed_accuracy(logits, targets))

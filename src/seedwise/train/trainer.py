@@ -16,8 +16,8 @@ from seedwise.records import VIEWS, EpochRecord, Progress, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.train.beside import is_captured
+from seedwise.train.evaluate import figures
 from seedwise.train.machine import describe, prepared
-from seedwise.train.plain import figures
 
 __all__ = ["SmoothedLoss", "engine_for", "train"]
 
