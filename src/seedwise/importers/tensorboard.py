@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -81,10 +81,12 @@ def _library() -> Any:
     except ModuleNotFoundError as error:
         name = error.name or "tensorboard"
         raise MissingPackage(name, "TensorBoard's event files", extra="tensorboard") from None
+    # protobuf makes the classes of these modules as they load, where pyright cannot see them
+    events, hparams = cast("Any", event_pb2), cast("Any", plugin_data_pb2)
     return _Library(
-        event=event_pb2.Event.FromString,
+        event=events.Event.FromString,
         checksum=pywrap_tensorflow.masked_crc32c,
-        hparams=plugin_data_pb2.HParamsPluginData.FromString,
+        hparams=hparams.HParamsPluginData.FromString,
         array=tensor_util.make_ndarray,
     )
 
