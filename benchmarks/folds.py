@@ -1,4 +1,4 @@
-"""How often folds of a cross-validation call one of two equal learners better.
+"""Error rates of folds of a cross-validation: one of two equal learners called better or worse.
 
     python benchmarks/folds.py [--studies 1000] [-o FILE]
 
@@ -81,7 +81,7 @@ def cross_validated(rng, data, examples, folds, repetitions):
 
 
 def verdict(folder, found, metric):
-    """What the program says of learner b, by its own p-value and in words."""
+    """Outcome of learner b against a, through `import` and `compare`."""
     table, study = Path(folder) / "folds.csv", Path(folder) / "study.db"
     rows = [
         f"{'ab'[side]},{repetition},{fold},{float(value)!r}"

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def found_by_tests():
-    """What each test of a library's files told, in the order of the libraries' names."""
+    """Figures that each test of a library's files told, in the order of the libraries' names."""
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "told.jsonl"
         env = {**os.environ, "SEEDWISE_FORMATS": str(told), "SEEDWISE_REQUIRE_ADAPTERS": "1"}

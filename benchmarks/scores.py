@@ -1,4 +1,4 @@
-"""Whether intervals for new examples hold: scores through `record` and `compare`, one run or many.
+"""Coverage of intervals for new examples: scores through `record` and `compare`, one run or many.
 
 TMPDIR=/dev/shm python benchmarks/scores.py -o FILE [--studies 300]
 
@@ -70,7 +70,7 @@ def study(cell: Cell, rng: np.random.Generator, path: Path) -> tuple[float, floa
 
 
 def rate(cell: Cell, studies: int) -> dict[str, object]:
-    """How often the interval of such studies leaves out what is true."""
+    """Share of such studies whose interval leaves out what is true."""
     rng = np.random.default_rng([cell.runs, cell.examples, cell.grouped, cell.graded])
     missed, began = 0, time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

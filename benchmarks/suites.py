@@ -1,4 +1,4 @@
-"""How often a suite of tasks calls one of two equal setups better.
+"""Error rates of suites of tasks: one of two equal setups called better or worse.
 
     python benchmarks/suites.py [--studies 120] [--core 3000] [-o FILE]
 
@@ -66,7 +66,7 @@ def drawn(rng, noise, paired, tasks, counts):
 
 
 def verdicts(folder, tables, paired, ways):
-    """What the program says over the tasks, each way, and whether of any task."""
+    """Verdicts of the program over the tasks, each way, and on any single task."""
     file, study = Path(folder) / "suite.csv", Path(folder) / "study.db"
     rows = [
         f"{name},{task},{seed},{float(value)!r}"

@@ -167,7 +167,7 @@ class Job:
 
     @property
     def calls(self):
-        """What the quick seedwise was called with."""
+        """Words that the quick seedwise was called with."""
         return self._notes("seedwise.jsonl")
 
     def _notes(self, name):

@@ -1,4 +1,4 @@
-"""How many cores a process takes itself to have."""
+"""Count of the cores that a process may use."""
 
 import json
 import os

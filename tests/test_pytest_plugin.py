@@ -63,7 +63,7 @@ class Project:
 
     @property
     def made(self):
-        """How many runs of the change were made."""
+        """Number of runs of the change that were made."""
         file = self.folder / "made.txt"
         return len(file.read_text()) if file.exists() else 0
 

@@ -1,4 +1,4 @@
-"""What stands at one place only, held by reading the source."""
+"""Rules of the source that are held by reading it: what stands at one place only."""
 
 import ast
 import re

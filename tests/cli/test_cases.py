@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from scipy.stats import binomtest
 
-from seedwise.cli import cli
+from helpers.commands import seedwise
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.study import Study, record
@@ -25,13 +24,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "300")
     return tmp_path
-
-
-def seedwise(*words, code=0):
-    """What a command prints, on one line."""
-    result = CliRunner().invoke(cli, list(map(str, words)))
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
 
 
 def table(text, name="runs.csv"):
@@ -779,7 +771,7 @@ def test_c17_folds_of_scikit_learn_get_the_corrected_test():
 
 
 def test_folds_of_scikit_learn_as_it_writes_them():
-    """What `DataFrame(search.cv_results_)` has: columns of parameters, masked where not given."""
+    """Columns of `DataFrame(search.cv_results_)`: parameters are masked where not given."""
     head = "mean_fit_time,param_C,param_kernel,params,split0_test_acc,split1_test_acc,"
     head += "split0_train_acc,split1_train_acc,mean_test_acc,rank_test_acc"
     Path("cv.csv").write_text(

@@ -4,10 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+from helpers.commands import seedwise
 from seedwise import Rule
-from seedwise.cli import cli
 from seedwise.comparison import compare_several
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, UnknownName
@@ -37,12 +36,6 @@ def path(tmp_path):
 
 
 RULE = {"margin": 0.005, "cost": "seconds", "saving": 0.1}
-
-
-def seedwise(*words, code=0):
-    result = CliRunner().invoke(cli, list(map(str, words)), env={"COLUMNS": "300"})
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
 
 
 def test_both_have_to_be_shown(path):

@@ -86,7 +86,7 @@ class Slurm:
         self._daemons.append(started)
 
     def __call__(self, *words: str, cwd: Path | None = None, **environment: str) -> str:
-        """What a command of Slurm prints."""
+        """Output of a command of Slurm."""
         done = subprocess.run(
             words,
             capture_output=True,
@@ -106,7 +106,7 @@ class Slurm:
         return number
 
     def job(self, number: str) -> dict[str, str]:
-        """What Slurm says of a job."""
+        """State of a job, as Slurm tells it."""
         said = self("scontrol", "show", "job", number).split("\n\n")[0]
         return dict(word.split("=", 1) for word in said.split() if "=" in word)
 

@@ -41,7 +41,7 @@ def wanted(epoch=EPOCHS - 1):
 
 
 def written(code, where):
-    """What a program leaves in a folder; some libraries keep threads and programs of their own."""
+    """Files that a program leaves in a folder; some libraries leave threads and programs too."""
     env = {**os.environ, "HOME": str(where), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -56,7 +56,7 @@ def written(code, where):
 
 
 def words(*said):
-    """What `seedwise` says to some words, and its exit code."""
+    """Output of `seedwise` with some words, and its exit code."""
     done = CliRunner().invoke(cli, [str(word) for word in said])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception

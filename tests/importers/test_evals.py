@@ -1,4 +1,4 @@
-"""What lm-evaluation-harness and Inspect wrote."""
+"""Logs that lm-evaluation-harness and Inspect wrote."""
 
 import json
 import sys

@@ -5,9 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from seedwise.cli import cli
+from helpers.commands import seedwise
 from seedwise.errors import DataError
 from seedwise.importers.logs import Candidate
 from seedwise.importers.records import mapping_in
@@ -23,14 +22,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "300")
     return tmp_path
-
-
-def seedwise(*words, code=0):
-    """What a command prints, on one line."""
-    result = CliRunner().invoke(cli, list(map(str, words)))
-    assert result.exit_code == code, result.output
-    assert code == 0 or result.output.count("\n") == 1
-    return " ".join(result.output.split())
 
 
 def write(name, content):

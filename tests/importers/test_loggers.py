@@ -1,4 +1,4 @@
-"""What the loggers of training libraries wrote, read without these."""
+"""Logs that training libraries wrote, read without these libraries."""
 
 import shutil
 

@@ -5,9 +5,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from seedwise.cli import cli
+from helpers.commands import seedwise
 from seedwise.store import Store
 from seedwise.study import Study, record
 
@@ -23,12 +22,6 @@ RIGHT = {
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def seedwise(*words, code=0):
-    result = CliRunner().invoke(cli, list(map(str, words)), env={"COLUMNS": "200"})
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
 
 
 def kept(metric, path="s.db"):

@@ -72,7 +72,7 @@ def test_scores_of_other_examples_are_refused():
 
 
 def coverage(sizes, runs, studies=600):
-    """How often the interval for new seeds and new groups holds a difference of 0.
+    """Coverage of the interval for new seeds and new groups, of a difference of 0.
 
     Each group has a shift of its own, each run too, and each run errs on groups and examples.
     """
@@ -100,7 +100,7 @@ def test_the_interval_covers(sizes, runs):
 
 
 def test_independent_examples_would_not_cover():
-    """What groups are for: the same scores taken as of independent examples."""
+    """Reason for groups: the same scores taken as of independent examples."""
     rng, held, studies = np.random.default_rng(1), 0, 300
     place = np.repeat(np.arange(20), 25)
     for _ in range(studies):

@@ -7,14 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from sklearn.datasets import load_diabetes
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score, mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.pipeline import make_pipeline
 
-from seedwise.cli import cli
+from helpers.commands import seedwise
 from seedwise.comparison import variance
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, DataError, StudyError
@@ -32,7 +31,7 @@ def path(tmp_path):
 
 
 def right(seed, ahead=0.0, examples=EXAMPLES):
-    """Whether each of some questions, which differ in difficulty, is answered."""
+    """True for each of some questions, which differ in difficulty, that is answered."""
     hard = np.random.default_rng(0).normal(size=examples)
     noise = np.random.default_rng([seed, round(100 * ahead)]).normal(size=examples)
     return hard + ahead + noise > 0
@@ -43,12 +42,6 @@ def answered(path, **said):
         record(path, setup="old", seed=seed, scores={"exact_match": right(seed)}, **said)
         record(path, setup="new", seed=seed, scores={"exact_match": right(seed, 0.3)}, **said)
     return Study(path)
-
-
-def seedwise(*words, code=0):
-    result = CliRunner().invoke(cli, list(map(str, words)), env={"COLUMNS": "200"})
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
 
 
 def test_right_and_wrong_give_what_logits_give(tmp_path):
@@ -305,7 +298,7 @@ def test_a_report_of_one_run_each_speaks_of_two_models(path, tmp_path):
 
 
 def forecasts(seed, noise):
-    """What a regression of diabetes from half the patients predicts for the others."""
+    """Predictions of a regression of diabetes from half the patients for the others."""
     features, true = load_diabetes(return_X_y=True)
     rng = np.random.default_rng(seed)
     some = rng.permutation(200)[:150]

@@ -1,4 +1,4 @@
-"""What a call of `Study.run` shows where nobody else watches it."""
+"""Output of `Study.run` where nobody else watches it."""
 
 import io
 import os

@@ -93,6 +93,10 @@ def compare(
     if markdown is not None:
         check_output(markdown, study)
     found = _compared(study, **options)
+    if fail_if == "not-shown":
+        fails = _unshown(found)
+    else:
+        fails = bool(fail_if) and any(each.outcome in _FAILING[fail_if] for each in found)
     if markdown is not None:
         from seedwise.report.markdown import compared_block
 
@@ -101,10 +105,6 @@ def compare(
         _print_json(found)
     else:
         _print(found, full)
-    if fail_if == "not-shown":
-        fails = _unshown(found)
-    else:
-        fails = bool(fail_if) and any(each.outcome in _FAILING[fail_if] for each in found)
     if fails:
         click.get_current_context().exit(1)
 
