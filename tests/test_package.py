@@ -54,6 +54,15 @@ def test_a_stored_study_is_read_without_torch():
     assert not loaded & {"torch", "numba", "PIL"}
 
 
+READERS = "seedwise.comparison, seedwise.report, seedwise.study.study, seedwise.study.recording"
+
+
+def test_what_reads_a_study_loads_the_functions_of_scipy_when_they_are_called():
+    """They take 0.35 s and scipy.optimize as long again, of which a run and a record need none."""
+    loaded = loaded_by(f"import {READERS}")
+    assert not loaded & {"scipy.special", "scipy.optimize", "scipy.stats", "scipy.linalg"}
+
+
 def test_the_version_is_that_of_the_installed_package():
     assert seedwise.__version__ == version("seedwise")
     table = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())

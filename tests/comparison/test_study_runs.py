@@ -2,6 +2,7 @@
 
 import pytest
 
+from helpers.commands import seedwise
 from helpers.studies import Studies, runs_of
 from seedwise import Study
 from seedwise.comparison.study_runs import StudyRuns
@@ -45,6 +46,24 @@ def reads(monkeypatch):
 )
 def test_whatever_is_asked_of_a_study_reads_its_runs_once(study, reads, look):
     look(study)
+    assert reads == [None]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "STUDY"],
+        ["compare", "STUDY", "base", "one", "--full"],
+        ["status", "STUDY"],
+        ["variance", "STUDY", "base"],
+        ["export", "STUDY"],
+        ["table", "STUDY"],
+        ["report", "STUDY", "-o", "page.html"],
+    ],
+)
+def test_so_does_a_command(study, reads, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seedwise(*(study.path if word == "STUDY" else word for word in words))
     assert reads == [None]
 
 

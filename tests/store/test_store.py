@@ -19,7 +19,7 @@ from seedwise.errors import RunExists, StudyError, UnknownName
 from seedwise.records import STATES, DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.store import Store
+from seedwise.store import Store, schema
 
 numbers = st.floats(width=64)
 texts = st.text(max_size=20)
@@ -315,3 +315,25 @@ def test_looking_at_a_study_in_the_process_that_writes_it_loses_nothing(path):
         assert seen_by_another() == 1
         store.add_run("mish", Seed.of(1), run(), ended_at=ENDED)
         assert seen_by_another() == 2
+
+
+def products_to_read(monkeypatch, path, runs):
+    """Multiplications of polynomials that it takes to read so many runs."""
+    with Store.open(path, create=True) as store:
+        store.add_setup("a", Setup())
+        for seed in range(runs):
+            store.add_run("a", Seed.of(seed), run(seed), ended_at=ENDED)
+    made, times = [], schema._times
+    monkeypatch.setattr(schema, "_times", lambda a, b: made.append(a) or times(a, b))
+    schema._power.cache_clear()
+    with Store.open(path, readonly=True) as store:
+        digests = {run.digest for run in store.runs()}
+    monkeypatch.undo()
+    assert len(digests) == runs
+    return len(made)
+
+
+def test_what_all_digests_share_is_worked_out_once(tmp_path, monkeypatch):
+    """It took a third of the time of 1,000 runs' first reading."""
+    few, many = (products_to_read(monkeypatch, tmp_path / f"{n}.db", n) for n in (2, 12))
+    assert many - few == 10

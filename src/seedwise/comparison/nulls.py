@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
-from scipy.special import betaincinv
 
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.stopping import differences
 from seedwise.comparison.study_runs import StudyRuns, results_by_seed
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
+from seedwise.stats.collapse import share_interval
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.sequential import SequentialRule, decide
 from seedwise.stats.variance import Estimate
@@ -173,9 +173,7 @@ def _rate(verdicts: Iterable[bool | None]) -> NullRate:
     """Count verdicts; None stands for a comparison that could not be made."""
     counts = Counter(verdicts)
     made = counts[True] + counts[False]
-    # Clopper and Pearson's interval, as scipy.stats.binomtest has it.
-    low = float(betaincinv(counts[True], counts[False] + 1, 0.025)) if counts[True] else 0.0
-    high = float(betaincinv(counts[True] + 1, counts[False], 0.975)) if counts[False] else 1.0
+    low, high = share_interval(counts[True], made, 0.95)
     return NullRate(
         comparisons=made,
         rejected=counts[True],

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float64
 from numpy import ndarray
-from scipy.special import stdtrit
 
 from seedwise.comparison.measured import Measurements
 from seedwise.comparison.study_runs import shared_rows
@@ -224,7 +224,7 @@ def pairs_of_pilot(setups: Sequence[Measurements]) -> KnownPairs:
             f"shared seeds or more, whose differences differ; there are {n}"
         )
     sd, mean = found.std(axis=1, ddof=1), found.mean(axis=1)
-    shown = abs(mean[0]) * math.sqrt(n) > stdtrit(n - 1, 0.975) * sd[0]
+    shown = abs(mean[0]) * math.sqrt(n) > scipy.special.stdtrit(n - 1, 0.975) * sd[0]
     own = len(names) > 1 and bool(shown and (mean * mean[0] > 0).all())
     ratio = mean / mean[0] if own else np.array([1.0, ASSUMED_RATIO, ASSUMED_RATIO][: len(names)])
     above = np.triu_indices(len(names), 1)

@@ -31,8 +31,10 @@ def suite_metric(study: StudyRuns, metric: str | None) -> str | None:
     Raises:
         ConfigError: None is named, the study has tasks, and there are several to choose from.
     """
+    if not study.tasks:
+        return None
     known = metrics_of_any(study.all)
-    if not study.tasks or (metric is not None and metric in known):
+    if metric is not None and metric in known:
         return None
     within = _within_tasks(known, study.tasks)
     if metric is not None:

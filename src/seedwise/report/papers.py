@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from seedwise.comparison import SetupSummary, summarise
 from seedwise.comparison.metrics import directions_note, find_metric
@@ -50,7 +50,7 @@ class Cell:
         """
         if sample.n < 2:
             return cls(sample=sample, low=-math.inf, high=math.inf)
-        t = float(stdtrit(sample.n - 1, (1 + confidence) / 2))
+        t = float(scipy.special.stdtrit(sample.n - 1, (1 + confidence) / 2))
         half = t * sample.sd * math.sqrt(1 / sample.n + test_to_train)
         return cls(sample=sample, low=sample.mean - half, high=sample.mean + half)
 

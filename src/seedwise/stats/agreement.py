@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Float64, Int64, Integer
 from numpy import ndarray
-from scipy.special import betaincinv, gammaln, ndtri, stdtrit
 
+from seedwise.stats.collapse import share_interval
 from seedwise.stats.intervals import LARGE
 
 __all__ = [
@@ -87,7 +88,7 @@ def correlation(
     r = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
     low, high = -1.0, 1.0
     if n > 3 and abs(r) < 1:
-        half = float(ndtri((1 + confidence) / 2)) / math.sqrt(n - 3)
+        half = float(scipy.special.ndtri((1 + confidence) / 2)) / math.sqrt(n - 3)
         low, high = (math.tanh(math.atanh(r) + sign * half) for sign in (-1, 1))
     return Correlation(estimate=r, low=low, high=high, pairs=n, confidence=confidence)
 
@@ -124,7 +125,9 @@ def chance_of_better(
     wins = (b[:, None] > a).astype(np.float64) + 0.5 * (b[:, None] == a)
     estimate = float(wins.mean())
     fewer = min(len(a), len(b))
-    ends = (math.nan, math.nan) if fewer == 1 else _of_duels(estimate * fewer, fewer, confidence)
+    ends = math.nan, math.nan
+    if fewer > 1:  # half a duel may be won
+        ends = share_interval(estimate * fewer, fewer, confidence)
     if fewer >= _ENOUGH_RUNS:
         wanted = _brunner_munzel(wins, paired=paired, confidence=confidence)
         if _MIDDLE[0] <= wanted[0] < wanted[1] <= _MIDDLE[1]:
@@ -136,14 +139,6 @@ def chance_of_better(
         apart=estimate in (0.0, 1.0),
         confidence=confidence,
     )
-
-
-def _of_duels(won: float, duels: int, confidence: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval for a share; half a duel may be won."""
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(won, duels - won + 1, tail)) if won > 0 else 0.0
-    high = float(betaincinv(won + 1, duels - won, 1 - tail)) if won < duels else 1.0
-    return low, high
 
 
 def _brunner_munzel(
@@ -160,7 +155,7 @@ def _brunner_munzel(
     if parts.sum() == 0:
         return 0.0, 0.0
     freedom = float(parts.sum() ** 2 / (parts**2 / freedoms).sum())
-    half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(parts.sum())
+    half = float(scipy.special.stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(parts.sum())
     return float(wins.mean()) - half, float(wins.mean()) + half
 
 
@@ -247,4 +242,8 @@ def fisher_exact(hits_a: int, runs_a: int, hits_b: int, runs_b: int) -> float:
 
 
 def _log_choose(n: int, k: Integer[ndarray, " _"]) -> Float64[ndarray, " _"]:
-    return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return (
+        scipy.special.gammaln(n + 1)
+        - scipy.special.gammaln(k + 1)
+        - scipy.special.gammaln(n - k + 1)
+    )

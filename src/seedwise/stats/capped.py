@@ -16,9 +16,9 @@ from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
+import scipy
 from jaxtyping import Float64
 from numpy import ndarray
-from scipy import optimize, special
 
 from seedwise.errors import UnknownName
 
@@ -53,7 +53,7 @@ def _pocock(share: float, level: float) -> float:
 
 
 def _obrien_fleming(share: float, level: float) -> float:
-    return float(2 * special.ndtr(special.ndtri(level / 2) / np.sqrt(share)))
+    return float(2 * scipy.special.ndtr(scipy.special.ndtri(level / 2) / np.sqrt(share)))
 
 
 _SPENDING: Mapping[str, Callable[[float, float], float]] = MappingProxyType(
@@ -117,7 +117,7 @@ def _bounds(cap: int, level: float, shape: str) -> Float64[ndarray, " cap"]:
 def _constant(cap: int, level: float) -> Float64[ndarray, " cap"]:
     def solved(target: float) -> Float64[ndarray, " cap"]:
         # Between Bonferroni and no correction at all, with room for the cells.
-        log_nominal = optimize.brentq(
+        log_nominal = scipy.optimize.brentq(
             lambda x: crossing_rates(_nominal(cap, x), coarser=_COARSE).sum() - target,
             np.log(level / cap) - 0.5,
             min(np.log(level) + 0.5, np.log(0.499)),
@@ -134,7 +134,7 @@ def _constant(cap: int, level: float) -> Float64[ndarray, " cap"]:
 def _nominal(cap: int, log_level: float) -> Float64[ndarray, " cap"]:
     """Bounds of the same one-sided nominal level at every look."""
     n = np.arange(1, cap + 1)
-    reached = -special.stdtrit(np.maximum(n - 1, 1), np.exp(log_level))
+    reached = -scipy.special.stdtrit(np.maximum(n - 1, 1), np.exp(log_level))
     return np.where(n < FIRST_LOOK, np.inf, reached)
 
 
@@ -149,7 +149,7 @@ def _spent(cap: int, level: float, shape: str) -> Float64[ndarray, " cap"]:
         if n < FIRST_LOOK or here < 1e-9 or tail(most) > here:
             return np.inf
         spent += here
-        return float(optimize.brentq(lambda b: tail(b) - here, 0.0, most, xtol=1e-10))
+        return float(scipy.optimize.brentq(lambda b: tail(b) - here, 0.0, most, xtol=1e-10))
 
     limits = np.array([found for found, _ in _carry(cap, limit)])
     n = np.arange(1, cap + 1)
@@ -214,5 +214,5 @@ class _TailChance:
 @lru_cache(maxsize=256)
 def _below(n: int) -> Float64[ndarray, " angles"]:
     """Distribution function of phi at `_ANGLES`; half of the time of a short search went here."""
-    half = special.betainc(0.5, n / 2, np.sin(_ANGLES) ** 2) / 2
+    half = scipy.special.betainc(0.5, n / 2, np.sin(_ANGLES) ** 2) / 2
     return 0.5 + np.copysign(half, _ANGLES)

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.special import stdtr, stdtrit
 
 from seedwise.errors import DataError
 from seedwise.stats.intervals import welch_freedom
@@ -85,13 +85,15 @@ def saving_of(
     freedom = float(len(a) - 1)
     if not paired:
         freedom = welch_freedom(parts * np.array([ratio**2, 1.0]), (len(a), len(b)))
-    low, high = _fieller(means, parts, together, float(stdtrit(freedom, 1 - alpha)) ** 2)
+    low, high = _fieller(
+        means, parts, together, float(scipy.special.stdtrit(freedom, 1 - alpha)) ** 2
+    )
     return Saving(
         estimate=estimate,
         low=1 - high,
         high=1 - low,
         wanted=wanted,
-        p_value=float(stdtr(freedom, excess / math.sqrt(variance))),
+        p_value=float(scipy.special.stdtr(freedom, excess / math.sqrt(variance))),
     )
 
 

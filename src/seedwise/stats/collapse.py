@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float64, Integer
 from numpy import ndarray
-from scipy.special import betaincinv, stdtrit
 
 __all__ = ["far_from_rest", "share_interval", "unseen_share"]
 
@@ -27,9 +27,9 @@ _LEAST_GAP = 8.0
 far in no study if they are normal, in 1 % if exponential, in 2 % if of Student's t with 3 degrees
 of freedom and in 9 % if lognormal; benchmarks/records/2026-11-28-verdicts has other numbers."""
 
-_NEEDED = np.maximum(_LEAST_GAP, stdtrit(np.arange(1, 9), 1 - 3e-5))
-"""The gap that it takes at 1 to 8 degrees of freedom: Student's t, 33 standard deviations at 3 and
-18 at 4. From 8 on it is the least."""
+_CHANCE, _NORMAL = 3e-5, 8
+"""With fewer degrees of freedom the gap that it takes is the quantile of Student's t with this
+chance beyond it: 33 standard deviations at 3 and 18 at 4. From 8 on it is the least."""
 
 _TRIED = 5
 """Of many gaps on a side only the widest are looked at."""
@@ -69,7 +69,7 @@ def far_from_rest(
             mask[members] = True
 
 
-def share_interval(hits: int, runs: int, confidence: float) -> tuple[float, float]:
+def share_interval(hits: float, runs: int, confidence: float) -> tuple[float, float]:
     """The interval of a chance, from how often it came up in independent runs.
 
     Source: Clopper & Pearson (1934).
@@ -78,8 +78,9 @@ def share_interval(hits: int, runs: int, confidence: float) -> tuple[float, floa
     [0.025, 0.556]
     """
     tail = (1 - confidence) / 2
-    low = float(betaincinv(hits, runs - hits + 1, tail)) if hits else 0.0
-    high = float(betaincinv(hits + 1, runs - hits, 1 - tail)) if hits < runs else 1.0
+    inverse = scipy.special.betaincinv
+    low = float(inverse(hits, runs - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(inverse(hits + 1, runs - hits, 1 - tail)) if hits < runs else 1.0
     return low, high
 
 
@@ -129,7 +130,8 @@ def _farthest(a: _Splits, b: _Splits, floor: float) -> Sequence[Integer[ndarray,
     """The runs of each setup that stand out most; none where nothing does so enough."""
     freedom = a.freedom[:, None] + b.freedom
     spread = np.sqrt((a.squares[:, None] + b.squares) / np.maximum(freedom, 1))
-    needed = _NEEDED[np.clip(freedom, 1, len(_NEEDED)) - 1]
+    quantiles = scipy.special.stdtrit(np.clip(freedom, 1, _NORMAL), 1 - _CHANCE)
+    needed = np.maximum(_LEAST_GAP, quantiles)
     gap = np.minimum(a.gaps[:, None], b.gaps)
     gap[0, 0] = 0.0
     excess = gap / (needed * np.maximum(spread, max(floor, 1e-12)))

@@ -12,9 +12,9 @@ from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int64
 from numpy import ndarray
-from scipy.special import chdtri
 
 from seedwise.errors import DataError
 from seedwise.stats.variance import Estimate
@@ -235,6 +235,6 @@ def _combined(terms: Sequence[tuple[float, float, int]], confidence: float) -> E
 def _chi_square_factors(freedom: int, confidence: float) -> tuple[float, float]:
     """Factors of a mean square that give the ends of its interval."""
     return (
-        freedom / float(chdtri(freedom, (1 - confidence) / 2)),
-        freedom / float(chdtri(freedom, (1 + confidence) / 2)),
+        freedom / float(scipy.special.chdtri(freedom, (1 - confidence) / 2)),
+        freedom / float(scipy.special.chdtri(freedom, (1 + confidence) / 2)),
     )

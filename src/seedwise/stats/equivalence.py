@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from scipy.special import stdtr, stdtrit
+import scipy
 
 from seedwise.errors import DataError
 from seedwise.stats.intervals import Difference
@@ -63,9 +63,9 @@ def equivalence(difference: Difference, margin: float) -> Equivalence:
         p_above, p_below, half = 1.0, 1.0, math.inf
     else:
         error, freedom = difference.error, difference.freedom
-        p_above = float(stdtr(freedom, -(difference.estimate + margin) / error))
-        p_below = float(stdtr(freedom, (difference.estimate - margin) / error))
-        half = float(stdtrit(freedom, difference.confidence)) * error
+        p_above = float(scipy.special.stdtr(freedom, -(difference.estimate + margin) / error))
+        p_below = float(scipy.special.stdtr(freedom, (difference.estimate - margin) / error))
+        half = float(scipy.special.stdtrit(freedom, difference.confidence)) * error
     return Equivalence(
         margin=margin,
         p_value=max(p_above, p_below),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Float64
 from numpy import ndarray
-from scipy.special import stdtr, stdtrit
 
 from seedwise.errors import DataError
 from seedwise.stats.moments import Moments
@@ -283,14 +283,16 @@ def student_difference(
         rest: Runs of A and of B without a partner, beside pairs.
     """
     known = error > 0 and freedom > 0 and math.isfinite(error)
-    half = float(stdtrit(freedom, (1 + confidence) / 2)) * error if known else math.inf
+    half = (
+        float(scipy.special.stdtrit(freedom, (1 + confidence) / 2)) * error if known else math.inf
+    )
     return Difference(
         estimate=estimate,
         error=error if known else math.inf,
         freedom=freedom if known else 0.0,
         low=estimate - half,
         high=estimate + half,
-        p_value=float(2 * stdtr(freedom, -abs(estimate) / error)) if known else 1.0,
+        p_value=float(2 * scipy.special.stdtr(freedom, -abs(estimate) / error)) if known else 1.0,
         confidence=confidence,
         n_a=runs[0],
         n_b=runs[1],

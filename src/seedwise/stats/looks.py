@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float64, Int8
 from numpy import ndarray
-from scipy.special import stdtr
 
 from seedwise.errors import ConfigError, DataError
 from seedwise.stats.anytime import anytime_bounds
@@ -222,10 +222,12 @@ def _chance(rule: SequentialRule, size: Sums, t: Differences) -> Differences:
     sign_limit = rule.bounds(cap, rule.alpha)[-1] / np.sqrt(cap)
     room = rule.difference / size.sd - rule.bounds(cap, 2 * rule.alpha)[-1] / np.sqrt(cap)
     effect, centre = t / np.sqrt(n), size.mean / size.sd
-    sign = stdtr(freedom, (effect - sign_limit) / scale) + stdtr(
+    sign = scipy.special.stdtr(freedom, (effect - sign_limit) / scale) + scipy.special.stdtr(
         freedom, (-effect - sign_limit) / scale
     )
-    equivalent = stdtr(freedom, (room - centre) / scale) - stdtr(freedom, (-room - centre) / scale)
+    equivalent = scipy.special.stdtr(freedom, (room - centre) / scale) - scipy.special.stdtr(
+        freedom, (-room - centre) / scale
+    )
     chance = sign + np.where(room > 0, equivalent, 0.0)
     judged = (n >= FIRST_LOOK) & (n < cap) & np.isfinite(size.sd)
     return np.where(judged, chance, 1.0)

@@ -6,9 +6,9 @@ The examples are the random sample here. Nothing is said of how much training an
 import math
 
 import numpy as np
+import scipy
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.special import bdtr, ndtri
 
 from seedwise.errors import DataError
 from seedwise.stats.groups import Groups
@@ -81,11 +81,15 @@ def _right_or_wrong(
     a: Float[ndarray, " examples"], b: Float[ndarray, " examples"], confidence: float
 ) -> Difference:
     n, won, lost = len(a), int((b > a).sum()), int((b < a).sum())
-    p = min(1.0, 2 * float(bdtr(min(won, lost), won + lost, 0.5))) if won + lost else 1.0
+    p = (
+        min(1.0, 2 * float(scipy.special.bdtr(min(won, lost), won + lost, 0.5)))
+        if won + lost
+        else 1.0
+    )
     low, high = (_tango(won, lost, n, confidence, side) for side in (-1, 1))
     if p >= 1 - confidence:
         low, high = min(low, 0.0), max(high, 0.0)
-    z = float(ndtri((1 + confidence) / 2))
+    z = float(scipy.special.ndtri((1 + confidence) / 2))
     return Difference(
         estimate=(won - lost) / n,
         error=(high - low) / (2 * z),
@@ -103,7 +107,7 @@ def _right_or_wrong(
 
 def _tango(won: int, lost: int, n: int, confidence: float, side: int) -> float:
     """An end of Tango's interval: the difference at which his score statistic is z."""
-    z = float(ndtri((1 + confidence) / 2))
+    z = float(scipy.special.ndtri((1 + confidence) / 2))
     low, high = ((won - lost) / n, 1.0) if side > 0 else (-1.0, (won - lost) / n)
     for _ in range(_STEPS):
         middle = (low + high) / 2

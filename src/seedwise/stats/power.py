@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float64
 from numpy import ndarray
-from scipy.special import chdtri, gammaincinv, nctdtr, ndtr, stdtrit
 
 from seedwise.errors import ConfigError
 
@@ -161,9 +161,9 @@ def equivalence_power(
     _check(runs, alpha)
     freedom, error = noise.freedom(runs), noise.error(runs)
     estimated = 1 / _left_open(freedom, slices=2000)
-    critical = float(stdtrit(freedom, 1 - alpha)) * estimated
-    upper = ndtr((margin - difference) / error - critical)
-    lower = ndtr((-margin - difference) / error + critical)
+    critical = float(scipy.special.stdtrit(freedom, 1 - alpha)) * estimated
+    upper = scipy.special.ndtr((margin - difference) / error - critical)
+    lower = scipy.special.ndtr((-margin - difference) / error + critical)
     return float(np.maximum(upper - lower, 0).mean())
 
 
@@ -229,24 +229,26 @@ def sd_upper(sd: float, freedom: int, *, confidence: float = _SURE) -> float:
     """
     if freedom < 1:
         return math.inf
-    return sd * math.sqrt(freedom / float(chdtri(freedom, confidence)))
+    return sd * math.sqrt(freedom / float(scipy.special.chdtri(freedom, confidence)))
 
 
 def _rejects(
     shifts: Float64[ndarray, " _"], freedom: float, alpha: float
 ) -> Float64[ndarray, " _"]:
     """The chance that |t| passes its two-sided bound, by its noncentralities of 0 and above."""
-    critical = float(stdtrit(freedom, 1 - alpha / 2))
-    found = 1 - nctdtr(freedom, shifts, critical)
+    critical = float(scipy.special.stdtrit(freedom, 1 - alpha / 2))
+    found = 1 - scipy.special.nctdtr(freedom, shifts, critical)
     # Beyond 5 the wrong side has a chance below 1e-6, and scipy 1.17 says NaN now and then.
-    wrong = np.where(shifts < 5, nctdtr(freedom, np.minimum(shifts, 5), -critical), 0.0)
+    wrong = np.where(
+        shifts < 5, scipy.special.nctdtr(freedom, np.minimum(shifts, 5), -critical), 0.0
+    )
     return np.minimum(found + wrong, 1.0)
 
 
 def _left_open(freedom: float, slices: int = 50) -> Float64[ndarray, " slices"]:
     """By how much a standard deviation exceeds its estimate, in equally likely slices."""
     middles = (np.arange(slices) + 0.5) / slices
-    return 1 / np.sqrt(2 * gammaincinv(freedom / 2, middles) / freedom)
+    return 1 / np.sqrt(2 * scipy.special.gammaincinv(freedom / 2, middles) / freedom)
 
 
 def _check(runs: int, alpha: float) -> None:

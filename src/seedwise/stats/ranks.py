@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import scipy
 from jaxtyping import Float64
 from numpy import ndarray
-from scipy.special import chdtrc, fdtrc
 
 from seedwise.errors import DataError
 
@@ -73,12 +73,12 @@ def average_ranks(scores: Float64[ndarray, "tasks setups"], *, alpha: float = 0.
     p_value = 1.0 if not within else 0.0
     if within and rest > 1e-9:
         f = (tasks - 1) * chi_square / rest
-        p_value = float(fdtrc(setups - 1, (setups - 1) * (tasks - 1), f))
+        p_value = float(scipy.special.fdtrc(setups - 1, (setups - 1) * (tasks - 1), f))
     return Ranks(
         ranks=tuple(means.tolist()),
         tasks=tasks,
         chi_square=chi_square,
-        p_friedman=float(chdtrc(setups - 1, chi_square)) if within else 1.0,
+        p_friedman=float(scipy.special.chdtrc(setups - 1, chi_square)) if within else 1.0,
         p_value=p_value,
         critical=_quantile(setups, alpha) * math.sqrt(setups * (setups + 1) / (6 * tasks)),
         alpha=alpha,

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Float64
 from numpy import ndarray
-from scipy.special import stdtrit
 
 from seedwise.errors import DataError
 from seedwise.stats.variance import Estimate
@@ -124,7 +124,7 @@ def _factor(whole: float, without: Float64[ndarray, " pairs"], confidence: float
         return Estimate(value=math.nan, low=0.0, high=math.inf)
     pairs = len(without)
     error = math.sqrt((pairs - 1) / pairs * float(((without - without.mean()) ** 2).sum()))
-    half = float(stdtrit(pairs - 1, (1 + confidence) / 2)) * error
+    half = float(scipy.special.stdtrit(pairs - 1, (1 + confidence) / 2)) * error
     with np.errstate(over="ignore"):
         low, value, high = (float(np.exp(end)) for end in (whole - half, whole, whole + half))
     return Estimate(value=value, low=low, high=high)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float64
 from numpy import ndarray
-from scipy.special import gammaln
 
 from seedwise.errors import DataError
 from seedwise.stats.intervals import Difference, student_difference
@@ -189,7 +189,9 @@ def _standardised(
 
 def _hedges(freedom: Float64[ndarray, " _"]) -> Float64[ndarray, " _"]:
     """Factor that takes the bias from a difference over its standard deviation."""
-    return np.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / np.sqrt(freedom / 2)
+    return np.exp(
+        scipy.special.gammaln(freedom / 2) - scipy.special.gammaln((freedom - 1) / 2)
+    ) / np.sqrt(freedom / 2)
 
 
 def _interquartile(

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Float64
 from numpy import ndarray
-from scipy.special import ndtri
 
 from seedwise.errors import DataError
 
@@ -91,7 +91,7 @@ def variance_of(values: Float[ndarray, " runs"], *, confidence: float = 0.95) ->
     value = float(values.var(ddof=1)) if n > 1 else math.nan
     if n < _FEWEST or value <= 1e-24:  # equal runs differ by rounding only
         return Estimate(value=value, low=0.0, high=math.inf)
-    z = float(ndtri((1 + confidence) / 2))
+    z = float(scipy.special.ndtri((1 + confidence) / 2))
     trimmed = _trimmed_mean(values, min(0.49, 1 / (2 * math.sqrt(n - 4))))
     squares = float(((values - values.mean()) ** 2).sum())
     kurtosis = n * float(((values - trimmed) ** 4).sum()) / squares**2

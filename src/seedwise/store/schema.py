@@ -8,6 +8,7 @@ and on foreign keys saying what belongs to what.
 
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 __all__ = [
     "APPLICATION_ID",
@@ -296,14 +297,20 @@ def sum_joined(first: int, second: int, length: int) -> int:
 
 
 def _shifted(total: int, length: int) -> int:
-    """A CRC-32 remainder times x^(8 length), by squaring."""
+    """A CRC-32 remainder times x^(8 length)."""
+    return _times(total, _power(length))
+
+
+@lru_cache(maxsize=256)
+def _power(length: int) -> int:
+    """x^(8 length), by squaring; kept, as the rows of a study are of few lengths."""
     power, factor = 0x80000000, 0x00800000  # 1 and x^8, the lowest power in the highest bit
     while length:
         if length & 1:
             power = _times(power, factor)
         factor = _times(factor, factor)
         length >>= 1
-    return _times(total, power)
+    return power
 
 
 def _times(a: int, b: int) -> int:
