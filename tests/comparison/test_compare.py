@@ -297,7 +297,7 @@ def test_failed_tries_are_no_results(studies):
     with studies.make({"a": runs_of(POOR, 6), "b": runs}) as store:
         found = compare(StudyRuns(store), "a", "b", Rule())
     assert (found.b.finished, found.b.failed) == (5, 1)
-    assert "1 of the seeds of b failed so far and are missing." in said(found)
+    assert "No result: 1 of 6 runs of b failed" in said(found)
 
 
 def test_numbers_that_runs_returned_are_compared_the_right_way_up(studies):

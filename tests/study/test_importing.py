@@ -67,7 +67,7 @@ def stored(folder):
 
 
 def metrics(runs):
-    return {key: dict(run.metrics) for key, run in runs.items()}
+    return {key: dict(run.metrics) for key, run in runs.items() if run.state != "failed"}
 
 
 def test_a_wide_file_has_a_row_for_each_run(load):
@@ -85,6 +85,29 @@ def test_a_wide_file_has_a_row_for_each_run(load):
     )
     assert said.left_out == ("columns of numbers: lr",)
     assert (said.setups, said.stored) == (("sgd", "adam"), 4)
+
+
+@pytest.mark.parametrize("name", ["model", "Method", "algo", "variant"])
+def test_a_likely_column_names_the_setup_where_no_other_may(load, name):
+    said, _ = load(WIDE.replace("setup", name))
+    assert said.setups == ("sgd", "adam")
+    assert said.taken[0] == f"setup: column {name}"
+
+
+def test_of_two_likely_columns_none_is_taken(load):
+    text = "model,method,seed,acc\n" + "".join(
+        f"{model},{method},{seed},0.{seed + 5}\n"
+        for model in ("small", "large")
+        for method in ("old", "new")
+        for seed in range(3)
+    )
+    with pytest.raises(ConfigError, match="no column names the setup"):
+        load(text)
+
+
+def test_seeds_may_stand_behind_a_word(load):
+    _, runs = load("setup,seed,acc\na,seed 0,0.9\na,run_1,0.8\nb,s0,0.7\nb,Seed-1,0.6\n")
+    assert set(runs) == {("a", "0"), ("a", "1"), ("b", "0"), ("b", "1")}
 
 
 def test_a_long_file_has_a_row_for_each_value(load):
@@ -108,6 +131,28 @@ def test_an_export_of_wandb_is_read_as_it_is(load):
     }
     assert runs["sgd", "1"].seconds == 9910
     assert said.left_out[0] == "1 whose State is crashed"
+    assert runs["sgd", "3"].error.endswith("its State is crashed")
+
+
+HOLES = "setup,seed,acc\n" + "".join(
+    f"{setup},{seed},{'OOM' if setup + str(seed) in ('b1', 'b4') else f'0.8{digit}'}\n"
+    for setup, digits in (("a", "293847"), ("b", "516209"))
+    for seed, digit in enumerate(digits)
+)
+
+
+def test_runs_without_a_result_are_failed_and_the_first_thing_that_compare_says(load, tmp_path):
+    said, runs = load(HOLES)
+    assert said.stored == 10
+    failed = {key for key, run in runs.items() if run.state == "failed"}
+    assert failed == {("b", "1"), ("b", "4")}
+    again, runs = load(HOLES)  # neither results nor failures count twice
+    assert (again.stored, len(runs)) == (0, 12)
+    words = Study(tmp_path / "study.db").compare("a", "b").view
+    assert "2 of 6 runs of b failed" in words.cautions[0]
+    assert "biased" in words.cautions[0]
+    _, runs = load(HOLES.replace("OOM", "0.9"))  # tried again, with success
+    assert all(run.state == "finished" for run in runs.values())
 
 
 def test_metrics_are_guessed_as_the_numbers_that_vary_within_a_setup(load):
@@ -185,7 +230,7 @@ def test_a_file_of_a_spreadsheet_is_read(load, tmp_path):
         ("setup,seed,acc\n", {}, DataError, "has no rows"),
         (WIDE, {"setup": "stup"}, UnknownName, "unknown column 'stup'; did you mean 'setup'"),
         (WIDE, {"metrics": {"acc": "acc"}}, UnknownName, "did you mean 'val_acc'"),
-        (WANDB, {}, ConfigError, "no column names the setup; give --setup COLUMN; it has batch"),
+        (WANDB.replace("method", "kind"), {}, ConfigError, "give --setup COLUMN; it has batch"),
         ("setup,acc\na,1\n", {}, ConfigError, "--seed COLUMN, or --unpaired"),
         ("setup,seed,note\na,1,x\n", {}, ConfigError, "give --metric COLUMN"),
         ("setup,seed,acc\na,1\n", {}, DataError, "line 2: 2 cells, but there are 3 columns"),

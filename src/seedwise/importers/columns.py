@@ -9,6 +9,7 @@ from seedwise.importers.logs import LogRow
 from seedwise.importers.mapped import Mapped
 from seedwise.importers.names import (
     FOLDS,
+    LIKELY_SETUPS,
     PROGRESS,
     REPEATS,
     ROLES,
@@ -193,6 +194,12 @@ def setup_column(table: LogTable, rows: Sequence[LogRow]) -> str | None:
         if name == "setup" and _filled(table, rows, PATH_SETUP):
             return PATH_SETUP
     varying = _varying_settings(table, rows)
+    if not varying:
+        varying = [
+            column
+            for column in columns_of_kind(table.columns, LIKELY_SETUPS)
+            if 1 < len({row[column] for row in rows}) < len(rows)
+        ]
     return varying[0] if len(varying) == 1 else None
 
 

@@ -1,16 +1,85 @@
-"""Runs that end early, or lack what others have: said, or left out if that is asked for."""
+"""Runs that failed, end early, or lack what others have: said, kept as failed, or left out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from seedwise.errors import DataError
 from seedwise.importers.columns import Columns
 from seedwise.importers.counting import end_of
-from seedwise.importers.grouping import RunRows
-from seedwise.importers.names import listed
+from seedwise.importers.grouping import RunRows, seed_of
+from seedwise.importers.logs import LogRow
+from seedwise.importers.names import STATES, column_of, listed
+from seedwise.importers.table import LogTable
+from seedwise.seeds import Seed
 
-__all__ = ["as_long_as_the_longest", "ends_note", "lacking"]
+__all__ = [
+    "FailedRun",
+    "as_long_as_the_longest",
+    "ends_note",
+    "failed_runs",
+    "has_failed",
+    "lacking",
+]
+
+_FAILED = frozenset(
+    (
+        *("failed", "fail", "failure", "crashed", "crash", "killed", "error", "errored"),
+        *("oom", "out_of_memory", "node_fail", "timeout"),
+    )
+)
+"""Words of trackers and schedulers for a run that ended without a result."""
 
 _BIASED = "if that is because of how it went, the comparison is biased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRun:
+    """A run that ended without a result.
+
+    Attributes:
+        setup: Name of its setup.
+        seed: Its seed.
+        error: What is known of why.
+    """
+
+    setup: str
+    seed: Seed
+    error: str
+
+
+def has_failed(state: str) -> bool:
+    """True if a state says that a run ended without a result."""
+    return state.lower() in _FAILED
+
+
+def failed_runs(
+    table: LogTable, rows: Iterable[LogRow], columns: Columns, without: Iterable[RunRows]
+) -> tuple[FailedRun, ...]:
+    """Find the runs that failed, as far as a table has their seeds.
+
+    Args:
+        table: The table.
+        rows: Its rows whose state says that the run failed.
+        columns: Which column is what.
+        without: Runs that have no metric.
+    """
+    if not columns.seed or columns.fold or columns.task:
+        return ()
+    found = {
+        (run.setup, run.seed): FailedRun(setup=run.setup, seed=run.seed, error="it has no metric")
+        for run in without
+    }
+    state = column_of(table.columns, STATES)
+    for row in rows:
+        try:
+            setup, seed = row[columns.setup], seed_of(table, row, columns, 0)
+        except DataError:
+            continue  # it crashed before its logger knew the seed
+        if state is not None and setup.isprintable():
+            error = f"its {state} is {row[state]}"
+            found.setdefault((setup, seed), FailedRun(setup=setup, seed=seed, error=error))
+    return tuple(found.values())
 
 
 def as_long_as_the_longest(

@@ -1,6 +1,7 @@
 """Rows of a table that are one run: an epoch, a fold or a task of a run is no run of its own."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +17,10 @@ from seedwise.importers.table import LogTable
 from seedwise.seeds import Seed
 from seedwise.stats.directions import known_direction
 
-__all__ = ["RunRows", "rows_of_runs"]
+__all__ = ["RunRows", "rows_of_runs", "seed_of"]
+
+_WORD = re.compile(r"(?:seed|run|trial|rep|s)[ _=:-]*(?=\d+$)", re.ASCII | re.IGNORECASE)
+"""What people write before the number of a seed: seed_3, run 3, s3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +69,7 @@ def rows_of_runs(
     seeds = _fold_seeds(rows, columns) if columns.fold else {}
     for row, label in zip(rows, labels, strict=True):
         if label not in found:
-            seed = seeds.get(row) if columns.fold else _seed(table, row, columns, len(found))
+            seed = seeds.get(row) if columns.fold else seed_of(table, row, columns, len(found))
             assert seed is not None
             found[label] = RunRows(setup=row[columns.setup], seed=seed, where=row.where)
         task = row[columns.task] if columns.task else ""
@@ -137,10 +141,16 @@ def _place(row: LogRow, progress: str) -> float:
     return math.inf if found is None else found.value
 
 
-def _seed(table: LogTable, row: LogRow, columns: Columns, place: int) -> Seed:
+def seed_of(table: LogTable, row: LogRow, columns: Columns, place: int) -> Seed:
+    """The seed of a row; its place where runs are numbered.
+
+    Raises:
+        DataError: It is none.
+    """
     if not columns.seed:
         return Seed.of(place)
-    text = "/".join(row[column].removesuffix(".0") for column in columns.seed)  # pandas' 3.0
+    numbers = (_WORD.sub("", row[column]) for column in columns.seed)
+    text = "/".join(number.removesuffix(".0") for number in numbers)  # pandas' 3.0
     try:
         return _parsed(text)
     except SeedwiseError as error:

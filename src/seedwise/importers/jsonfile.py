@@ -20,7 +20,8 @@ def read_json(path: Path) -> Log:
 
     A list of records has a row for each; so has a mapping of equally long lists (a history of
     Keras), what pandas writes by default or as "split", and a record with one list of records in
-    it, whose other values hold for each of them. Any other record is one row.
+    it, whose other values hold for each of them; so has a mapping from setups to seeds to metrics.
+    Any other record is one row.
 
     Raises:
         DataError: It cannot be read, is no JSON, or holds no records.
@@ -132,6 +133,8 @@ def _records_of(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[A
     maps = [each for each in values if isinstance(each, Mapping)]
     keys = list(maps[0]) if maps else []
     numbered = bool(keys) and all(str(key).isdecimal() for key in keys)
+    if maps and len(maps) == len(values) and (nested := _by_seed(value)):
+        return {}, nested
     if numbered and len(maps) == len(values) and all(list(each) == keys for each in maps):
         return {}, [{name: value[name][key] for name in value} for key in keys]
     tables = [
@@ -142,6 +145,14 @@ def _records_of(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[A
     if len(tables) == 1:
         return {k: v for k, v in value.items() if k != tables[0]}, value[tables[0]]
     return {}, [value]
+
+
+def _by_seed(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Records of a mapping from setups to seeds to metrics; empty if it is none."""
+    inner = [(setup, seed, each) for setup, of in value.items() for seed, each in of.items()]
+    if not all(seed.isdecimal() and isinstance(each, Mapping) for _, seed, each in inner):
+        return []
+    return [{"setup": setup, "seed": seed, **each} for setup, seed, each in inner]
 
 
 def _row(path: Path, where: str, record: Mapping[str, Any]) -> LogRow:

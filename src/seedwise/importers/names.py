@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 __all__ = [
     "FOLDS",
+    "LIKELY_SETUPS",
     "PARTS",
     "PROGRESS",
     "REPEATS",
@@ -25,6 +26,11 @@ __all__ = [
 
 STATES = ("state", "status")
 SETUPS = ("setup", "group", "name", "run name", "mlflow.runname")
+LIKELY_SETUPS = (
+    *("model", "model_name", "method", "algorithm", "algo", "variant", "approach", "system"),
+    *("condition", "arm", "treatment", "config_name"),
+)
+"""Columns that name the setup where no other does and only one of them tells runs apart."""
 SEEDS = ("seed", "random_seed", "random_state", "run_seed")
 SECONDS = ("seconds", "runtime")
 _PREFIXES = (

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from seedwise.errors import ConfigError, DataError, UnknownName, Unsettled
 from seedwise.importers.cells import number_in
 from seedwise.importers.columns import Columns, columns_of, other_numbers, setup_column
-from seedwise.importers.completeness import as_long_as_the_longest, ends_note, lacking
+from seedwise.importers.completeness import (
+    FailedRun,
+    as_long_as_the_longest,
+    ends_note,
+    failed_runs,
+    has_failed,
+    lacking,
+)
 from seedwise.importers.counting import BestBy, best_by, condensed
 from seedwise.importers.examples import scored_runs
 from seedwise.importers.finding import Found, Sourced, find_logs, read_found
@@ -17,6 +24,7 @@ from seedwise.importers.logs import Log, LogRow
 from seedwise.importers.mapped import Mapped
 from seedwise.importers.names import (
     FOLDS,
+    LIKELY_SETUPS,
     PROGRESS,
     REPEATS,
     RUNS,
@@ -87,6 +95,7 @@ class RunsRead:
         left_out: What was left out and why, in words.
         several: Whether the places are several logs, so that a run's place names its log.
         tasks: Names of the tasks; each has a metric "task/metric" of its own.
+        failed: Runs without a result, as far as their seeds are known.
     """
 
     name: str
@@ -98,6 +107,7 @@ class RunsRead:
     left_out: tuple[str, ...] = ()
     several: bool = False
     tasks: tuple[str, ...] = ()
+    failed: tuple[FailedRun, ...] = ()
 
     def at(self, where: str) -> str:
         """The place of a run, as a message begins with it."""
@@ -137,6 +147,7 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
     name = wheres[0] if len(wheres) == 1 else f"{wheres[0]} and {len(wheres) - 1} more"
     table = table_of(logs, name, layout)
     rows, unfinished = _ended(table)
+    lost = _failed(table)
     table, rows, turned = _turned(table, rows, said)
     columns = columns_of(table, rows, said)
     if said.example is not None:
@@ -155,7 +166,7 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
     if said.skip_incomplete:
         run_rows, early = as_long_as_the_longest(run_rows, columns)
     read = read_metrics(table, run_rows, columns, said, better)
-    runs, without = _runs(table, run_rows, read, columns, said)
+    runs, empty, without = _runs(table, run_rows, read, columns, said)
     fold = columns.fold
     return RunsRead(
         name=table.name,
@@ -164,6 +175,7 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
         numbered=not (columns.seed or fold),
         folds=len({row[fold] for row in rows}) if fold else None,
         tasks=_tasks(rows, columns.task),
+        failed=failed_runs(table, lost, columns, empty),
         taken=(*turned, *columns.told(), *(["rows: the last of each run"] if said.last else [])),
         notes=(*notes, *read.notes),
         left_out=(
@@ -266,7 +278,12 @@ def _with_counting_rows(log: Log, said: Mapped, best: BestBy | None) -> Log:
     progress = columns_of_kind(columns, PROGRESS)
     if not log.one_run and not progress:
         return log
-    kinds = (*SEEDS, *FOLDS, *TASKS, *(() if log.one_run else (*SETUPS, *REPEATS, *RUNS)))
+    kinds = (
+        *SEEDS,
+        *FOLDS,
+        *TASKS,
+        *(() if log.one_run else (*SETUPS, *LIKELY_SETUPS, *REPEATS, *RUNS)),
+    )
     long = {"metric", "value"} <= set(map(short, columns))
     named = (said.setup, said.seed, said.fold, said.task)
     parts = [
@@ -289,21 +306,29 @@ def _ended(table: LogTable) -> tuple[list[LogRow], tuple[str, ...]]:
     return ended, tuple(f"{count} whose {state} is {value}" for value, count in others.items())
 
 
+def _failed(table: LogTable) -> list[LogRow]:
+    """The rows of runs that failed, as their state says."""
+    state = column_of(table.columns, STATES)
+    return [row for row in table.rows if has_failed(row[state])] if state else []
+
+
 def _runs(
     table: LogTable,
     found: Sequence[RunRows],
     read: Readings,
     columns: Columns,
     said: Mapped,
-) -> tuple[list[ReadRun], list[str]]:
-    """The runs that have a metric, and what is said of the others."""
-    runs, without = list[ReadRun](), list[str]()
+) -> tuple[list[ReadRun], list[RunRows], list[str]]:
+    """The runs that have a metric, those that have none, and what is said of what is left out."""
+    runs, empty, without = list[ReadRun](), list[RunRows](), list[str]()
     holes = lacking(read.metrics) if said.skip_incomplete else [""] * len(found)
     for each, values, lacks in zip(found, read.metrics, holes, strict=True):
         last = each.last
         diverged = columns.state is not None and last[columns.state].lower() == "diverged"
         lacks = lacks if values else "has no metric"
         if lacks and not diverged:
+            if not values:
+                empty.append(each)
             seed = f" with seed {each.seed}" if columns.seed or columns.fold else ""
             without.append(
                 f"{each.where}: {each.setup}{seed} {lacks}; if that is because of how "
@@ -323,7 +348,7 @@ def _runs(
     if not runs:
         why = "; ".join(read.notes) or "give --metric COLUMN"
         raise DataError(f"{table.name}: no run has a metric: {why}")
-    return runs, without
+    return runs, empty, without
 
 
 def _seconds(row: LogRow, columns: Columns) -> float:

@@ -113,6 +113,7 @@ def import_runs(
         _check_units(kept, runs)
         folds = _folds(kept, read, said)
         fresh = _fresh(kept, runs, read, said)
+        failed = _failed(kept, read, source)
         if store:
             with kept.together():
                 state_directions(kept, ways)
@@ -123,7 +124,7 @@ def import_runs(
                     kept.fix_choice(f"{TASK}{name}", True)
                 for name in read.setups:
                     kept.add_setup(name, Setup(train=ELSEWHERE))
-                _add(kept, fresh)
+                _add(kept, [*fresh, *failed])
     return Imported(
         taken=read.taken,
         directions=directions_note(names, stated),
@@ -215,6 +216,23 @@ def _fresh(store: Store, runs: Sequence[_NewRun], read: RunsRead, mapped: Mapped
                 "another name, or use another study file"
             )
     return fresh
+
+
+def _failed(store: Store, read: RunsRead, source: str) -> list[_NewRun]:
+    """The runs without a result that the study does not know of: failed tries, which count."""
+    known = {(run.setup, run.seed) for run in (*store.runs(), *read.runs)}
+    return [
+        _NewRun(
+            setup=each.setup,
+            seed=each.seed,
+            where="",
+            record=RunRecord(
+                state="failed", made_by={"imported_from": source}, error=f"{source}: {each.error}"
+            ),
+        )
+        for each in read.failed
+        if (each.setup, each.seed) not in known and each.setup in read.setups
+    ]
 
 
 def _numbered(

@@ -47,11 +47,12 @@ _CEILING = 0.99
 
 
 def cautions_about_runs(found: ComparisonValues) -> Iterator[Caution]:
-    """Runs that are identical, untrained, disputed, missing, diverged or left out."""
+    """Runs that are identical, untrained, disputed, missing, failed, diverged or left out."""
     yield from _identical(found)
     yield from _untrained(found)
     yield from _disputed(found)
     yield from _missing(found)
+    yield from _failed(found)
     yield from _diverged(found)
     yield from _at_the_ceiling(found)
     yield from _left_out(found)
@@ -224,12 +225,28 @@ def _left_out(found: ComparisonValues) -> Iterator[Caution]:
                 label=f"crossed seeds of {setup.name}",
                 text=sharing_note(setup.name, setup.sharing),
             )
-        if setup.failed:
-            yield Caution(
-                weight=Weight.NOTABLE,
-                label=f"failed runs of {setup.name}",
-                text=f"{setup.failed} of the seeds of {setup.name} failed so far and are missing.",
-            )
+
+
+def _failed(found: ComparisonValues) -> Iterator[Caution]:
+    """Runs without a result: a bias where one setup has more of them, because of what it is."""
+    a, b = found.a, found.b
+    if not (a.failed or b.failed):
+        return
+    lacks = " and ".join(
+        f"{setup.failed} of {setup.failed + setup.results} runs of {setup.name}"
+        for setup in (a, b)
+        if setup.failed
+    )
+    text = f"No result: {lacks} failed, and are missing."
+    uneven = a.failed * b.results != b.failed * a.results
+    if uneven:
+        text += (
+            " If they failed because of what was trained, the verdict is biased: find out why "
+            "before you believe it."
+        )
+    yield Caution(
+        weight=Weight.GRAVE if uneven else Weight.NOTABLE, label="runs failed", text=text
+    )
 
 
 def _without_partner(found: ComparisonValues) -> Iterator[Caution]:
