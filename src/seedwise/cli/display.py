@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from html import escape
 
@@ -28,6 +28,7 @@ from seedwise.live.events import (
     Planned,
     RunStored,
     Watch,
+    over_tasks,
 )
 from seedwise.live.progress import Stored, StudyProgress
 from seedwise.records import EpochRecord
@@ -96,7 +97,7 @@ class _NotebookCell:
             case Notice():
                 self._lines.append(event.text)
             case RunStored() if event.state != "finished":
-                self._lines.append(_stored_line(event))
+                self._lines.append(_stored_line(event, self._progress.tasks))
             case Finished():
                 self._lines.append(_end(event, self._progress.snapshot(now).elapsed))
             case _:
@@ -137,9 +138,10 @@ class _Lines:
             case Notice():
                 self._say(event.text)
             case EpochDone():
-                self._say(f"{event.setup}  seed {event.seed}  {_epoch_line(event.record)}")
+                at = f"  {event.task}" if event.task else ""
+                self._say(f"{event.setup}  seed {event.seed}{at}  {_epoch_line(event.record)}")
             case RunStored():
-                self._say(_stored_line(event))
+                self._say(_stored_line(event, self._progress.tasks))
             case Looked() | Compared():
                 now = self._progress.snapshot(time.monotonic())
                 self._say(f"{interim_line(event.interim)}; {time_line(now)}")
@@ -167,7 +169,7 @@ class _LivePicture:
                 self._print(_plan(event))
             case RunStored():
                 style = {"finished": "", "diverged": "yellow", "failed": "red"}[event.state]
-                self._print(_stored_line(event), style)
+                self._print(_stored_line(event, self._progress.tasks), style)
             case Looked() if event.interim.state != "running":
                 self._print(interim_line(event.interim), "bold")
             case Notice():
@@ -188,14 +190,23 @@ class _LivePicture:
 
 def _plan(event: Planned) -> str:
     setups = count(len(event.setups), "setup")
+    if event.tasks:
+        setups += f", each run on {len(event.tasks)} tasks"
     if event.wanted is None:
         return f"{setups}, runs until decided: {event.stored:,} stored"
     most = "at most " if event.stops else ""
     long = "" if event.seconds is None else f", about {clock(event.seconds)}"
     return (
         f"{setups}, {most}{count(event.wanted, 'run')}: {event.stored:,} stored, "
-        f"{most}{event.missing:,} to make{long}"
+        f"{most}{event.missing:,} to make{_trainings(event)}{long}"
     )
+
+
+def _trainings(event: Planned) -> str:
+    """The trainings that the runs of a suite are."""
+    if not event.tasks or not event.missing:
+        return ""
+    return f", {count(event.missing * len(event.tasks), 'training')}"
 
 
 def _epoch_line(record: EpochRecord) -> str:
@@ -203,9 +214,11 @@ def _epoch_line(record: EpochRecord) -> str:
     return "  ".join(f"{name} {cell}" for name, cell in cells)
 
 
-def _stored_line(event: RunStored) -> str:
+def _stored_line(event: RunStored, tasks: Sequence[str]) -> str:
     said = [event.setup, f"seed {event.seed}", event.state]
-    said += [f"{name} {figure(name, value)}" for name, value in event.metrics.items()]
+    figures = over_tasks(event.metrics, tasks)
+    over = f" over {len(tasks)} tasks" if figures is not event.metrics else ""
+    said += [f"{name}{over} {figure(name, value)}" for name, value in figures.items()]
     said.append(clock(event.seconds))
     if event.error:
         said.append(last_line(event.error))

@@ -153,7 +153,8 @@ def _runs(runs: Sequence[RunNow], width: int, room: int, age: float) -> list[Ren
 def _under_way(runs: Sequence[RunNow], age: float) -> Text:
     """Runs of which nobody says how far they are: since when they go."""
     each = (
-        f"{printable(run.setup)} seed {run.seed} for {clock(run.seconds + age)}" for run in runs
+        f"{printable(f'{run.setup} seed {run.seed}{run.at_task}')} for {clock(run.seconds + age)}"
+        for run in runs
     )
     return Text(f"under way: {', '.join(each)}", no_wrap=True, overflow="ellipsis")
 
@@ -183,7 +184,7 @@ def _run(run: RunNow, width: int) -> RenderableType:
         table.add_row(*_fitting(epoch_cells(record), width))
     if run.epoch < run.epochs_planned:
         table.add_row(*_fitting(_epoch_begun(run), width))
-    title = f"{run.setup}  seed {run.seed}"
+    title = f"{run.setup}  seed {run.seed}{run.at_task}"
     return Group(Text(""), _bar(title, run.done_steps, run.all_steps, width=width), table)
 
 
@@ -191,7 +192,8 @@ def _last_epochs(runs: Sequence[RunNow], width: int) -> RenderableType:
     """The last epoch of each run."""
     table = _epoch_table("run", width)
     for run in runs:
-        title = Text(printable(f"{run.setup} {run.seed}"))
+        at = f" {run.task}" if run.task else ""
+        title = Text(printable(f"{run.setup} {run.seed}{at}"))
         if run.epochs:
             table.add_row(title, *_fitting(epoch_cells(run.epochs[-1]), width))
         else:

@@ -8,7 +8,7 @@ import click
 
 from seedwise.cli import options
 from seedwise.cli.base import Command
-from seedwise.errors import CodeNotRun, ConfigError, Unsettled
+from seedwise.errors import CodeNotRun, ConfigError, StudyError, Unsettled
 from seedwise.figures import count
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def run_study(
         cache=cache,
         better=config.better,
         called=config.called,
+        tasks=config.tasks,
     )
     console = Console()
 
@@ -228,23 +229,30 @@ def _compare_with_baseline(
     console: "Console", study: "Study", config: "StudyConfig", summary: "Summary"
 ) -> None:
     """Compare every setup of the file with the baseline, or else with the first."""
+    from seedwise.cli.suites import print_suites
     from seedwise.cli.tables import sentence
     from seedwise.cli.verdicts import print_comparisons
 
     have_runs = {setup.name for setup in summary.setups if setup.finished or setup.diverged}
     baseline, *others = _baseline_first(config)
-    there = [name for name in others if name in have_runs]
-    if baseline in have_runs and there:
-        console.print()
-        # The one that was fixed; named by study.toml, it may be a function.
-        metric = config.rule.metric if config.rule else None
-        try:
-            print_comparisons(console, study.compare_several([baseline, *there], metric=metric))
-        except (
-            CodeNotRun,
-            Unsettled,
-        ) as error:  # the runs are made, and their figures are printed
-            sentence(console, f"No verdict: {error}.")
+    names = [baseline, *(name for name in others if name in have_runs)]
+    if baseline not in have_runs or len(names) < 2:
+        return
+    console.print()
+    # The one that was fixed; named by study.toml, it may be a function.
+    metric = config.rule.metric if config.rule else None
+    try:
+        if study.is_suite(metric):
+            print_suites(console, study.compare_tasks(names, metric=metric))
+        else:
+            print_comparisons(console, study.compare_several(names, metric=metric))
+    except (
+        CodeNotRun,
+        ConfigError,  # several metrics in each task, and none that is to decide
+        StudyError,  # a setup has no value of a task at all
+        Unsettled,
+    ) as error:  # the runs are made, and their figures are printed
+        sentence(console, f"No verdict: {error}.")
 
 
 def _baseline_first(config: "StudyConfig") -> list[str]:

@@ -47,7 +47,8 @@ def _print(console: Console, found: SuiteValues, told: SuiteView, *, full: bool)
     print_table(console, _tasks(found, told, wide=console.width >= _WIDE))
     if full:
         sentence(console, told.legend)
-    console.print()
+    if told.cautions or told.ranks:
+        console.print()
     _note(console, told, full)
 
 

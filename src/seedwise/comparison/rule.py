@@ -130,8 +130,12 @@ def plan_of(
     *,
     baseline: str | None = None,
     stop: Mapping[str, Any] | None = None,
+    tasks: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Mapping[str, Any]:
-    """Plan to be kept before the first run, as JSON; `stop` is a rule without seeds."""
+    """Plan to be kept before the first run, as JSON; `stop` is a rule without seeds.
+
+    Plans of studies without tasks have no word of them, as before there were any.
+    """
     rule = with_margin(rule, stop)
     return {
         "setups": list(setups),
@@ -139,6 +143,7 @@ def plan_of(
         "seeds": [str(seed) for seed in seeds],
         "rule": dict(rule.to_json()),
         "stop": stop,
+        **({"tasks": dict(tasks)} if tasks else {}),
     }
 
 
@@ -265,6 +270,11 @@ def standing(
             f"the seeds of {part} were fixed after another part of the study had results, which "
             "whoever fixed them may have seen"
             for part in plan.get("late", ())
+        ),
+        *(
+            f"task {task!r} was added after runs were stored"
+            for task in study.tasks
+            if task not in plan.get("tasks", study.tasks)
         ),
         *(_STOPPED if plan.get("stop") else _looked_early(study, plan["seeds"], setups)),
     ]

@@ -5,28 +5,41 @@ What tells two of one name apart is their code: `seedwise.code`.
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
 
-__all__ = ["SetupLike", "TrainingFunction", "as_setups", "given_functions", "only_here"]
+if TYPE_CHECKING:
+    from seedwise.executors.tasks import SuiteTask
 
-TrainingFunction = Callable[[Seed], Any]
+__all__ = [
+    "SetupLike",
+    "TrainingFunction",
+    "as_setups",
+    "check_signature",
+    "given_functions",
+    "only_here",
+]
+
+TrainingFunction = Callable[..., Any]
+"""Takes the run's seed and, in a suite, the arguments of a task by their names."""
 SetupLike = Setup | TrainingFunction
 
 
-def as_setups(given: Mapping[str, SetupLike]) -> dict[str, Setup]:
+def as_setups(
+    given: Mapping[str, SetupLike], tasks: "Sequence[SuiteTask]" = ()
+) -> dict[str, Setup]:
     """The setup that each value of a study's setups means.
 
     Raises:
-        ConfigError: A value is neither a setup nor a function of one argument, or is the setup of
-            runs that were made elsewhere.
+        ConfigError: A value is neither a setup nor a function of the seed and what the tasks
+            give, or is the setup of runs that were made elsewhere.
     """
-    return {name: _as_setup(name, value) for name, value in given.items()}
+    return {name: _as_setup(name, value, tasks) for name, value in given.items()}
 
 
 def given_functions(given: Mapping[str, SetupLike]) -> dict[str, TrainingFunction]:
@@ -39,7 +52,7 @@ def only_here(functions: Mapping[str, TrainingFunction]) -> tuple[str, ...]:
     return tuple(name for name, value in functions.items() if not _can_be_loaded(value))
 
 
-def _as_setup(name: str, value: Any) -> Setup:
+def _as_setup(name: str, value: Any, tasks: "Sequence[SuiteTask]") -> Setup:
     if isinstance(value, Setup):
         if value.train == ELSEWHERE:
             raise ConfigError(
@@ -57,18 +70,31 @@ def _as_setup(name: str, value: Any) -> Setup:
             "this script is imported again by the processes that it starts; put what runs the "
             "study under `if __name__ == '__main__':`"
         )
-    _check_signature(name, value)
+    check_signature(name, value, tasks)
     return Setup(train=_address(value))
 
 
-def _check_signature(name: str, function: TrainingFunction) -> None:
-    """Refuse before the first run what would fail in every run."""
+def check_signature(name: str, function: TrainingFunction, tasks: "Sequence[SuiteTask]") -> None:
+    """Refuse before the first run what would fail in every run.
+
+    Raises:
+        ConfigError: The function does not take the seed alone, or not beside a task's arguments.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some functions of C have none
         return
+    for task in tasks:
+        try:
+            signature.bind(Seed.of(0), **task.keywords)
+        except TypeError as error:
+            given = ", ".join(["seed", *task.keywords])
+            raise ConfigError(
+                f"the function of setup {name!r} takes {signature}, and task {task.name!r} gives "
+                f"it ({given}): {error}"
+            ) from None
     try:
-        signature.bind(Seed.of(0))
+        signature.bind(Seed.of(0), **(tasks[0].keywords if tasks else {}))
     except TypeError:
         raise ConfigError(
             f"the function of setup {name!r} must take one argument, the run's seed; it takes "

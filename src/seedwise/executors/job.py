@@ -23,6 +23,7 @@ from seedwise.setups import BUILT_IN, Setup
 
 if TYPE_CHECKING:
     from seedwise.data import Data
+    from seedwise.executors.tasks import SuiteTask
 
 __all__ = ["DataReference", "Job", "load_function", "lost_its_gpu", "perform", "ran_out_of_memory"]
 
@@ -119,17 +120,42 @@ class Job:
     device: str
     threads: int
     function: TrainingFunction | None = field(default=None, compare=False)
+    task: "SuiteTask | None" = None
+    tasks: tuple["Job", ...] = ()
 
 
 def perform(job: Job, watch: Watch) -> RunRecord:
-    """Make one run. Whatever goes wrong in it becomes a failed record; only Ctrl-C gets out."""
+    """Make one run. Whatever goes wrong in it becomes a failed record; only Ctrl-C gets out.
+
+    That of a suite has all its tasks, or it failed: a run never changes once it is stored.
+    """
+    if not job.tasks:
+        return _perform_one(job, watch)
+    from seedwise.executors.tasks import failed_task, suite_record  # most studies have no tasks
+
+    started, parts = time.perf_counter(), dict[str, RunRecord]()
+    for place, part in enumerate(job.tasks, start=1):
+        assert part.task is not None
+        record = _perform_one(part, watch, of_tasks=(place, len(job.tasks)))
+        if record.state == "failed":
+            return failed_task(part.task, record, seconds=time.perf_counter() - started)
+        parts[part.task.name] = record
+    try:
+        return suite_record(parts)
+    except SeedwiseError as error:
+        seconds = time.perf_counter() - started
+        return RunRecord(state="failed", error=_said(error), seconds=seconds, fault="return")
+
+
+def _perform_one(job: Job, watch: Watch, of_tasks: tuple[int, int] = (1, 1)) -> RunRecord:
+    """Call the training function once: for a run, or for one task of it."""
     started, own = time.perf_counter(), job.setup.train != BUILT_IN
     try:
         function = job.function or load_function(job.setup.train)
         if not own:
-            return _train(function, job, watch)
-        watch(RunStarted(setup=job.name, seed=job.seed, epochs=0, steps=0))
-        outcome = function(job.seed)
+            return _train(function, job, watch, of_tasks)
+        watch(_started(job, of_tasks, epochs=0, steps=0))
+        outcome = function(job.seed, **(job.task.keywords if job.task else {}))
     except SeedwiseError as error:
         reason, fault = _said(error), "code" if own else None
     except (Exception, SystemExit) as error:
@@ -193,18 +219,31 @@ def load_function(name: str) -> Callable[..., Any]:
     return load(name, role="train =", hint=hint)
 
 
-def _train(function: Callable[..., Any], job: Job, watch: Watch) -> RunRecord:
+def _started(job: Job, of_tasks: tuple[int, int], *, epochs: int, steps: int) -> RunStarted:
+    return RunStarted(
+        setup=job.name,
+        seed=job.seed,
+        epochs=epochs,
+        steps=steps,
+        task=job.task.name if job.task else "",
+        of_tasks=of_tasks,
+    )
+
+
+def _train(
+    function: Callable[..., Any], job: Job, watch: Watch, of_tasks: tuple[int, int]
+) -> RunRecord:
     assert job.data is not None, "the built-in training has a dataset"
     data = _opened(job.data)
     steps = len(data.train) // job.setup.batch_size
-    watch(RunStarted(setup=job.name, seed=job.seed, epochs=job.setup.epochs, steps=steps))
+    watch(_started(job, of_tasks, epochs=job.setup.epochs, steps=steps))
     return function(
         job.setup,
         job.seed,
         data,
         device=job.device,
         threads=job.threads,
-        progress=_Reporter(job.name, job.seed, watch),
+        progress=_Reporter(job, watch),
     )
 
 
@@ -217,8 +256,9 @@ def _opened(reference: DataReference) -> "Data":
 class _Reporter:
     """Turns the trainer's progress into events, not too many of them."""
 
-    def __init__(self, name: str, seed: Seed, watch: Watch) -> None:
-        self._name, self._seed, self._watch = name, seed, watch
+    def __init__(self, job: Job, watch: Watch) -> None:
+        self._name, self._seed, self._watch = job.name, job.seed, watch
+        self._task = job.task.name if job.task else ""
         self._told = 0.0
 
     def step(self, *, epoch: int, step: int, steps: int, loss: float) -> None:
@@ -231,4 +271,5 @@ class _Reporter:
             self._watch(event)
 
     def epoch(self, record: EpochRecord) -> None:
-        self._watch(EpochDone(setup=self._name, seed=self._seed, record=record))
+        event = EpochDone(setup=self._name, seed=self._seed, record=record, task=self._task)
+        self._watch(event)

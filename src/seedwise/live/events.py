@@ -24,6 +24,7 @@ __all__ = [
     "StepsDone",
     "Watch",
     "live_figures",
+    "over_tasks",
 ]
 
 _NO_END = 1_000_000
@@ -45,7 +46,7 @@ class Planned:
 
     Under a stopping rule (`stops`) these are the most runs that it may take, or None without a
     cap. `seconds` is how long those to be made may take, by the runs that are stored; None where
-    these do not tell.
+    these do not tell. A run of a suite is a training on each of its `tasks`.
     """
 
     setups: tuple[str, ...]
@@ -53,6 +54,7 @@ class Planned:
     stored: int
     stops: bool = False
     seconds: float | None = None
+    tasks: tuple[str, ...] = ()
 
     @property
     def missing(self) -> int:
@@ -62,12 +64,17 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A run has begun; it will take `epochs` times `steps` steps (0 where nobody can say)."""
+    """A run has begun; it will take `epochs` times `steps` steps (0 where nobody can say).
+
+    In a suite each task of a run says so: its name, its place from 1, and how many there are.
+    """
 
     setup: str
     seed: Seed
     epochs: int
     steps: int
+    task: str = ""
+    of_tasks: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +91,12 @@ class StepsDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochDone:
-    """A run has finished an epoch and its validation."""
+    """A run has finished an epoch, of a task in a suite, and its validation."""
 
     setup: str
     seed: Seed
     record: EpochRecord
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +195,23 @@ def live_figures(run: _Ended) -> Mapping[str, float]:
     last = run.epochs[-1]
     shown = {"accuracy": last.accuracy, "smoothed_accuracy": last.smoothed_accuracy}
     return {**run.metrics, **shown}
+
+
+def over_tasks(figures: Mapping[str, float], tasks: Sequence[str]) -> Mapping[str, float]:
+    """The figures of a suite's run in few: the mean over its tasks of each metric of all of them.
+
+    Those of a study without tasks stay as they are, and so do those of a run that lacks a task.
+
+    >>> over_tasks({"easy/acc": 0.9, "hard/acc": 0.5}, ["easy", "hard"])
+    {'acc': 0.7}
+    """
+    if not tasks:
+        return figures
+    first = f"{tasks[0]}/"
+    names = [name.removeprefix(first) for name in figures if name.startswith(first)]
+    common = {
+        name: [figures[f"{task}/{name}"] for task in tasks]
+        for name in names
+        if all(f"{task}/{name}" in figures for task in tasks)
+    }
+    return {name: sum(each) / len(tasks) for name, each in common.items()} or figures

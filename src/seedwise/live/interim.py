@@ -5,19 +5,22 @@ before the end: the interval that `compare` would give now, which nobody may sto
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from seedwise.comparison import Rule, StoppingRule
 from seedwise.comparison.metrics import (
     OwnMetric,
     ReturnedMetric,
     default_metric,
+    direction_of,
     find_metric,
     names_code,
 )
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.study_runs import StudyRuns, copies
+from seedwise.comparison.tasks import suite_metric
 from seedwise.errors import SeedwiseError
+from seedwise.live.events import over_tasks
 from seedwise.live.snapshot import Interim, InterimDifference
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
@@ -71,6 +74,7 @@ class PairedSoFar:
         self._candidates = [name for name in setups if name != baseline]
         self._setups, self._seeds = frozenset(setups), frozenset(seeds)
         self._metrics: tuple[BuiltInMetric | ReturnedMetric, ...] | None = None
+        self._tasks: tuple[str, ...] = ()
         self._seen = set[tuple[str, tuple[int, ...] | None]]()
         self._values = dict[tuple[str, Seed], Sequence[float | None]]()
         self._moments = defaultdict[tuple[str, str], Moments](Moments)
@@ -119,14 +123,29 @@ class PairedSoFar:
         self._targets = None if dataset is None else dataset.targets
         self._classes = 0 if dataset is None else len(dataset.classes)
         try:
-            self._metrics = _metrics(finished, self._rule)
-            known = [metric_values(study, str(each), finished) for each in self._metrics]
+            self._metrics, known = self._measured(study, finished)
         except SeedwiseError:  # what cannot be compared is told by `compare`, at the end
             self._metrics, known = (), []
         chance = self._by_chance()
         for run in runs:
             values = [each.get(run.id) for each in known] if run.state == "finished" else chance
             self._take(run.setup, run.seed, values)
+
+    def _measured(
+        self, study: StudyRuns, finished: Sequence[StoredRun]
+    ) -> tuple[tuple[BuiltInMetric | ReturnedMetric, ...], list[Mapping[int, float]]]:
+        """The metrics that are looked at, and their values in each run: of a suite the means."""
+        within = suite_metric(study, self._rule.metric)
+        if within is None:
+            metrics = _metrics(finished, self._rule)
+            return metrics, [metric_values(study, str(each), finished) for each in metrics]
+        if self._rule.over != "mean":  # no number of one pair: the end tells it
+            return (), []
+        self._tasks = study.tasks
+        higher = direction_of(within, study.stated)
+        metric = ReturnedMetric(name=within, higher_is_better=higher and higher == "higher")
+        means = {run.id: over_tasks(run.metrics, self._tasks).get(within) for run in finished}
+        return (metric,), [{run: value for run, value in means.items() if value is not None}]
 
     def _is_copy(self, setup: str, record: RunRecord) -> bool:
         """Tell whether a run has the predictions of one before it: such runs count once."""
@@ -144,7 +163,7 @@ class PairedSoFar:
         found = list[float | None]()
         for metric in self._metrics or ():
             if isinstance(metric, ReturnedMetric):
-                found.append(record.metrics.get(metric.name))
+                found.append(over_tasks(record.metrics, self._tasks).get(metric.name))
             elif record.logits is None or self._targets is None:
                 found.append(None)
             else:

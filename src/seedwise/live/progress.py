@@ -15,6 +15,7 @@ from seedwise.live.events import (
     RunStored,
     StepsDone,
     live_figures,
+    over_tasks,
 )
 from seedwise.live.snapshot import EPOCHS_SHOWN, Interim, RunNow, SampleNow, SetupNow, Snapshot
 from seedwise.records import EpochRecord, State
@@ -71,6 +72,8 @@ class _RunProgress:
     planned: int
     steps: int
     began: float
+    task: str
+    of_tasks: tuple[int, int]
     epoch: int = 0
     step: int = 0
     loss: float | None = None
@@ -87,6 +90,8 @@ class _RunProgress:
             loss=self.loss,
             seconds=now - self.began,
             epochs=tuple(self.epochs[-EPOCHS_SHOWN:]),
+            task=self.task,
+            of_tasks=self.of_tasks,
         )
 
 
@@ -105,9 +110,15 @@ class StudyProgress:
         self._interims = dict[str, Interim]()
         self._wanted: int | None = 0
         self._stops = False
+        self._tasks: tuple[str, ...] = ()
         self._missing = self._to_make = 0
         self._began: float | None = None
         self._first_run: float | None = None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks of a suite; none where each run is one training."""
+        return self._tasks
 
     def take(self, event: Event, now: float) -> None:
         """Add an event that came at `now`, in seconds of any clock."""
@@ -126,7 +137,8 @@ class StudyProgress:
                 self._go_on(event)
             case RunStored():
                 self._runs.pop((event.setup, event.seed), None)
-                self._setups[event.setup].add(event.state, event.metrics)
+                figures = over_tasks(event.metrics, self._tasks)
+                self._setups[event.setup].add(event.state, figures)
                 self._missing -= event.state != "failed"
             case _:
                 self._preparing = None
@@ -183,17 +195,26 @@ class StudyProgress:
         return sum(known) + max(known, default=0)  # the baseline goes on for all of them
 
     def _plan(self, event: Planned) -> None:
-        self._stops, self._wanted = event.stops, event.wanted
+        self._stops, self._wanted, self._tasks = event.stops, event.wanted, event.tasks
         self._missing = self._to_make = event.missing
         each = None if event.stops or not event.wanted else event.wanted // len(event.setups)
         self._setups = {name: _SetupProgress(wanted=each) for name in event.setups}
         for run in self._stored():
-            self._setups[run.setup].add(run.state, live_figures(run))
+            figures = over_tasks(live_figures(run), self._tasks)
+            self._setups[run.setup].add(run.state, figures)
 
     def _start(self, event: RunStarted, now: float) -> None:
         self._preparing = None
         if self._first_run is None:
             self._first_run = now
-        self._runs[event.setup, event.seed] = _RunProgress(
-            setup=event.setup, seed=event.seed, planned=event.epochs, steps=event.steps, began=now
+        key, (place, _) = (event.setup, event.seed), event.of_tasks
+        before = self._runs.get(key) if place > 1 else None
+        self._runs[key] = _RunProgress(
+            setup=event.setup,
+            seed=event.seed,
+            planned=event.epochs,
+            steps=event.steps,
+            began=before.began if before else now,
+            task=event.task,
+            of_tasks=event.of_tasks,
         )

@@ -58,6 +58,8 @@ class RunNow:
         loss: fastai's smoothed loss there; None where nobody said.
         seconds: Since it began.
         epochs: The figures after its last epochs.
+        task: The task that it is at, in a suite; all but `setup`, `seed` and `seconds` are of it.
+        of_tasks: The place of that task, from 1, and their number.
     """
 
     setup: str
@@ -69,10 +71,18 @@ class RunNow:
     loss: float | None
     seconds: float
     epochs: tuple[EpochRecord, ...]
+    task: str = ""
+    of_tasks: tuple[int, int] = (1, 1)
+
+    @property
+    def at_task(self) -> str:
+        """The task that it is at, as words to follow its name; empty without tasks."""
+        place, tasks = self.of_tasks
+        return f", {self.task} ({place} of {tasks})" if self.task else ""
 
     @property
     def all_steps(self) -> int:
-        """Steps of the whole run; 0 where nobody can say."""
+        """Steps of the run, or of its task; 0 where nobody can say."""
         return self.epochs_planned * self.steps
 
     @property
@@ -82,8 +92,10 @@ class RunNow:
 
     @property
     def share(self) -> float:
-        """Share of the run that is done; 0 where nobody can say."""
-        return self.done_steps / self.all_steps if self.all_steps else 0.0
+        """Share of the run that is done, tasks taken as equally long; 0 where nobody can say."""
+        place, tasks = self.of_tasks
+        of_this = self.done_steps / self.all_steps if self.all_steps else 0.0
+        return (place - 1 + of_this) / tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Plans that the parts of a study fixed before their first runs, joined to one.
 
 A plan is JSON, under the choice `PLAN`: the names of its `setups`, its `seeds` as text, the `rule`
-of its verdicts, and `stop`, the rule by which it stops or null. What else the words mean is known
-where plans are made and held to: `seedwise.comparison.rule`.
+of its verdicts, `stop`, the rule by which it stops or null, and of a suite its `tasks`. What else
+the words mean is known where plans are made and held to: `seedwise.comparison.rule`.
 """
 
 import json
@@ -49,7 +49,7 @@ def changed(was: str, now: str) -> str | None:
     'margin is 0.01, not null'
     """
     try:
-        before, here = json.loads(was)["rule"], json.loads(now)["rule"]
+        before, here = (_held_to(json.loads(plan)) for plan in (was, now))
         keys = sorted(key for key in {*before, *here} if before.get(key) != here.get(key))
     except (ValueError, TypeError, KeyError, AttributeError):  # not written by seedwise
         return None if was == now else "it cannot be read as one"
@@ -60,6 +60,11 @@ def changed(was: str, now: str) -> str | None:
         )
         or None
     )
+
+
+def _held_to(plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Choices that parts must have in common: the rule of verdicts, and the tasks of the runs."""
+    return {**plan["rule"], "tasks": plan.get("tasks")}
 
 
 def joined(parts: Sequence[PlannedPart]) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from seedwise.data import DATASETS, Split
 from seedwise.errors import ConfigError, SeedwiseError, UnknownName
 from seedwise.executors.base import Executor
 from seedwise.executors.registry import executor_from
+from seedwise.executors.tasks import SuiteTask, as_tasks
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, FIELDS, RECIPES, Setup
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
@@ -37,6 +38,9 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "of the table stop",
         "stop": "table: when to stop, instead of seeds",
         "setups": "tables [setups.NAME], at least one: what is trained",
+        "tasks": "tables [tasks.NAME], two or more, of a suite: the arguments that a function "
+        "gets beside the seed; of the built-in training dataset, source, split and what a table "
+        "[setups.NAME] may say",
         "baseline": "name of the setup that the others are compared with; left out, the first",
         "verdict": "table: how verdicts are reached, fixed before the first run",
         "better": 'table: whether "lower" or "higher" values are better, by the name of a metric, '
@@ -70,6 +74,7 @@ class StudyConfig:
         executor: Where runs are made: `executor = "ray"`, or the table `[executor]`.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric.
         called: What the examples are called, as a plural; None if not said.
+        tasks: The arguments of each task by name; None for a study of one.
     """
 
     store: Path
@@ -84,6 +89,7 @@ class StudyConfig:
     executor: Executor
     better: Mapping[str, str] = default(default_factory=dict[str, str])
     called: str | None = None
+    tasks: Mapping[str, Mapping[str, Any]] | None = None
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:
@@ -127,9 +133,10 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
     if baseline is not None and baseline not in setups:
         raise _Bad(f"baseline: {UnknownName('setup', baseline, setups)}")
     source = _text(table, "source")
+    tasks = _tasks(table, setups, file.parent)
     return StudyConfig(
         store=Path(f"{file.stem}.db"),
-        dataset=_dataset(table, setups, file.parent),
+        dataset=_dataset(table, setups, tasks or {}, file.parent),
         source=None if source is None else str(file.parent / source),
         split=_split(table),
         setups=MappingProxyType(setups),
@@ -140,6 +147,7 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         better=_better(table.get("better", {})),
         called=_called(table),
         executor=_executor(table.get("executor", "local")),
+        tasks=tasks,
     )
 
 
@@ -156,16 +164,28 @@ def _text(table: Mapping[str, Any], key: str) -> str | None:
     return value
 
 
-def _dataset(table: Mapping[str, Any], setups: Mapping[str, Setup], folder: Path) -> str | None:
+def _dataset(
+    table: Mapping[str, Any],
+    setups: Mapping[str, Setup],
+    tasks: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+) -> str | None:
+    """The dataset of the study; none is needed where each task names its own."""
     name = _text(table, "dataset")
-    if name is None:
-        users = [f"setups.{name}" for name, setup in setups.items() if setup.train == BUILT_IN]
-        if users:
-            raise _Bad(
-                f"dataset is missing, and {users[0]} trains on one; "
-                'add e.g. dataset = "imagenette"'
-            )
-        return None
+    if name is not None:
+        return _found_dataset(name, folder)
+    users = [f"setups.{name}" for name, setup in setups.items() if setup.train == BUILT_IN]
+    without = [f"tasks.{name}" for name, each in tasks.items() if "dataset" not in each]
+    if users and (without or not tasks):
+        where = f" in {without[0]}" if without else ""
+        raise _Bad(
+            f"dataset is missing{where}, and {users[0]} trains on one; "
+            'add e.g. dataset = "imagenette"'
+        )
+    return None
+
+
+def _found_dataset(name: str, folder: Path) -> str:
     if name in DATASETS:
         return name
     place = folder / name
@@ -173,6 +193,41 @@ def _dataset(table: Mapping[str, Any], setups: Mapping[str, Setup], folder: Path
         unknown = UnknownName("dataset (and no such folder or archive)", name, DATASETS)
         raise _Bad(f"dataset: {unknown}")
     return str(place)
+
+
+def _tasks(
+    table: Mapping[str, Any], setups: Mapping[str, Setup], folder: Path
+) -> Mapping[str, Mapping[str, Any]] | None:
+    """The tasks; what the built-in training reads in them is found from the file's folder."""
+    given = table.get("tasks")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise _Bad(f"tasks must be tables, [tasks.NAME]; got {given!r}")
+    try:
+        tasks = as_tasks(given)
+        for task in tasks:
+            for setup in setups.values():
+                task.applied(setup)
+    except SeedwiseError as error:
+        raise _Bad(str(error)) from None
+    if all(setup.train != BUILT_IN for setup in setups.values()):
+        return given
+    return {task.name: _with_places(task, folder) for task in tasks}
+
+
+def _with_places(task: SuiteTask, folder: Path) -> Mapping[str, Any]:
+    """The arguments of a task with the places of its data, which are checked."""
+    found = task.keywords
+    try:
+        _split(found)
+        if (name := _text(found, "dataset")) is not None:
+            found["dataset"] = _found_dataset(name, folder)
+        if (source := _text(found, "source")) is not None:
+            found["source"] = str(folder / source)
+    except _Bad as error:
+        raise _Bad(f"tasks.{task.name}.{error}") from None
+    return found
 
 
 def _executor(value: Any) -> Executor:

@@ -5,44 +5,31 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
 from seedwise import data as images
-from seedwise.comparison import Rule, Stop, StoppingRule, Summary, summarise
-from seedwise.comparison.metrics import (
-    DECIDING,
-    direction_of,
-    state_directions,
-    stated_directions,
-    unsettled,
-)
-from seedwise.comparison.rule import (
-    changed_rule,
-    fixed_rule,
-    plan_of,
-    refuse_other_judges,
-    with_margin,
-)
+from seedwise.comparison import Rule, Summary, summarise
+from seedwise.comparison.rule import fixed_rule, refuse_other_judges
 from seedwise.comparison.scores import keep_metric_values
 from seedwise.comparison.study_runs import StudyRuns, places_of_results
-from seedwise.errors import ConfigError, StudyError, UnknownName, Unsettled
 from seedwise.executors.base import Executor
 from seedwise.executors.functions import (
     SetupLike,
     TrainingFunction,
     as_setups,
+    check_signature,
     given_functions,
     only_here,
 )
 from seedwise.executors.job import load_function
 from seedwise.executors.local import LocalExecutor
 from seedwise.executors.registry import kept_here
+from seedwise.executors.tasks import LEFT_OUT
 from seedwise.live.claim import claimed, network_file_system
 from seedwise.live.events import (
     Compared,
@@ -56,71 +43,22 @@ from seedwise.live.events import (
 )
 from seedwise.live.interim import PairedSoFar
 from seedwise.live.publish import publishing
-from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
-from seedwise.store import PLAN, Store
+from seedwise.store import Store
 from seedwise.study.coding import Origins, hold_to_code
 from seedwise.study.examples import keep_examples
 from seedwise.study.faults import Faults
+from seedwise.study.fixing import check_tasks, fix_directions, fix_plan, fix_tasks
 from seedwise.study.keeping import doubts_about
 from seedwise.study.orders import ListedOrders, Orders, Wanted, as_job, missing_runs, place_of
-from seedwise.study.seeding import SeedsLike, as_seeds
 from seedwise.study.stopping import StoppingOrders, most_runs
 from seedwise.study.targets import StudyData, keep_targets
+from seedwise.study.until import Until
 
-__all__ = ["Complain", "Until", "make_missing"]
+__all__ = ["Complain", "make_missing"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Until:
-    """End of a study: its seeds, or a rule that decides.
-
-    Attributes:
-        seeds: The seeds; none where a rule decides.
-        stopping: The rule; None where the seeds are named.
-        planned: The seeds of the whole study, of which `seeds` are a part; as a rule the same.
-        baseline: The setup that the others are compared with.
-    """
-
-    seeds: tuple[Seed, ...]
-    stopping: StoppingRule | None
-    planned: tuple[Seed, ...]
-    baseline: str
-
-    @classmethod
-    def of(
-        cls,
-        setups: Iterable[str],
-        seeds: SeedsLike | None,
-        stop: Stop | None,
-        baseline: str | None,
-        planned: SeedsLike | None,
-    ) -> Self:
-        """The seeds, or none and the rule by which the others are compared with the baseline.
-
-        Raises:
-            ConfigError: No setup; neither or both of `seeds` and `stop`; seeds that are not
-                among those planned.
-            UnknownName: The baseline is none of the setups.
-        """
-        names = tuple(setups)
-        if not names:
-            raise ConfigError("a study needs at least one setup, got none")
-        base = baseline or names[0]
-        if base not in names:
-            raise UnknownName("setup", base, names)
-        if seeds is not None and stop is None:
-            wanted = as_seeds(seeds)
-            whole = wanted if planned is None else as_seeds(planned)
-            if not set(wanted) <= set(whole):
-                raise ConfigError("seeds must be some of those planned for the whole study")
-            return cls(seeds=wanted, stopping=None, planned=whole, baseline=base)
-        if stop is None or seeds is not None:
-            both = "neither" if seeds is None else "both"
-            raise ConfigError(f"give either seeds=10 or until=Stop(difference=0.005), got {both}")
-        others = tuple(name for name in names if name != base)
-        rule = StoppingRule(stop=stop, baseline=base, candidates=others)
-        return cls(seeds=(), stopping=rule, planned=(), baseline=base)
+_NOT_KEPT = "are not kept, but the metrics: those of examples belong to a study of one dataset"
 
 
 def make_missing(
@@ -160,8 +98,11 @@ def make_missing(
     functions = given_functions(given)
     if here := only_here(functions):
         executor = kept_here(executor, here[0])
-    setups = as_setups(given)
+    setups = as_setups(given, data.tasks)
     trained = _loaded(setups, functions)
+    for name in trained.keys() - functions.keys() if data.tasks else ():
+        check_signature(name, trained[name], data.tasks)
+    by_task = [task.applied(each) for task in data.tasks for each in setups.values()]
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(path, create=True))
         stack.enter_context(claimed(path))
@@ -172,17 +113,22 @@ def make_missing(
         _warn_of_network(path, tell)
         if until.stopping is not None:
             until.stopping.check(StudyRuns(store))
-        _state_directions(store, rule, better, until.stopping and until.stopping.stop.metric)
+        check_tasks(store, data.tasks)
+        fix_directions(store, rule, better, until.stopping and until.stopping.stop.metric)
         references = data.references(store, setups.values(), tell)
         origins = hold_to_code(store, setups, trained, unchanged=code_unchanged, tell=tell)
-        _fix_plan(store, tuple(setups), until, rule)
+        fix_tasks(store, data.tasks, references)
+        fix_plan(store, tuple(setups), until, rule, data.tasks)
         for name in setups if until.stopping is None else ():
             store.ask(name, until.seeds)
         missing = missing_runs(tuple(setups), until.seeds, stored=places_of_results(store.runs()))
         planned = _planned(store, tuple(setups), until, len(missing))
+        planned = replace(planned, tasks=tuple(task.name for task in data.tasks))
         place = None
         if planned.missing:
-            place = place_of(store, tuple(setups.values()), device, executor, runs=planned.missing)
+            place = place_of(
+                store, by_task or tuple(setups.values()), device, executor, runs=planned.missing
+            )
             executor = executor.placed(place)
             if isinstance(executor, LocalExecutor):  # how many Ray makes at once, nobody knows
                 seconds = _seconds(StudyRuns(store), planned, missing, place.workers, usual)
@@ -197,6 +143,7 @@ def make_missing(
                 # In this process functions are called as they are: loading a script's by its
                 # name would run the script again.
                 functions=functions if executor.here else {},
+                tasks=data.tasks,
             )
             orders: Orders = ListedOrders(map(job, missing))
             if until.stopping is not None:
@@ -264,27 +211,6 @@ def _looks(store: Store, until: Until, setups: tuple[str, ...]) -> PairedSoFar |
     return PairedSoFar(store, rule, setups, until.seeds, until.baseline)
 
 
-def _state_directions(
-    store: Store, rule: Rule | None, better: Mapping[str, str], judged: str | None
-) -> None:
-    """Keep which way metrics point; that of a metric that is to decide has to be known.
-
-    Raises:
-        Unsettled: Nobody said it, and the name does not settle it.
-    """
-    ways = {**(rule.better if rule else {}), **better}
-    said = rule.metric if rule and rule.metric else judged
-    metric = said.partition(":better=")[0] if said else None
-    deciding = ways.pop(DECIDING, None)
-    if metric is not None and deciding is not None:
-        ways.setdefault(metric, deciding)
-    state_directions(store, ways)
-    if metric is None or metric != said:
-        return
-    if direction_of(metric, stated_directions(StudyRuns(store))) is None:
-        raise Unsettled(unsettled(metric))
-
-
 def _named_loaders(setups: Iterable[Setup]) -> set[str]:
     """The loaders that the built-in training is told to use, `auto` aside."""
     return {setup.loader for setup in setups if setup.train == BUILT_IN} - {"auto"}
@@ -298,25 +224,6 @@ def _warn_of_network(path: Path, tell: Watch) -> None:
         tell(Notice(text=f"{text} only while it runs"))
 
 
-def _fix_plan(store: Store, setups: Sequence[str], until: Until, rule: Rule | None) -> None:
-    """Keep what verdicts will be held to, if this is before the first run."""
-    plan = store.choice(PLAN)
-    if plan is None and not store.runs():
-        stop = None if until.stopping is None else until.stopping.to_json()
-        store.fix_choice(
-            PLAN,
-            plan_of(setups, until.planned, rule or Rule(), baseline=until.baseline, stop=stop),
-        )
-        return
-    wanted = with_margin(rule, plan and plan.get("stop")) if rule else fixed_rule(StudyRuns(store))
-    changes = changed_rule(fixed_rule(StudyRuns(store)), wanted)
-    if changes:
-        raise StudyError(
-            f"{store.path} has runs under another rule of verdict: {'; '.join(changes)}; use "
-            "another study file, or give it when comparing: that verdict is exploratory"
-        )
-
-
 def _make(
     store: Store,
     orders: Orders,
@@ -327,6 +234,7 @@ def _make(
 ) -> None:
     """Make what is ordered, and store each run as soon as it ends."""
     counts, known = Counter[str](), np.empty(0, np.int64)
+    left_out = any(LEFT_OUT in run.made_by for run in store.runs())
     faults = Faults(store, len(origins.commits), orders, tell)
     for interim in looks.now() if looks else ():
         tell(Compared(interim=interim))
@@ -350,6 +258,9 @@ def _make(
             tell(RunStored.of(job.name, job.seed, record))
             for doubt in doubts:
                 tell(doubt)
+            if LEFT_OUT in record.made_by and not left_out:
+                left_out = True
+                tell(Notice(text=f"the {record.made_by[LEFT_OUT]} of tasks {_NOT_KEPT}"))
             for interim in looks.add(job.name, job.seed, record) if looks else ():
                 tell(Compared(interim=interim))
             orders.ended(job, record)

@@ -17,6 +17,7 @@ from seedwise.outputs import check_output
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
+from seedwise.study.fixing import fixed_tasks
 from seedwise.study.repeat import check_training
 
 __all__ = ["Nulls", "twin_of"]
@@ -85,6 +86,11 @@ class Nulls:
             setups = source.setups()
             if setup not in setups:
                 raise UnknownName("setup", setup, setups)
+            if fixed_tasks(source):
+                raise ConfigError(
+                    f"{study} is a suite, and null comparisons are of one task; make a study of "
+                    "one of its tasks, and compare its runs with each other"
+                )
             check_training(setup, setups[setup], train)
             known = source.dataset()
             took = [run.seconds for run in source.runs(setup) if run.state == "finished"]

@@ -7,11 +7,13 @@ from typing import Protocol
 
 from seedwise.executors.base import Executor, Place
 from seedwise.executors.functions import TrainingFunction
-from seedwise.executors.job import DataReference, Job
+from seedwise.executors.job import Job
+from seedwise.executors.tasks import SuiteTask
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import AUTO, BUILT_IN, Setup
 from seedwise.store import Store
+from seedwise.study.targets import References
 
 __all__ = ["ListedOrders", "Orders", "Wanted", "as_job", "missing_runs", "place_of"]
 
@@ -126,19 +128,26 @@ def as_job(
     run: Wanted,
     *,
     setups: Mapping[str, Setup],
-    references: Mapping[int | None, DataReference],
+    references: References,
     place: Place,
     functions: Mapping[str, TrainingFunction],
+    tasks: Sequence[SuiteTask] = (),
 ) -> Job:
     """The job that makes a run; `functions`, by setup, are called as they are, not by name."""
+
+    def job(setup: Setup, task: SuiteTask | None, parts: tuple[Job, ...] = ()) -> Job:
+        built_in, of = setup.train == BUILT_IN, task.name if task else ""
+        return Job(
+            name=run.setup,
+            setup=setup.resolved(place.choices) if built_in else setup,
+            seed=run.seed,
+            data=references[of, setup.pixels] if built_in and not parts else None,
+            device=place.device,
+            threads=place.threads,
+            function=functions.get(run.setup),
+            task=task,
+            tasks=parts,
+        )
+
     setup = setups[run.setup]
-    built_in = setup.train == BUILT_IN
-    return Job(
-        name=run.setup,
-        setup=setup.resolved(place.choices) if built_in else setup,
-        seed=run.seed,
-        data=references[setup.pixels] if built_in else None,
-        device=place.device,
-        threads=place.threads,
-        function=functions.get(run.setup),
-    )
+    return job(setup, None, tuple(job(task.applied(setup), task) for task in tasks))

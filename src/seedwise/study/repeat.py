@@ -1,21 +1,22 @@
 """A stored run trained once more, to see whether the machine does the same twice."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from seedwise.comparison import RepeatComparison
 from seedwise.comparison.repeat import compare_repeat
 from seedwise.comparison.study_runs import StudyRuns, results_by_seed
 from seedwise.errors import ConfigError, StudyError
-from seedwise.executors.job import DataReference, load_function, perform
+from seedwise.executors.job import load_function, perform
 from seedwise.executors.local import LocalExecutor
+from seedwise.executors.tasks import SuiteTask
 from seedwise.live.events import Finished, Planned, RunStored, Watch
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, ELSEWHERE, Setup
 from seedwise.store import Store, StoredRun
 from seedwise.study.coding import refuse_other_code
 from seedwise.study.orders import Wanted, as_job, place_of
-from seedwise.study.targets import keep_targets
+from seedwise.study.targets import References, keep_targets
 
 __all__ = ["check_training", "repeat_run", "stored_result"]
 
@@ -64,7 +65,8 @@ def repeat_run(
     store: Store,
     run: StoredRun,
     setup: Setup,
-    references: Mapping[int | None, DataReference],
+    references: References,
+    tasks: Sequence[SuiteTask],
     *,
     device: str,
     watch: Watch,
@@ -75,7 +77,8 @@ def repeat_run(
         store: The study, open for writing.
         run: The run.
         setup: Its setup.
-        references: The study's dataset by size of pixels, opened and found to be the study's.
+        references: The study's datasets, opened and found to be the study's.
+        tasks: The study's tasks, if it is a suite.
         device: `auto` for the one on which the run was made.
         watch: Told of all that happens.
 
@@ -95,8 +98,10 @@ def repeat_run(
         references=references,
         place=place,
         functions={},
+        tasks=tasks,
     )
-    watch(Planned(setups=(run.setup,), wanted=1, stored=0, seconds=run.seconds))
+    names = tuple(task.name for task in tasks)
+    watch(Planned(setups=(run.setup,), wanted=1, stored=0, seconds=run.seconds, tasks=names))
     record = perform(job, watch)
     watch(RunStored.of(job.name, job.seed, record))
     if record.state == "failed":

@@ -20,17 +20,20 @@ from seedwise.data import Split
 from seedwise.executors.base import Executor
 from seedwise.executors.functions import SetupLike
 from seedwise.executors.registry import as_executor
+from seedwise.executors.tasks import as_tasks
 from seedwise.live.claim import claimed
 from seedwise.live.events import Event, Watch
 from seedwise.seeds import Seed
 from seedwise.store import Store, StoredRun
-from seedwise.study.making import Until, make_missing
+from seedwise.study.fixing import fixed_tasks
+from seedwise.study.making import make_missing
 from seedwise.study.nulls import Nulls
 from seedwise.study.reading import StudyReader
 from seedwise.study.repeat import check_training, repeat_run, stored_result
 from seedwise.study.seeding import SeedsLike
 from seedwise.study.showing import watched
 from seedwise.study.targets import StudyData, as_targets
+from seedwise.study.until import Until
 
 __all__ = ["Study"]
 
@@ -55,9 +58,13 @@ class Study(StudyReader):
             name does not settle it; kept in the file by `run`.
         called: What the examples are called, as a plural: questions, episodes; kept in the file
             by `run`. Left out, they are called images where there are predictions, else examples.
+        tasks: The tasks of a suite by name, two or more, each with the arguments that a training
+            function gets beside the seed: `{"digits": {"epochs": 5}, "faces": {"epochs": 20}}`. A
+            run is then a setup with one seed on all tasks, with metrics `task/metric`. The
+            built-in training takes dataset, source, split and the fields of a setup.
 
     Raises:
-        ConfigError: Both a dataset and targets are given, or a direction is none.
+        ConfigError: Both a dataset and targets are given, a direction is none, or tasks are none.
         DataError: The targets are no class numbers.
 
     >>> study = Study("mine.db", dataset="imagenette", split="page")
@@ -74,6 +81,7 @@ class Study(StudyReader):
         targets: Any = None,
         better: Mapping[str, str] | None = None,
         called: str | None = None,
+        tasks: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         where = None if cache is None else Path(cache)
         super().__init__(Path(path), cache=where, better=better)
@@ -84,6 +92,7 @@ class Study(StudyReader):
             cache=where,
             targets=None if targets is None else as_targets(targets),
             called=called,
+            tasks=as_tasks(tasks),
         )
 
     def run(
@@ -114,9 +123,10 @@ class Study(StudyReader):
 
         Args:
             setups: The setups by name. Instead of a setup there may be a function of one argument,
-                the run's `Seed`, that returns `{"predictions": logits, "targets": classes}`,
-                `{"scores": {"f1": one number for each example}}`, metrics by name, or one
-                number; see `seedwise.code` for what tells two apart.
+                the run's `Seed` (in a suite also of the arguments of its tasks), that returns
+                `{"predictions": logits, "targets": classes}`, `{"scores": {"f1": one number for
+                each example}}`, metrics by name, or one number; see `seedwise.code` for what
+                tells two apart.
             seeds: A number n for seeds 0 to n - 1, or the seeds.
             planned: The seeds of the whole study, where `seeds` are a part of them: a job of an
                 array makes its part in a file of its own, and `seedwise merge` puts the parts
@@ -153,9 +163,9 @@ class Study(StudyReader):
             MissingPackage: A setup's loader, or the executor, needs a package that is not
                 installed.
             CodeChanged: Stored runs of one of the setups were made by other code.
-            StudyError: The file is no study, was made with other data, has another setup under
-                one of the names, was begun without this stopping rule, or another program makes
-                its runs at this moment.
+            StudyError: The file is no study, was made with other data or tasks, has another setup
+                under one of the names, was begun without this stopping rule, or another program
+                makes its runs at this moment.
         """
         wanted = Until.of(setups, seeds, until, baseline, planned)
         with watched(watch, progress, lambda: self._stored(setups, wanted.seeds)) as tell:
@@ -209,8 +219,10 @@ class Study(StudyReader):
             run = stored_result(store, setup, Seed.of(seed))
             trained = store.setups()[setup]
             check_training(setup, trained, train)
-            references = self._data.references(store, [trained], tell)
-            return repeat_run(store, run, trained, references, device=device, watch=tell)
+            tasks = fixed_tasks(store)
+            data = replace(self._data, tasks=tasks)
+            references = data.references(store, [trained], tell)
+            return repeat_run(store, run, trained, references, tasks, device=device, watch=tell)
 
     def drop(self, setup: str) -> str:
         """Set a setup and its runs aside: they stay in the file, and count in nothing.

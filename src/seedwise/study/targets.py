@@ -10,17 +10,22 @@ import numpy as np
 from jaxtyping import Float16, Int64
 from numpy import ndarray
 
+from seedwise.comparison.study_runs import TASK
 from seedwise.data import Split, default_split
-from seedwise.errors import ConfigError, DataError, StudyError
+from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError
 from seedwise.executors.job import DataReference
 from seedwise.executors.predictions import as_classes, pairs_of_classes
+from seedwise.executors.tasks import SuiteTask
 from seedwise.live.events import DataProgress, Watch
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
 from seedwise.study.examples import check_called, keep_called
 
-__all__ = ["StudyData", "as_targets", "keep_targets"]
+__all__ = ["References", "StudyData", "as_targets", "keep_targets"]
+
+References = Mapping[tuple[str, int | None], DataReference]
+"""Datasets by task (empty for a study of one) and size of cached pixels."""
 
 _NO_CLASS = 0.2
 """Share of predictions that are of no class there is: of six pairs of four classes a third."""
@@ -37,6 +42,7 @@ class StudyData:
         cache: Where downloads and decoded pixels are kept.
         targets: Class of each example that the user's own functions predict.
         called: What the examples are called, as a plural; None where nobody said it.
+        tasks: The tasks of a suite; none for a study of one dataset.
     """
 
     dataset: str | None
@@ -45,17 +51,21 @@ class StudyData:
     cache: Path | None
     targets: Int64[ndarray, " examples"] | None
     called: str | None = None
+    tasks: tuple[SuiteTask, ...] = ()
 
     def __post_init__(self) -> None:
         if self.called is not None:
             check_called(self.called)
         if self.dataset is not None and self.targets is not None:
             raise ConfigError("give a study a dataset or targets, not both; a dataset has its own")
+        if self.tasks and self.targets is not None:
+            raise ConfigError(
+                "targets are of one dataset, and each task has its own; return them with the "
+                "predictions of each task"
+            )
 
-    def references(
-        self, store: Store, setups: Iterable[Setup], tell: Watch
-    ) -> Mapping[int | None, DataReference]:
-        """A reference for each size of cached pixels, opened once so that the cache is there.
+    def references(self, store: Store, setups: Iterable[Setup], tell: Watch) -> References:
+        """A reference for each task and size of cached pixels, opened so that the cache is there.
 
         The study file takes the dataset, or the targets, and what examples are called.
 
@@ -66,29 +76,64 @@ class StudyData:
         keep_called(store, self.called)
         if self.targets is not None:
             store.set_dataset(_dataset_of(self.targets, source="given to the study"))
-        sizes = {setup.pixels for setup in setups if setup.train == BUILT_IN}
-        return {pixels: self._opened(store, pixels, tell) for pixels in sizes}
+        trained = [setup for setup in setups if setup.train == BUILT_IN]
+        if not self.tasks:
+            sizes = {setup.pixels for setup in trained}
+            return {("", pixels): self._opened(store, pixels, tell) for pixels in sizes}
+        return {
+            (task.name, pixels): self._of_task(store, task, pixels, tell)
+            for task in self.tasks
+            for pixels in {task.applied(setup).pixels for setup in trained}
+        }
 
     def _opened(self, store: Store, pixels: int | None, tell: Watch) -> DataReference:
         known = store.dataset()
-        dataset = self.dataset or (known.name if known else None)
+        remembered = {"dataset": known.name, "split": known.split} if known else {}
+        reference, record = self._read({}, remembered, pixels, tell)
+        store.set_dataset(record)
+        return reference
+
+    def _of_task(
+        self, store: Store, task: SuiteTask, pixels: int | None, tell: Watch
+    ) -> DataReference:
+        """The dataset of a task; where it names none, that of the study."""
+        known = store.choice(f"{TASK}{task.name}")
+        remembered = known if isinstance(known, dict) else {}
+        try:
+            reference, _ = self._read(task.data, remembered, pixels, tell)
+        except SeedwiseError as error:
+            raise ConfigError(f"tasks.{task.name}: {error}") from None
+        return reference
+
+    def _read(
+        self,
+        said: Mapping[str, Any],
+        known: Mapping[str, Any],
+        pixels: int | None,
+        tell: Watch,
+    ) -> tuple[DataReference, DatasetRecord]:
+        """A dataset as a task says it, else as this does, else as the study file has known it."""
+        dataset = said.get("dataset") or self.dataset or known.get("dataset")
         if dataset is None:
             raise ConfigError(
                 "the built-in training needs a dataset; give one, e.g. dataset='imagenette'"
             )
+        split = Split.of(said["split"]) if "split" in said else self.split
+        if split is None:
+            split = Split.from_json(known["split"]) if known else default_split(dataset)
+        source = said.get("source", self.source)
         reference = DataReference(
             dataset=dataset,
-            split=self.split
-            or (Split.from_json(known.split) if known else default_split(dataset)),
-            source=self.source,
+            split=split,
+            source=None if source is None else Path(source),
             cache=self.cache,
             pixels=pixels,
+            fingerprint=known.get("fingerprint"),
         )
         data = reference.open(
             lambda what, done, total: tell(DataProgress(what=what, done=done, total=total))
         )
-        store.set_dataset(data.record())
-        return replace(reference, fingerprint=data.fingerprint)
+        return replace(reference, fingerprint=data.fingerprint), data.record()
 
 
 def as_targets(targets: Any) -> Int64[ndarray, " examples"]:

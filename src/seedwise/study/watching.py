@@ -173,6 +173,7 @@ def as_stored(path: Path) -> Sight:
                 seeds = {seed for _, seed in (*wanted, *results)}
                 looks = PairedSoFar(store, fixed_rule(study), names, seeds, names[0])
                 events += [Compared(interim=interim) for interim in looks.now()]
+    planned = replace(planned, tasks=study.tasks)
     progress = StudyProgress(lambda: [run for run in runs if run.setup in planned.setups])
     for event in (planned, *events):
         progress.take(event, 0.0)
