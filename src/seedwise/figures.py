@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterable
 from html import escape
 
-from seedwise.stats.catalog import CATALOG
-
 __all__ = [
     "count",
     "figure",
@@ -22,6 +20,8 @@ __all__ = [
 
 def in_points(metric: str) -> bool:
     """True if a metric is a fraction that is printed as points of a hundred."""
+    from seedwise.stats.catalog import CATALOG  # numpy with it, which no help and no count needs
+
     known = CATALOG.get(metric.partition(":")[0])
     return known is not None and known.percent
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
+
+from seedwise.shaped import Float, Float16, Int64
 
 __all__ = [
     "STATES",

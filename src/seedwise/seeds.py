@@ -18,10 +18,10 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from jaxtyping import Float64, UInt64
 from numpy import ndarray
 
 from seedwise.errors import ConfigError, UnknownName
+from seedwise.shaped import Float64, UInt64
 
 __all__ = ["STREAMS", "Seed", "stream", "uniforms", "word"]
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from seedwise.adapters.evaluations import LOG, Evaluation, Evaluations, StudyRun
@@ -17,6 +16,7 @@ from seedwise.errors import ConfigError
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.shaped import Float, Float32, Int64
 from seedwise.train import choose
 
 __all__ = [

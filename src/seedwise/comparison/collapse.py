@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool
 from numpy import ndarray
 
 from seedwise.comparison.measured import Measurements
 from seedwise.comparison.metrics import Metric
 from seedwise.comparison.verdict import SOFT
 from seedwise.seeds import Seed
+from seedwise.shaped import Bool
 from seedwise.stats.collapse import far_from_rest, share_interval
 
 __all__ = [

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.measured import Measured, Measurements
@@ -11,6 +10,7 @@ from seedwise.comparison.metrics import Metric
 from seedwise.comparison.study_runs import shared_rows
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
+from seedwise.shaped import Bool, Float64, Integer
 from seedwise.stats.agreement import Correlation, correlation
 from seedwise.stats.intervals import (
     Difference,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.metrics import Metric, OwnMetric, ReturnedMetric
@@ -19,6 +18,7 @@ from seedwise.comparison.study_runs import (
 from seedwise.errors import StudyError
 from seedwise.figures import figure, in_points
 from seedwise.seeds import Seed
+from seedwise.shaped import Bool, Float, Float64, Integer
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
 from seedwise.stats.groups import Groups
 from seedwise.stats.scores import Logits, Targets

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
 from seedwise.comparison.scores import metric_values
@@ -14,6 +13,7 @@ from seedwise.comparison.stopping import differences
 from seedwise.comparison.study_runs import StudyRuns, results_by_seed
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
+from seedwise.shaped import Float64
 from seedwise.stats.collapse import share_interval
 from seedwise.stats.intervals import paired_difference, unpaired_difference
 from seedwise.stats.sequential import SequentialRule, decide

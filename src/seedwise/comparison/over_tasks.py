@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
 from seedwise.comparison.collapse import FarRuns
@@ -14,6 +13,7 @@ from seedwise.comparison.result import ComparisonValues
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.study_runs import shared_rows
 from seedwise.errors import DataError
+from seedwise.shaped import Float64
 from seedwise.stats.intervals import Difference
 from seedwise.stats.suites import Over, TaskTable, suite_difference
 

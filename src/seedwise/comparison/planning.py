@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
 from numpy import ndarray
 
 from seedwise.comparison.contrast import contrast, shared_seeds
@@ -22,6 +21,7 @@ from seedwise.comparison.stop_planning import (
 from seedwise.comparison.study_runs import StudyRuns, all_have_logits, shared_rows
 from seedwise.comparison.verdict import SOFT
 from seedwise.errors import ConfigError, StudyError
+from seedwise.shaped import Float32
 from seedwise.stats.intervals import LARGE
 from seedwise.stats.operating import PairNoise
 from seedwise.stats.power import (

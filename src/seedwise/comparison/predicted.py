@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from seedwise.comparison.scores import score
@@ -15,6 +14,7 @@ from seedwise.comparison.study_runs import (
     shared_rows,
 )
 from seedwise.seeds import Seed
+from seedwise.shaped import Float, Float64, Int64
 from seedwise.stats.images import usual_class
 from seedwise.stats.intervals import Difference, paired_difference, unpaired_difference
 from seedwise.store import StoredRun

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float16
 from numpy import ndarray
 
 from seedwise.comparison.scores import metric_names, repeat_values, score
@@ -15,6 +14,7 @@ from seedwise.comparison.variance import replicates
 from seedwise.errors import StudyError
 from seedwise.records import State
 from seedwise.seeds import Seed
+from seedwise.shaped import Float16
 from seedwise.stats.intervals import Sample
 from seedwise.store import StoredRepeat, StoredRun
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float16, Float64, Integer
 from numpy import ndarray
 
 from seedwise.comparison.metrics import Metric, OwnMetric, ReturnedMetric, find_metric
 from seedwise.comparison.study_runs import StudyRuns, all_have_logits, metrics_of_all
 from seedwise.errors import StudyError
+from seedwise.shaped import Float, Float16, Float64, Integer
 from seedwise.stats.catalog import CATALOG, BuiltInMetric, plain_metrics
 from seedwise.stats.images import flip_rates
 from seedwise.store import StoredRepeat, StoredRun

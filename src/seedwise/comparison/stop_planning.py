@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from jaxtyping import Float64
 from numpy import ndarray
 
 from seedwise.comparison.measured import Measurements
 from seedwise.comparison.study_runs import shared_rows
 from seedwise.errors import ConfigError
+from seedwise.shaped import Float64
 from seedwise.stats.capped import FIRST_LOOK
 from seedwise.stats.operating import (
     STUDIES,

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
 from seedwise.comparison.metrics import direction_of, unsettled
@@ -23,6 +22,7 @@ from seedwise.comparison.study_runs import (
 from seedwise.errors import StudyError, Unsettled
 from seedwise.figures import in_points
 from seedwise.seeds import Seed
+from seedwise.shaped import Float64
 from seedwise.stats.decision import Interval, Outcome
 from seedwise.stats.sequential import Decision, Pairs, decide
 from seedwise.store import StoredRun

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
-from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
 
 from seedwise.comparison.aside import Aside
@@ -17,6 +16,7 @@ from seedwise.errors import StudyError
 from seedwise.records import DatasetRecord, Examples
 from seedwise.seeds import STREAMS, Seed
 from seedwise.setups import Setup
+from seedwise.shaped import Float, Float16, Int64
 from seedwise.stats.groups import Groups
 from seedwise.stats.scores import Targets
 from seedwise.store import FOLDS_KEPT, PLAN, Store, StoredRepeat, StoredRun, StudyFacts

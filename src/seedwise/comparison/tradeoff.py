@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
 from seedwise.comparison.measured import Measurements
@@ -17,6 +16,7 @@ from seedwise.comparison.result import ComparisonValues, Tradeoff
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.study_runs import shared_rows
 from seedwise.errors import ConfigError, UnknownName
+from seedwise.shaped import Float64
 from seedwise.stats.cheaper import Saving, saving_of
 from seedwise.stats.multiplicity import Correction, adjusted
 from seedwise.store import StoredRun

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from seedwise.comparison.rule import fixed_rule
@@ -14,6 +13,7 @@ from seedwise.comparison.study_runs import StudyRuns, independent_runs, shared_r
 from seedwise.errors import StudyError
 from seedwise.figures import in_points
 from seedwise.seeds import STREAMS
+from seedwise.shaped import Float64, Int64
 from seedwise.stats.components import (
     CrossedVariance,
     Replicates,

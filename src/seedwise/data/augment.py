@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int32
 from numpy import ndarray
+
+from seedwise.shaped import Float64, Int32
 
 __all__ = [
     "MEAN",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import UInt8
 from numpy import ndarray
 
 from seedwise.cores import cores
@@ -19,6 +18,7 @@ from seedwise.data.decode import Undecodable, decode
 from seedwise.data.layout import listing_of
 from seedwise.data.sources import Item, Source
 from seedwise.errors import DataError
+from seedwise.shaped import UInt8
 
 __all__ = ["FORMAT", "Tell", "digest", "folder_to_disk", "write_cache", "write_whole"]
 

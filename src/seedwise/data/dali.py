@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
 from numpy import ndarray
 from nvidia.dali import fn, types
 from nvidia.dali.pipeline import pipeline_def
@@ -23,6 +22,7 @@ from nvidia.dali.pipeline import pipeline_def
 from seedwise.data.augment import MEAN, STD, shorter_side
 from seedwise.data.dataset import Data
 from seedwise.data.draws import Draws
+from seedwise.shaped import Int64
 
 __all__ = ["train_batches", "valid_batches"]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
-from jaxtyping import Int64
 from numpy import ndarray
 
 from seedwise.data.cache import open_cache
@@ -17,6 +16,7 @@ from seedwise.data.sources import open_source
 from seedwise.data.splits import Split
 from seedwise.errors import ConfigError, DataError
 from seedwise.records import DatasetRecord
+from seedwise.shaped import Int64
 
 __all__ = ["Data", "cache_folder", "open_data", "split_files", "write_split"]
 

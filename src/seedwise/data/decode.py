@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 import simplejpeg
-from jaxtyping import Integer, UInt8
 from numpy import ndarray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from seedwise.errors import DataError
+from seedwise.shaped import Integer, UInt8
 
 __all__ = ["MOST_PIXELS", "Undecodable", "decode"]
 

@@ -9,13 +9,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64, UInt64
 from numpy import ndarray
 
 from seedwise.data.dataset import Data
 from seedwise.errors import DataError
 from seedwise.seeds import Seed, stream, uniforms
 from seedwise.setups import Setup
+from seedwise.shaped import Bool, Float64, Int32, Int64, UInt64
 
 __all__ = ["Draws", "draw", "random_boxes"]
 

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64
 from numpy import ndarray
 
 from seedwise.data import loader as cache
@@ -16,6 +15,7 @@ from seedwise.data.augment import centre_windows, crop_windows
 from seedwise.data.dataset import Data
 from seedwise.data.draws import Draws
 from seedwise.errors import MissingPackage, UnknownName
+from seedwise.shaped import Float32, Int64
 
 __all__ = ["LOADERS", "Loader", "choose_loader", "train_batches", "valid_batches"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int, Int32, Int64, UInt8
 from numpy import ndarray
 
 from seedwise.cores import cores
 from seedwise.errors import DataError
+from seedwise.shaped import Bool, Int, Int32, Int64, UInt8
 
 __all__ = ["SAMPLE", "Pixels"]
 

@@ -10,11 +10,11 @@ import math
 
 import numba
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64
 from numpy import ndarray
 
 from seedwise.data.augment import MEAN, STD, Windows
 from seedwise.data.pixels import Pixels
+from seedwise.shaped import Bool, Float32, Int32, Int64
 
 __all__ = ["resample"]
 

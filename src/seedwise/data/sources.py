@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import UInt8
 from numpy import ndarray
 
 from seedwise.data.archives import Read, is_tar, reading, tar_members, zip_members
 from seedwise.data.fetch import DataWatch, fetch
 from seedwise.data.known import DATASETS
 from seedwise.errors import DataError, UnknownName
+from seedwise.shaped import UInt8
 
 __all__ = ["Item", "Source", "open_source"]
 

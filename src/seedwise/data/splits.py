@@ -7,11 +7,11 @@ from pathlib import PurePosixPath
 from typing import Any, Self
 
 import numpy as np
-from jaxtyping import Bool, Int64
 from numpy import ndarray
 
 from seedwise.data.known import DATASETS
 from seedwise.errors import ConfigError, DataError, UnknownName
+from seedwise.shaped import Bool, Int64
 
 __all__ = ["SPLITS", "Listing", "Split", "default_split"]
 

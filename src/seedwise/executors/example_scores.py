@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from seedwise.errors import DataError
 from seedwise.records import Examples, kept_scores
+from seedwise.shaped import Float
 
 __all__ = ["as_examples", "as_scores", "regression_scores"]
 

@@ -9,7 +9,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
@@ -22,6 +21,7 @@ from seedwise.executors.predictions import (
 )
 from seedwise.figures import in_points
 from seedwise.records import VIEWS, RunRecord
+from seedwise.shaped import Float16, Int64
 
 __all__ = ["LOGIT_FLOOR", "as_record", "metrics_record"]
 

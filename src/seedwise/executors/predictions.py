@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float16
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float, Float16
 
 __all__ = [
     "KINDS",

@@ -5,12 +5,12 @@ list of its parameters can be read beside one of ours.
 """
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from seedwise.errors import UnknownName
 from seedwise.models.mish import Mish
+from seedwise.shaped import Float
 
 __all__ = ["ACTIVATIONS", "ResBlock", "SimpleSelfAttention", "SpectralConv1d", "conv_layer"]
 

@@ -7,10 +7,10 @@ in another precision, and leaves the model and its parameters as they are.
 
 from typing import Any, Protocol
 
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from seedwise.models.blocks import ResBlock, SimpleSelfAttention
+from seedwise.shaped import Float
 
 __all__ = ["Parts", "forward"]
 

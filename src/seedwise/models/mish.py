@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from seedwise.models.rows import KERNEL_DTYPES, SMALL, numbers, pool
+from seedwise.shaped import Float
 
 __all__ = ["Mish"]
 

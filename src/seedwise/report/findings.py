@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
-from jaxtyping import Int64
 from numpy import ndarray
 
 from seedwise.comparison import (
@@ -46,6 +45,7 @@ from seedwise.figures import in_points
 from seedwise.records import DatasetRecord
 from seedwise.report.papers import Sampled
 from seedwise.seeds import Seed
+from seedwise.shaped import Int64
 from seedwise.stats.intervals import Sample
 from seedwise.stats.sequential import Decision
 from seedwise.store import StoredRun

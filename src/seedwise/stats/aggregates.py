@@ -12,10 +12,10 @@ DeLong & Clarke-Pearson (1988).
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Bool, Float64, Int64
 from seedwise.stats.scores import LogitsBlock, Score, Scores
 
 __all__ = [

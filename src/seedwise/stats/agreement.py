@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Float64, Int64, Integer
 from numpy import ndarray
 
+from seedwise.shaped import Float, Float64, Int64, Integer
 from seedwise.stats.collapse import share_interval
 from seedwise.stats.intervals import LARGE
 

@@ -22,8 +22,9 @@ confidence sequences".
 """
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
+
+from seedwise.shaped import Float64
 
 __all__ = ["PRIOR_VARIANCE", "anytime_bounds", "log_evidence"]
 

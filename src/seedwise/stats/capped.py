@@ -17,10 +17,10 @@ from types import MappingProxyType
 
 import numpy as np
 import scipy
-from jaxtyping import Float64
 from numpy import ndarray
 
 from seedwise.errors import UnknownName
+from seedwise.shaped import Float64
 
 __all__ = ["FIRST_LOOK", "SHAPES", "capped_bounds", "crossing_rates"]
 

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from seedwise.errors import ConfigError, UnknownName
+from seedwise.shaped import Float32, Float64
 from seedwise.stats import aggregates, scores
 from seedwise.stats.scores import VIEW_CHOICES, Logits, Score, Targets, Views
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from jaxtyping import Float
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float
 from seedwise.stats.intervals import welch_freedom
 
 __all__ = ["Saving", "saving_of"]

@@ -14,8 +14,9 @@ from itertools import product
 
 import numpy as np
 import scipy
-from jaxtyping import Bool, Float64, Integer
 from numpy import ndarray
+
+from seedwise.shaped import Bool, Float64, Integer
 
 __all__ = ["far_from_rest", "share_interval", "unseen_share"]
 

@@ -13,10 +13,10 @@ from itertools import combinations
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float, Int64
 from seedwise.stats.variance import Estimate
 
 __all__ = ["Component", "CrossedVariance", "Replicates", "complete_grid", "crossed_variance"]

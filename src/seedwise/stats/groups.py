@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float, Float64, Int64
 
 __all__ = ["Groups"]
 

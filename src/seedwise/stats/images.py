@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64, Integer
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float, Float64, Int64, Integer
 from seedwise.stats.agreement import groups, pairs_alike
 from seedwise.stats.variance import image_variances
 

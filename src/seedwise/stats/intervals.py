@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float, Float64
 from seedwise.stats.moments import Moments
 
 __all__ = [

@@ -6,10 +6,10 @@ from typing import Self
 
 import numpy as np
 import scipy
-from jaxtyping import Bool, Float64, Int8
 from numpy import ndarray
 
 from seedwise.errors import ConfigError, DataError
+from seedwise.shaped import Bool, Float64, Int8
 from seedwise.stats.anytime import anytime_bounds
 from seedwise.stats.capped import FIRST_LOOK, capped_bounds
 from seedwise.stats.signs import ALONE, WITH_SOFT, SignTest, sign_of, witness

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
+from seedwise.shaped import Float64
 from seedwise.stats import scores
 from seedwise.stats.scores import Logits, Targets, Views
 

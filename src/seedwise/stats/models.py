@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 import scipy
-from jaxtyping import Float
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float
 from seedwise.stats.groups import Groups
 from seedwise.stats.intervals import Difference, student_difference
 

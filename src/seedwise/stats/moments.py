@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
+
+from seedwise.shaped import Float
 
 __all__ = ["Moments", "skewness", "usual_skewness"]
 

@@ -3,10 +3,10 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64
 from numpy import ndarray
 
 from seedwise.errors import UnknownName
+from seedwise.shaped import Float64
 
 __all__ = ["CORRECTIONS", "Correction", "adjusted", "next_level"]
 

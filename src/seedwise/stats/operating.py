@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float64, Int8, Int64
 from numpy import ndarray
 
 from seedwise.errors import ConfigError
+from seedwise.shaped import Float64, Int8, Int64
 from seedwise.stats.looks import BETTER, EQUIVALENT, WORSE, Pairs, SequentialRule
 from seedwise.stats.sequential import outcomes
 

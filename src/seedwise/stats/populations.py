@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float
 from seedwise.stats.intervals import Difference, student_difference, welch_freedom
 from seedwise.stats.overlap import overlapping_weights
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from jaxtyping import Float64
 from numpy import ndarray
 
 from seedwise.errors import ConfigError
+from seedwise.shaped import Float64
 
 __all__ = [
     "MOST_RUNS",

@@ -6,10 +6,10 @@ from functools import cache
 
 import numpy as np
 import scipy
-from jaxtyping import Float64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float64
 
 __all__ = ["FEWEST_TASKS", "Ranks", "average_ranks", "ranked"]
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float, Float64
 from seedwise.stats.variance import Estimate
 
 __all__ = ["FEWEST_PAIRS", "Signal", "signal"]

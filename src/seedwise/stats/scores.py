@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar, final, overload
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64
 from numpy import ndarray
 
 from seedwise.cores import cores
 from seedwise.errors import DataError, UnknownName
+from seedwise.shaped import Float, Float32, Float64, Int64
 
 __all__ = [
     "VIEW_CHOICES",

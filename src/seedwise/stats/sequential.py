@@ -14,10 +14,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int8, Int64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Bool, Int8, Int64
 from seedwise.stats.collapse import far_from_rest
 from seedwise.stats.decision import Decision, Interval, Look, Outcome, Reason
 from seedwise.stats.looks import (

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int8
 from numpy import ndarray
+
+from seedwise.shaped import Bool, Float64, Int8
 
 __all__ = ["ALONE", "WITH_SOFT", "SignTest", "Witness", "sign_of", "witness"]
 

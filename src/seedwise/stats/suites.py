@@ -13,10 +13,10 @@ from typing import Literal
 
 import numpy as np
 import scipy
-from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Bool, Float64
 from seedwise.stats.intervals import Difference, student_difference
 
 __all__ = [

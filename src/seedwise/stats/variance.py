@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from seedwise.errors import DataError
+from seedwise.shaped import Float, Float64
 
 __all__ = [
     "ENOUGH_RUNS",

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from jaxtyping import Float16
 from numpy import ndarray
 
 from seedwise.errors import StudyError
 from seedwise.records import RunRecord
+from seedwise.shaped import Float16
 from seedwise.store.base import Tables
 from seedwise.store.rows import (
     as_json,

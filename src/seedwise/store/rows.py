@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float16
 from numpy import ndarray
 
 from seedwise.errors import StudyError
 from seedwise.records import DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
+from seedwise.shaped import Float16
 from seedwise.store.schema import checksum
 from seedwise.store.shapes import columns, mapping, moment, number, seconds, texts, unpacked
 from seedwise.store.stored import StoredRepeat, StoredRun

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from seedwise.errors import StudyError
 from seedwise.records import Examples
+from seedwise.shaped import Float
 from seedwise.store.base import Tables
 from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum

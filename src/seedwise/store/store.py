@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
-from jaxtyping import Float16
 from numpy import ndarray
 
 from seedwise.code.git import Commit
 from seedwise.errors import RunExists, StudyError
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.seeds import Seed
+from seedwise.shaped import Float16
 from seedwise.store.batches import RunBatches
 from seedwise.store.caches import Caches
 from seedwise.store.codes import Codes

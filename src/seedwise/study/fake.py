@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 from numpy import ndarray
 
 from seedwise.seeds import Seed
+from seedwise.shaped import Float32
 
 __all__ = ["CLASSES", "EXAMPLES", "better", "predictions", "train"]
 

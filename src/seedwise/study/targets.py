@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float16, Int64
 from numpy import ndarray
 
 from seedwise.comparison.study_runs import TASK
@@ -19,6 +18,7 @@ from seedwise.executors.tasks import SuiteTask
 from seedwise.live.events import DataProgress, Watch
 from seedwise.records import DatasetRecord, RunRecord
 from seedwise.setups import BUILT_IN, Setup
+from seedwise.shaped import Float16, Int64
 from seedwise.store import Store
 from seedwise.study.examples import check_called, keep_called
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
 from torch import Tensor, nn
 
+from seedwise.shaped import Float, Float16, Int64
 from seedwise.stats.metrics import accuracy, smoothed_accuracy
 from seedwise.train.steps import autocast, label_smoothed_loss
 

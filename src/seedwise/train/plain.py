@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float16, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from seedwise.optim import build as build_update
 from seedwise.optim import flat_cos
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.shaped import Float, Float16, Int64
 from seedwise.train.cpu.parts import FusedModel
 from seedwise.train.evaluate import validation_logits
 from seedwise.train.steps import LossScale, train_step

@@ -5,11 +5,11 @@
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from seedwise.optim import Update
+from seedwise.shaped import Float, Int64
 
 __all__ = ["LossScale", "autocast", "label_smoothed_loss", "train_step"]
 

@@ -8,13 +8,13 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float16
 from numpy import ndarray
 
 from seedwise.data import Data
 from seedwise.records import VIEWS, EpochRecord, Progress, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.shaped import Float16
 from seedwise.train.beside import is_captured
 from seedwise.train.evaluate import figures
 from seedwise.train.machine import describe, prepared

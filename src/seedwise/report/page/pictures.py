@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
-from jaxtyping import Int64
 from numpy import ndarray
 
 from seedwise.comparison.predicted import ImageDifferences
@@ -25,6 +24,7 @@ from seedwise.report.page.parts import (
     Thumbnails,
     drawn,
 )
+from seedwise.shaped import Int64
 
 __all__ = ["classes_section", "examples_section", "images_section"]
 

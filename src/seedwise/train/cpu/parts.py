@@ -3,13 +3,13 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from seedwise.models.blocks import SimpleSelfAttention
 from seedwise.models.forward import forward
 from seedwise.models.rows import in_rows
 from seedwise.setups import Setup
+from seedwise.shaped import Float
 from seedwise.train.cpu.norm import norm_act
 
 __all__ = ["CpuParts", "FusedModel", "attention", "fits"]

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 import triton
 import triton.language as tl
-from jaxtyping import Float16
 from numpy import ndarray
 from torch import Tensor, nn
 
@@ -28,6 +27,7 @@ from seedwise.optim import decayed_before_step
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
+from seedwise.shaped import Float16
 from seedwise.train.gpu.images import images_for
 from seedwise.train.gpu.loss import smoothed_loss
 from seedwise.train.gpu.parts import GpuParts, narrowed

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from numpy import ndarray
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from seedwise.data import (
 )
 from seedwise.errors import DataError
 from seedwise.setups import Setup
+from seedwise.shaped import Float32
 from seedwise.train.gpu.batches import resample
 
 __all__ = ["Images", "images_for"]

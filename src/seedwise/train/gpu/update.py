@@ -12,13 +12,13 @@ import numpy as np
 import torch
 import triton
 import triton.language as tl
-from jaxtyping import Float32
 from numpy import ndarray
 from torch import Tensor
 
 from seedwise.optim import flat_cos
 from seedwise.optim.ranger import step_size
 from seedwise.setups import Setup
+from seedwise.shaped import Float32
 from seedwise.train.steps import LossScale
 
 __all__ = ["RangerUpdate", "ranger_rates", "ranger_sizes"]
