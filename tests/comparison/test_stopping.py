@@ -1,11 +1,17 @@
 """What a study's stopping rule says of its runs, and how a comparison speaks of it."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from scipy import stats
 
 from helpers.studies import DIVERGED, rescaled, runs_of
 from seedwise.comparison import Rule, Stop, StoppingRule, compare, compare_several, decisions
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.study_runs import StudyRuns
+from seedwise.errors import StudyError
+from seedwise.records import RunRecord
 from seedwise.words.cautions import cautions
 from seedwise.words.verdict import basis, exploratory_sentence, verdict_sentence
 
@@ -130,3 +136,71 @@ def test_words_for_each_way_a_rule_can_end(studies):
         near, difference=1e-5, max_runs=12, power=1 - 1e-9
     )
     assert "and 12 pairs would hardly decide it" in said(near, difference=1e-5, max_runs=12)
+
+
+def scored(values):
+    """Runs of accuracy alone."""
+    return [
+        RunRecord(state="finished", metrics={"accuracy": float(value)}, seconds=1.0)
+        for value in values
+    ]
+
+
+def unrelated_and_paired(studies, a, b):
+    """What the same runs give under both rules, through the file."""
+    for paired in (False, True):
+        stop = Stop(difference=0.002, max_runs=12, paired=paired)
+        setups = {"a": scored(a), "b": scored(b)}
+        with studies.make(setups, classes=0, stop=stop) as store:
+            assert StoppingRule.of(StudyRuns(store)).stop == stop
+            yield compare(StudyRuns(store), "a", "b", fixed_rule(StudyRuns(store)))
+
+
+def test_a_rule_may_take_the_runs_as_unrelated(studies):
+    a, b = np.random.default_rng(1).normal([[0.9], [0.906]], 0.003, (2, 12))
+    found, paired = unrelated_and_paired(studies, a, b)
+    decision = found.stopping.decision
+    assert (decision.verdict, paired.stopping.decision.verdict) == ("better", "better")
+    assert decision.n != paired.stopping.decision.n
+    test = stats.ttest_ind(b[: decision.n], a[: decision.n])
+    assert (decision.high + decision.low) / 2 == pytest.approx(decision.estimate)
+    bound = found.stopping.rule.for_one().bounds(decision.n, 0.05)[-1]
+    assert (decision.high - decision.low) / 2 == pytest.approx(
+        bound * decision.estimate / test.statistic
+    )
+    assert "It takes runs of one seed as unrelated." in basis(found)
+    assert "unrelated" not in basis(paired)
+
+
+@pytest.mark.parametrize(
+    ("sign", "caution"),
+    [(1, "a paired rule would need fewer"), (-1, "it errs more often than stated"), (0, "")],
+)
+def test_what_a_rule_of_unrelated_runs_takes_for_granted_is_looked_at(studies, sign, caution):
+    shared, a, b = np.random.default_rng(2).normal(0, 0.003, (3, 12))
+    rest = 0.2 if sign else 1.0
+    found, paired = unrelated_and_paired(
+        studies, 0.9 + shared * (sign != 0) + rest * a, 0.9 + sign * shared + rest * b
+    )
+    said = [each for each in cautions(found) if "takes them as unrelated" in each]
+    assert [caution in each for each in said] == [True] * (sign != 0)
+    assert not any("as unrelated" in each for each in cautions(paired))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"paired": False}, {"metric": "loss"}, {"difference": 0.1}, {"max_runs": 20}]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_study_begun_by_another_rule_names_what_differs(studies, changed, first):
+    """Also of a choice that only one of the two makes."""
+    rules = [
+        StoppingRule(stop=each, baseline="base", candidates=("good",))
+        for each in (STOP, replace(STOP, **changed))
+    ]
+    there, here = rules if first else rules[::-1]
+    (name,) = changed
+    with (
+        studies.make(PAIR, stop=there.stop) as store,
+        pytest.raises(StudyError, match=f"another stopping rule: {name} .* there, .* here; what"),
+    ):
+        here.check(StudyRuns(store))

@@ -43,6 +43,21 @@ def test_the_bounds_are_where_the_evidence_reaches_one_over_alpha(alpha):
         assert log_evidence(just)[-1] == pytest.approx(-np.log(alpha))
 
 
+@pytest.mark.parametrize("n", [4, 12])
+def test_the_bounds_of_unrelated_runs_are_those_of_a_two_sample_t(n):
+    """Independently: the noncentral t density with 2(n - 1) degrees of freedom, mixed."""
+    t, g, freedom = anytime_bounds(n, 0.05, paired=False)[-1], 4.0, 2 * (n - 1)
+    mixed, _ = integrate.quad(
+        lambda theta: (
+            stats.norm.pdf(theta, scale=np.sqrt(g)) * stats.nct.pdf(t, freedom, theta * n**0.5)
+        ),
+        -12,
+        12,
+        limit=200,
+    )
+    assert mixed / stats.t.pdf(t, freedom) == pytest.approx(1 / 0.05, rel=1e-5)
+
+
 def test_swapping_the_setups_and_other_units_change_nothing():
     d = np.random.default_rng(4).normal(0.5, 1, (3, 15))
     np.testing.assert_allclose(log_evidence(-100 * d), log_evidence(d), rtol=1e-12)

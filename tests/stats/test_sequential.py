@@ -134,6 +134,56 @@ def test_under_no_difference_a_winner_is_named_at_the_stated_rate(cap, r):
         assert at_most((verdicts == 2).sum(), STUDIES, 0.025)
 
 
+UNPAIRED = {
+    "capped": SequentialRule(difference=1e-6, max_pairs=20, paired=False),
+    "anytime": SequentialRule(difference=1e-6, paired=False),
+}
+
+
+def runs_of_pairs(a, b):
+    return Pairs(accuracy=b - a, added=Pairs(accuracy=b + a))
+
+
+@pytest.mark.parametrize("rule", UNPAIRED.values(), ids=UNPAIRED)
+def test_a_rule_of_unrelated_runs_has_the_t_of_two_samples(rule):
+    a, b = np.random.default_rng(1).normal([[0.6], [0.61]], 0.01, (2, 9))
+    found = decide(rule, runs_of_pairs(a, b))
+    for look in found.trace[3:]:
+        test = stats.ttest_ind(b[: look.n], a[: look.n])
+        bound = rule.bounds(look.n, rule.alpha)[-1]
+        error = look.accuracy.estimate / test.statistic
+        assert look.accuracy.high - look.accuracy.estimate == pytest.approx(bound * error)
+
+
+@pytest.mark.parametrize("wider", [1.0, 1.25])
+@pytest.mark.parametrize("rule", UNPAIRED.values(), ids=UNPAIRED)
+def test_unrelated_runs_name_a_winner_at_the_stated_rate_at_most(rule, wider):
+    a, b = np.random.default_rng(2).normal(size=(2, 2 * STUDIES, 20))
+    found = (outcomes(rule, runs_of_pairs(a, wider * b)).verdicts > 0).sum()
+    assert at_most(found, 2 * STUDIES, 0.05)
+    assert found > 2 * STUDIES * (0.035 if rule.max_pairs else 0.01)
+
+
+def test_of_unrelated_runs_fewer_are_needed_and_of_related_ones_more():
+    rng = np.random.default_rng(3)
+    a, b, shared = rng.normal(size=(3, 1000, 40))
+    as_pairs = SequentialRule(difference=1e-6, max_pairs=40)
+    unrelated = SequentialRule(difference=1e-6, max_pairs=40, paired=False)
+
+    def needed(pairs):
+        return [outcomes(rule, pairs).pairs.mean() for rule in (as_pairs, unrelated)]
+
+    paired, unpaired = needed(runs_of_pairs(a, b + 2.2))
+    assert unpaired < 0.85 * paired
+    paired, unpaired = needed(runs_of_pairs(shared + 0.5 * a, shared + 0.5 * b + 1.1))
+    assert unpaired > 1.2 * paired
+
+
+def test_a_rule_of_unrelated_runs_asks_for_their_values():
+    with pytest.raises(DataError, match="unrelated runs needs their values"):
+        decide(UNPAIRED["capped"], Pairs(accuracy=np.arange(5.0)))
+
+
 @pytest.mark.parametrize("bias", [0.0005, 0.003])
 @pytest.mark.parametrize("difference", [1e-6, 0.003])
 def test_moving_matched_accuracy_alone_names_no_winner(bias, difference):

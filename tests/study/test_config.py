@@ -154,6 +154,8 @@ def test_a_stopping_rule_instead_of_seeds(load):
     )
     assert study.seeds is None
     assert study.stop == Stop(difference=0.005, alpha=0.01, power=0.8, max_runs=40)
+    unpaired = load('dataset = "digits"\n[setups.a]\n[stop]\ndifference = 0.005\npaired = false')
+    assert unpaired.stop == Stop(difference=0.005, paired=False)
 
 
 def test_the_rule_of_verdicts_may_be_said(load):
@@ -371,6 +373,7 @@ def test_a_wrong_study_is_named_with_what_is_allowed(refusal, text, message):
         ("difference = 0.1\npower = nan", "stop.power must be a rate above 0 and below 1"),
         ("difference = 0.1\nmax_runs = 2", "stop.max_runs must be a whole number, 3 or more"),
         ("difference = 0.1\nmax_runs = 4.0", "stop.max_runs must be a whole number, 3 or more"),
+        ("difference = 0.1\npaired = 0", "stop.paired must be true or false, got 0"),
     ],
 )
 def test_a_wrong_stopping_rule_is_named_with_what_is_allowed(refusal, line, message):

@@ -126,5 +126,9 @@ def _rule_of_one(study: Path, runs: int) -> "SequentialRule":
         fixed = StoppingRule.of(stored)
     stop = fixed.stop if fixed else Stop(difference=0.005, max_runs=runs)
     return SequentialRule(
-        difference=stop.difference, alpha=stop.alpha, power=stop.power, max_pairs=stop.max_runs
+        difference=stop.difference,
+        alpha=stop.alpha,
+        power=stop.power,
+        max_pairs=stop.max_runs,
+        paired=stop.paired,
     )

@@ -236,7 +236,7 @@ def refuse_other_judges(rule: Rule) -> None:
     if said:
         raise ConfigError(
             "a stopping rule judges matched accuracy and accuracy, or the metric that [stop] "
-            f"names, on pairs of one seed: leave out {' and '.join(said)}, or name "
+            f"names, and has a key paired of its own: leave out {' and '.join(said)}, or name "
             "seeds instead of the rule"
         )
 

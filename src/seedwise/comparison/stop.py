@@ -33,6 +33,8 @@ class Stop:
         max_runs: Most runs of each setup, 3 or more; None for no limit.
         metric: What is judged instead of accuracy, in whose unit `difference` is then; None for
             accuracy, or for the one metric that runs without it come with.
+        paired: False takes runs of one seed as unrelated. Where a pilot shows a correlation near
+            0, as after long trainings, that decides after fewer pairs. It must not be negative.
 
     Raises:
         ConfigError: A value is out of range; the message names the field.
@@ -43,8 +45,11 @@ class Stop:
     power: float = 0.8
     max_runs: int | None = None
     metric: str | None = None
+    paired: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.paired, bool):
+            raise ConfigError(f"paired must be true or false, got {self.paired!r}")
         if self.metric is not None and (not isinstance(self.metric, str) or not self.metric):
             raise ConfigError(f"metric must be the name of a metric, got {self.metric!r}")
         for name, most, example in (
@@ -100,7 +105,7 @@ class StoppingRule:
         known = (study.plan or {}).get("stop")
         if known is None:
             return None
-        stop = Stop(**{name: known.get(name) for name in Stop.__dataclass_fields__})
+        stop = Stop(**{name: known[name] for name in Stop.__dataclass_fields__ if name in known})
         return cls(stop=stop, baseline=known["baseline"], candidates=tuple(known["candidates"]))
 
     def check(self, study: StudyRuns) -> None:
@@ -109,18 +114,21 @@ class StoppingRule:
         Raises:
             StudyError: The study was begun without a rule, or with another one.
         """
-        fixed, wanted = type(self).of(study), self.to_json()
+        fixed = type(self).of(study)
         if fixed is None and (study.plan or study.all):
             raise StudyError(
                 f"{study.path} was begun without a stopping rule, and one has to be there before "
                 "the first run; use another study file, or go on with seeds"
             )
         if fixed is not None and fixed != self:
-            known = fixed.to_json()
+            there, here = (
+                asdict(rule.stop) | {"baseline": rule.baseline, "candidates": [*rule.candidates]}
+                for rule in (fixed, self)
+            )
             changes = ", ".join(
-                f"{name} {known[name]!r} there, {value!r} here"
-                for name, value in wanted.items()
-                if known.get(name) != value
+                f"{name} {there[name]!r} there, {value!r} here"
+                for name, value in here.items()
+                if there[name] != value
             )
             raise StudyError(
                 f"{study.path} was begun with another stopping rule: {changes}; what it promises "
@@ -130,8 +138,11 @@ class StoppingRule:
     def to_json(self) -> Mapping[str, Any]:
         """The rule as the study keeps it, among what is fixed before the first run."""
         stop = asdict(self.stop)
-        if self.stop.metric is None:  # as studies have it that were begun before there was one
+        # What is usual is left out, as studies have it that were begun before there was a choice.
+        if self.stop.metric is None:
             del stop["metric"]
+        if self.stop.paired:
+            del stop["paired"]
         return {
             **stop,
             "baseline": self.baseline,
@@ -145,6 +156,7 @@ class StoppingRule:
             alpha=self.stop.alpha / len(self.candidates),
             power=self.stop.power,
             max_pairs=self.stop.max_runs,
+            paired=self.stop.paired,
         )
 
     def seeds(self) -> Generator[Seed]:

@@ -224,7 +224,8 @@ def differences(
 ) -> Pairs:
     """The second run of each pair less the first, in accuracy and in what stands for it.
 
-    A diverged run counts as what chance scores; of another metric as the worst that was seen.
+    Both added up are there too, for rules that take the runs as unrelated. A diverged run counts
+    as what chance scores; of another metric as the worst that was seen.
 
     Args:
         study: The open study.
@@ -238,21 +239,27 @@ def differences(
     finished = [run for pair in pairs for run in pair if run.state == "finished"]
     predicted = all_have_logits(finished)
 
-    def under(metric: str) -> Float64[ndarray, " pairs"]:
-        baseline, candidate = _of_pairs(study, metric, pairs, finished)
-        return candidate - baseline
-
     baseline, candidate = _of_pairs(study, judged, pairs, finished, sign)
     if not predicted or judged != "accuracy":
-        return Pairs(accuracy=candidate - baseline, baseline=baseline)
+        added = Pairs(accuracy=candidate + baseline)
+        return Pairs(accuracy=candidate - baseline, baseline=baseline, added=added)
+    matched, ranked = (
+        _of_pairs(study, metric, pairs, finished)
+        for metric in ("matched_accuracy", "ranked_accuracy")
+    )
     dataset = study.dataset
     views = max((len(run.views) for run in finished), default=0)
     return Pairs(
-        accuracy=under("accuracy"),
-        matched=under("matched_accuracy"),
-        ranked=under("ranked_accuracy"),
+        accuracy=candidate - baseline,
+        matched=matched[1] - matched[0],
+        ranked=ranked[1] - ranked[0],
         resolution=1 / (views * len(dataset.targets)) if views and dataset else 0.0,
         baseline=baseline,
+        added=Pairs(
+            accuracy=candidate + baseline,
+            matched=matched[1] + matched[0],
+            ranked=ranked[1] + ranked[0],
+        ),
     )
 
 

@@ -19,6 +19,9 @@ this is the scale-invariant Gaussian mixture of Wang and Ramdas, "Anytime-valid 
 confidence sequences for Gaussian means with unknown variance", arXiv 2310.03722:
 sqrt(c^2 / (n + c^2)) [(n + c^2) V / ((n + c^2) V - S^2)]^(n/2). Its root is Lai (1976), "On
 confidence sequences".
+
+Where runs of one seed are unrelated, the sums s_i of both tell of sigma too. V then has the sum of
+their squared deviations beside it, n - 1 degrees of freedom more, and n / 2 above is (2n - 1) / 2.
 """
 
 import numpy as np
@@ -55,20 +58,28 @@ def log_evidence(
 
 
 def anytime_bounds(
-    pairs: int, alpha: float, g: float = PRIOR_VARIANCE
+    pairs: int, alpha: float, g: float = PRIOR_VARIANCE, *, paired: bool = True
 ) -> Float64[ndarray, " pairs"]:
     """The |t| at which E_n reaches 1 / alpha, for n = 1 to `pairs`.
 
     With the one-sample t of d - mu, the means mu whose |t| stays below this are the confidence
     sequence: it holds the true mean at all n together with probability 1 - alpha.
 
+    Args:
+        pairs: Number of pairs.
+        alpha: Rate of false alarms at all n together.
+        g: Variance of the mixture.
+        paired: False for the two-sample t of as many unrelated runs of each setup.
+
     Returns:
-        Infinity while no t would do: t^2 = (n - 1)(K - 1) / (1 - K / (1 + n g)) with
-        K = ((1 + n g) / alpha^2)^(1/n), as long as K >= 1 + n g.
+        Infinity while no t would do: with f degrees of freedom, n - 1 or 2(n - 1) of unrelated
+        runs, t^2 = f (K - 1) / (1 - K / (1 + n g)) with K = ((1 + n g) / alpha^2)^(1/(f + 1)), as
+        long as K >= 1 + n g.
     """
     n = np.arange(1, pairs + 1)
+    freedom = n - 1 if paired else 2 * (n - 1)
     most = 1 + n * g
-    k = np.exp((np.log(most) - 2 * np.log(alpha)) / n)
+    k = np.exp((np.log(most) - 2 * np.log(alpha)) / (freedom + 1))
     reachable = (k < most) & (n > 1)
     below = np.where(reachable, 1 - k / most, 1.0)
-    return np.where(reachable, np.sqrt((n - 1) * (k - 1) / below), np.inf)
+    return np.where(reachable, np.sqrt(freedom * (k - 1) / below), np.inf)

@@ -22,7 +22,7 @@ from numpy import ndarray
 from seedwise.errors import UnknownName
 from seedwise.shaped import Float64
 
-__all__ = ["FIRST_LOOK", "SHAPES", "capped_bounds", "crossing_rates"]
+__all__ = ["FIRST_LOOK", "SHAPES", "capped_bounds", "capped_bounds_unpaired", "crossing_rates"]
 
 FIRST_LOOK = 3
 """Pairs at the first look. Two pairs are no spread: their t would have to reach 50."""
@@ -88,6 +88,29 @@ def capped_bounds(cap: int, alpha: float, shape: str = "constant") -> Float64[nd
     if shape not in SHAPES:
         raise UnknownName("shape of bounds", shape, SHAPES)
     return _bounds(cap, alpha / 2, shape)
+
+
+@lru_cache(maxsize=256)
+def capped_bounds_unpaired(cap: int, alpha: float) -> Float64[ndarray, " cap"]:
+    """The same for the two-sample t of as many unrelated runs of each setup.
+
+    Each look has the nominal level that it has for pairs, at 2(n - 1) degrees of freedom. That is
+    on the safe side, as with more of them t changes less from look to look.
+
+    Args:
+        cap: Most runs of each setup, 3 or more for a bound at all.
+        alpha: Two-sided level of all looks together, in (0, 1).
+
+    Returns:
+        As of `capped_bounds`.
+    """
+    bounds = capped_bounds(cap, alpha)
+    freedom = np.maximum(np.arange(cap), 1)
+    finite = np.isfinite(bounds)
+    level = scipy.special.stdtr(freedom, -np.where(finite, bounds, 0.0))
+    found = np.where(finite, -scipy.special.stdtrit(2 * freedom, level), np.inf)
+    found.flags.writeable = False
+    return found
 
 
 def crossing_rates(

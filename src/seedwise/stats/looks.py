@@ -1,6 +1,7 @@
 """Looks of a stopping rule, for one study or for many at once."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,9 +10,9 @@ import scipy
 from numpy import ndarray
 
 from seedwise.errors import ConfigError, DataError
-from seedwise.shaped import Bool, Float64, Int8
+from seedwise.shaped import Bool, Float64, Int8, Integer
 from seedwise.stats.anytime import anytime_bounds
-from seedwise.stats.capped import FIRST_LOOK, capped_bounds
+from seedwise.stats.capped import FIRST_LOOK, capped_bounds, capped_bounds_unpaired
 from seedwise.stats.signs import ALONE, WITH_SOFT, SignTest, sign_of, witness
 
 __all__ = [
@@ -47,12 +48,16 @@ class SequentialRule:
         power: A capped comparison goes on while its chance to end with a verdict, judged by what
             it has seen, is at least a quarter of 1 - power.
         max_pairs: Most pairs; None for no limit, which takes the anytime-valid rule.
+        paired: False where runs of one seed count as unrelated: the two-sample t, with twice the
+            degrees of freedom. It names a winner less often than stated where they correlate, and
+            more often where they do so negatively.
     """
 
     difference: float
     alpha: float = 0.05
     power: float = 0.8
     max_pairs: int | None = None
+    paired: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.difference < math.inf:
@@ -70,10 +75,16 @@ class SequentialRule:
     def bounds(self, pairs: int, alpha: float) -> Float64[ndarray, " pairs"]:
         """The |t| that a two-sided test at `alpha` has to reach after 1 to `pairs` pairs."""
         if self.max_pairs is None:
-            bounds = anytime_bounds(pairs, alpha)
+            bounds = anytime_bounds(pairs, alpha, paired=self.paired)
             bounds[: FIRST_LOOK - 1] = np.inf
             return bounds
-        return capped_bounds(self.max_pairs, alpha)[:pairs]
+        capped = capped_bounds if self.paired else capped_bounds_unpaired
+        return capped(self.max_pairs, alpha)[:pairs]
+
+    def freedom(self, pairs: int) -> Integer[ndarray, " pairs"]:
+        """Degrees of freedom of t after 1 to `pairs` pairs; 1 after the first, which has no t."""
+        n = np.arange(1, pairs + 1)
+        return np.maximum(n - 1, 1) * (1 if self.paired else 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,6 +97,8 @@ class Pairs:
         ranked: Of ranked accuracy; None likewise.
         resolution: What one prediction in one run is worth to accuracy; 0 where it is not known.
         baseline: Accuracy of A's runs; None where no run is to be taken for a collapsed one.
+        added: A's and B's values of the same metrics, added up; None where a rule takes the runs
+            as pairs, and needs their differences only.
     """
 
     accuracy: Differences
@@ -93,6 +106,7 @@ class Pairs:
     ranked: Differences | None = None
     resolution: float = 0.0
     baseline: Differences | None = None
+    added: Self | None = None
 
     def __post_init__(self) -> None:
         if (self.matched is None) != (self.ranked is None):
@@ -123,7 +137,23 @@ class Pairs:
             ranked=taken(self.ranked),
             resolution=self.resolution,
             baseline=taken(self.baseline),
+            added=None if self.added is None else self.added[which],
         )
+
+    def sums(self, rule: SequentialRule) -> Mapping[str, "Sums"]:
+        """Means, standard deviations and t of each metric that is known, as the rule takes them.
+
+        Raises:
+            DataError: The rule takes runs as unrelated, and only their differences are known.
+        """
+        if not rule.paired and self.added is None:
+            raise DataError("a rule of unrelated runs needs their values, not only differences")
+        added = None if rule.paired else self.added
+        return {
+            name: Sums.of(values, None if added is None else getattr(added, name))
+            for name in ("accuracy", "matched", "ranked")
+            if (values := getattr(self, name)) is not None
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,17 +165,30 @@ class Sums:
     t: Differences
 
     @classmethod
-    def of(cls, differences: Differences) -> "Sums":
-        """Those of some differences."""
+    def of(cls, differences: Differences, added: Differences | None = None) -> "Sums":
+        """Those of some differences B - A.
+
+        Args:
+            differences: The differences.
+            added: A + B of the same runs. If given, the standard deviation is that of a difference
+                of unrelated runs, from the variances of A and of B.
+        """
         n = np.arange(1, differences.shape[-1] + 1)
-        # From the first difference on, so that equal ones have a spread of exactly 0.
-        shifted = differences - differences[..., :1]
-        offset = np.cumsum(shifted, axis=-1) / n
-        squares = np.cumsum(shifted**2, axis=-1) - n * offset**2
+        mean, squares = _mean_and_squares(differences)
+        if added is not None:
+            squares = (squares + _mean_and_squares(added)[1]) / 2
         sd = np.sqrt(np.maximum(squares, 0) / np.maximum(n - 1, 1))
         sd = np.where(sd > _NO_SPREAD, sd, np.inf)
-        mean = differences[..., :1] + offset
         return cls(mean=mean, sd=sd, t=mean * np.sqrt(n) / sd)
+
+
+def _mean_and_squares(values: Differences) -> tuple[Differences, Differences]:
+    """Mean, and sum of squared deviations from it, after each value."""
+    n = np.arange(1, values.shape[-1] + 1)
+    # From the first value on, so that equal ones have a spread of exactly 0.
+    shifted = values - values[..., :1]
+    offset = np.cumsum(shifted, axis=-1) / n
+    return values[..., :1] + offset, np.cumsum(shifted**2, axis=-1) - n * offset**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,8 +208,9 @@ class Looks:
     @classmethod
     def of(cls, rule: SequentialRule, pairs: Pairs) -> "Looks":
         """Those of a rule at some pairs; more of them than the rule allows are no use."""
-        size = Sums.of(pairs.accuracy)
-        t, by_matched = _evidence(rule, size, pairs)
+        sums = pairs.sums(rule)
+        size = sums["accuracy"]
+        t, by_matched = _evidence(rule, sums, pairs.resolution)
         count = pairs.accuracy.shape[-1]
         sign_bounds, margin_bounds = (rule.bounds(count, k * rule.alpha) for k in (1, 2))
         shown = np.where(np.abs(t) > sign_bounds, np.sign(t), 0).astype(np.int8)
@@ -181,15 +225,16 @@ class Looks:
 
 
 def _evidence(
-    rule: SequentialRule, size: Sums, pairs: Pairs
+    rule: SequentialRule, sums: Mapping[str, Sums], resolution: float
 ) -> tuple[Differences, Bool[ndarray, "*studies pairs"]]:
     """The t that shows the sign after each pair, and whether it is not accuracy's alone.
 
     Where several tests have to show it, at levels of their own, the t is what is as far beyond the
     rule's bounds as the weakest of them is beyond its own.
     """
-    sign = sign_of(size.mean, pairs.resolution)
-    if pairs.matched is None or pairs.ranked is None:
+    size = sums["accuracy"]
+    sign = sign_of(size.mean, resolution)
+    if "matched" not in sums:
         return sign * np.abs(size.t), np.zeros(sign.shape, np.bool_)
     bounds = {
         level: rule.bounds(sign.shape[-1], level * rule.alpha) for level in (1, WITH_SOFT, ALONE)
@@ -199,7 +244,7 @@ def _evidence(
         return SignTest(sign=sign, strength=lambda level: np.abs(sums.t) / bounds[level])
 
     matched, ranked = (
-        tested(each, sign_of(each.mean)) for each in map(Sums.of, (pairs.matched, pairs.ranked))
+        tested(each, sign_of(each.mean)) for each in (sums["matched"], sums["ranked"])
     )
     found = witness(tested(size, sign), matched, ranked)
     reachable = np.where(np.isfinite(bounds[1]), bounds[1], 0.0)
@@ -209,14 +254,14 @@ def _evidence(
 def _chance(rule: SequentialRule, size: Sums, t: Differences) -> Differences:
     """The chance of a verdict at the cap: that of a sign and that of equivalence, added up.
 
-    The mean at the cap, given n pairs, is Student's t about the mean so far with n - 1 degrees of
-    freedom and the variance sd^2 (1/n - 1/cap) (a flat prior's prediction). 1 where it is not
-    judged: before the third pair, without spread, and from the cap on.
+    The mean at the cap, given n pairs, is Student's t about the mean so far with the degrees of
+    freedom of those pairs and the variance sd^2 (1/n - 1/cap) (a flat prior's prediction). 1 where
+    it is not judged: before the third pair, without spread, and from the cap on.
     """
     assert rule.max_pairs is not None
     cap, pairs = rule.max_pairs, t.shape[-1]
     n = np.arange(1, pairs + 1)
-    freedom = np.maximum(n - 1, 1)
+    freedom = rule.freedom(pairs)
     scale = np.sqrt(np.maximum(1 / n - 1 / cap, 0))
     scale = np.where(scale > 0, scale, 1.0)
     sign_limit = rule.bounds(cap, rule.alpha)[-1] / np.sqrt(cap)

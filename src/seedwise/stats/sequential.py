@@ -11,6 +11,7 @@ Everything speaks of new seeds on these images, not of new images.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,6 @@ from seedwise.stats.looks import (
     EQUIVALENT,
     FUTILE,
     WITHHELD,
-    Differences,
     Looks,
     Pairs,
     SequentialRule,
@@ -105,7 +105,8 @@ def decide(
     verdict = _VERDICTS[code] if code <= EQUIVALENT else "undecided"
     seen, sides = pairs[:n], 2 if code == EQUIVALENT else 1
     soft = bool(n and looks.by_matched[n - 1] and code != EQUIVALENT)
-    judged = seen.matched if soft and seen.matched is not None else seen.accuracy
+    sums = seen.sums(rule)
+    judged = sums["matched" if soft else "accuracy"]
     (*_, last) = _intervals(rule, sides * rule.alpha, judged) or [_NOTHING]
     return Decision(
         verdict=verdict,
@@ -117,7 +118,7 @@ def decide(
         low=last.low,
         high=last.high,
         confidence=1 - sides * rule.alpha,
-        trace=_trace(rule, seen),
+        trace=_trace(rule, sums),
         withheld=_VERDICTS[shown] if shown in _FOUNDED and code != shown else "",
     )
 
@@ -176,20 +177,19 @@ def _stop(codes: Int8[ndarray, " pairs"]) -> int:
 _NOTHING = Interval(estimate=math.nan, low=-math.inf, high=math.inf)
 
 
-def _intervals(rule: SequentialRule, alpha: float, differences: Differences) -> list[Interval]:
+def _intervals(rule: SequentialRule, alpha: float, found: Sums) -> list[Interval]:
     """The rule's interval after each pair."""
-    found = Sums.of(differences)
-    n = np.arange(1, len(differences) + 1)
-    half = rule.bounds(len(differences), alpha) * found.sd / np.sqrt(n)
+    pairs = len(found.mean)
+    half = rule.bounds(pairs, alpha) * found.sd / np.sqrt(np.arange(1, pairs + 1))
     ends = zip(found.mean.tolist(), half.tolist(), strict=True)
     return [Interval(estimate=mean, low=mean - half, high=mean + half) for mean, half in ends]
 
 
-def _trace(rule: SequentialRule, seen: Pairs) -> tuple[Look, ...]:
-    accuracy = _intervals(rule, rule.alpha, seen.accuracy)
+def _trace(rule: SequentialRule, sums: Mapping[str, Sums]) -> tuple[Look, ...]:
+    accuracy = _intervals(rule, rule.alpha, sums["accuracy"])
     matched, ranked = (
-        [None] * len(accuracy) if values is None else _intervals(rule, rule.alpha, values)
-        for values in (seen.matched, seen.ranked)
+        _intervals(rule, rule.alpha, sums[name]) if name in sums else [None] * len(accuracy)
+        for name in ("matched", "ranked")
     )
     known = enumerate(zip(accuracy, matched, ranked, strict=True), start=1)
     return tuple(Look(n=n, accuracy=a, matched=m, ranked=r) for n, (a, m, r) in known)

@@ -31,6 +31,9 @@ stated confidence; and how many times as often as stated equivalence errs (200,0
 simulated studies of 5, 10, and 14 or 19 pairs). The unpaired interval held 93 to 95 % of a stated
 95."""
 
+_WORTH_PAIRING = 0.3
+"""Correlation from which a paired stopping rule decides sooner than one of unrelated runs."""
+
 _TELLING = 5
 """The skewness of fewer pairs tells nothing: that of three is at most 1.73, whatever they are."""
 
@@ -47,6 +50,7 @@ def notes(found: ComparisonValues) -> tuple[Caution, ...]:
         *_standing(found),
         *_lost(found),
         *_folds(found),
+        *_unrelated(found),
         *_too_few(found),
         *_disagreement(found),
         *_sharpness(found),
@@ -75,6 +79,31 @@ def _folds(found: ComparisonValues) -> Iterator[Caution]:
                 "corrected for it (Nadeau & Bengio 2003, test to train "
                 f"{found.test_to_train:.3g}), and more folds of the same data narrow them little."
             ),
+        )
+
+
+def _unrelated(found: ComparisonValues) -> Iterator[Caution]:
+    """Check of what an unpaired stopping rule takes for granted, on the pairs that there are."""
+    if found.stopping is None or found.stopping.rule.stop.paired:
+        return
+    seen = found.contrasts[found.margin_metric].correlation
+    if seen is None or not (seen.high < 0 or seen.low > _WORTH_PAIRING):
+        return
+    text = (
+        f"Runs of one seed correlate, r = {seen.estimate:.2f} ({percent(seen.confidence)} "
+        f"interval {seen.low:.2f} to {seen.high:.2f}), and the rule takes them as unrelated: "
+    )
+    if seen.high < 0:
+        yield Caution(
+            weight=Weight.GRAVE,
+            label="pairs correlate negatively",
+            text=f"{text}it errs more often than stated.",
+        )
+    else:
+        yield Caution(
+            weight=Weight.SMALL,
+            label="pairs correlate",
+            text=f"{text}a paired rule would need fewer in the next study.",
         )
 
 

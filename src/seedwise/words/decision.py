@@ -71,13 +71,14 @@ def decision_promise(rule: StoppingRule, found: Decision | None, called: str) ->
     speaks = "All of it speaks of new seeds"
     if called:
         speaks += f" on these {called}, not of new {called}"
+    unrelated = "" if rule.stop.paired else "It takes runs of one seed as unrelated. "
     return (
         f"The rule was fixed before the first run: {percent(rule.stop.alpha)} false alarms "
         f"over {candidates} where differences are about normal and no run collapses "
         "(two to six times as many where they are strongly skewed); "
         "equivalent is within "
-        f"{amount(judged, rule.stop.difference)}. The intervals hold after stopping; the "
-        f"estimates lean outward. {speaks}."
+        f"{amount(judged, rule.stop.difference)}. {unrelated}The intervals hold after stopping; "
+        f"the estimates lean outward. {speaks}."
     )
 
 
