@@ -107,7 +107,7 @@ def test_a_metric_is_added_by_a_score_and_an_entry(monkeypatch, tmp_path):
         percent=False,
     )
     monkeypatch.setattr(catalog, "CATALOG", {**catalog.CATALOG, "target_margin": kind})
-    for module in ("comparison.metrics", "comparison.scores", "figures", "words.numbers"):
+    for module in ("comparison.metrics", "comparison.scores", "words.numbers"):
         monkeypatch.setattr(f"seedwise.{module}.CATALOG", catalog.CATALOG)
     with Studies(tmp_path).make({"a": runs_of(1.0), "b": runs_of(1.6)}) as store:
         study = Study(store.path)

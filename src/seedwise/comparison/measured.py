@@ -19,9 +19,9 @@ from seedwise.errors import StudyError
 from seedwise.figures import figure, in_points
 from seedwise.seeds import Seed
 from seedwise.shaped import Bool, Float, Float64, Integer
+from seedwise.stats.blocks import Logits, Targets
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
 from seedwise.stats.groups import Groups
-from seedwise.stats.scores import Logits, Targets
 from seedwise.store import StoredRun
 
 __all__ = [

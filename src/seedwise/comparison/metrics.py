@@ -16,9 +16,9 @@ from seedwise.comparison.study_runs import BETTER, StudyRuns, all_have_logits, m
 from seedwise.errors import CodeNotRun, ConfigError, StudyError, UnknownName, Unsettled
 from seedwise.figures import in_points
 from seedwise.named import load
+from seedwise.stats.blocks import Logits, Targets
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
 from seedwise.stats.directions import Better, direction_words, known_direction
-from seedwise.stats.scores import Logits, Targets
 from seedwise.store import Store, StoredRun
 
 __all__ = [

@@ -10,6 +10,7 @@ from seedwise.comparison.metrics import Metric, OwnMetric, ReturnedMetric, find_
 from seedwise.comparison.study_runs import StudyRuns, all_have_logits, metrics_of_all
 from seedwise.errors import StudyError
 from seedwise.shaped import Float, Float16, Float64, Integer
+from seedwise.stats.blocks import class_by_class
 from seedwise.stats.catalog import CATALOG, BuiltInMetric, plain_metrics
 from seedwise.stats.images import flip_rates
 from seedwise.store import StoredRepeat, StoredRun
@@ -161,10 +162,12 @@ def _of_some(
     if not missing:
         return found
     logits = study.logits(runs)
+    if _PREDICTED in missing:
+        found[_PREDICTED] = _classes(logits)
+    if not any(map(study.large, runs)):  # which would take 300 MB more
+        logits = class_by_class(logits)
     for name in missing:
-        if name == _PREDICTED:
-            found[name] = _classes(logits)
-        else:
+        if name != _PREDICTED:
             found[name] = BuiltInMetric.parse(name).image_scores(logits, study.targets)
     for place, run in enumerate(runs):
         fresh = {name: found[name][place] for name in missing if name in _KEPT}

@@ -24,10 +24,10 @@ from seedwise.live.events import over_tasks
 from seedwise.live.snapshot import Interim, InterimDifference
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
+from seedwise.stats.blocks import Logits, Targets
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.intervals import paired_so_far
 from seedwise.stats.moments import Moments
-from seedwise.stats.scores import Logits, Targets
 from seedwise.stats.sequential import Decision, Look, pairs_to_go
 from seedwise.store import Store, StoredRun, logits_digest
 

@@ -16,7 +16,8 @@ from numpy import ndarray
 
 from seedwise.errors import DataError
 from seedwise.shaped import Bool, Float64, Int64
-from seedwise.stats.scores import LogitsBlock, Score, Scores
+from seedwise.stats.blocks import LogitsBlock, Scores
+from seedwise.stats.scores import Score
 
 __all__ = [
     "auc",

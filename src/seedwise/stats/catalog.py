@@ -16,7 +16,8 @@ from numpy import ndarray
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.shaped import Float32, Float64
 from seedwise.stats import aggregates, scores
-from seedwise.stats.scores import VIEW_CHOICES, Logits, Score, Targets, Views
+from seedwise.stats.blocks import VIEW_CHOICES, Logits, Targets, Views
+from seedwise.stats.scores import Score
 
 __all__ = ["CATALOG", "BuiltInMetric", "plain_metrics"]
 

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from seedwise.shaped import Float64
 from seedwise.stats import scores
-from seedwise.stats.scores import Logits, Targets, Views
+from seedwise.stats.blocks import Logits, Targets, Views
 
 __all__ = [
     "METRICS",

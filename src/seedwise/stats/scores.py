@@ -1,32 +1,32 @@
 """Scores of predictions: what each metric is the mean of.
 
-A run is turned class by class, so that what is done over the classes of a prediction runs along
-memory, and the runs are shared among threads, in each of which numpy works without Python's lock.
 Of 5,000 predictions of 10 classes, 1,000 runs take 0.2 to 0.6 s on 2 cores, and 1.0 to 1.5 s where
-something is fitted or ranked; rows of ten in one thread took two to three times as long.
-
-A run of many predictions of many classes is taken in blocks of examples, which stay in a core's
-cache and are shared among the threads in place of runs.
+something is fitted or ranked.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeVar, final, overload
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy import ndarray
 
-from seedwise.cores import cores
-from seedwise.errors import DataError, UnknownName
-from seedwise.shaped import Float, Float32, Float64, Int64
+from seedwise.errors import DataError
+from seedwise.shaped import Float32, Float64, Int64
+from seedwise.stats.blocks import (
+    Blocks,
+    ClassColumns,
+    Logits,
+    LogitsBlock,
+    Scores,
+    Targets,
+    Views,
+    check_logits,
+    mapped,
+    spread,
+)
 
 __all__ = [
-    "VIEW_CHOICES",
-    "Logits",
     "Score",
-    "Scores",
-    "Targets",
-    "Views",
     "brier",
     "calibrated_nll",
     "each_run",
@@ -39,29 +39,13 @@ __all__ = [
     "top",
 ]
 
-Views = Literal["separate", "averaged", "original"]
-VIEW_CHOICES: tuple[Views, ...] = ("separate", "averaged", "original")
-
-Logits = Float[ndarray, "*runs examples classes"]
-Targets = Int64[ndarray, " examples"]
-
-ClassColumns = Float32[ndarray, "classes views examples"]
-Scores = Float32[ndarray, "views examples"]
-LogitsBlock = tuple[ClassColumns, Targets]
 Score = Callable[[Sequence[LogitsBlock]], Scores]
 """From the blocks of a run, in their order, the score of each prediction."""
 
-_Result = TypeVar("_Result")
 _Part = TypeVar("_Part")
 
 _SHARPEST = 1e6
 """Beyond this factor on float16 logits, a softmax is an argmax."""
-
-_FEW = 8
-"""Below this many runs, threads cost more than they save."""
-
-_BLOCK = 2**19
-"""Logits of a block: 2 MB in float32. A run of 5,000 predictions of 10 classes is one block."""
 
 
 def _by_block(score: Callable[[ClassColumns, Targets], Scores]) -> Score:
@@ -75,15 +59,7 @@ def _by_block(score: Callable[[ClassColumns, Targets], Scores]) -> Score:
 
 def _joined(blocks: Sequence[_Part], work: Callable[[_Part], Scores]) -> Scores:
     """Work on each block, side by side; on all cores where there are several."""
-    return np.concatenate(list(_mapped(work, blocks)), axis=1)
-
-
-def _mapped(work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> Iterable[_Result]:
-    """Do something with each part of a run, in their order."""
-    if len(parts) < 2:
-        return [work(part) for part in parts]
-    with ThreadPoolExecutor(min(cores(), len(parts))) as pool:
-        return list(pool.map(work, parts))
+    return np.concatenate(list(mapped(work, blocks)), axis=1)
 
 
 @_by_block
@@ -152,7 +128,7 @@ def ranked(level: float) -> Score:
         return np.stack([first - second, hit, near])
 
     def score(blocks: Sequence[LogitsBlock]) -> Scores:
-        margins, hit, near = np.concatenate(list(_mapped(parts, blocks)), axis=2)
+        margins, hit, near = np.concatenate(list(mapped(parts, blocks)), axis=2)
         weights = 1 - 0.5 * (1 - _quantiles(margins)) ** power
         mixed = weights * hit + (1 - weights) * near
         return np.where(margins > 0, mixed, hit).astype(np.float32)
@@ -207,14 +183,14 @@ def each_run(
     score: Score, logits: Logits, targets: Targets, views: Views
 ) -> float | Float64[ndarray, " runs"]:
     """The mean score of one run, or of each of several."""
-    _check(logits, targets, views)
+    check_logits(logits, targets, views)
 
     def mean(run: Logits) -> float:
-        return float(score(_Blocks(run, targets, views)).mean(dtype=np.float64))
+        return float(score(Blocks(run, targets, views)).mean(dtype=np.float64))
 
     if logits.ndim < 4:
         return mean(logits)
-    return np.array(_spread(mean, logits), dtype=np.float64)
+    return np.array(spread(mean, logits), dtype=np.float64)
 
 
 def image_scores(
@@ -228,58 +204,12 @@ def image_scores(
         targets: Class of each example.
         views: Which views count.
     """
-    _check(logits, targets, views)
+    check_logits(logits, targets, views)
 
     def by_image(run: Logits) -> Float32[ndarray, " examples"]:
-        return score(_Blocks(run, targets, views)).mean(axis=0)
+        return score(Blocks(run, targets, views)).mean(axis=0)
 
-    return np.array(_spread(by_image, logits)).reshape(len(logits), len(targets))
-
-
-def _spread(work: Callable[[Logits], _Result], runs: Logits) -> list[_Result]:
-    """Do something with each run, on all cores where there are many."""
-    if len(runs) < _FEW:
-        return [work(run) for run in runs]
-    workers = min(cores(), len(runs))
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, runs))
-
-
-def _check(logits: Logits, targets: Targets, views: Views) -> None:
-    if logits.ndim not in (2, 3, 4) or logits.shape[-2] != len(targets):
-        raise DataError(
-            f"logits of shape {logits.shape} do not belong to {len(targets)} targets; they are "
-            "(views, examples, classes), with runs before them if there are several"
-        )
-    if views not in VIEW_CHOICES:
-        raise UnknownName("views", views, VIEW_CHOICES)
-
-
-@final
-class _Blocks(Sequence[LogitsBlock]):
-    """A run's logits in blocks of examples, each turned class by class when it is asked for."""
-
-    def __init__(self, run: Logits, targets: Targets, views: Views) -> None:
-        run = run[None] if run.ndim == 2 else run
-        self._run = run[:1] if views == "original" else run
-        self._targets = targets
-        self._views: Views = views
-        each = max(1, _BLOCK // (self._run.shape[0] * self._run.shape[2]))
-        self._starts = range(0, max(1, len(targets)), each)
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    @overload
-    def __getitem__(self, place: int) -> LogitsBlock: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[LogitsBlock]: ...
-    def __getitem__(self, place: int | slice) -> LogitsBlock | Sequence[LogitsBlock]:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        start = self._starts[place]
-        some = slice(start, start + self._starts.step)
-        return _columns(self._run[:, some], self._views), self._targets[some]
+    return np.array(spread(by_image, logits)).reshape(len(logits), len(targets))
 
 
 def _shifted(blocks: Sequence[LogitsBlock]) -> list[LogitsBlock]:
@@ -289,26 +219,19 @@ def _shifted(blocks: Sequence[LogitsBlock]) -> list[LogitsBlock]:
         columns, targets = block
         return columns - columns.max(axis=0), targets
 
-    return list(_mapped(below, blocks))
-
-
-def _columns(run: Logits, views: Views) -> ClassColumns:
-    """Logits class by class, in float32."""
-    columns = np.ascontiguousarray(np.moveaxis(run, -1, 0)).astype(np.float32)
-    if not np.isfinite(columns).all():
-        raise DataError("a logit is not finite; a run with such logits has diverged")
-    return columns.mean(axis=1, keepdims=True) if views == "averaged" else columns
+    return list(mapped(below, blocks))
 
 
 def _of_target(columns: ClassColumns, targets: Targets) -> Scores:
-    return np.take_along_axis(columns, targets[None, None, :], axis=0)[0]
+    _, views, examples = columns.shape
+    return columns[targets, np.arange(views)[:, None], np.arange(examples)]
 
 
 def _quantiles(margins: Scores) -> Scores:
     """The place of each among all, in (0, 1); equal margins share the middle of theirs."""
-    _, place, counts = np.unique(margins, return_inverse=True, return_counts=True)
-    middles = np.cumsum(counts) - counts / 2
-    return (middles[place.reshape(margins.shape)] / margins.size).astype(np.float32)
+    ordered = np.sort(margins, axis=None)
+    below, to = (np.searchsorted(ordered, margins, side) for side in ("left", "right"))
+    return ((below + to) / 2 / margins.size).astype(np.float32)
 
 
 def _softmax_at(below: ClassColumns, targets: Targets, beta: float) -> Scores:
@@ -330,17 +253,14 @@ def _matching_beta(below: Sequence[ClassColumns], level: float) -> float:
     """The factor at which the mean largest softmax is `level`. It rises with beta."""
 
     def gap(beta: float) -> tuple[float, float]:
-        def of(columns: ClassColumns) -> Float32[ndarray, "two views examples"]:
+        def of(columns: ClassColumns) -> tuple[Scores, Scores]:
             powers = np.exp(columns * np.float32(beta))
             totals = powers.sum(axis=0)
             slopes = -np.einsum("cvi,cvi->vi", columns, powers) / (totals * totals)
-            return np.stack([1 / totals, slopes])
+            return 1 / totals, slopes
 
-        largest, slopes = np.concatenate(list(_mapped(of, below)), axis=2)
-        return (
-            float(largest.mean(dtype=np.float64)) - level,
-            beta * float(slopes.mean(dtype=np.float64)),
-        )
+        largest, slope = _means(of, below)
+        return largest - level, beta * slope
 
     if len(below) > 1:
         few = [columns[:, :, :: len(below)] for columns in below]
@@ -352,26 +272,36 @@ def _fitted_beta(below: Sequence[tuple[ClassColumns, Scores]]) -> float:
     """The factor with the least mean -log softmax at the target; its slope rises with beta."""
 
     def slope(beta: float) -> tuple[float, float]:
-        def of(part: tuple[ClassColumns, Scores]) -> Float32[ndarray, "two views examples"]:
+        def of(part: tuple[ClassColumns, Scores]) -> tuple[Scores, Scores]:
             columns, own = part
             powers = np.exp(columns * np.float32(beta))
             weighted = columns * powers
             totals = powers.sum(axis=0)
             first = weighted.sum(axis=0) / totals
             second = np.einsum("cvi,cvi->vi", columns, weighted) / totals - first * first
-            return np.stack([first - own, second])
+            return first - own, second
 
-        first, second = np.concatenate(list(_mapped(of, below)), axis=2)
-        return (
-            float(first.mean(dtype=np.float64)),
-            beta * float(second.mean(dtype=np.float64)),
-        )
+        first, second = _means(of, below)
+        return first, beta * second
 
     if len(below) > 1:
         few = [(columns[:, :, :: len(below)], own[:, :: len(below)]) for columns, own in below]
         some = [np.concatenate(parts, axis=-1) for parts in zip(*few, strict=True)]
         return _root(slope, start=_fitted_beta([(some[0], some[1])]))
     return _root(slope)
+
+
+def _means(
+    work: Callable[[_Part], tuple[Scores, Scores]], parts: Sequence[_Part]
+) -> tuple[float, float]:
+    """Means over all predictions of two numbers of each."""
+    first, second = zip(*mapped(work, parts), strict=True)
+    return _mean(first), _mean(second)
+
+
+def _mean(blocks: Sequence[Scores]) -> float:
+    whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
+    return float(whole.sum(dtype=np.float64) / whole.size)
 
 
 def _root(function: Callable[[float], tuple[float, float]], start: float = 1.0) -> float:

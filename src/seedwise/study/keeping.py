@@ -6,7 +6,7 @@ from seedwise.executors.predictions import KINDS
 from seedwise.live.events import Doubt
 from seedwise.records import RunRecord
 from seedwise.seeds import STREAMS, Seed
-from seedwise.stats.scores import Logits
+from seedwise.stats.blocks import Logits
 from seedwise.store import Store, logits_digest
 
 __all__ = ["doubts_about"]
