@@ -8,7 +8,7 @@ from seedwise import Study, record
 from seedwise.comparison import scores as scored
 from seedwise.comparison import study_runs
 from seedwise.comparison.study_runs import StudyRuns
-from seedwise.stats import METRICS, scores
+from seedwise.stats import METRICS, blocks
 from seedwise.stats.catalog import BuiltInMetric
 from seedwise.store import Store
 
@@ -71,7 +71,7 @@ def test_a_study_of_the_format_before_is_read_as_it_is(large, tmp_path):
 def test_a_run_in_blocks_scores_as_the_whole(text, monkeypatch):
     metric, logits = BuiltInMetric.parse(text), runs_of(1.0, 2)
     whole = metric.image_scores(logits, TARGETS)
-    monkeypatch.setattr(scores, "_BLOCK", 7 * 2 * 5)
+    monkeypatch.setattr(blocks, "_BLOCK", 7 * 2 * 5)
     assert np.abs(metric.image_scores(logits, TARGETS) - whole).max() < 2e-6
 
 
