@@ -3,7 +3,7 @@ import shutil
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if shutil.which("nvidia-smi") is None:
     # Kernels run in Triton's interpreter then, on small tensors of the CPU. Read when a kernel is
@@ -16,7 +16,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that does other work as well is slow now and then; that is no failure.
-settings.register_profile("seedwise", deadline=None)
+settings.register_profile("seedwise", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("seedwise")
 
 

@@ -231,7 +231,6 @@ def test_a_study_that_cannot_be_run_fails_and_says_so_in_place_of_an_old_verdict
     assert "absent.toml" in real.log
 
 
-@pytest.mark.timeout(120)
 def test_two_states_of_the_code_are_run_into_a_file_each_and_put_together(real):
     for state, start in (("before", 2), ("after", 3)):
         (real.folder / state).mkdir()

@@ -147,7 +147,7 @@ def test_the_plugin_alone_loads_nothing_but_pytest():
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=120,
     )
     assert "numpy" not in done.stdout
     assert len(done.stdout.split()) < 10

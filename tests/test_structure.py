@@ -1,4 +1,4 @@
-"""Rules of the source that are held by reading it: what stands at one place only."""
+"""Rules of the source and of the tests that are held by reading them."""
 
 import ast
 import re
@@ -117,3 +117,41 @@ def test_a_docstring_begins_with_a_noun_or_a_verb():
 def test_no_module_has_more_than_400_lines():
     lines = {str(file): len(file.read_text().splitlines()) for file in PACKAGE.rglob("*.py")}
     assert {name: many for name, many in lines.items() if many > 400} == {}
+
+
+TESTS = Path(__file__).parent
+CLOCKS = {"process_time", "perf_counter", "thread_time", "monotonic", "time", "getrusage"}
+
+
+def is_slow(node: ast.AST) -> bool:
+    return any("mark.slow" in ast.unparse(each) for each in getattr(node, "decorator_list", ()))
+
+
+def quick(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those of functions that are marked slow."""
+    if not is_slow(tree):
+        yield tree
+        for child in ast.iter_child_nodes(tree):
+            yield from quick(child)
+
+
+def rests_on_a_clock(node: ast.AST) -> bool:
+    """A duration that is bounded, or a deadline that a machine with other work does not keep."""
+    match node:
+        case ast.Compare():
+            asked = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+            return any(getattr(each, "attr", getattr(each, "id", "")) in CLOCKS for each in asked)
+        case ast.keyword(arg="timeout", value=ast.Constant(value=int() | float() as seconds)):
+            return 1 <= seconds < 60
+    return False
+
+
+def test_no_test_rests_on_the_speed_of_the_machine():
+    """Work is counted, or measured by `helpers.effort`; deadlines are there for what hangs."""
+    found = [
+        f"{file.relative_to(TESTS)}:{getattr(node, 'lineno', '')}"
+        for file in sorted(TESTS.rglob("*.py"))
+        for node in quick(ast.parse(file.read_text()))
+        if rests_on_a_clock(node) and "helpers" not in file.parts
+    ]
+    assert found == []

@@ -350,7 +350,7 @@ def test_a_study_that_is_ended_keeps_its_runs_and_goes_on(here, module, end, cod
     assert "seed 0  finished" in program.stdout.readline()
     assert "seed 1  finished" in program.stdout.readline()
     program.send_signal(end)
-    out, err = program.communicate(timeout=20)
+    out, err = program.communicate(timeout=120)
     assert program.returncode == code
     assert "Traceback" not in err
     assert "finished" not in out

@@ -17,7 +17,7 @@ def git(folder, *words):
         env={**os.environ, **dict.fromkeys(names, "a@b"), "GIT_CONFIG_GLOBAL": os.devnull},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     return done.stdout.strip()

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -29,7 +30,6 @@ EXECUTORS = {
     "ray in groups": RayExecutor(workers=2, pack=3),
     "ray sharing a GPU": RayExecutor(workers=2, gpus=0.5),
 }
-SECONDS_TO_END = 10
 
 
 def parameters(*names):
@@ -161,11 +161,11 @@ def test_events_are_told_in_the_callers_thread_before_the_outcome(executor):
 
 
 def test_closing_early_ends_it(executor):
-    running = executor.run(orders(*(job("number", seed) for seed in range(50))), lambda _: None)
+    given = map(partial(job, "number"), range(50))
+    running = executor.run(lambda: next(given, None), lambda _: None)
     next(running)
-    started = time.monotonic()
     running.close()
-    assert time.monotonic() - started < SECONDS_TO_END
+    assert len(list(given)) > 35  # two workers have up to six each, and one has ended
 
 
 def test_what_the_watcher_raises_gets_out_and_ends_it(executor):
@@ -200,18 +200,19 @@ def held(path):
         )
 
 
+@pytest.mark.timeout(300)
 def test_closing_does_not_wait_for_a_run_that_hangs(apart):
+    """It hangs for 600 seconds."""
     running = apart.run(
         orders(job("number", 0), job("hangs_on_odd_seeds", 1), job("hangs_on_odd_seeds", 3)),
         lambda _: None,
     )
     next(running)
-    started = time.monotonic()
     running.close()
-    assert time.monotonic() - started < SECONDS_TO_END
 
 
-LIMIT = 1.5
+LIMIT = 4
+"""Seconds: a hundred times what a run that does not hang takes on an idle core."""
 
 
 @pytest.mark.parametrize(
@@ -230,7 +231,7 @@ def test_a_run_that_hangs_is_ended_and_has_failed_and_the_others_are_made(limite
     states = {j.seed.init: (record.state, record.error) for j, record in done}
     assert states == {
         0: ("finished", None),
-        1: ("failed", "took longer than the time limit of 1.5 s, and was ended"),
+        1: ("failed", "took longer than the time limit of 4 s, and was ended"),
         2: ("finished", None),
     }
 

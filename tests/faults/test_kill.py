@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.faulty import assert_nothing_lost, stored_in
+from helpers.faulty import assert_nothing_lost, assert_they_end, is_alive, stored_in
 
 
 def killed_again_and_again(start, path, executor, kills, seed, *, seconds):
@@ -77,6 +77,7 @@ def workers_killed(start, tmp_path, executor, seeds, kills):
     """A study whose workers are killed while it goes on; how many were."""
     pids = tmp_path / "pids"
     pids.mkdir()
+    (pids / "hold").touch()
     driver = start(
         executor,
         seeds,
@@ -86,25 +87,19 @@ def workers_killed(start, tmp_path, executor, seeds, kills):
     rng, killed, told = np.random.default_rng(4), 0, driver.wait_for("stored")
     while killed < kills and driver.process.poll() is None:
         time.sleep(rng.uniform(0.02, 0.3))
-        for file in sorted(pids.iterdir(), key=lambda file: rng.random()):
+        for file in sorted(pids.glob("[0-9]*"), key=lambda file: rng.random()):
             file.unlink()
             if is_alive(int(file.name)):
                 os.kill(int(file.name), signal.SIGKILL)
                 killed += 1
                 break
+    (pids / "hold").unlink()
     reported = stored_in(told + driver.finish())
     # What failed twice in one call is tried again by the next one.
     reported |= stored_in(start(executor, seeds, train="helpers.slowly:train").finish())
     there = assert_nothing_lost(tmp_path / "study.db", reported)
     assert there == {(setup, str(s)) for setup in "ab" for s in range(seeds)}
     return killed
-
-
-def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
-    except OSError:
-        return False
 
 
 def test_workers_that_are_killed_are_replaced(start, tmp_path):
@@ -133,7 +128,4 @@ def test_workers_end_with_a_driver_that_is_killed(start, tmp_path):
     workers = [int(file.name) for file in pids.iterdir()]
     assert workers
     driver.end()
-    deadline = time.monotonic() + 10
-    while any(map(is_alive, workers)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(is_alive, workers))
+    assert_they_end(workers)

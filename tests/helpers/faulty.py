@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Driver:
     def end(self, number=signal.SIGKILL):
         """Send it a signal; what it told since, its errors, and its exit code."""
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=240)
         return [line.split() for line in out.splitlines()], err, self.process.returncode
 
     def finish(self):
@@ -53,6 +54,21 @@ class Driver:
 
 def stored_in(told):
     return {(words[1], words[2]) for words in told if words[0] == "stored"}
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
+
+
+def assert_they_end(pids):
+    """These processes end by themselves; they are given two minutes, on whatever machine."""
+    give_up = time.monotonic() + 120
+    while any(map(is_alive, pids)) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert not any(map(is_alive, pids))
 
 
 def assert_nothing_lost(path, reported):

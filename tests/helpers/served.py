@@ -39,7 +39,7 @@ def serving(page, title="study.db"):
 
 
 def ask(found, path="/", method="GET", body=None, **headers):
-    connection = http.client.HTTPConnection(*found.server_address, timeout=10)
+    connection = http.client.HTTPConnection(*found.server_address, timeout=120)
     try:
         connection.request(method, path, body, {"Host": found.names[0], **headers})
         answer = connection.getresponse()

@@ -8,10 +8,12 @@ from seedwise.study import fake
 
 
 def train(seed):
-    """Two hundredths of a second: time to be killed in."""
+    """Two hundredths of a second: time to be killed in. From seed 10 on, as long as it is held."""
     folder = os.environ.get("SEEDWISE_TEST_PIDS")
     if folder:
         Path(folder, str(os.getpid())).touch()
+        while seed.init >= 10 and Path(folder, "hold").exists():
+            time.sleep(0.02)
     time.sleep(0.02)
     return fake.train(seed)
 

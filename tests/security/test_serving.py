@@ -37,7 +37,7 @@ def ours():
 
 def raw(found, text):
     """The answer to bytes that no library would send."""
-    with socket.create_connection(found.server_address, timeout=10) as connection:
+    with socket.create_connection(found.server_address, timeout=120) as connection:
         connection.sendall(text.encode("latin-1"))
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode()

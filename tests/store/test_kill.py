@@ -64,12 +64,14 @@ def reports_until_killed(path, rng, *, wait_for_ready):
         [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
     )
     assert writer.stdout is not None
+    told = []
     if wait_for_ready:
         assert writer.stdout.readline() == "ready\n"
-        time.sleep(rng.uniform(0, 0.05))
+        told = [writer.stdout.readline() for _ in range(rng.integers(2, 20))]
+        time.sleep(rng.uniform(0, 0.005))
     else:
         time.sleep(rng.uniform(0.1, 0.4))
     os.kill(writer.pid, signal.SIGKILL)
     lines, _ = writer.communicate()
     assert writer.returncode == -signal.SIGKILL
-    return {int(line) for line in lines.split() if line != "ready"}
+    return {int(line) for line in [*told, *lines.split()] if line != "ready"}

@@ -67,7 +67,7 @@ def same(a, b):
 @given(
     run_records(), seeds, st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=zones)
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_a_run_comes_back_bit_for_bit(tmp_path_factory, record, seed, ended_at):
     path = tmp_path_factory.mktemp("round") / "study.db"
     with Store.open(path, create=True) as store:
@@ -92,7 +92,7 @@ def test_a_run_comes_back_bit_for_bit(tmp_path_factory, record, seed, ended_at):
 
 
 @given(st.text(max_size=20), names, names, st.lists(st.integers(0, 2**40), max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_a_dataset_comes_back_as_it_was(tmp_path_factory, name, classes, images, targets):
     record = DatasetRecord(
         name=name,

@@ -415,7 +415,7 @@ keys = st.sampled_from(
     st.dictionaries(keys, values, max_size=4),
     st.dictionaries(st.sampled_from(["lr", "extends", "betas", "model", "train", "x"]), values),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_whatever_a_file_says_is_read_or_refused_in_one_line(tmp_path_factory, top, setup):
     lines = [f"{key} = {value}" for key, value in top.items()]
     if "setups" not in top:

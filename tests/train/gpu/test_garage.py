@@ -24,7 +24,7 @@ def test_runs_give_way_while_a_model_is_captured_and_no_longer():
         return _Model()
 
     models.take("setup", capture)
-    run.join(timeout=10)
+    run.join(timeout=120)
     assert passed == ["the capture", "a stretch of steps"]
 
 
@@ -38,7 +38,7 @@ def test_a_capture_that_fails_lets_the_runs_go_on():
         models.take("setup", capture)
     run = Thread(target=models.give_way)
     run.start()
-    run.join(timeout=10)
+    run.join(timeout=120)
     assert not run.is_alive()
 
 
