@@ -55,9 +55,9 @@ def main() -> None:
 def report(runs, output):
     figures = {
         side: {
-            "accuracy": [run.epochs[-1].accuracy for run in made],
-            "valid_loss": [run.epochs[-1].valid_loss for run in made],
-            "train_loss": [run.epochs[-1].train_loss for run in made],
+            "accuracy": [run.epochs[-1].figures["accuracy"] for run in made],
+            "valid_loss": [run.epochs[-1].figures["valid_loss"] for run in made],
+            "train_loss": [run.epochs[-1].figures["train_loss"] for run in made],
         }
         for side, made in runs.items()
     }

@@ -61,11 +61,13 @@ def trained(hard: np.ndarray, skill: float, seed: int, place: int) -> RunRecord:
     epochs = tuple(
         EpochRecord(
             epoch=epoch,
-            train_loss=2 / (epoch + 1) + 0.1 * own.random(),
-            valid_loss=2 / (epoch + 1) + 0.1 * own.random(),
-            accuracy=1 - 0.5 / (epoch + 1) - 0.02 * own.random(),
-            smoothed_accuracy=0.5,
-            seconds=3.0,
+            figures={
+                "train_loss": 2 / (epoch + 1) + 0.1 * own.random(),
+                "valid_loss": 2 / (epoch + 1) + 0.1 * own.random(),
+                "accuracy": 1 - 0.5 / (epoch + 1) - 0.02 * own.random(),
+                "smoothed_accuracy": 0.5,
+                "seconds": 3.0,
+            },
         )
         for epoch in range(5)
     )

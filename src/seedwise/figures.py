@@ -6,6 +6,7 @@ from html import escape
 
 __all__ = [
     "count",
+    "epoch_number",
     "figure",
     "html_table",
     "in_points",
@@ -108,6 +109,15 @@ def count(number: int, what: str) -> str:
     ('1 run', '1,000 runs')
     """
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def epoch_number(epoch: float) -> str:
+    """The number of an epoch; of a part of one with two decimals.
+
+    >>> epoch_number(3), epoch_number(3.0), epoch_number(2.25), epoch_number(10_000_000.0)
+    ('3', '3', '2.25', '10000000')
+    """
+    return f"{epoch:.0f}" if float(epoch).is_integer() else f"{epoch:.2f}"
 
 
 def _number(metric: str, value: float, sign: str = "", digits: int | None = None) -> str:

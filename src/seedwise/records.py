@@ -84,23 +84,20 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRecord:
-    """One line of the live table: the figures after an epoch.
+    """The figures of a run after an epoch.
 
     Attributes:
-        epoch: Number of the epoch, from 0.
-        train_loss: fastai's smoothed training loss: a debiased moving average with factor 0.98.
-        valid_loss: Mean loss over the validation predictions, label smoothing included.
-        accuracy: Fraction of the validation predictions that are right, each view counted.
-        smoothed_accuracy: Mean of softmax(3 * logits) at the target.
-        seconds: Wall time of the epoch, its validation included.
+        epoch: Number of the epoch, as the training counts: the built-in one from 0. A function
+            that logs within epochs has 2.5 too.
+        figures: By name; NaN or infinite where a training diverges. A function's are what it
+            logs. The built-in training has `train_loss` (fastai's smoothed one: a debiased moving
+            average with factor 0.98), `valid_loss` (over the validation predictions, label
+            smoothing included), `accuracy` (each view counted), `smoothed_accuracy` (the mean of
+            softmax(3 * logits) at the target) and `seconds` (its validation included).
     """
 
-    epoch: int
-    train_loss: float
-    valid_loss: float
-    accuracy: float
-    smoothed_accuracy: float
-    seconds: float
+    epoch: float
+    figures: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,7 +125,7 @@ class RunRecord:
             study has them from its dataset. They are kept once a study, not with the run.
         not_finite: Names of the metrics whose value was infinite or NaN: under these it diverged.
         fault: Of a failed run, what another try would not mend: the `code` that trains, or what it
-            gave back (`return`); None for the machine's fault, which is tried again.
+            gave back or logged (`return`); None for the machine's fault, which is tried again.
     """
 
     state: State

@@ -10,8 +10,8 @@ The generator is Philox-4x64-10 (Salmon et al., 2011, "Parallel random numbers: 
 
 import hashlib
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from numbers import Integral
@@ -23,7 +23,10 @@ from numpy import ndarray
 from seedwise.errors import ConfigError, UnknownName
 from seedwise.shaped import Float64, UInt64
 
-__all__ = ["STREAMS", "Seed", "stream", "uniforms", "word"]
+__all__ = ["STREAMS", "Listener", "Seed", "stream", "uniforms", "word"]
+
+Listener = Callable[[Mapping[str, Any]], None]
+"""Takes what a training function logs."""
 
 STREAMS = ("init", "order", "augment")
 """The random streams of a run. Their positions are part of the definition: never reorder."""
@@ -39,10 +42,13 @@ class Seed:
         init: Seed of the initial weights.
         order: Seed of the order in which the training examples come.
         augment: Seed of the crops and mirrorings.
+        listener: Takes what `log` is given; None outside a study. Two seeds are one whoever
+            listens, and copies for other processes have no listener.
 
     A training function of the user's is given one. `int(seed)` and `everything()` are for code
     that has one seed; `numpy`, `python`, `torch` and `integer` keep the streams apart, so that
-    setups share what they can and the variance can be told by source.
+    setups share what they can and the variance can be told by source. `log` takes the figures of
+    an epoch.
 
     >>> print(Seed.of(3), Seed.of((3, 3, 4)), Seed.parse("3/3/4") == Seed.of((3, 3, 4)))
     3 3/3/4 True
@@ -51,6 +57,7 @@ class Seed:
     init: int
     order: int
     augment: int
+    listener: Listener | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in STREAMS:
@@ -73,8 +80,8 @@ class Seed:
         Raises:
             ConfigError: It is none of these, or out of range.
         """
-        if isinstance(value, Seed):
-            value = (value.init, value.order, value.augment)
+        if isinstance(value, cls):
+            return value
         several = isinstance(value, tuple | list | ndarray) and np.ndim(value) > 0
         numbers: tuple[Any, ...] = tuple(value) if several else (value,) * 3  # type: ignore[arg-type]
         if len(numbers) != len(STREAMS):
@@ -96,6 +103,15 @@ class Seed:
         except ValueError:
             raise ConfigError(f"a seed is written 3 or 3/3/4, got {text!r}") from None
         return cls.of(numbers[0] if len(numbers) == 1 else numbers)  # type: ignore[arg-type]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Seed.of, ((self.init, self.order, self.augment),)
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __copy__(self) -> Self:
+        return self
 
     def __str__(self) -> str:
         if self.init == self.order == self.augment:
@@ -162,6 +178,27 @@ class Seed:
         """
         generator = import_module("torch").Generator()
         return generator.manual_seed(self.integer(name, *key))
+
+    def log(self, figures: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Log the figures of an epoch, for curves and for whoever watches the study.
+
+        `seed.log(epoch=3, accuracy=0.7, loss=0.4)`, or `seed.log({"val/acc": 0.7}, epoch=3)` for
+        names that are no identifiers. Epochs come in their order; several calls for one epoch add
+        up, and of one figure the last counts. A part of an epoch is a fraction: `epoch=step /
+        steps`. Figures are kept with the run, of 200 epochs at most: of more, every second, fourth
+        and so on, and the last. They decide nothing: a verdict rests on what the function returns.
+
+        Outside a study, and in processes that a training starts, this does nothing.
+
+        Args:
+            figures: Numbers by name; NaN and infinity too.
+            more: `epoch`, a number of 0 or more; and further figures.
+
+        Raises:
+            DataError: No epoch, one before the last, no figure, or one that is no number.
+        """
+        if self.listener is not None:
+            self.listener({**(figures or {}), **more})
 
     def everything(self) -> None:
         """Seed the global generators of Python, numpy and torch (where it is installed).

@@ -6,11 +6,15 @@ import pytest
 from rich.console import Console
 
 from helpers.store_records import ENDED
+from seedwise.cli import display
 from seedwise.cli.display import _LivePicture, watching
+from seedwise.comparison.study_runs import StudyRuns
+from seedwise.live.ended import ended_runs
 from seedwise.live.events import (
     DataProgress,
     EpochDone,
     Finished,
+    Logged,
     Planned,
     RunStarted,
     RunStored,
@@ -42,11 +46,13 @@ def stepped(setup, seed, epoch, step):
 def record(epoch, accuracy=0.8352):
     return EpochRecord(
         epoch=epoch,
-        train_loss=1.5,
-        valid_loss=1.25,
-        accuracy=accuracy,
-        smoothed_accuracy=accuracy - 0.01,
-        seconds=17.2,
+        figures={
+            "train_loss": 1.5,
+            "valid_loss": 1.25,
+            "accuracy": accuracy,
+            "smoothed_accuracy": accuracy - 0.01,
+            "seconds": 17.2,
+        },
     )
 
 
@@ -149,7 +155,7 @@ def test_runs_that_were_stored_before_are_in_the_means(tmp_path):
             store.add_run("mish", Seed.of(seed), run, ended_at=ENDED)
         failed = RunRecord(state="failed", error="out of memory")
         store.add_run("mish", Seed.of(2), failed, ended_at=ENDED)
-        before = store.runs()
+        before = ended_runs(StudyRuns(store), ["mish"], ())
     shown = picture([planned(setups=("mish",), wanted=4, stored=2)], before=before)
     words = [line.split() for line in shown.splitlines()]
     assert ["mish", "2/4", "0", "0", "1", "85.00", "±", "7.07", "84.00", "±", "7.07"] in words
@@ -204,6 +210,24 @@ def test_without_a_terminal_there_is_a_line_for_each_epoch_and_run():
         "mish  seed 2  failed  01:25  ValueError: no [x]",
     ]
     assert shown[-1].startswith("1 run stored, failed tries: 1, in 00:0")
+
+
+def test_without_a_terminal_a_function_s_figures_have_a_line_now_and_then(monkeypatch):
+    clock = 0.0
+    monkeypatch.setattr(display.time, "monotonic", lambda: clock)
+    out = io.StringIO()
+    with watching(Console(file=out, width=40)) as watch:
+        watch(planned(setups=("mish",), wanted=1))
+        watch(started("mish", 1, epochs=0, steps=0))
+        for second in range(40):
+            clock = float(second)
+            last = EpochRecord(epoch=second, figures={"wer": 1 / (1 + second)})
+            watch(Logged(setup="mish", seed=Seed.of(1), record=last))
+    assert out.getvalue().splitlines()[1:] == [
+        "mish  seed 1  epoch 10  wer 0.09091",
+        "mish  seed 1  epoch 20  wer 0.04762",
+        "mish  seed 1  epoch 30  wer 0.03226",
+    ]
 
 
 def test_a_terminal_keeps_a_line_for_each_stored_run():

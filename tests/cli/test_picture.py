@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from helpers.snapshots import difference, interim, setup, snapshot, under_way
+from helpers.snapshots import difference, interim, logging, setup, snapshot, under_way
 from seedwise.cli.interims import interim_line
 from seedwise.cli.picture import picture
 from seedwise.live.snapshot import InterimDifference
@@ -107,10 +107,67 @@ def test_other_metrics_than_accuracy_are_shown_in_their_own_units():
     runs = (under_way("forest", 3, steps=0), under_way("boosting", 2, steps=0))
     found = interim("boosting", difference("f1", 0.0177, 0.1), pairs=2)
     lines = shown(snapshot(setups, runs=runs, interims=(found,)))
-    assert lines[0].split()[-1] == "f1"
+    assert lines[0].split()[-2:] == ["f1", "↑"]
     assert line("forest ", lines[1:2]).split()[-3:] == ["0.835", "±", "0.0035"]
     assert "+0.0177 [-0.0823, +0.1177]" in "\n".join(lines)
     assert "under way: forest seed 3 for 01:12, boosting seed 2 for 01:12" in lines
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_runs_that_log_show_their_last_figures_and_the_metric_that_decides_first(width):
+    setups = {name: setup(3, metrics=("accuracy", "wer")) for name in ("small", "large")}
+    runs = (
+        logging("small", 3, 12, train_loss=0.51239, accuracy=0.7125, wer=0.25),
+        logging("large", 2, 2.5, wer=math.nan),
+        under_way("large", 3, steps=0),
+    )
+    lines = shown(snapshot(setups, runs=runs, metric="wer"), width)
+    heads = lines[0].split()
+    assert heads[5:] == (["wer", "↓"] if width < 76 else ["wer", "↓", "accuracy"])
+    table = lines.index(line("epoch", lines))
+    assert lines[table].split() == ["run", "epoch", "wer", "accuracy", "train_loss", "time"]
+    cells = [row.split() for row in lines[table + 1 : table + 4]]
+    assert cells[0] == ["small", "3", "12", "0.25", "71.25", "%", "0.5124", "01:12"]
+    assert cells[1] == ["large", "2", "2.50", "-", "01:12"]
+    assert cells[2] == ["large", "3", "01:12"]
+    assert max(map(len, lines)) <= width
+
+
+def test_a_metric_points_where_the_study_says():
+    setups = {"small": setup(3, metrics=("score",))}
+    heads = [
+        shown(snapshot(setups, better=better))[0].split()[5:]
+        for better in ({}, {"score": "lower"}, {"score": "higher"})
+    ]
+    assert heads == [["score"], ["score", "↓"], ["score", "↑"]]
+
+
+def test_nothing_is_promised_of_functions_that_have_told_nothing():
+    now = snapshot({"small": setup(0, metrics=())}, runs=(under_way("small", 3, steps=0),))
+    assert shown(now)[0].split() == ["setup", "done", "running", "diverged", "failed"]
+    now = snapshot({"small": setup(0, metrics=())}, runs=(logging("small", 3, 1, wer=0.5),))
+    assert shown(now)[0].split()[5:] == []
+    assert line("epoch", shown(now)).split() == ["run", "epoch", "wer", "time"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 24), (60, 16), (80, 10), (80, 24), (200, 50)])
+@pytest.mark.parametrize("going", [1, 16])
+@pytest.mark.parametrize("counted", [0, 3])
+def test_runs_that_log_a_lot_fit(width, height, going, counted):
+    figures = {f"a_figure_with_a_long_name_{number}": 0.5 for number in range(40)}
+    runs = [logging("a-setup-with-a-long-name", seed, 3, **figures) for seed in range(going)]
+    runs += [under_way("mish", seed) for seed in range(counted)]
+    lines = shown(snapshot(runs=tuple(runs)), width, height)
+    assert len(lines) < height
+    assert max(map(len, lines)) <= width
+    assert "23 of 40" in lines[-1]
+    if height >= 24:
+        assert "a-setup" in line("01:12", lines[:7]) or going > 1
+
+
+def test_a_figure_s_name_commands_no_terminal():
+    runs = (logging("small", 3, 1, **{"[red]\x1b[2J": 0.5}),)
+    assert "[red]\\x1b[2J" in "\n".join(shown(snapshot(runs=runs)))
 
 
 def test_clocks_go_on_between_two_words_of_the_process():

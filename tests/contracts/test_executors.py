@@ -15,6 +15,7 @@ from seedwise.data import Split
 from seedwise.errors import ConfigError, MissingPackage
 from seedwise.executors.job import DataReference, Job
 from seedwise.executors.registry import as_executor
+from seedwise.live.events import Logged
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
@@ -90,6 +91,25 @@ def test_predictions_come_back_bit_for_bit(executor):
     ((_, here),) = made(EXECUTORS["here"], job("plain", 3))
     assert record.logits.tobytes() == here.logits.tobytes()
     assert record.targets.tolist() == here.targets.tolist()
+
+
+def test_what_a_function_logs_is_told_and_comes_back_with_its_record(executor):
+    told = []
+    done = made(executor, *(job("logs", seed) for seed in range(3)), watch=told.append)
+    for j, record in done:
+        expected = [
+            (
+                e,
+                {
+                    "loss": pytest.approx(1 / e),
+                    "val/acc": pytest.approx(0.1 * e + j.seed.init / 100),
+                },
+            )
+            for e in range(1, 6)
+        ]
+        assert [(each.epoch, dict(each.figures)) for each in record.epochs] == expected
+    heard = {event.seed for event in told if isinstance(event, Logged)}
+    assert heard == {j.seed for j, _ in done}
 
 
 def test_the_next_job_is_taken_only_when_a_worker_is_free(executor):

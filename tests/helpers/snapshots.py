@@ -1,5 +1,7 @@
 """Studies at one moment, made up."""
 
+from dataclasses import replace
+
 from seedwise.live.snapshot import (
     Interim,
     InterimDifference,
@@ -34,7 +36,9 @@ def under_way(name, seed, *, epochs=5, steps=170, epoch=2):
         step=60 if steps else 0,
         loss=1.1 if steps else None,
         seconds=72.0,
-        epochs=tuple(EpochRecord(epoch=each, **figures, seconds=3.4) for each in range(epoch))
+        epochs=tuple(
+            EpochRecord(epoch=each, figures={**figures, "seconds": 3.4}) for each in range(epoch)
+        )
         if steps
         else (),
     )
@@ -58,7 +62,23 @@ def interim(name="relu", *differences, pairs=11, most=20, state="early", **setti
     )
 
 
-def snapshot(setups=None, *, runs=(), interims=(), stops=False, left=190.0, left_at_most=500.0):
+def logging(name, seed, epoch, **figures):
+    """A run of a function that logs."""
+    last = EpochRecord(epoch=epoch, figures=figures)
+    return replace(under_way(name, seed, steps=0), epochs=(last,))
+
+
+def snapshot(
+    setups=None,
+    *,
+    runs=(),
+    interims=(),
+    stops=False,
+    left=190.0,
+    left_at_most=500.0,
+    metric=None,
+    better=None,
+):
     setups = setups or {"mish": setup(12, running=1), "relu": setup(11, running=1, diverged=1)}
     done = sum(each.done for each in setups.values())
     return Snapshot(
@@ -69,6 +89,8 @@ def snapshot(setups=None, *, runs=(), interims=(), stops=False, left=190.0, left
         wanted=40,
         missing=40 - done,
         stops=stops,
+        metric=metric,
+        better=better or {},
         elapsed=105.0,
         left=left,
         left_at_most=left_at_most,

@@ -30,11 +30,13 @@ def run(value=0.5, state="finished", **changes):
         "epochs": (
             EpochRecord(
                 epoch=0,
-                train_loss=2.5,
-                valid_loss=1.5,
-                accuracy=0.25,
-                smoothed_accuracy=0.125,
-                seconds=17.25,
+                figures={
+                    "train_loss": 2.5,
+                    "valid_loss": 1.5,
+                    "accuracy": 0.25,
+                    "smoothed_accuracy": 0.125,
+                    "seconds": 17.25,
+                },
             ),
         ),
         "seconds": 85.5,

@@ -54,11 +54,13 @@ class Studies:
         stop=None,
         baseline=None,
         targets=TARGETS,
+        train=None,
     ):
         """An open study of setups: name -> logits, records, or a mapping seed -> record.
 
         With `plan`, what is there is what was planned before the first run; with `stop`, that the
-        first setup is compared with the others until it decides.
+        first setup is compared with the others until it decides. `train` names the function that
+        trains all of them, in place of the built-in training.
         """
         self._made += 1
         store = Store.open(self._folder / f"{self._made}.db", create=True)
@@ -88,7 +90,7 @@ class Studies:
             )
             store.fix_choice(PLAN, fixed)
         for place, (name, runs) in enumerate(by_seed.items()):
-            store.add_setup(name, Setup(lr=1e-3 * (place + 1)))
+            store.add_setup(name, Setup(train=train) if train else Setup(lr=1e-3 * (place + 1)))
             for seed, record in runs.items():
                 store.add_run(name, Seed.of(seed), record, ended_at=ENDED)
         return store

@@ -136,3 +136,16 @@ def draws(seed):
         "integer": float(seed.integer("init")),
         "global": float(np.random.random() + random.random()),  # noqa: NPY002
     }
+
+
+def logs(seed):
+    """Figures after each of five epochs, as a training of somebody's logs them."""
+    for epoch in range(1, 6):
+        seed.log(epoch=epoch, loss=np.float32(1 / epoch))
+        seed.log({"val/acc": 0.1 * epoch + seed.init / 100}, epoch=epoch)
+    return {"accuracy": 0.5 + seed.init / 100}
+
+
+def logs_words(seed):
+    seed.log(epoch=1, accuracy="high")
+    return 1.0

@@ -8,6 +8,7 @@ import platform
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,12 +20,15 @@ from helpers.study_files import change
 from seedwise.cli.console import Console
 from seedwise.cli.interims import interim_line
 from seedwise.cli.picture import picture
-from seedwise.comparison import Stop
+from seedwise.comparison import Rule, Stop
+from seedwise.comparison.scores import metric_values
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError
 from seedwise.live import claim
-from seedwise.live.events import Finished, Planned, RunStarted, RunStored
+from seedwise.live.events import Finished, Logged, Planned, RunStarted, RunStored
 from seedwise.live.publish import Told, publishing, told
 from seedwise.locks import Holder, locked
+from seedwise.records import EpochRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store
@@ -72,6 +76,49 @@ def test_each_run_is_told_when_it_begins_and_when_it_ends(path):
     assert said.snapshot.setups["a"].metrics["accuracy"].mean == pytest.approx(0.81)
     (interim,) = said.snapshot.interims
     assert (interim.setup, interim.pairs) == ("b", 3)
+
+
+def test_predictions_of_a_function_are_figures_of_the_live_table_too(path):
+    setups = {"plain": trainings.plain, "better": trainings.better}
+    rule = Rule(metric="cross_entropy")
+    seen = watched(Study(path), setups, seeds=2, rule=rule)
+    (first,) = [event for event, *_ in seen if isinstance(event, RunStored)][:1]
+    assert set(first.metrics) == {"accuracy", "cross_entropy"}
+    last = seen[-1][1].snapshot
+    assert last.metric == "cross_entropy"
+    with StudyRuns.open(path) as study:
+        for name in ("accuracy", "cross_entropy"):
+            values = list(metric_values(study, name, study.of("plain")).values())
+            assert last.setups["plain"].metrics[name].mean == pytest.approx(np.mean(values))
+    told_again = as_stored(path).snapshot
+    assert told_again.setups == last.setups
+    assert told_again.metric == "cross_entropy"
+
+
+def test_what_a_function_logs_is_told_while_it_trains(path):
+    """Its first epoch at once; later ones with the next word, of which there is one a second."""
+    seen = watched(Study(path), {"a": trainings.logs}, seeds=1)
+    heard = [said for event, said, _ in seen if isinstance(event, Logged)]
+    (run,) = heard[-1].snapshot.runs
+    assert run.setup == "a"
+    assert next(event.record.epoch for event, *_ in seen if isinstance(event, Logged)) == 1
+    assert seen[-1][1].snapshot.runs == ()
+
+
+def test_what_is_logged_is_read_back_as_it_was(path):
+    last = EpochRecord(epoch=2.5, figures={"wer": 0.25, "loss": math.inf})
+    events = [
+        Planned(setups=("a",), wanted=1, stored=0, metric="wer", better={"wer": "lower"}),
+        RunStarted(setup="a", seed=Seed.of(0), epochs=0, steps=0),
+        Logged(setup="a", seed=Seed.of(0), record=last),
+        RunStarted(setup="a", seed=Seed.of(1), epochs=0, steps=0),  # written at once
+    ]
+    with publishing(path, tuple, lambda event: None) as tell:
+        for event in events:
+            tell(event)
+        said = told(path).snapshot
+    assert said.runs[0].epochs == (last,)
+    assert (said.metric, said.better) == ("wer", {"wer": "lower"})
 
 
 def test_a_run_that_ends_beside_another_is_told_at_once(path):
@@ -268,7 +315,10 @@ def said(tmp_path_factory):
     path = tmp_path_factory.mktemp("said") / "study.db"
     seen = watched(Study(path), {"a": number, "b": other}, seeds=3)
     found = next(each for event, each, _ in reversed(seen) if isinstance(event, RunStarted))
-    return asdict(found)
+    (going,) = found.snapshot.runs
+    logged = replace(going, epochs=(EpochRecord(epoch=2.5, figures={"wer": 0.5}),))
+    counted = replace(logged, epochs_planned=5, steps=10)
+    return asdict(replace(found, snapshot=replace(found.snapshot, runs=(logged, counted))))
 
 
 def places(value, at=()):

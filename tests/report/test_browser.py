@@ -25,11 +25,13 @@ def learned(logits, place):
     epochs = tuple(
         EpochRecord(
             epoch=epoch,
-            train_loss=2 / (epoch + 1),
-            valid_loss=2.1 / (epoch + 1) + 0.01 * place,
-            accuracy=0.5 + 0.1 * epoch,
-            smoothed_accuracy=0.5,
-            seconds=1.0,
+            figures={
+                "train_loss": 2 / (epoch + 1),
+                "valid_loss": 2.1 / (epoch + 1) + 0.01 * place,
+                "accuracy": 0.5 + 0.1 * epoch,
+                "smoothed_accuracy": 0.5,
+                "seconds": 1.0,
+            },
         )
         for epoch in range(3)
     )

@@ -1,7 +1,9 @@
 """Charts as values: each is valid Vega-Lite, says its figures, and can be saved."""
 
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import altair
@@ -14,6 +16,7 @@ from seedwise.cli import cli
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError, UnknownName
+from seedwise.records import EpochRecord
 from seedwise.report.charts import KINDS, catalog, chart, charts
 from seedwise.report.charts.chart import Chart, Table
 from seedwise.report.charts.theme import ROLES, THEMES
@@ -120,6 +123,67 @@ def test_what_a_study_lacks_for_a_chart_is_said(studies):
             with pytest.raises(StudyError, match=f"no chart of '{kind}'"):
                 chart(kind, alone)
         assert len(chart("runs", alone).table.rows) == 2
+
+
+def learned(*losses, **figures):
+    """A finished run that logged a loss after each epoch, from 1; and more after the last."""
+    epochs = [
+        EpochRecord(epoch=epoch, figures={"loss": loss})
+        for epoch, loss in enumerate(losses, start=1)
+    ]
+    last = EpochRecord(epoch=len(losses), figures={"loss": losses[-1], **figures})
+    return replace(measured(loss=1.0), epochs=(*epochs[:-1], last))
+
+
+def test_what_functions_logged_is_drawn_by_their_epochs(studies):
+    setups = {"a": [learned(4, 2), learned(3, 1)], "b": [learned(5, 4, accuracy=0.5)]}
+    with studies.make(setups, train="mine:train") as store:
+        found = Findings(StudyRuns(store))
+        drawn = charts("curves", found)
+        assert [each.title for each in drawn] == [
+            "Accuracy after each epoch",
+            "Loss after each epoch",
+        ]
+        loss = drawn[1]
+        assert [row[:3] for row in loss.table.rows] == [
+            ("a", "1", "3.5"),
+            ("a", "2", "1.5"),
+            ("b", "1", "5"),
+            ("b", "2", "4"),
+        ]
+        layer = loss.spec["layer"][1]["encoding"]
+        assert layer["y"]["title"] == "loss (lower is better)"
+        assert drawn[0].spec["layer"][1]["encoding"]["y"]["title"] == "accuracy (%)"
+        assert chart("curves", Findings(StudyRuns(store), metric="loss")).says == loss.says
+        with pytest.raises(UnknownName, match="figure of epochs 'wer'"):
+            chart("curves", Findings(StudyRuns(store), metric="wer"))
+
+
+def test_a_curve_is_of_the_same_runs_from_end_to_end_and_says_so(studies):
+    setups = {"a": [learned(4, 3, 2, 1), learned(4, 3, 2, 1), learned(4, 3), learned(9)]}
+    with studies.make(setups, train="mine:train") as store:
+        found = Findings(StudyRuns(store))
+        each = chart("curves", found)
+        notes = [words for _, words in KINDS["curves"].after(found)]
+    assert [row[2] for row in each.table.rows] == ["4", "3", "2", "1"]
+    said = "a is drawn to epoch 4, of 2 of its 4 runs: the others ended sooner, or logged other"
+    assert notes == [f"{said} epochs."]
+
+
+def test_a_figure_that_is_not_finite_leaves_a_gap(studies):
+    runs = [learned(4, math.nan, 2), learned(4, 3, 2), learned(4, 3, math.inf)]
+    with studies.make({"a": runs}, train="mine:train") as store:
+        each = chart("curves", Findings(StudyRuns(store)))
+    assert [dot["mean"] for dot in each.spec["data"]["values"]] == [4, None, None]
+    assert [row[2] for row in each.table.rows] == ["4", "-", "inf"]
+
+
+def test_many_epochs_are_thinned_and_the_last_is_drawn(studies):
+    with studies.make({"a": [learned(*range(500, 0, -1))]}, train="mine:train") as store:
+        each = chart("curves", Findings(StudyRuns(store)))
+    drawn = [dot["epoch"] for dot in each.spec["data"]["values"]]
+    assert len(drawn) <= 201
+    assert (drawn[0], drawn[-1]) == (1, 500)
 
 
 def test_a_setup_that_is_called_like_a_colour_keeps_its_name(studies):

@@ -6,7 +6,12 @@ from contextlib import closing
 
 import pytest
 
+from helpers.store_records import ENDED, run
 from helpers.study_files import assert_sound, filled, held
+from seedwise.errors import StudyTooNew
+from seedwise.records import EpochRecord
+from seedwise.seeds import Seed
+from seedwise.setups import Setup
 from seedwise.store import Store, check_study, files, repair_study, schema
 
 FORMATS = range(1, len(schema.MIGRATIONS) + 1)
@@ -65,6 +70,20 @@ def test_a_study_of_this_format_is_checked_and_left_as_it_is(of_format, number):
     old, _ = of_format(number)
     assert check_study(old).faults == ()
     assert check_study(old).format == number
+
+
+def test_figures_of_any_name_are_refused_as_newer_by_a_program_of_before(tmp_path, monkeypatch):
+    """It would take them for damage, and advise to restore a copy."""
+    path = tmp_path / "s.db"
+    logged = EpochRecord(epoch=1, figures={"wer": 0.5})
+    with Store.open(path, create=True) as store:
+        store.add_setup("mine", Setup(train="mine:train"))
+        store.add_run("mine", Seed.of(0), run(epochs=(logged,)), ended_at=ENDED)
+    monkeypatch.setattr(files, "MIGRATIONS", schema.MIGRATIONS[:6])
+    with pytest.raises(
+        StudyTooNew, match=r"written by a newer seedwise \(format 7, this one knows 6"
+    ):
+        Store.open(path)
 
 
 def test_steps_that_were_released_never_change():

@@ -4,7 +4,6 @@ import math
 import sqlite3
 import subprocess
 import sys
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 from time import perf_counter
 
@@ -20,6 +19,7 @@ from seedwise.records import STATES, DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store, schema
+from seedwise.store.schema import checksum
 
 numbers = st.floats(width=64)
 texts = st.text(max_size=20)
@@ -31,12 +31,8 @@ json_values = st.recursive(
 )
 epochs = st.builds(
     EpochRecord,
-    epoch=st.integers(0, 1000),
-    train_loss=numbers,
-    valid_loss=numbers,
-    accuracy=numbers,
-    smoothed_accuracy=numbers,
-    seconds=numbers,
+    epoch=st.integers(0, 1000) | st.floats(0, 1000),
+    figures=st.dictionaries(texts.filter(lambda name: name != "epoch"), numbers, max_size=3),
 )
 # Fixed offsets: in Python no time of a day that changes its clock equals its own UTC.
 zones = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
@@ -64,6 +60,10 @@ def same(a, b):
     return repr(a) == repr(b)
 
 
+def in_order(epochs):
+    return [(each.epoch, sorted(each.figures.items())) for each in epochs]
+
+
 @given(
     run_records(), seeds, st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=zones)
 )
@@ -79,7 +79,7 @@ def test_a_run_comes_back_bit_for_bit(tmp_path_factory, record, seed, ended_at):
     assert (found.id, found.setup, found.seed, found.state) == (number, "a", seed, record.state)
     assert found.ended_at == ended_at
     assert found.seconds == record.seconds
-    assert same(found.epochs, record.epochs)
+    assert same(in_order(found.epochs), in_order(record.epochs))
     assert same(sorted(found.metrics.items()), sorted(record.metrics.items()))
     assert found.made_by == record.made_by
     assert found.views == record.views
@@ -263,6 +263,57 @@ def test_readers_go_on_while_a_run_is_stored(path, store):
         assert [found.id for found in reader.runs()] == [1]
 
 
+@pytest.mark.parametrize(
+    "epochs",
+    [
+        "[]",
+        "{}",
+        '{"loss":[0.5]}',
+        '{"epoch":0}',
+        '{"epoch":[0],"loss":[]}',
+        '{"epoch":[0],"loss":0.5}',
+        '{"epoch":[0],"loss":["x"]}',
+        '{"epoch":[0],"loss":[true]}',
+        '{"epoch":[0],"loss":[[]]}',
+        '{"epoch":[0],"loss":[1' + "0" * 400 + "]}",
+        '{"epoch":[-1]}',
+        '{"epoch":[true]}',
+        '{"epoch":["0"]}',
+        '{"epoch":[null]}',
+        '{"epoch":[NaN]}',
+        '{"epoch":[Infinity]}',
+        '{"epoch":[' + "[" * 5000 + "]" * 5000 + "]}",
+    ],
+)
+def test_epochs_that_nobody_wrote_are_damage_though_their_checksum_is_right(path, store, epochs):
+    store.add_run("mish", Seed.of(0), run(), ended_at=ENDED)
+    store.close()
+    with sqlite3.connect(path) as raw:
+        cursor = raw.execute("SELECT * FROM runs")
+        names = [name for name, *_ in cursor.description]
+        row = dict(zip(names, cursor.fetchone(), strict=True)) | {"epochs": epochs}
+        total = checksum(*(row[name] for name in names if name not in ("id", "checksum")))
+        raw.execute("UPDATE runs SET epochs = ?, checksum = ?", (epochs, total))
+    raw.close()
+    with (
+        Store.open(path) as again,
+        pytest.raises(StudyError, match=r"is damaged: run 1") as caught,
+    ):
+        again.runs()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_figure_that_an_epoch_lacks_stays_lacking(store):
+    logged = (
+        EpochRecord(epoch=0, figures={"loss": 2.0}),
+        EpochRecord(epoch=0.5, figures={"loss": float("nan"), "wer": 0.5}),
+        EpochRecord(epoch=2, figures={}),
+    )
+    store.add_run("mish", Seed.of(0), run(epochs=logged), ended_at=ENDED)
+    (found,) = store.runs()
+    assert repr(found.epochs) == repr(logged)
+
+
 def test_an_id_is_never_used_again(path, store):
     store.add_run("mish", Seed.of(0), run(), ended_at=ENDED)
     store.close()
@@ -277,7 +328,7 @@ def test_an_id_is_never_used_again(path, store):
 def test_stored_figures_are_values_not_rows(store):
     store.add_run("mish", Seed.of(0), run(), ended_at=ENDED)
     (found,) = store.runs()
-    assert asdict(found.epochs[0])["accuracy"] == 0.25
+    assert found.epochs[0].figures["accuracy"] == 0.25
     with pytest.raises(AttributeError):
         found.state = "failed"
 

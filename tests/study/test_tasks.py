@@ -46,6 +46,30 @@ def test_a_run_is_a_setup_with_one_seed_on_all_tasks(path, jobs):
         }
 
 
+def test_figures_of_epochs_are_those_of_the_tasks(path):
+    def logs(seed, level, noise=0.0):
+        for epoch in range(1, 3 if noise else 4):
+            seed.log(epoch=epoch, loss=level / epoch)
+        return {"acc": level}
+
+    Study(path, tasks=TASKS).run({"a": logs}, seeds=2)
+    assert [(each.epoch, dict(each.figures)) for each in runs(path)[0].epochs] == [
+        (1, {"easy/loss": 0.8, "hard/loss": 0.3}),
+        (2, {"easy/loss": 0.4, "hard/loss": 0.15}),
+        (3, {"easy/loss": pytest.approx(0.8 / 3)}),
+    ]
+    assert Study(path).chart("curves", metric="hard/loss").says.endswith("a 0.15.")
+
+
+def test_a_logged_accuracy_is_not_that_of_a_task_s_predictions(path):
+    def logs(seed, level):
+        seed.log(epoch=1, accuracy=level)
+        return {"predictions": np.eye(4), "targets": np.arange(4)}
+
+    Study(path, tasks={"easy": {"level": 0.1}, "hard": {"level": 0.2}}).run({"a": logs}, seeds=1)
+    assert runs(path)[0].metrics == {"easy/accuracy": 1.0, "hard/accuracy": 1.0}
+
+
 def test_the_verdict_is_over_the_tasks_and_was_fixed_beforehand(path):
     Study(path, tasks=TASKS).run(BOTH, seeds=5)
     (found,) = Study(path).compare_tasks()
@@ -264,8 +288,8 @@ class TestBuiltIn:
         done = [(each.task, each.record) for each in told if type(each).__name__ == "EpochDone"]
         assert [task for task, _ in done] == ["nette", "woof-2", "woof-2"]
         assert run.metrics == {
-            "nette/accuracy": done[0][1].accuracy,
-            "woof-2/accuracy": done[-1][1].accuracy,
+            "nette/accuracy": done[0][1].figures["accuracy"],
+            "woof-2/accuracy": done[-1][1].figures["accuracy"],
         }
         with Store.open(path, readonly=True) as store:
             kept = store.choices("task:")

@@ -48,7 +48,10 @@ class Told:
 def test_a_run_repeats_bit_for_bit_on_a_cpu(data, precision):
     first, again = (train(SETUP.but(precision=precision), Seed.of(3), data) for _ in range(2))
     np.testing.assert_array_equal(first.logits, again.logits)
-    assert [e.train_loss for e in first.epochs] == [e.train_loss for e in again.epochs]
+    losses, others = (
+        [each.figures["train_loss"] for each in run.epochs] for run in (first, again)
+    )
+    assert losses == others
 
 
 def test_each_stream_of_the_seed_changes_the_run(data):
@@ -66,12 +69,12 @@ def test_the_record_holds_what_the_live_table_showed(data):
     assert record.epochs == tuple(told.epochs)
     targets = data.targets[data.valid]
     last = record.epochs[-1]
-    assert last.accuracy == accuracy(record.logits, targets)
-    assert last.smoothed_accuracy == smoothed_accuracy(record.logits, targets)
+    assert last.figures["accuracy"] == accuracy(record.logits, targets)
+    assert last.figures["smoothed_accuracy"] == smoothed_accuracy(record.logits, targets)
     assert [(s["epoch"], s["step"], s["steps"]) for s in told.steps] == [
         (epoch, step, 4) for epoch in range(2) for step in range(4)
     ]
-    assert record.epochs[-1].train_loss == told.steps[-1]["loss"]
+    assert record.epochs[-1].figures["train_loss"] == told.steps[-1]["loss"]
     assert record.made_by["device"] == "cpu"
     assert record.made_by["threads"] == 1
     assert record.made_by["kernels"] == "numba"
@@ -87,7 +90,7 @@ def test_the_mirrored_view_is_of_the_mirrored_image(data):
 def test_learning_happens(data):
     """Two classes of 16 pictures are learned by heart."""
     record = train(SETUP.but(epochs=25, flat=0.5), Seed.of(0), data)
-    losses = [epoch.train_loss for epoch in record.epochs]
+    losses = [epoch.figures["train_loss"] for epoch in record.epochs]
     assert losses[-1] < 0.75 * losses[0]
 
 

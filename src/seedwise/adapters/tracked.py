@@ -1,7 +1,7 @@
 """The runs of a study as trackers take them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
@@ -51,7 +51,7 @@ def tracked_runs(path: str | PathLike[str]) -> tuple[TrackedRun, ...]:
                 state=run.state,
                 config={"setup": run.setup, "seed": str(run.seed), **streams},
                 metrics={name: values[name] for name in names if values[name] is not None},
-                epochs=tuple(asdict(epoch) for epoch in run.epochs),
+                epochs=tuple({"epoch": each.epoch, **each.figures} for each in run.epochs),
                 seconds=run.seconds,
             )
         )

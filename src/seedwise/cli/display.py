@@ -13,7 +13,13 @@ from rich.text import Text
 
 from seedwise.cli.console import Console
 from seedwise.cli.interims import interim_line
-from seedwise.cli.picture import EPOCH_COLUMNS, epoch_cells, picture, time_line
+from seedwise.cli.picture import (
+    EPOCH_COLUMNS,
+    epoch_cells,
+    logged_words,
+    picture,
+    time_line,
+)
 from seedwise.cli.tables import say
 from seedwise.cli.words import clock, last_line, printable
 from seedwise.figures import count, figure
@@ -23,19 +29,25 @@ from seedwise.live.events import (
     EpochDone,
     Event,
     Finished,
+    Logged,
     Looked,
     Notice,
     Planned,
+    RunStarted,
     RunStored,
     Watch,
     over_tasks,
 )
 from seedwise.live.progress import Stored, StudyProgress
 from seedwise.records import EpochRecord
+from seedwise.seeds import Seed
 
 __all__ = ["PICTURES_A_SECOND", "watching", "watching_here"]
 
 PICTURES_A_SECOND = 4
+
+_SECONDS_BETWEEN_LINES = 10.0
+"""Between two lines of a function's run, which may log a thousand times a second."""
 
 _LINES_KEPT = 12
 """Lines above the picture in a notebook's cell."""
@@ -126,6 +138,7 @@ class _Lines:
     def __init__(self, console: Console, progress: StudyProgress) -> None:
         self._console, self._progress = console, progress
         self._data = ""
+        self._said = dict[tuple[str, Seed], float]()  # when a run last had a line
 
     def watch(self, event: Event) -> None:
         self._progress.take(event, time.monotonic())
@@ -140,6 +153,10 @@ class _Lines:
             case EpochDone():
                 at = f"  {event.task}" if event.task else ""
                 self._say(f"{event.setup}  seed {event.seed}{at}  {_epoch_line(event.record)}")
+            case RunStarted():
+                self._said[event.setup, event.seed] = time.monotonic()
+            case Logged():
+                self._say_logged(event, time.monotonic())
             case RunStored():
                 self._say(_stored_line(event, self._progress.tasks))
             case Looked() | Compared():
@@ -149,6 +166,13 @@ class _Lines:
                 self._say(_end(event, self._progress.snapshot(time.monotonic()).elapsed))
             case _:
                 pass
+
+    def _say_logged(self, event: Logged, now: float) -> None:
+        """A line for what a run has logged, if it has had none for a while."""
+        run = event.setup, event.seed
+        if now - self._said.get(run, now) >= _SECONDS_BETWEEN_LINES:
+            self._said[run] = now
+            self._say(f"{event.setup}  seed {event.seed}  {logged_words(event.record)}")
 
     def _say(self, line: str) -> None:
         say(self._console, line)

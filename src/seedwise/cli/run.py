@@ -94,6 +94,7 @@ def run_study(
     from seedwise.cli.display import watching
     from seedwise.cli.tables import print_summary
     from seedwise.comparison.study_runs import StudyRuns
+    from seedwise.live.ended import ended_runs
     from seedwise.study import Study
     from seedwise.study.config import load_study
 
@@ -116,7 +117,7 @@ def run_study(
 
     def stored():
         with StudyRuns.open(path) as runs:
-            return runs.wanted(config.setups, wanted or ())
+            return ended_runs(runs, config.setups, wanted or ())
 
     with watching(console, stored) as watch:
         summary = study.run(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["changes", "watch", "work_line"]
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+_MOST_ON_A_LINE = 2
+"""Runs under way whose figures stand above the report."""
 _STALE = 15.0
 """Seconds without a word after which it is said how old the last one is."""
 
@@ -96,11 +98,16 @@ def _report(study: Path) -> str:
 
 def _one_line(seen: "Sight") -> str:
     """The line above the report."""
-    from seedwise.cli.picture import time_line
+    from seedwise.cli.picture import logged_words, time_line
 
     now = datetime.now(UTC)
+    logged = [run for run in seen.snapshot.runs if run.epochs and not run.all_steps]
+    said = [
+        f"; {run.setup} seed {run.seed}: {logged_words(run.epochs[-1])}"
+        for run in logged[:_MOST_ON_A_LINE]
+    ]
     time_ = f"; {time_line(seen.snapshot, seen.age(now))}" if seen.told else ""
-    return f"{_counts(seen, left=False)}{time_}; {work_line(seen, now)}"
+    return f"{_counts(seen, left=False)}{''.join(said)}{time_}; {work_line(seen, now)}"
 
 
 def _watch(study: Path) -> None:

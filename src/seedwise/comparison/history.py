@@ -11,12 +11,12 @@ from seedwise.seeds import Seed
 from seedwise.store import StoredRun
 
 __all__ = [
-    "FIGURES",
     "Environment",
     "LearningCurve",
     "LostRun",
     "environments",
     "learning_curve",
+    "logged_figures",
     "lost_runs",
 ]
 
@@ -105,8 +105,8 @@ def _flat(made_by: Mapping[str, Any], outer: str = "") -> dict[str, Any]:
     return found
 
 
-FIGURES = ("accuracy", "valid_loss", "train_loss")
-"""Figures that are kept after each epoch and drawn."""
+_BUILT_IN = ("accuracy", "valid_loss", "train_loss")
+"""Figures of the built-in training that are drawn."""
 
 _MIDDLE = (0.1, 0.9)
 
@@ -117,9 +117,11 @@ class LearningCurve:
 
     Attributes:
         setup: Name of the setup.
-        figure: One of `FIGURES`.
+        figure: Name of the figure.
         runs: Number of runs.
-        mean: Their mean after each epoch.
+        finished: Number of finished runs; those beyond `runs` ended or logged otherwise.
+        epochs: The epochs.
+        mean: Mean of the runs after each of them; not finite where a run's figure is not.
         low: The tenth percentile of the runs: with `high` it holds the middle 80 % of them.
         high: The ninetieth.
     """
@@ -127,34 +129,84 @@ class LearningCurve:
     setup: str
     figure: str
     runs: int
+    finished: int
+    epochs: tuple[float, ...]
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
 
 
-def learning_curve(setup: str, figure: str, runs: Sequence[StoredRun]) -> LearningCurve | None:
-    """The curve of one figure; None where no finished run has epochs.
+def logged_figures(runs: Sequence[StoredRun], *, built_in: bool) -> tuple[str, ...]:
+    """The figures of some runs of a setup that are drawn, by name."""
+    names = {name for run in runs for each in run.epochs for name in each.figures}
+    if not built_in:
+        return tuple(sorted(names))
+    drawn = (name for name in sorted(names) if _of_task(name) in _BUILT_IN)
+    return tuple(sorted(drawn, key=lambda name: _BUILT_IN.index(_of_task(name))))
 
-    Runs of fewer epochs than the longest are left out: a mean over other runs from one epoch to
-    the next would bend the curve.
+
+def learning_curve(
+    setup: str, figure: str, runs: Sequence[StoredRun], *, built_in: bool
+) -> LearningCurve | None:
+    """The curve of one figure; None where no finished run has it.
+
+    It is a mean over the same runs from end to end: over others from one epoch to the next it
+    would bend. Where some runs ended sooner, as early stopping has them, it goes to where the most
+    values are: as many runs times as many epochs as can be.
 
     Args:
         setup: Name of the setup.
-        figure: One of `FIGURES`.
+        figure: Name of the figure.
         runs: Its runs.
+        built_in: The built-in training made them, which counts epochs from 0: here the first is 1.
     """
-    finished = [run for run in runs if run.state == "finished" and run.epochs]
-    if not finished:
+    finished = [run for run in runs if run.state == "finished"]
+    logged = [_by_epoch(run, figure, 1 if built_in else 0) for run in finished]
+    logged = [each for each in logged if each]
+    if not logged:
         return None
-    length = max(len(run.epochs) for run in finished)
-    whole = [run for run in finished if len(run.epochs) == length]
-    values = np.array([[getattr(epoch, figure) for epoch in run.epochs] for run in whole])
-    low, high = np.quantile(values, _MIDDLE, axis=0)
+    whole, epochs = _largest_block(logged)
+    values = np.array([[each[epoch] for epoch in epochs] for each in whole])
+    with np.errstate(invalid="ignore"):  # infinite losses
+        mean = values.mean(axis=0)
+        low, high = np.quantile(values, _MIDDLE, axis=0)
     return LearningCurve(
         setup=setup,
         figure=figure,
         runs=len(whole),
-        mean=tuple(values.mean(axis=0).tolist()),
+        finished=len(finished),
+        epochs=tuple(epochs),
+        mean=tuple(mean.tolist()),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
     )
+
+
+def _of_task(figure: str) -> str:
+    """A figure without the task that stands before it in a suite."""
+    return figure.rpartition("/")[2]
+
+
+def _by_epoch(run: StoredRun, figure: str, first: int) -> dict[float, float]:
+    """A figure of a run, by epoch; the first epoch has the number 0 or 1 in a chart."""
+    return {
+        each.epoch + first: each.figures[figure] for each in run.epochs if figure in each.figures
+    }
+
+
+def _largest_block(
+    logged: Sequence[Mapping[float, float]],
+) -> tuple[Sequence[Mapping[float, float]], Sequence[float]]:
+    """The runs that go on for longest, and the epochs that all of them have.
+
+    Of the longest run, the two longest and so on, those whose runs times epochs are the most.
+    """
+    longest = sorted(logged, key=lambda each: -max(each))
+    common, best, most = set(longest[0]), 0, 0
+    shared = list[set[float]]()
+    for place, each in enumerate(longest, start=1):
+        common = common & each.keys()
+        shared.append(common)
+        if place * len(common) > most:
+            best, most = place, place * len(common)
+    return longest[:best], sorted(shared[best - 1])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from seedwise.comparison.scores import metric_names, repeat_values, score
 from seedwise.comparison.study_runs import StudyRuns, independent_runs
 from seedwise.comparison.variance import replicates
 from seedwise.errors import StudyError
-from seedwise.records import State
+from seedwise.records import EpochRecord, State
 from seedwise.seeds import Seed
 from seedwise.shaped import Float16
 from seedwise.stats.intervals import Sample
@@ -75,7 +75,7 @@ class RepeatComparison:
     identical: bool
     largest_difference: float
     churn: float
-    first_epoch: int | None
+    first_epoch: float | None
     floors: Mapping[str, Floor]
     made_otherwise: Mapping[str, tuple[Any, Any]]
 
@@ -142,12 +142,16 @@ def _floors(study: StudyRuns, run: StoredRun, repeat: StoredRepeat) -> Mapping[s
     return floors
 
 
-def _first_epoch(run: StoredRun, repeat: StoredRepeat) -> int | None:
+def _first_epoch(run: StoredRun, repeat: StoredRepeat) -> float | None:
     for one, other in zip(run.epochs, repeat.epochs, strict=False):
-        # repr: a loss that is not a number equals itself here
-        if repr(replace(one, seconds=0.0)) != repr(replace(other, seconds=0.0)):
+        if one.epoch != other.epoch or _but_time(one) != _but_time(other):
             return one.epoch
     return None
+
+
+def _but_time(epoch: EpochRecord) -> Mapping[str, str]:
+    """The figures of an epoch as text: a loss that is not a number equals itself there."""
+    return {name: repr(value) for name, value in epoch.figures.items() if name != "seconds"}
 
 
 def _largest(

@@ -5,7 +5,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from seedwise.setups import BUILT_IN, Setup
 
 if TYPE_CHECKING:
     from seedwise.data import Data
+    from seedwise.executors.logged import RunLog
     from seedwise.executors.tasks import SuiteTask
 
 __all__ = ["DataReference", "Job", "load_function", "lost_its_gpu", "perform", "ran_out_of_memory"]
@@ -141,7 +142,7 @@ def perform(job: Job, watch: Watch) -> RunRecord:
             return failed_task(part.task, record, seconds=time.perf_counter() - started)
         parts[part.task.name] = record
     try:
-        return suite_record(parts)
+        return suite_record(parts, built_in=job.setup.train == BUILT_IN)
     except SeedwiseError as error:
         seconds = time.perf_counter() - started
         return RunRecord(state="failed", error=_said(error), seconds=seconds, fault="return")
@@ -150,14 +151,18 @@ def perform(job: Job, watch: Watch) -> RunRecord:
 def _perform_one(job: Job, watch: Watch, of_tasks: tuple[int, int] = (1, 1)) -> RunRecord:
     """Call the training function once: for a run, or for one task of it."""
     started, own = time.perf_counter(), job.setup.train != BUILT_IN
+    log = _log_of(job, watch) if own else None
     try:
         function = job.function or load_function(job.setup.train)
-        if not own:
+        if log is None:
             return _train(function, job, watch, of_tasks)
         watch(_started(job, of_tasks, epochs=0, steps=0))
-        outcome = function(job.seed, **(job.task.keywords if job.task else {}))
+        of_task = job.task.keywords if job.task else {}
+        outcome = function(replace(job.seed, listener=log), **of_task)
     except SeedwiseError as error:
         reason, fault = _said(error), "code" if own else None
+        if log is not None and error is log.refused:  # told as soon as what is returned is
+            fault = "return"
     except (Exception, SystemExit) as error:
         reason = traceback.format_exc(limit=-8).strip()
         fault = "code" if own and not _is_the_machines(error) else None
@@ -166,11 +171,18 @@ def _perform_one(job: Job, watch: Watch, of_tasks: tuple[int, int] = (1, 1)) -> 
     else:
         seconds = time.perf_counter() - started
         try:
-            return as_record(outcome, seconds=seconds)
+            return replace(as_record(outcome, seconds=seconds), epochs=log.epochs)
         except SeedwiseError as error:
             reason, fault = _said(error), "return"
     seconds = time.perf_counter() - started
-    return RunRecord(state="failed", error=reason, seconds=seconds, fault=fault)
+    epochs = () if log is None else log.epochs
+    return RunRecord(state="failed", error=reason, seconds=seconds, fault=fault, epochs=epochs)
+
+
+def _log_of(job: Job, watch: Watch) -> "RunLog":
+    from seedwise.executors.logged import RunLog  # the built-in training needs none
+
+    return RunLog(job.name, job.seed, watch)
 
 
 def _said(error: SeedwiseError) -> str:

@@ -23,7 +23,7 @@ from seedwise.figures import in_points
 from seedwise.records import VIEWS, RunRecord
 from seedwise.shaped import Float16, Int64
 
-__all__ = ["LOGIT_FLOOR", "as_record", "metrics_record"]
+__all__ = ["LOGIT_FLOOR", "as_record", "fraction", "metrics_record", "plain_number"]
 
 _TOLD = 5.1e-3
 """Largest difference of a metric from the mean of its scores: 0.93 for 0.9251."""
@@ -104,7 +104,7 @@ def metrics_record(metrics: Mapping[str, float], *, seconds: float, source: str)
     Raises:
         DataError: An accuracy is no fraction.
     """
-    metrics = {name: _fraction(name, value) for name, value in metrics.items()}
+    metrics = {name: fraction(name, value) for name, value in metrics.items()}
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     lost = tuple(name for name in metrics if name not in finite)
     return RunRecord(
@@ -131,7 +131,7 @@ def _means(scores: Mapping[str, ndarray], metrics: Mapping[str, float]) -> dict[
     means = dict[str, float]()
     for name, values in scores.items():
         mean = float(values.mean(dtype=np.float64)) if np.isfinite(values).all() else math.nan
-        means[name] = _fraction(name, mean)
+        means[name] = fraction(name, mean)
         given = metrics.get(name, mean)
         if abs(given - mean) > _TOLD * max(1.0, abs(mean)):
             raise DataError(
@@ -143,7 +143,7 @@ def _means(scores: Mapping[str, ndarray], metrics: Mapping[str, float]) -> dict[
 
 def _as_metrics(values: Mapping[Any, Any], outcome: Any, *, needed: bool) -> dict[str, float]:
     """Metrics by name, as numbers; `needed` where nothing else was returned."""
-    values = {name: _number(value) for name, value in values.items()}
+    values = {name: plain_number(value) for name, value in values.items()}
     if not all(isinstance(value, Real) for value in values.values()) or (needed and not values):
         raise DataError(
             "a training function must return predictions, scores, metrics or a number, got "
@@ -151,11 +151,15 @@ def _as_metrics(values: Mapping[Any, Any], outcome: Any, *, needed: bool) -> dic
             "{'scores': {'f1': one number for each example}}, {'accuracy': 0.93} or 0.93"
         )
     metrics = {str(name): float(value) for name, value in values.items()}
-    return {name: _fraction(name, value) for name, value in metrics.items()}
+    return {name: fraction(name, value) for name, value in metrics.items()}
 
 
-def _fraction(name: str, value: float) -> float:
-    """A metric's value; of an accuracy within 0 and 1, and NaN as it is."""
+def fraction(name: str, value: float) -> float:
+    """A metric's value; of an accuracy within 0 and 1, and NaN as it is.
+
+    Raises:
+        DataError: It is an accuracy beyond 0 and 1.
+    """
     if not in_points(name) or not (value < 0 or value > 1):
         return value
     if -_ROUNDING <= value <= 1 + _ROUNDING:
@@ -174,8 +178,9 @@ def _on_host(value: Any) -> Any:
     return value.float() if value.is_floating_point() and value.element_size() < 4 else value
 
 
-def _number(value: Any) -> Any:
-    """The number in an array of one element; anything else as it is."""
+def plain_number(value: Any) -> Any:
+    """The number in an array or tensor of one element; anything else as it is."""
+    value = _on_host(value)
     return value.item() if hasattr(value, "item") and np.asarray(value).size == 1 else value
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seedwise.errors import ConfigError, DataError, SeedwiseError, UnknownName
-from seedwise.records import RunRecord
+from seedwise.records import EpochRecord, RunRecord
 from seedwise.setups import BUILT_IN, FIELDS, Setup
 
 __all__ = ["LEFT_OUT", "SuiteTask", "as_tasks", "failed_task", "suite_record"]
@@ -134,22 +134,23 @@ def failed_task(task: SuiteTask, record: RunRecord, *, seconds: float) -> RunRec
     It is named in the last line, which is what is told of an error; the first says its kind.
     """
     *above, last = (record.error or "").strip().splitlines() or [""]
-    return replace(record, error="\n".join([*above, f"task {task.name}: {last}"]), seconds=seconds)
+    error = "\n".join([*above, f"task {task.name}: {last}"])
+    return replace(record, error=error, seconds=seconds, epochs=_epochs({task.name: record}))
 
 
-def suite_record(parts: Mapping[str, RunRecord]) -> RunRecord:
+def suite_record(parts: Mapping[str, RunRecord], *, built_in: bool = False) -> RunRecord:
     """The run of a suite from the result of each task, none of which failed.
 
     Its metrics are "task/metric". A task that diverged did so under each metric it would have
     had; the run diverged where all tasks did. Of predictions accuracy is kept, of scores their
-    mean.
+    mean. The figures of its epochs are "task/figure" likewise.
 
     Raises:
         DataError: A task has predictions without targets.
     """
     metrics, lost, left_out = dict[str, float](), list[str](), dict[str, None]()
     for task, record in parts.items():
-        found, gone = _metrics(task, record)
+        found, gone = _metrics(task, record, built_in=built_in)
         metrics |= {f"{task}/{name}": value for name, value in found.items()}
         lost += [f"{task}/{name}" for name in gone]
         kept = {"predictions": record.logits, "scores": record.scores or None}
@@ -164,6 +165,7 @@ def suite_record(parts: Mapping[str, RunRecord]) -> RunRecord:
     return RunRecord(
         state="finished" if metrics else "diverged",
         metrics=metrics,
+        epochs=_epochs(parts),
         not_finite=tuple(lost),
         seconds=sum(record.seconds for record in parts.values()),
         made_by=made_by,
@@ -171,15 +173,28 @@ def suite_record(parts: Mapping[str, RunRecord]) -> RunRecord:
     )
 
 
-def _metrics(task: str, record: RunRecord) -> tuple[Mapping[str, float], Iterable[str]]:
+def _epochs(parts: Mapping[str, RunRecord]) -> tuple[EpochRecord, ...]:
+    """The figures of all tasks by epoch."""
+    found = dict[float, dict[str, float]]()
+    for task, record in parts.items():
+        for each in record.epochs:
+            figures = {f"{task}/{name}": value for name, value in each.figures.items()}
+            found.setdefault(each.epoch, {}).update(figures)
+    return tuple(EpochRecord(epoch=epoch, figures=found[epoch]) for epoch in sorted(found))
+
+
+def _metrics(
+    task: str, record: RunRecord, *, built_in: bool
+) -> tuple[Mapping[str, float], Iterable[str]]:
     """Metrics of a task, and those under which it diverged."""
     if record.state == "diverged":
         # Predictions that are not finite, and the built-in training, name no metric.
         return {}, record.not_finite or ("accuracy",)
     if record.logits is None:
         return record.metrics, record.not_finite
-    if record.epochs:  # the built-in training has it from the same logits
-        return {**record.metrics, "accuracy": record.epochs[-1].accuracy}, record.not_finite
+    if built_in:  # it has accuracy from the same logits
+        found = record.epochs[-1].figures["accuracy"]
+        return {**record.metrics, "accuracy": found}, record.not_finite
     if record.targets is None:
         raise DataError(
             f"task {task} returned predictions without targets, and each task has its own; return "

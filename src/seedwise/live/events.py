@@ -1,8 +1,8 @@
 """Events of a study that runs, for whoever watches: a terminal, a log, a test."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, Self
+from dataclasses import dataclass, field
+from typing import Self
 
 from seedwise.live.snapshot import Interim
 from seedwise.records import EpochRecord, RunRecord, State
@@ -16,6 +16,7 @@ __all__ = [
     "EpochDone",
     "Event",
     "Finished",
+    "Logged",
     "Looked",
     "Notice",
     "Planned",
@@ -23,7 +24,6 @@ __all__ = [
     "RunStored",
     "StepsDone",
     "Watch",
-    "live_figures",
     "over_tasks",
 ]
 
@@ -46,7 +46,8 @@ class Planned:
 
     Under a stopping rule (`stops`) these are the most runs that it may take, or None without a
     cap. `seconds` is how long those to be made may take, by the runs that are stored; None where
-    these do not tell. A run of a suite is a training on each of its `tasks`.
+    these do not tell. A run of a suite is a training on each of its `tasks`. `metric` is the one
+    that was fixed to decide, if one was; `better` has the directions that are stated.
     """
 
     setups: tuple[str, ...]
@@ -55,6 +56,8 @@ class Planned:
     stops: bool = False
     seconds: float | None = None
     tasks: tuple[str, ...] = ()
+    metric: str | None = None
+    better: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def missing(self) -> int:
@@ -100,6 +103,15 @@ class EpochDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """A function of the user's has logged figures: all of this epoch so far."""
+
+    setup: str
+    seed: Seed
+    record: EpochRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStored:
     """A run is in the study file; `metrics` are its live figures, `error` says why it is bad."""
 
@@ -111,14 +123,14 @@ class RunStored:
     error: str | None
 
     @classmethod
-    def of(cls, setup: str, seed: Seed, record: RunRecord) -> Self:
-        """The event that says that a run is in the file, with its figures as far as known."""
+    def of(cls, setup: str, seed: Seed, record: RunRecord, metrics: Mapping[str, float]) -> Self:
+        """The event that says that a run is in the file, with its live figures."""
         return cls(
             setup=setup,
             seed=seed,
             state=record.state,
             seconds=record.seconds,
-            metrics=live_figures(record),
+            metrics=metrics,
             error=record.error,
         )
 
@@ -167,34 +179,13 @@ Event = (
     | RunStarted
     | StepsDone
     | EpochDone
+    | Logged
     | RunStored
     | Looked
     | Compared
     | Finished
 )
 Watch = Callable[[Event], None]
-
-
-class _Ended(Protocol):
-    """A run that has ended, be it stored or not."""
-
-    @property
-    def state(self) -> State: ...
-
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
-
-    @property
-    def epochs(self) -> Sequence[EpochRecord]: ...
-
-
-def live_figures(run: _Ended) -> Mapping[str, float]:
-    """The figures of a run that are known without its predictions."""
-    if run.state != "finished" or not run.epochs:
-        return run.metrics
-    last = run.epochs[-1]
-    shown = {"accuracy": last.accuracy, "smoothed_accuracy": last.smoothed_accuracy}
-    return {**run.metrics, **shown}
 
 
 def over_tasks(figures: Mapping[str, float], tasks: Sequence[str]) -> Mapping[str, float]:

@@ -4,28 +4,28 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from seedwise.live.ended import EndedRun
 from seedwise.live.events import (
     Compared,
     DataProgress,
     EpochDone,
     Event,
+    Logged,
     Looked,
     Planned,
     RunStarted,
     RunStored,
     StepsDone,
-    live_figures,
     over_tasks,
 )
 from seedwise.live.snapshot import EPOCHS_SHOWN, Interim, RunNow, SampleNow, SetupNow, Snapshot
 from seedwise.records import EpochRecord, State
 from seedwise.seeds import Seed
 from seedwise.stats.moments import Moments
-from seedwise.store import StoredRun
 
 __all__ = ["Stored", "StudyProgress"]
 
-Stored = Callable[[], Sequence[StoredRun]]
+Stored = Callable[[], Sequence[EndedRun]]
 """Gives the wanted runs that are in the study file."""
 
 _A_PACE = 0.02
@@ -111,6 +111,8 @@ class StudyProgress:
         self._wanted: int | None = 0
         self._stops = False
         self._tasks: tuple[str, ...] = ()
+        self._metric: str | None = None
+        self._better: Mapping[str, str] = {}
         self._missing = self._to_make = 0
         self._began: float | None = None
         self._first_run: float | None = None
@@ -133,7 +135,7 @@ class StudyProgress:
                 self._interims[event.interim.setup] = event.interim
             case RunStarted():
                 self._start(event, now)
-            case StepsDone() | EpochDone():
+            case StepsDone() | EpochDone() | Logged():
                 self._go_on(event)
             case RunStored():
                 self._runs.pop((event.setup, event.seed), None)
@@ -143,15 +145,17 @@ class StudyProgress:
             case _:
                 self._preparing = None
 
-    def _go_on(self, event: StepsDone | EpochDone) -> None:
+    def _go_on(self, event: StepsDone | EpochDone | Logged) -> None:
         run = self._runs.get((event.setup, event.seed))
         if run is None:  # a late word of a run that was lost, and is made again
             return
         if isinstance(event, StepsDone):
             run.epoch, run.step, run.loss = event.epoch, event.step + 1, event.loss
+        elif isinstance(event, Logged):
+            run.epochs = [event.record]
         else:
             run.epochs.append(event.record)
-            run.epoch, run.step, run.loss = event.record.epoch + 1, 0, None
+            run.epoch, run.step, run.loss = int(event.record.epoch) + 1, 0, None
 
     def snapshot(self, now: float) -> Snapshot:
         """All of it, at `now` of the same clock."""
@@ -169,6 +173,8 @@ class StudyProgress:
             wanted=self._wanted,
             missing=self._missing,
             stops=self._stops,
+            metric=self._metric,
+            better=self._better,
             elapsed=0.0 if self._began is None else now - self._began,
             left=self._seconds_left(now, parts, self._runs_left()),
             left_at_most=self._seconds_left(now, parts, self._missing if self._wanted else None),
@@ -196,11 +202,12 @@ class StudyProgress:
 
     def _plan(self, event: Planned) -> None:
         self._stops, self._wanted, self._tasks = event.stops, event.wanted, event.tasks
+        self._metric, self._better = event.metric, event.better
         self._missing = self._to_make = event.missing
         each = None if event.stops or not event.wanted else event.wanted // len(event.setups)
         self._setups = {name: _SetupProgress(wanted=each) for name in event.setups}
         for run in self._stored():
-            figures = over_tasks(live_figures(run), self._tasks)
+            figures = over_tasks(run.metrics, self._tasks)
             self._setups[run.setup].add(run.state, figures)
 
     def _start(self, event: RunStarted, now: float) -> None:

@@ -25,6 +25,7 @@ from seedwise.live.events import (
     DataProgress,
     EpochDone,
     Event,
+    Logged,
     Looked,
     RunStored,
     StepsDone,
@@ -109,7 +110,7 @@ class _Publisher:
         due = now - self._written >= _SECONDS_BETWEEN_WRITES
         # What comes often can wait, and so can what comes between two runs. While a run is under
         # way nothing can that changes the study: nothing else may happen for an hour.
-        if isinstance(event, DataProgress | StepsDone | EpochDone) and not due:
+        if isinstance(event, DataProgress | StepsDone | EpochDone | Logged) and not due:
             return
         snapshot = self._progress.snapshot(now)
         between = isinstance(event, RunStored | Looked | Compared) and not snapshot.runs

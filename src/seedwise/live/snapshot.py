@@ -57,7 +57,7 @@ class RunNow:
         step: Steps of it that are done.
         loss: fastai's smoothed loss there; None where nobody said.
         seconds: Since it began.
-        epochs: The figures after its last epochs.
+        epochs: The figures after its last epochs; of a function, those that it logged last.
         task: The task that it is at, in a suite; all but `setup`, `seed` and `seconds` are of it.
         of_tasks: The place of that task, from 1, and their number.
     """
@@ -95,7 +95,7 @@ class RunNow:
         """Share of the run that is done, tasks taken as equally long; 0 where nobody can say."""
         place, tasks = self.of_tasks
         of_this = self.done_steps / self.all_steps if self.all_steps else 0.0
-        return (place - 1 + of_this) / tasks
+        return (place - 1 + of_this) / max(1, tasks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +150,8 @@ class Snapshot:
         wanted: Runs in all; under a stopping rule the most it may take, and None without a cap.
         missing: Those that are still to be made; under a stopping rule at most.
         stops: Whether a stopping rule says how many runs there will be.
+        metric: The metric that was fixed to decide; None where the usual one does.
+        better: The directions of metrics that are stated.
         elapsed: Seconds since this call began.
         left: Seconds until the last run ends, at the pace so far; None where nobody can say.
         left_at_most: The same if a stopping rule went on up to its cap.
@@ -162,6 +164,8 @@ class Snapshot:
     wanted: int | None
     missing: int
     stops: bool
+    metric: str | None
+    better: Mapping[str, str]
     elapsed: float
     left: float | None
     left_at_most: float | None

@@ -17,7 +17,7 @@ from seedwise.comparison import (
     decisions,
     variance,
 )
-from seedwise.comparison.history import LearningCurve, learning_curve
+from seedwise.comparison.history import LearningCurve, learning_curve, logged_figures
 from seedwise.comparison.metrics import (
     default_metric,
     direction_of,
@@ -45,6 +45,7 @@ from seedwise.figures import in_points
 from seedwise.records import DatasetRecord
 from seedwise.report.papers import Sampled
 from seedwise.seeds import Seed
+from seedwise.setups import BUILT_IN
 from seedwise.shaped import Int64
 from seedwise.stats.intervals import Sample
 from seedwise.stats.sequential import Decision
@@ -290,10 +291,36 @@ class Findings:
         names = dict.fromkeys((*(("accuracy",) if found.accuracy else ()), found.deciding.metric))
         return tuple(each for name in names if (each := settled(found, name)) is not None)
 
-    def curves(self, figure: str) -> tuple[LearningCurve, ...]:
-        """One figure after each epoch, of each setup whose runs have it."""
-        found = (learning_curve(name, figure, self.runs[name]) for name in self.setups)
-        return tuple(curve for curve in found if curve is not None)
+    @cached_property
+    def curves(self) -> tuple[tuple[LearningCurve, ...], ...]:
+        """The figures after each epoch, of each setup whose runs have them; what decides first."""
+        built_in = {name: self.study.setups[name].train == BUILT_IN for name in self.setups}
+        figures = {
+            figure: None
+            for name in self.setups
+            for figure in logged_figures(self.runs[name], built_in=built_in[name])
+        }
+        first = (self._metric or self.rule.metric, "accuracy")
+        ordered = sorted(figures, key=lambda f: first.index(f) if f in first else len(first))
+        drawn = (
+            tuple(
+                curve
+                for name in self.setups
+                if (curve := learning_curve(name, f, self.runs[name], built_in=built_in[name]))
+            )
+            for f in ordered
+        )
+        return tuple(curves for curves in drawn if curves)
+
+    def refuse_unlogged(self) -> None:
+        """Refuse a metric that was asked for where only logged figures can be drawn.
+
+        Raises:
+            UnknownName: No run has logged it.
+        """
+        known = [curves[0].figure for curves in self.curves]
+        if known and self._metric is not None and self._metric not in known:
+            raise UnknownName("figure of epochs", self._metric, known)
 
     @cached_property
     def noise(self) -> tuple[Variance, ...]:

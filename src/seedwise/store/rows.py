@@ -3,7 +3,6 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,9 +34,6 @@ __all__ = [
     "run_from_row",
 ]
 
-_EPOCH_FIELDS = tuple(field.name for field in fields(EpochRecord))
-
-
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 """Made once: `json.dumps` makes one for each value, which takes three times as long."""
 
@@ -51,9 +47,6 @@ def as_json(value: Any) -> str:
     return _ENCODER.encode(value)
 
 
-_NO_EPOCHS = as_json({name: [] for name in _EPOCH_FIELDS})
-
-
 def as_text(message: str) -> str:
     """A message that SQLite can hold: halves of surrogate pairs, as odd file names have, escaped.
 
@@ -64,24 +57,40 @@ def as_text(message: str) -> str:
 
 
 def epochs_json(epochs: Sequence[EpochRecord]) -> str:
-    """The figures of all epochs, field by field: a third of the size of one object an epoch."""
-    if not epochs:
-        return _NO_EPOCHS
-    columns = {name: [getattr(epoch, name) for epoch in epochs] for name in _EPOCH_FIELDS}
-    return as_json(columns)
+    """The figures of all epochs, figure by figure: a third of the size of one object an epoch.
+
+    A figure that an epoch lacks is null there.
+    """
+    names = dict.fromkeys(name for each in epochs for name in each.figures)
+    columns = {name: [each.figures.get(name) for each in epochs] for name in names}
+    return as_json({**columns, "epoch": [each.epoch for each in epochs]})
 
 
 def epochs_from_json(text: str) -> tuple[EpochRecord, ...]:
     """Read what `epochs_json` wrote."""
-    rows = zip(*columns(mapping(json.loads(text)), _EPOCH_FIELDS), strict=True)
-    return tuple(_epoch(dict(zip(_EPOCH_FIELDS, row, strict=True))) for row in rows)
+    found = columns(mapping(json.loads(text)), "epoch")
+    epochs = list(map(_epoch, found.pop("epoch")))
+    values = zip(*map(_figures, found.values()), strict=True) if found else [()] * len(epochs)
+    return tuple(
+        EpochRecord(
+            epoch=epoch,
+            figures={n: v for n, v in zip(found, row, strict=True) if v is not None},
+        )
+        for epoch, row in zip(epochs, values, strict=True)
+    )
 
 
-def _epoch(figures: dict[str, Any]) -> EpochRecord:
-    epoch = figures.pop("epoch")
-    if type(epoch) is not int or not 0 <= epoch < 2**63:
-        raise ValueError(f"an epoch has the number {epoch!r}")
-    return EpochRecord(epoch=epoch, **{name: number(value) for name, value in figures.items()})
+def _figures(column: list[Any]) -> list[float | None]:
+    """One figure after each epoch; the usual column of floats is taken as it is."""
+    if set(map(type, column)) == {float}:
+        return column
+    return [None if value is None else number(value) for value in column]
+
+
+def _epoch(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 2**63:
+        raise ValueError(f"an epoch has the number {value!r}")
+    return value
 
 
 def kept(number: float) -> float:

@@ -249,6 +249,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    # Figures of any name in `epochs`, which an earlier seedwise would take for damage.
+    (),
 )
 """The statements of each step. A file whose `user_version` is n has had the first n of them; a
 step that was released is never edited."""

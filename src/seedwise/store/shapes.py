@@ -6,7 +6,7 @@ Whatever is not of the shape that seedwise writes is a ValueError, which the sto
 import json
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -97,9 +97,11 @@ def _short(value: Any) -> str:
     return text if len(text) < 40 else f"{text[:36]}..."
 
 
-def columns(found: Mapping[str, Any], names: Sequence[str]) -> list[list[Any]]:
-    """The columns of a JSON object, all of one length."""
-    values = [found[name] for name in names]
-    if set(found) != set(names) or not all(isinstance(each, list) for each in values):
+def columns(found: Mapping[str, Any], first: str) -> dict[str, list[Any]]:
+    """The columns of a JSON object, all of one length; the `first` is among them."""
+    lists = {
+        name: cast("list[Any]", each) for name, each in found.items() if isinstance(each, list)
+    }
+    if first not in lists or len(lists) < len(found) or len(set(map(len, lists.values()))) > 1:
         raise ValueError("it has other columns")
-    return values
+    return lists

@@ -31,6 +31,7 @@ from seedwise.executors.local import LocalExecutor
 from seedwise.executors.registry import kept_here
 from seedwise.executors.tasks import LEFT_OUT
 from seedwise.live.claim import claimed, network_file_system
+from seedwise.live.ended import LiveFigures, ended_runs, with_metric
 from seedwise.live.events import (
     Compared,
     Doubt,
@@ -108,7 +109,7 @@ def make_missing(
         stack.enter_context(claimed(path))
         seeds = frozenset(until.seeds)
         tell = stack.enter_context(
-            publishing(path, lambda: StudyRuns(store).wanted(setups, seeds), tell)
+            publishing(path, lambda: ended_runs(StudyRuns(store), setups, seeds), tell)
         )
         _warn_of_network(path, tell)
         if until.stopping is not None:
@@ -133,7 +134,7 @@ def make_missing(
             if isinstance(executor, LocalExecutor):  # how many Ray makes at once, nobody knows
                 seconds = _seconds(StudyRuns(store), planned, missing, place.workers, usual)
                 planned = replace(planned, seconds=seconds)
-        tell(planned)
+        tell(with_metric(planned, StudyRuns(store)))
         if place is not None:
             job = partial(
                 as_job,
@@ -235,6 +236,7 @@ def _make(
     """Make what is ordered, and store each run as soon as it ends."""
     counts, known = Counter[str](), np.empty(0, np.int64)
     left_out = any(LEFT_OUT in run.made_by for run in store.runs())
+    figures = LiveFigures(store)
     faults = Faults(store, len(origins.commits), orders, tell)
     for interim in looks.now() if looks else ():
         tell(Compared(interim=interim))
@@ -255,7 +257,7 @@ def _make(
                 commit=origins.commits[job.name],
             )
             counts[record.state] += 1
-            tell(RunStored.of(job.name, job.seed, record))
+            tell(RunStored.of(job.name, job.seed, record, figures.of(job.setup, record)))
             for doubt in doubts:
                 tell(doubt)
             if LEFT_OUT in record.made_by and not left_out:

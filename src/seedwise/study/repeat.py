@@ -10,6 +10,7 @@ from seedwise.errors import ConfigError, StudyError
 from seedwise.executors.job import load_function, perform
 from seedwise.executors.local import LocalExecutor
 from seedwise.executors.tasks import SuiteTask
+from seedwise.live.ended import LiveFigures
 from seedwise.live.events import Finished, Planned, RunStored, Watch
 from seedwise.seeds import Seed
 from seedwise.setups import BUILT_IN, ELSEWHERE, Setup
@@ -103,7 +104,7 @@ def repeat_run(
     names = tuple(task.name for task in tasks)
     watch(Planned(setups=(run.setup,), wanted=1, stored=0, seconds=run.seconds, tasks=names))
     record = perform(job, watch)
-    watch(RunStored.of(job.name, job.seed, record))
+    watch(RunStored.of(job.name, job.seed, record, LiveFigures(store).of(setup, record)))
     if record.state == "failed":
         reason = (record.error or "").strip().splitlines()[-1:]
         raise StudyError(

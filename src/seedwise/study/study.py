@@ -1,6 +1,6 @@
 """The Study that people hold: a study file, and what can be done with it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -22,9 +22,10 @@ from seedwise.executors.functions import SetupLike
 from seedwise.executors.registry import as_executor
 from seedwise.executors.tasks import as_tasks
 from seedwise.live.claim import claimed
+from seedwise.live.ended import EndedRun, ended_runs
 from seedwise.live.events import Event, Watch
 from seedwise.seeds import Seed
-from seedwise.store import Store, StoredRun
+from seedwise.store import Store
 from seedwise.study.fixing import fixed_tasks
 from seedwise.study.making import make_missing
 from seedwise.study.nulls import Nulls
@@ -184,10 +185,10 @@ class Study(StudyReader):
                 tell=tell,
             )
 
-    def _stored(self, setups: Collection[str], seeds: Collection[Seed]) -> Sequence[StoredRun]:
+    def _stored(self, setups: Collection[str], seeds: Collection[Seed]) -> list[EndedRun]:
         """The runs of some setups and seeds that are in the file."""
         with StudyRuns.open(self.path) as runs:
-            return runs.wanted(setups, seeds)
+            return ended_runs(runs, setups, seeds)
 
     def repeat(
         self,

@@ -12,6 +12,7 @@ from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.study_runs import StudyRuns, places_of_results
 from seedwise.errors import StudyError
 from seedwise.live.claim import beside, network_file_system, runner_of
+from seedwise.live.ended import ended_runs, with_metric
 from seedwise.live.events import Compared, Looked, Planned
 from seedwise.live.interim import PairedSoFar, interim_of
 from seedwise.live.progress import StudyProgress
@@ -173,8 +174,9 @@ def as_stored(path: Path) -> Sight:
                 seeds = {seed for _, seed in (*wanted, *results)}
                 looks = PairedSoFar(store, fixed_rule(study), names, seeds, names[0])
                 events += [Compared(interim=interim) for interim in looks.now()]
-    planned = replace(planned, tasks=study.tasks)
-    progress = StudyProgress(lambda: [run for run in runs if run.setup in planned.setups])
+        planned = replace(with_metric(planned, study), tasks=study.tasks)
+        ended = ended_runs(study, planned.setups, ())
+    progress = StudyProgress(lambda: ended)
     for event in (planned, *events):
         progress.take(event, 0.0)
     snapshot = progress.snapshot(0.0)

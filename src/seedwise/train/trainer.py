@@ -160,11 +160,13 @@ def _epoch(
     )
     record = EpochRecord(
         epoch=epoch,
-        train_loss=train_loss,
-        valid_loss=valid_loss,
-        accuracy=accuracy,
-        smoothed_accuracy=smoothed_accuracy,
-        seconds=time.perf_counter() - started,
+        figures={
+            "train_loss": train_loss,
+            "valid_loss": valid_loss,
+            "accuracy": accuracy,
+            "smoothed_accuracy": smoothed_accuracy,
+            "seconds": time.perf_counter() - started,
+        },
     )
     return record, logits
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from seedwise.comparison.history import FIGURES
 from seedwise.comparison.predicted import ClassDifference
 from seedwise.errors import StudyError, UnknownName
-from seedwise.figures import count, percent
+from seedwise.figures import count, epoch_number, percent
 from seedwise.report.charts.chart import Chart
 from seedwise.report.charts.differences import forest_chart, trace_chart
 from seedwise.report.charts.noise import metrics_chart, sources_chart, variance_chart
@@ -42,6 +41,9 @@ _ELSEWHERE = (
     "* moves by less than half of accuracy, by more than twice, or against it: it answers another "
     "question."
 )
+_MOST_CURVES = 6
+"""Figures whose curves the report has."""
+
 _OF_EACH = (
     "Over finished runs, for new seeds on these {called}. The intervals hold for all {several} "
     "together; a full dot is one whose interval leaves out 0. In brackets, the {called} of the "
@@ -89,10 +91,12 @@ def chart(kind: str, found: Findings) -> Chart:
     """The most telling chart of a kind.
 
     Raises:
-        UnknownName: No such kind.
+        UnknownName: No such kind, or a metric that no run has logged where curves are asked for.
         StudyError: The study lacks what it takes.
     """
     drawn = charts(kind, found)
+    if kind == "curves":
+        found.refuse_unlogged()
     if not drawn:
         unjudged = found.unjudged if len(found.setups) > 1 else ""
         why = unjudged.rstrip(".") or KINDS[kind].needs
@@ -175,8 +179,26 @@ def _traces(found: Findings) -> tuple[Chart, ...]:
 
 
 def _curves(found: Findings) -> tuple[Chart, ...]:
-    drawn = (found.curves(figure) for figure in FIGURES)
-    return tuple(curves_chart(curves, _places(found)) for curves in drawn if curves)
+    return tuple(
+        curves_chart(curves, _places(found), found.shown_direction(curves[0].figure))
+        for curves in found.curves[:_MOST_CURVES]
+    )
+
+
+def _below_curves(found: Findings) -> Notes:
+    drawn, others = found.curves[:_MOST_CURVES], found.curves[_MOST_CURVES:]
+    parts = {
+        f"{curve.setup} is drawn to epoch {epoch_number(curve.epochs[-1])}, of {curve.runs} of "
+        f"its {count(curve.finished, 'run')}: the others ended sooner, or logged other epochs."
+        for curves in drawn
+        for curve in curves
+        if curve.runs < curve.finished
+    }
+    for part in sorted(parts):
+        yield "quiet", part
+    if others:
+        names = ", ".join(curves[0].figure for curves in others)
+        yield "quiet", f"Logged too: {names}; `seedwise plot STUDY.DB curves --metric NAME`."
 
 
 def _tradeoff(found: Findings) -> tuple[Chart, ...]:
@@ -304,7 +326,8 @@ KINDS: Mapping[str, ChartKind] = MappingProxyType(
             section="runs",
             shows="learning curves, with a band that holds most runs",
             draw=_curves,
-            needs="no run has figures after each epoch",
+            needs="no run has figures after each epoch; a function logs them by seed.log",
+            after=_below_curves,
         ),
         "metrics": ChartKind(
             section="noise",

@@ -9,7 +9,7 @@ import numpy as np
 
 from seedwise.comparison.history import LearningCurve
 from seedwise.comparison.study_runs import shared_rows
-from seedwise.figures import figure, in_points, spread
+from seedwise.figures import epoch_number, figure, in_points, spread
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import named, row_axis
 from seedwise.report.charts.theme import role
@@ -22,7 +22,11 @@ __all__ = ["curves_chart", "runs_chart", "tradeoff_chart"]
 
 _ROW = 92
 _BINS = 60
-_WORDS = {"accuracy": "accuracy", "valid_loss": "validation loss", "train_loss": "training loss"}
+_WORDS = {"valid_loss": "validation loss", "train_loss": "training loss"}
+_MOST_EPOCHS = 200
+"""Epochs of a curve that are drawn: one in every three pixels of a page."""
+
+_MOST_DOTS = 30
 
 
 def runs_chart(
@@ -195,36 +199,41 @@ def _of(values: Mapping[Seed, float]) -> float:
     return sum(values.values()) / len(values)
 
 
-def curves_chart(curves: Sequence[LearningCurve], places: Mapping[str, int]) -> Chart:
+def curves_chart(
+    curves: Sequence[LearningCurve], places: Mapping[str, int], direction: str = ""
+) -> Chart:
     """One figure after each epoch: the mean of the runs, and a band that holds most of them.
 
     Args:
         curves: One for each setup.
         places: The place of each setup, which gives its colour.
+        direction: Which way the figure points, in words; empty where nobody could doubt it.
     """
-    name, words = curves[0].figure, _WORDS[curves[0].figure]
+    name = curves[0].figure
+    words = _WORDS.get(name, metric_words(name))
     data = [each for curve in curves for each in _epochs(curve)]
     legend = tuple(Key(role(places[curve.setup]), curve.setup) for curve in curves)
     ends = ", ".join(f"{curve.setup} {figure(name, curve.mean[-1])}" for curve in curves)
     return Chart(
         kind="curves",
-        title=f"{words.capitalize()} after each epoch",
+        title=f"{words[:1].upper()}{words[1:]} after each epoch",
         says=f"Mean after the last epoch: {ends}.",
         table=Table.of(
             ("setup", "epoch", words, "80 % of runs"),
-            [(each["setup"], str(each["epoch"]), each["text"], each["band"]) for each in data],
+            [(d["setup"], epoch_number(d["epoch"]), d["text"], d["band"]) for d in data],
         ),
-        spec=_curves_spec(name, data, legend),
+        spec=_curves_spec(name, words, direction, data, legend),
         legend=legend,
     )
 
 
 def _epochs(curve: LearningCurve) -> Iterator[dict[str, Any]]:
-    """A row for each epoch of a curve."""
+    """A row for each epoch of a curve, or for as many as can be told apart, and the last."""
     name = curve.figure
     scale = 100 if in_points(name) else 1
-    figures = zip(curve.mean, curve.low, curve.high, strict=True)
-    for epoch, (mean, low, high) in enumerate(figures, start=1):
+    rows = list(zip(curve.epochs, curve.mean, curve.low, curve.high, strict=True))
+    drawn = rows[:: -(-len(rows) // _MOST_EPOCHS)]
+    for epoch, mean, low, high in drawn if drawn[-1] == rows[-1] else [*drawn, rows[-1]]:
         yield {
             "setup": curve.setup,
             "epoch": epoch,
@@ -237,10 +246,15 @@ def _epochs(curve: LearningCurve) -> Iterator[dict[str, Any]]:
 
 
 def _curves_spec(
-    name: str, data: Sequence[Mapping[str, Any]], legend: Sequence[Key]
+    name: str,
+    words: str,
+    direction: str,
+    data: Sequence[Mapping[str, Any]],
+    legend: Sequence[Key],
 ) -> dict[str, Any]:
-    """The picture: bands, and means as lines."""
-    words = _WORDS[name]
+    """The picture: bands, and means as lines; both have a gap where a figure is not finite."""
+    whole = all(float(each["epoch"]).is_integer() for each in data)
+    few = len(data) <= _MOST_DOTS * len(legend)
     colour = {
         "field": "setup",
         "type": "nominal",
@@ -251,12 +265,12 @@ def _curves_spec(
         "field": "epoch",
         "type": "quantitative",
         "title": "epoch",
-        "axis": {"tickMinStep": 1, "grid": False},
+        "axis": {**({"tickMinStep": 1} if whole else {}), "grid": False},
         "scale": {"nice": False, "zero": False},
     }
     y = {
         "type": "quantitative",
-        "title": words + (" (%)" if in_points(name) else ""),
+        "title": f"{words}{' (%)' if in_points(name) else ''}{direction and f' ({direction})'}",
         "scale": {"zero": False},
     }
     tips = [
@@ -275,7 +289,11 @@ def _curves_spec(
                 "encoding": {"x": x, "y": low, "y2": {"field": "high"}, "color": colour},
             },
             {
-                "mark": {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 40}},
+                "mark": {
+                    "type": "line",
+                    "strokeWidth": 2,
+                    "point": {"filled": True, "size": 40 if few else 12},
+                },
                 "encoding": {"x": x, "y": mean, "color": colour, "tooltip": tips},
             },
         ],
