@@ -10,6 +10,7 @@ from seedwise.cli.tables import print_table, sentence
 from seedwise.comparison.suite import SuiteValues
 from seedwise.figures import count
 from seedwise.words.suite import SuiteView, suite_view
+from seedwise.words.verdict import BY_NUMBER
 
 __all__ = ["print_suites"]
 
@@ -43,6 +44,8 @@ def _print(console: Console, found: SuiteValues, told: SuiteView, *, full: bool)
     sentence(console, told.counted)
     if full:
         sentence(console, told.basis)
+    if full and told.exploratory:
+        sentence(console, f"{BY_NUMBER} {told.exploratory}")
     console.print()
     print_table(console, _tasks(found, told, wide=console.width >= _WIDE))
     if full:

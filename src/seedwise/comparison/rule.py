@@ -222,12 +222,19 @@ def with_margin(rule: Rule, stop: Mapping[str, Any] | None) -> Rule:
     return replace(rule, margin=stop["difference"]) if stop and rule.margin is None else rule
 
 
-def refuse_other_judges(rule: Rule) -> None:
+def refuse_other_judges(rule: Rule, *, tasks: bool) -> None:
     """Refuse a rule that a study with a stopping rule would not go by.
 
     Raises:
-        ConfigError: It names another metric than matched accuracy, or unpaired runs.
+        ConfigError: It names another metric than matched accuracy, or unpaired runs; or puts the
+            tasks of a suite together otherwise than by the mean of each pair's differences.
     """
+    if tasks and rule.over != "mean":
+        raise ConfigError(
+            "a stopping rule takes one number a pair, the mean of its differences over the tasks; "
+            f"over = {rule.over!r} is of all runs together and changes with each: leave it out, "
+            "or name seeds instead of the rule"
+        )
     said = []
     if rule.metric not in (None, "matched_accuracy"):
         said.append(f"metric = {rule.metric}")

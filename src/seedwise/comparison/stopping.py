@@ -150,33 +150,40 @@ def _decision(
             whole = False
             break
         pairs.append((baseline[seed], candidate[seed]))
-    judged, sign = _judged(study, rule.stop.metric, pairs)
+    finished = [run for pair in pairs for run in pair if run.state == "finished"]
+    tasks = study.tasks if rule.stop.metric not in metrics_of_any(finished) else ()
+    judge = _judged_over_tasks if tasks else _judged
+    judged, sign = judge(study, rule.stop.metric, finished)
+    metrics = [f"{task}/{judged}" for task in tasks] or [judged]
     decision = decide(
         rule.for_one(),
-        differences(study, pairs, judged, sign),
+        _over_tasks(study, pairs, metrics, sign)
+        if tasks
+        else differences(study, pairs, judged, sign),
         diverged=np.array(
             [
-                any(run.state == "diverged" or judged in run.not_finite for run in pair)
+                any(
+                    run.state == "diverged" or not set(metrics).isdisjoint(run.not_finite)
+                    for run in pair
+                )
                 for pair in pairs
             ],
             bool,
         ),
     )
+    decision = replace(decision, tasks=len(tasks))
     if whole and decision.reason == "running":  # pairs that were left out used up the seeds
         decision = replace(decision, reason="cap")
     return decision if judged == "accuracy" else _in_own_unit(decision, judged, sign)
 
 
-def _judged(
-    study: StudyRuns, said: str | None, pairs: Sequence[tuple[StoredRun, StoredRun]]
-) -> tuple[str, int]:
+def _judged(study: StudyRuns, said: str | None, finished: Sequence[StoredRun]) -> tuple[str, int]:
     """The metric that is judged, and -1 where lower is better.
 
     Raises:
         Unsettled: Nobody said which way it points.
         StudyError: The runs have neither accuracy nor one metric that all have.
     """
-    finished = [run for pair in pairs for run in pair if run.state == "finished"]
     if said in (None, "accuracy", "matched_accuracy"):
         without = [run for run in finished if not run.has_logits]
         if not without or "accuracy" in metrics_of_all(without):
@@ -190,10 +197,62 @@ def _judged(
             )
         said = names.pop()
     assert said is not None
-    way = direction_of(said, study.stated)
+    return said, _sign(study, said)
+
+
+def _sign(study: StudyRuns, metric: str) -> int:
+    way = direction_of(metric, study.stated)
     if way is None:
-        raise Unsettled(unsettled(said))
-    return said, 1 if way == "higher" else -1
+        raise Unsettled(unsettled(metric))
+    return 1 if way == "higher" else -1
+
+
+def _judged_over_tasks(
+    study: StudyRuns, said: str | None, finished: Sequence[StoredRun]
+) -> tuple[str, int]:
+    """The metric that is judged within each task, and -1 where lower is better.
+
+    Raises:
+        Unsettled: Nobody said which way it points.
+        StudyError: The tasks have neither accuracy nor one metric in common.
+    """
+    known = metrics_of_any(finished)
+    names = [
+        {name.removeprefix(f"{task}/") for name in known if name.startswith(f"{task}/")}
+        for task in study.tasks
+    ]
+    common = set[str].intersection(*names)
+    if said is None and finished and "accuracy" not in common:
+        if len(common) != 1:
+            have = "; ".join(
+                f"{task}: {', '.join(sorted(each)) or 'none'}"
+                for task, each in zip(study.tasks, names, strict=True)
+            )
+            raise StudyError(
+                f"{study.path} cannot be stopped by a rule: its tasks have no accuracy and not "
+                f"one metric in common ({have}); [stop] must name what it judges: metric = NAME"
+            )
+        (said,) = common
+    judged = said or "accuracy"
+    return judged, _sign(study, judged)
+
+
+def _over_tasks(
+    study: StudyRuns,
+    pairs: Sequence[tuple[StoredRun, StoredRun]],
+    metrics: Sequence[str],
+    sign: int,
+) -> Pairs:
+    """The mean over tasks of each pair's difference: one number a pair, as of a single metric.
+
+    A run that diverged in a task counts there as the worst that was seen in it.
+    """
+    finished = [run for pair in pairs for run in pair if run.state == "finished"]
+    values = [_of_pairs(study, metric, pairs, finished, sign) for metric in metrics]
+    tasks = tuple(Pairs(accuracy=b - a, baseline=a) for a, b in values)
+    baseline, candidate = np.mean(values, axis=0)
+    added = Pairs(accuracy=candidate + baseline)
+    return Pairs(accuracy=candidate - baseline, baseline=baseline, added=added, tasks=tasks)
 
 
 def _in_own_unit(decision: Decision, metric: str, sign: int) -> Decision:

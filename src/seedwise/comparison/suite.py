@@ -11,6 +11,7 @@ from seedwise.comparison.metrics import Metric
 from seedwise.comparison.over_tasks import OverTasks
 from seedwise.comparison.result import ComparisonValues, Family
 from seedwise.comparison.rule import PlannedComparisons, Rule, Standing, standing
+from seedwise.comparison.stopping import Stopped, stopped
 from seedwise.comparison.study_runs import StudyRuns, shared_rows
 from seedwise.comparison.tasks import check_units, common_tasks, task_metrics
 from seedwise.comparison.verdict import Deciding, Verdict, settle
@@ -58,7 +59,9 @@ class SuiteValues:
         lacking: Tasks of the study that a setup has no run of under this metric: left out.
         ranks: Average ranks; None below ten tasks.
         family: The candidates that were judged together; None for one.
-        standing: Whether all was fixed before the first run.
+        standing: Whether all was fixed before the first run that these figures need.
+        stopping: What the study's stopping rule says of the two; None where it is not about them.
+            It stands then, and the figures beside it are exploratory.
     """
 
     a: str
@@ -77,15 +80,24 @@ class SuiteValues:
     ranks: SuiteRanks | None
     family: Family | None
     standing: Standing
+    stopping: Stopped | None = None
 
     @property
     def outcome(self) -> str:
-        """`better`, `worse`, `equivalent` or `undecided`, over the tasks."""
-        return self.verdict.outcome
+        """`better`, `worse`, `equivalent` or `undecided`, over the tasks.
+
+        A stopping rule's, where one decides.
+        """
+        return self.verdict.outcome if self.stopping is None else self.stopping.outcome(self.b)
 
     @property
     def shown_not_worse(self) -> bool:
-        """True if B is shown not to be worse by the margin or more, over the tasks."""
+        """True if B is shown not to be worse by the margin or more, over the tasks.
+
+        Where a stopping rule decides, by its verdict: better or equivalent.
+        """
+        if self.stopping is not None:
+            return self.outcome in ("better", "equivalent")
         return self.verdict.not_worse
 
     @property
@@ -144,6 +156,7 @@ def compare_suite(
     without = _verdicts([each.without or each.difference for each in suites], rule, metric, family)
     ranks = _ranks(setups, measured, metrics, rule)
     lacking = tuple(task for task in study.tasks if task not in tasks)
+    by_rule = stopped(study, pairs)
     return tuple(
         SuiteValues(
             a=pair[0],
@@ -167,6 +180,7 @@ def compare_suite(
                 pair,
                 also=asked.strays(pair, pairs),
             ),
+            stopping=by_rule.get(pair),
         )
         for pair, suite, verdict, rest in zip(pairs, suites, verdicts, without, strict=True)
     )

@@ -40,6 +40,9 @@ def _over_tasks(found: SuiteValues) -> Iterator[str]:
     told = suite_view(found)
     yield f"**{escaped_markdown(told.headline)}**"
     yield escaped_markdown(f"{told.counted} {told.basis}")
+    if told.exploratory:
+        yield ""
+        yield escaped_markdown(f"{BY_NUMBER} {told.exploratory}")
     yield ""
     a, b = escaped_markdown(found.a), escaped_markdown(found.b)
     unit = "pairs" if found.paired else "runs"

@@ -69,6 +69,7 @@ class Decision:
             empty where nothing is withheld.
         judged: The metric that sizes are of, `accuracy` in the trace too.
         higher_is_better: Which way it points.
+        tasks: Tasks of a suite, over which the difference of a pair is the mean; 0 without any.
     """
 
     verdict: Outcome
@@ -84,3 +85,4 @@ class Decision:
     withheld: Outcome | Literal[""] = ""
     judged: str = "accuracy"
     higher_is_better: bool = True
+    tasks: int = 0

@@ -99,6 +99,8 @@ class Pairs:
         baseline: Accuracy of A's runs; None where no run is to be taken for a collapsed one.
         added: A's and B's values of the same metrics, added up; None where a rule takes the runs
             as pairs, and needs their differences only.
+        tasks: The same pairs in each task, where `accuracy` is their mean over tasks: a run that
+            collapsed in one of them may hide in the mean.
     """
 
     accuracy: Differences
@@ -107,6 +109,7 @@ class Pairs:
     resolution: float = 0.0
     baseline: Differences | None = None
     added: Self | None = None
+    tasks: tuple[Self, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.matched is None) != (self.ranked is None):
@@ -138,6 +141,7 @@ class Pairs:
             resolution=self.resolution,
             baseline=taken(self.baseline),
             added=None if self.added is None else self.added[which],
+            tasks=tuple(task[which] for task in self.tasks),
         )
 
     def sums(self, rule: SequentialRule) -> Mapping[str, "Sums"]:

@@ -165,6 +165,8 @@ def _far(pairs: Pairs, diverged: Bool[ndarray, " pairs"]) -> Bool[ndarray, " pai
         kept = pairs.baseline[~diverged]
         candidate = kept + pairs.accuracy[~diverged]
         found[~diverged] = np.logical_or(*far_from_rest(kept, candidate, grain=pairs.resolution))
+    for task in pairs.tasks:
+        found |= _far(task, diverged)
     return found
 
 

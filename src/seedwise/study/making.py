@@ -95,7 +95,7 @@ def make_missing(
         ConfigError, MissingPackage, StudyError: As in `Study.run`.
     """
     if until.stopping is not None and rule is not None:
-        refuse_other_judges(rule)
+        refuse_other_judges(rule, tasks=bool(data.tasks))
     functions = given_functions(given)
     if here := only_here(functions):
         executor = kept_here(executor, here[0])

@@ -18,6 +18,8 @@ __all__ = ["decision_grounds", "decision_promise", "decision_sentence"]
 def decision_sentence(name: str, rule: StoppingRule, found: Decision) -> str:
     """The verdict on a candidate and by how much it differs, or why there is no verdict."""
     both, pairs = f"{name} against {rule.baseline}", f"after {count(found.n, 'pair')} of runs"
+    if found.tasks:
+        pairs = f"over {count(found.tasks, 'task')} {pairs}"
     if not found.n:
         return f"Not decided yet: {both}, {pairs}."
     way = pointing(found.judged, found.higher_is_better)
@@ -51,7 +53,8 @@ def decision_grounds(found: Decision, called: str) -> str:
     sure = f"{percent(found.confidence)} interval"
     unit = " points" if in_points(found.judged) else ""
     size = with_interval(found.judged, _sized(found))
-    text = "; ".join([f"{found.judged} {size}{unit}", *others])
+    mean = f"mean {found.judged} over {found.tasks} tasks" if found.tasks else found.judged
+    text = "; ".join([f"{mean} {size}{unit}", *others])
     withheld = found.withheld if found.reason != "withheld" else ""
     held = f" {withheld.capitalize()} is withheld so far." if withheld else ""
     these = f" on these {called}" if called else ""
@@ -72,6 +75,8 @@ def decision_promise(rule: StoppingRule, found: Decision | None, called: str) ->
     if called:
         speaks += f" on these {called}, not of new {called}"
     unrelated = "" if rule.stop.paired else "It takes runs of one seed as unrelated. "
+    if found and found.tasks:
+        speaks += " on these tasks"
     return (
         f"The rule was fixed before the first run: {percent(rule.stop.alpha)} false alarms "
         f"over {candidates} where differences are about normal and no run collapses "

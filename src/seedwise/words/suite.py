@@ -12,6 +12,7 @@ from seedwise.errors import ConfigError
 from seedwise.figures import count, figure, in_points, percent, places, signed, spread
 from seedwise.stats.intervals import Difference
 from seedwise.words.comparison import Claim, hold, plain_values
+from seedwise.words.decision import decision_promise, decision_sentence
 from seedwise.words.numbers import amount, metric_words, pointing
 
 __all__ = ["SuiteComparison", "SuiteRow", "SuiteView", "suite_json", "suite_view"]
@@ -50,8 +51,10 @@ class SuiteView:
     """A comparison over tasks in words, in the order in which it is read.
 
     Attributes:
-        headline: The verdict over the tasks in a sentence.
+        headline: The verdict over the tasks in a sentence; a stopping rule's, where one decides.
         basis: The runs on which it rests, and how often such a verdict is wrong.
+        exploratory: What the same runs would say over the tasks had their number been fixed; empty
+            without a stopping rule.
         counted: Tasks won, tied and lost, and in how many that is shown.
         rows: The tasks.
         legend: What the columns are.
@@ -61,6 +64,7 @@ class SuiteView:
 
     headline: str
     basis: str
+    exploratory: str
     counted: str
     rows: tuple[SuiteRow, ...]
     legend: str
@@ -126,6 +130,7 @@ def suite_json(found: SuiteValues) -> dict[str, object]:
         "outcome": found.outcome,
         "sentence": told.headline,
         "basis": told.basis,
+        "exploratory": told.exploratory,
         "cautions": list(told.cautions),
     }
     return {**said, **plain_values(found)}
@@ -133,9 +138,13 @@ def suite_json(found: SuiteValues) -> dict[str, object]:
 
 def suite_view(found: SuiteValues) -> SuiteView:
     """A comparison over tasks in words."""
+    ruled = found.stopping
     return SuiteView(
-        headline=_headline(found),
-        basis=_basis(found),
+        headline=_headline(found)
+        if ruled is None
+        else decision_sentence(ruled.candidate, ruled.rule, ruled.decision),
+        basis=_basis(found) if ruled is None else decision_promise(ruled.rule, ruled.decision, ""),
+        exploratory="" if ruled is None else _headline(found),
         counted=_counted(found),
         rows=tuple(_row(found, task, each) for task, each in found.tasks.items()),
         legend=(

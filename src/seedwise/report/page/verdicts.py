@@ -77,6 +77,8 @@ def _over_tasks(found: Findings) -> Iterator[Block]:
         yield Said(told.headline, "verdict")
         yield Said(told.counted)
         yield Said(told.basis, "quiet")
+        if told.exploratory:
+            yield Said(f"{BY_NUMBER} {told.exploratory}", "quiet")
     yield from drawn("verdict", found)
     if views[-1].ranks:
         yield Said(views[-1].ranks)
