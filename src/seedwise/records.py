@@ -19,6 +19,7 @@ __all__ = [
     "RunRecord",
     "State",
     "kept_scores",
+    "row_names",
 ]
 
 _COARSE = 1e-5
@@ -57,6 +58,20 @@ class DatasetRecord:
     classes: tuple[str, ...]
     names: tuple[str, ...]
     targets: Int64[ndarray, " examples"]
+
+    @property
+    def of_files(self) -> bool:
+        """True if the examples are files that were listed; false of rows of somebody's targets."""
+        return self.names[:1] != row_names(1)
+
+
+def row_names(number: int) -> tuple[str, ...]:
+    """The names of examples of which only the targets are known.
+
+    >>> row_names(2)
+    ('example 0', 'example 1')
+    """
+    return tuple(f"example {row}" for row in range(number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

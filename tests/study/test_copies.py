@@ -141,3 +141,61 @@ def test_what_is_shown_while_runs_are_made_counts_no_copies(tmp_path):
     del pairs[:]
     study.run({"a": uses, "b": repeats}, seeds=8, watch=watch)
     assert pairs == [3]
+
+
+def scored(path, setup, seeds, scores):
+    for seed in seeds:
+        record(path, setup=setup, seed=seed, scores={"em": scores(seed)})
+
+
+def right(seed, share=0.6, examples=200):
+    return np.random.default_rng(seed).random(examples) < share
+
+
+@pytest.mark.parametrize("of", [right, lambda s, share=0.6: right(s, share) * 0.7])
+def test_scores_of_another_seed_count_once_and_are_said(tmp_path, of):
+    """24 copies of 6 tables of scores are 6 runs, as copies of predictions are."""
+    path, alone = tmp_path / "s.db", tmp_path / "six.db"
+    scored(path, "a", range(24), lambda seed: of(seed % 6))
+    scored(path, "b", range(24), lambda seed: of(100 + seed % 6, 0.75))
+    scored(alone, "a", range(6), of)
+    scored(alone, "b", range(6), lambda seed: of(100 + seed, 0.75))
+    found, six = (Study(each).compare("a", "b") for each in (path, alone))
+    assert (found.a.results, found.a.identical) == (6, 18)
+    assert found.verdict.p_value == pytest.approx(six.verdict.p_value, rel=1e-9)
+    assert any(
+        "18 of the 24 runs of a have the predictions of another one, or its scores" in c
+        for c in cautions(found)
+    )
+    summary = Study(path).summary().setups[0]
+    assert (summary.identical, summary.metrics["em"].n) == (18, 6)
+
+
+def test_an_evaluation_without_chance_is_one_run_of_each(tmp_path):
+    """Three seeds of a deterministic evaluation had no spread, and so no verdict."""
+    path, one = tmp_path / "s.db", tmp_path / "one.db"
+    for name, share in (("a", 0.5), ("b", 0.8)):
+        scored(path, name, range(3), lambda seed, share=share: right(0, share))
+        scored(one, name, [0], lambda seed, share=share: right(0, share))
+    found, single = (Study(each).compare("a", "b") for each in (path, one))
+    assert found.verdict.outcome == single.verdict.outcome == "better"
+    assert found.deciding.new_images == single.deciding.new_images
+    assert any("its 3 identical runs are one run" in caution for caution in cautions(found))
+
+
+def test_runs_that_get_everything_right_are_runs_of_their_own(tmp_path):
+    scored(tmp_path / "s.db", "a", range(5), lambda seed: np.ones(30))
+    scored(tmp_path / "s.db", "b", range(5), lambda seed: right(seed, 0.5, 30))
+    assert (Study(tmp_path / "s.db").compare("a", "b").a.results) == 5
+
+
+def test_runs_that_agree_by_chance_are_runs_of_their_own(tmp_path):
+    """On four questions two of eight runs agree, and on ten that hardly vary."""
+    scored(tmp_path / "few.db", "a", range(8), lambda seed: right(seed, 0.5, 4))
+    rows = np.tile(np.arange(40) % 2, (8, 1))
+    rows[np.arange(8), np.arange(8) // 2] ^= 1
+    scored(tmp_path / "easy.db", "a", range(8), lambda seed: rows[seed])
+    for name in ("few.db", "easy.db"):
+        with Store.open(tmp_path / name, readonly=True) as store:
+            assert len({run.scored_digest for run in store.runs()}) < 8
+        assert Study(tmp_path / name).summary().setups[0].identical == 0

@@ -8,8 +8,8 @@ import pytest
 from helpers import trainings
 from helpers.pictures import folders
 from seedwise import stats
+from seedwise.comparison.copies import independent_runs
 from seedwise.comparison.scores import NOISE_METRICS
-from seedwise.comparison.study_runs import independent_runs
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.seeds import Seed
 from seedwise.setups import Setup

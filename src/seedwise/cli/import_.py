@@ -13,7 +13,7 @@ from seedwise.errors import ConfigError
 from seedwise.figures import count, printable
 
 if TYPE_CHECKING:
-    from seedwise.importers.reading import ReadRun
+    from seedwise.importers.runs import ReadRun
     from seedwise.study.importing import Imported
 
 __all__ = ["import_"]

@@ -7,14 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy import ndarray
 
+from seedwise.comparison.copies import copies, with_own_seeds
 from seedwise.comparison.metrics import Metric, OwnMetric, ReturnedMetric
 from seedwise.comparison.scores import example_scores, metric_values, score
-from seedwise.comparison.study_runs import (
-    StudyRuns,
-    all_have_logits,
-    copies,
-    with_own_seeds,
-)
+from seedwise.comparison.study_runs import StudyRuns, all_have_logits
 from seedwise.errors import StudyError
 from seedwise.figures import figure, in_points
 from seedwise.seeds import Seed

@@ -6,13 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
+from seedwise.comparison.copies import independent_runs
 from seedwise.comparison.scores import score
-from seedwise.comparison.study_runs import (
-    StudyRuns,
-    all_have_logits,
-    independent_runs,
-    shared_rows,
-)
+from seedwise.comparison.study_runs import StudyRuns, all_have_logits, shared_rows
 from seedwise.seeds import Seed
 from seedwise.shaped import Float, Float64, Int64
 from seedwise.stats.images import usual_class

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from seedwise.comparison.copies import independent_runs
 from seedwise.comparison.scores import metric_names, repeat_values, score
-from seedwise.comparison.study_runs import StudyRuns, independent_runs
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.variance import replicates
 from seedwise.errors import StudyError
 from seedwise.records import EpochRecord, State

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from seedwise.comparison.copies import independent_runs
 from seedwise.comparison.metrics import check_better
-from seedwise.comparison.study_runs import StudyRuns, independent_runs
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 from seedwise.stats.suites import OVER

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy import ndarray
 
+from seedwise.comparison.copies import copies
 from seedwise.comparison.metrics import direction_of, unsettled
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.stop import StoppingRule
 from seedwise.comparison.study_runs import (
     StudyRuns,
     all_have_logits,
-    copies,
     metrics_of_all,
     metrics_of_any,
     places_of_results,

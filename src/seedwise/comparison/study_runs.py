@@ -12,9 +12,10 @@ import numpy as np
 from numpy import ndarray
 
 from seedwise.comparison.aside import Aside
+from seedwise.comparison.copies import with_own_scores
 from seedwise.errors import StudyError
 from seedwise.records import DatasetRecord, Examples
-from seedwise.seeds import STREAMS, Seed
+from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.shaped import Float, Float16, Int64
 from seedwise.stats.blocks import Targets
@@ -29,66 +30,12 @@ __all__ = [
     "TASK",
     "StudyRuns",
     "all_have_logits",
-    "copies",
-    "independent_runs",
     "metrics_of_all",
     "metrics_of_any",
     "places_of_results",
     "results_by_seed",
     "shared_rows",
-    "with_own_seeds",
 ]
-
-
-def independent_runs(runs: Iterable[StoredRun]) -> list[StoredRun]:
-    """As many of some runs as share no seed and no predictions with one another.
-
-    Two trainings that differ by a seed do not end in the same bits: where they do, the seed was
-    not used, or one run was recorded twice. Such runs count once.
-    """
-    found = with_own_seeds(runs)
-    again = copies(found)
-    return [run for run in found if run.id not in again]
-
-
-def copies(runs: Iterable[StoredRun]) -> frozenset[int]:
-    """The ids of runs whose predictions are, bit for bit, those of an earlier one of the setup."""
-    seen, found = set[tuple[object, ...]](), set[int]()
-    for run in sorted(runs, key=lambda run: run.id):
-        if run.digest is not None:
-            key = (run.setup, run.digest)
-            found |= {run.id} if key in seen else set()
-            seen.add(key)
-    return frozenset(found)
-
-
-def with_own_seeds(runs: Iterable[StoredRun]) -> list[StoredRun]:
-    """As many of some runs as share no seed of any stream with one another.
-
-    Runs with crossed seeds (`seedwise run --sources`) share initial weights, order or
-    augmentation: sixteen of them are not sixteen draws, and no t test may take them for that.
-    Runs whose three seeds are equal are taken first, then the others, each by rising seed.
-
-    >>> from types import SimpleNamespace
-    >>> from seedwise.seeds import Seed
-    >>> runs = [SimpleNamespace(seed=Seed.of(s)) for s in ((0, 0, 1), 1, 0, (2, 3, 4))]
-    >>> [str(run.seed) for run in with_own_seeds(runs)]
-    ['0', '1', '2/3/4']
-    """
-
-    def rank(run: StoredRun) -> tuple[bool, int, int, int]:
-        seed = run.seed
-        return not seed.init == seed.order == seed.augment, seed.init, seed.order, seed.augment
-
-    used: dict[str, set[int]] = {stream: set() for stream in STREAMS}
-    found: list[StoredRun] = []
-    for run in sorted(runs, key=rank):
-        numbers = {stream: getattr(run.seed, stream) for stream in STREAMS}
-        if all(number not in used[stream] for stream, number in numbers.items()):
-            found.append(run)
-            for stream, number in numbers.items():
-                used[stream].add(number)
-    return found
 
 
 def shared_rows(
@@ -199,7 +146,7 @@ class StudyRuns:
     @cached_property
     def aside(self) -> Aside:
         """Every run, with what says which stand aside: of dropped setups, or at a commit."""
-        found = tuple(self._store.runs())
+        found = tuple(with_own_scores(self._store, self._store.runs()))
         for run in found:
             if not all(map(math.isfinite, run.metrics.values())):
                 raise StudyError(f"{self.path} is damaged: a metric of run {run.id} is infinite")
@@ -298,7 +245,7 @@ class StudyRuns:
         said = self._store.choice(CALLED)
         if said is not None and not isinstance(said, str):
             raise StudyError(f"{self.path} is damaged: its examples are called what is no text")
-        return said or ("examples" if self.dataset is None else "images")
+        return said or ("images" if self.dataset and self.dataset.of_files else "examples")
 
     @cached_property
     def examples(self) -> Examples | None:

@@ -7,9 +7,10 @@ from typing import Self
 import numpy as np
 from numpy import ndarray
 
+from seedwise.comparison.copies import independent_runs
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.scores import Scored, metric_names, repeat_values, score
-from seedwise.comparison.study_runs import StudyRuns, independent_runs, shared_rows
+from seedwise.comparison.study_runs import StudyRuns, shared_rows
 from seedwise.errors import StudyError
 from seedwise.figures import in_points
 from seedwise.seeds import STREAMS
@@ -238,9 +239,9 @@ def _unexplained(runs: Sequence[StoredRun], chosen: Set[int]) -> frozenset[int]:
     unused = {stream for stream in STREAMS if _is_unused(runs, stream)}
     first, found = dict[object, StoredRun](), set[int]()
     for run in sorted(runs, key=lambda run: (run.id not in chosen, run.id)):
-        if run.digest is None:
+        if run.content is None:
             continue
-        other = first.setdefault(run.digest, run).seed
+        other = first.setdefault(run.content, run).seed
         moved = {name for name in STREAMS if getattr(run.seed, name) != getattr(other, name)}
         if moved - unused:
             found.add(run.id)
@@ -252,7 +253,7 @@ def _is_unused(runs: Sequence[StoredRun], stream: str) -> bool:
     groups: dict[object, list[object]] = {}
     for run in runs:
         key = tuple(getattr(run.seed, name) for name in STREAMS if name != stream)
-        groups.setdefault(key, []).append(run.digest)
+        groups.setdefault(key, []).append(run.content)
     varied = [digests for digests in groups.values() if len(digests) > 1]
     return bool(varied) and all(len(set(digests)) == 1 for digests in varied)
 

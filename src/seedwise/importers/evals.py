@@ -9,8 +9,9 @@ import re
 import struct
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,17 @@ from seedwise.errors import DataError, MissingPackage
 from seedwise.importers.logs import Candidate, Importer, Log, LogRow
 from seedwise.importers.records import cell, flat
 
-__all__ = ["INSPECT", "LM_EVAL", "opened", "unpacked"]
+__all__ = [
+    "INSPECT",
+    "LM_EVAL",
+    "inspect_facts",
+    "inspect_header",
+    "is_inspect",
+    "lm_eval_directions",
+    "lm_eval_results",
+    "opened",
+    "unpacked",
+]
 
 _MOST_BYTES = 2**28
 _SPREADS = re.compile(r"(bootstrap_)?(stderr|std|var)(\W|$)|.*_stderr(,|$)")
@@ -40,27 +51,57 @@ def _is_lm_eval(candidate: Candidate) -> bool:
 
 def _read_lm_eval(candidate: Candidate) -> list[Log]:
     said = _json(candidate.path, _content(candidate.path))
-    config = _mapping(said, "config")
-    cells = {
-        f"{task}/{metric.removesuffix(',none')}": cell(value)
-        for task, metrics in _mapping(said, "results").items()
-        if isinstance(metrics, dict)
-        for metric, value in metrics.items()
-        if _is_number(value) and metric != "sample_len" and not _SPREADS.match(metric)
-    }
+    cells, better = dict[str, str](), dict[str, str]()
+    for task, metrics in _mapping(said, "results").items():
+        found = {
+            metric.removesuffix(",none"): cell(value)
+            for metric, value in (metrics.items() if isinstance(metrics, dict) else ())
+            if _is_number(value) and metric != "sample_len" and not _SPREADS.match(metric)
+        }
+        cells |= {f"{task}/{metric}": text for metric, text in found.items()}
+        ways = lm_eval_directions(said, task, found)
+        better |= {f"{task}/{metric}": way for metric, way in ways.items()}
     seconds = said.get("total_evaluation_time_seconds")
     return [
         Log(
             path=candidate.text,
             rows=[LogRow(where="results", cells=cells)],
-            facts={
-                "setup": _model(said, config),
-                **flat({"seconds": seconds}),
-                **flat(config, "config."),
-            },
+            facts={**flat({"seconds": seconds}), **_lm_eval_facts(said)},
             one_run=True,
+            better=better,
         )
     ]
+
+
+def lm_eval_results(path: Path) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+    """Model and settings in the results beside samples, and all that stands in these.
+
+    Both are empty where there are no such results. They are told by the time of the run.
+    """
+    time = path.stem.rpartition("_")[2]
+    for beside in sorted(path.parent.glob(f"*_{escape(time)}.json")):
+        if _is_lm_eval(Candidate(text=str(beside))):
+            said = _json(beside, _content(beside))
+            return _lm_eval_facts(said), said
+    return {}, {}
+
+
+def lm_eval_directions(
+    said: Mapping[str, Any], task: str, metrics: Iterable[str]
+) -> dict[str, str]:
+    """The directions of a task's metrics as its results say them; their names may have filters."""
+    ways = _mapping(said, "higher_is_better", task)
+    known = {metric: ways.get(metric.partition(",")[0]) for metric in metrics}
+    return {
+        metric: "higher" if higher else "lower"
+        for metric, higher in known.items()
+        if isinstance(higher, bool)
+    }
+
+
+def _lm_eval_facts(said: Mapping[str, Any]) -> dict[str, str]:
+    config = _mapping(said, "config")
+    return {"setup": _model(said, config), **flat(config, "config.")}
 
 
 def _model(said: Mapping[str, Any], config: Mapping[str, Any]) -> str:
@@ -76,7 +117,8 @@ def _model(said: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return next((str(name) for name in found if name), "")
 
 
-def _is_inspect(candidate: Candidate) -> bool:
+def is_inspect(candidate: Candidate) -> bool:
+    """True of a log of Inspect's, which holds both results and samples."""
     if candidate.path.suffix == ".eval":
         return candidate.head.startswith(b"PK")
     return candidate.path.suffix == ".json" and bool(_INSPECT_HEAD.match(candidate.head))
@@ -86,25 +128,31 @@ def _read_inspect(candidate: Candidate) -> list[Log]:
     path = candidate.path
     content = _header(path) if path.suffix == ".eval" else _content(path)
     said = _json(path, content)
-    run = _mapping(said, "eval")
-    task = str(run.get("task", "")).rpartition("/")[2]
-    cells = {f"{task}/{name}": cell(value) for name, value in _scores(said) if _is_number(value)}
-    settings = {
-        **_mapping(run, "model_generate_config"),
-        **{name: run.get(name) for name in ("task_args", "model_args", "metadata")},
-    }
+    task, facts = inspect_facts(said)
+    found = [(f"{task}/{name}", value) for name, value in _scores(said) if _is_number(value)]
     return [
         Log(
             path=candidate.text,
-            rows=[LogRow(where="results", cells=cells)],
-            facts={
-                "setup": str(run.get("model", "")),
-                "state": str(said.get("status", "started")),
-                **flat(settings, "config."),
-            },
+            rows=[LogRow(where="results", cells={name: cell(value) for name, value in found})],
+            facts=facts,
             one_run=True,
         )
     ]
+
+
+def inspect_facts(said: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """The task of a log of Inspect's, and its model, state and settings."""
+    run = _mapping(said, "eval")
+    settings = {
+        **_mapping(run, "model_generate_config"),
+        **{name: run.get(name) for name in ("task_args", "model_args", "metadata")},
+        **({"solver": run["solver"]} if run.get("solver") else {}),
+    }
+    return str(run.get("task", "")).rpartition("/")[2], {
+        "setup": str(run.get("model", "")),
+        "state": str(said.get("status", "started")),
+        **flat(settings, "config."),
+    }
 
 
 def _scores(said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -119,8 +167,12 @@ def _scores(said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _header(path: Path) -> bytes:
     """Content of an archive beside the samples; of a run that was killed, its beginning."""
     with opened(path) as archive:
-        name = _HEADER if _HEADER in archive.namelist() else _START
-        return unpacked(path, archive, name)
+        return inspect_header(path, archive)
+
+
+def inspect_header(path: Path, archive: zipfile.ZipFile) -> bytes:
+    """Content of an archive of Inspect's beside the samples, unpacked."""
+    return unpacked(path, archive, _HEADER if _HEADER in archive.namelist() else _START)
 
 
 @contextmanager
@@ -214,7 +266,7 @@ LM_EVAL = Importer(
 INSPECT = Importer(
     name="inspect",
     about="Inspect: logs (.eval or .json), the model as setup, a metric for each scorer",
-    recognises=_is_inspect,
+    recognises=is_inspect,
     read=_read_inspect,
     extra="inspect",
 )

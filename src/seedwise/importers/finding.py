@@ -1,7 +1,7 @@
 """Logs in files, folders and trackers: which there are, of which format, under which path."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,7 +13,7 @@ from seedwise.importers.configuration import configured
 from seedwise.importers.logs import Candidate, Importer, Log
 from seedwise.importers.paths import Layout
 
-__all__ = ["Found", "Sourced", "find_logs", "read_found"]
+__all__ = ["Found", "Sourced", "find_logs", "finer", "read_found"]
 
 _MOST_ENTRIES = 100_000
 _SETTINGS = re.compile(
@@ -24,6 +24,9 @@ _SETTINGS = re.compile(
     re.I,
 )
 """Names of files that say how a run was made, and are no log of it."""
+
+_HIDDEN = re.compile(r"\.(?!\.?__)|__MACOSX|__\w+__(\.|$)")
+"""Names that are passed over, by their beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,6 +85,17 @@ def find_logs(
             )
     once = {str(each.candidate.path.absolute()): each for each in reversed(found)}
     return list(reversed(once.values())), notes
+
+
+def finer(found: Sequence[Found]) -> str | None:
+    """The format that reads the scores of single examples, where all logs hold these too."""
+    for other in registry.IMPORTERS.values():
+        if all(
+            other.means == each.importer.name and other.recognises(each.candidate)
+            for each in found
+        ):
+            return other.name
+    return None
 
 
 def read_found(found: Sequence[Found], errors: list[DataError]) -> Iterator[Sourced]:
@@ -150,7 +164,7 @@ def _look_through(
             one = Found(importer=importer, candidate=candidate, root=folder.path)
             by_format.setdefault(importer.name, []).append(one)
     special = {kind: some for kind, some in by_format.items() if not some[0].importer.general}
-    meant = special or by_format
+    meant, means = _without_means(special or by_format)
     if not meant:
         known = ", ".join(registry.IMPORTERS) if name is None else name
         raise ConfigError(f"{folder.text} holds no log of a known format ({known})")
@@ -160,22 +174,50 @@ def _look_through(
             f"{folder.text} holds logs of several formats: {some}; give --format "
             f"{next(iter(meant))}, or name the folders that are to be read"
         )
+    ((kind, chosen),) = meant.items()
     left = [
-        f"{count(len(by_format[kind]), f'{kind} file')}" for kind in by_format if kind not in meant
+        f"{count(len(by_format[other]), f'{other} file')}"
+        for other in by_format
+        if other not in (kind, means)
     ]
-    ((_, chosen),) = meant.items()
-    return chosen, [f"{', '.join(left)} beside logs of {next(iter(meant))}"] if left else []
+    notes = [f"{', '.join(left)} beside logs of {kind}"] if left else []
+    if means:
+        number = count(len(by_format[means]), "file")
+        notes.insert(
+            0, f"{number} with the means of these runs, which --format {means} reads instead"
+        )
+    return chosen, notes
+
+
+def _without_means(
+    by_format: Mapping[str, list[Found]],
+) -> tuple[Mapping[str, list[Found]], str | None]:
+    """Places by format without those that only have means over the others, and their format."""
+    for some in by_format.values():
+        means = some[0].importer.means
+        if means and means in by_format:
+            runs = {_run_of(each) for each in some}
+            if all(_run_of(each) in runs for each in by_format[means]):
+                return {other: by_format[other] for other in by_format if other != means}, means
+    return by_format, None
+
+
+def _run_of(found: Found) -> tuple[Path, str]:
+    """Folder of a file, and the end of its name, which is the time of its run."""
+    path = found.candidate.path
+    return path.parent, path.stem.rpartition("_")[2]
 
 
 def _inside(folder: Candidate, importers: Sequence[Importer]) -> Iterator[Candidate]:
     """Files and folders in a folder, by name: those within a folder that is read as one are not.
 
-    A folder that a link leads back to is passed over, and so is whatever is hidden.
+    A folder that a link leads back to is passed over, and so is whatever is hidden, but not what
+    lm-evaluation-harness makes of a path: `.__out__model` of `./out/model`.
     """
     waiting, seen, entries = [folder], {_identity(folder.path)}, 0
     while waiting:
         here = waiting.pop()
-        names = sorted((n for n in here.names if not n.startswith((".", "__"))), key=_natural)
+        names = sorted((n for n in here.names if not _HIDDEN.match(n)), key=_natural)
         entries += len(names)
         if entries > _MOST_ENTRIES:
             raise DataError(

@@ -110,6 +110,7 @@ class Log:
         twice: Columns that are there several times, and differ.
         fold: Column of the fold of a cross-validation, where the format leaves no doubt.
         example: Column of the example, where each row is one of a run's; likewise.
+        better: Whether a `lower` or a `higher` value is better, by metric, where the log says it.
     """
 
     path: str
@@ -119,6 +120,7 @@ class Log:
     twice: tuple[str, ...] = ()
     fold: str | None = None
     example: str | None = None
+    better: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,9 @@ class Importer:
         extra: The extra of seedwise that brings the library that it needs.
         general: Files of this format hold anything, such as CSV: in a folder that holds logs of
             another format they are left alone.
+        means: Name of the format that has the means over what this one reads. In a folder in which
+            each file of that format lies beside one of this, of the same run by the end of its
+            name, those are left alone.
     """
 
     name: str
@@ -145,3 +150,4 @@ class Importer:
     read: Callable[[Candidate], Iterable[Log]]
     extra: str | None = None
     general: bool = False
+    means: str | None = None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 __all__ = [
+    "EXAMPLE",
     "FOLDS",
     "LIKELY_SETUPS",
     "PARTS",
@@ -12,10 +13,12 @@ __all__ = [
     "ROLES",
     "RUNS",
     "SECONDS",
+    "SEED",
     "SEEDS",
     "SETTINGS",
     "SETUPS",
     "STATES",
+    "TASK",
     "TASKS",
     "column_of",
     "columns_of_kind",
@@ -24,6 +27,8 @@ __all__ = [
     "short",
 ]
 
+EXAMPLE, TASK, SEED = "example", "task", "seed"
+"""Columns that readers of evaluations give: the question, its task, and the epoch, if any."""
 STATES = ("state", "status")
 SETUPS = ("setup", "group", "name", "run name", "mlflow.runname")
 LIKELY_SETUPS = (

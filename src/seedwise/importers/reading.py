@@ -2,14 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from seedwise.errors import ConfigError, DataError, UnknownName, Unsettled
+from seedwise.importers.answers import runs_of_examples
 from seedwise.importers.cells import number_in
 from seedwise.importers.columns import Columns, columns_of, other_numbers, setup_column
 from seedwise.importers.completeness import (
-    FailedRun,
     as_long_as_the_longest,
     ends_note,
     failed_runs,
@@ -17,8 +17,7 @@ from seedwise.importers.completeness import (
     lacking,
 )
 from seedwise.importers.counting import BestBy, best_by, condensed
-from seedwise.importers.examples import scored_runs
-from seedwise.importers.finding import Found, Sourced, find_logs, read_found
+from seedwise.importers.finding import Found, Sourced, find_logs, finer, read_found
 from seedwise.importers.grouping import RunRows, rows_of_runs
 from seedwise.importers.logs import Log, LogRow
 from seedwise.importers.mapped import Mapped
@@ -37,13 +36,13 @@ from seedwise.importers.names import (
     listed,
     short,
 )
-from seedwise.importers.paths import Layout
+from seedwise.importers.paths import PATH_SEED, Layout
 from seedwise.importers.readings import Readings, read_metrics
+from seedwise.importers.runs import ReadRun, RunsRead
 from seedwise.importers.table import LogTable, of_named_logs, table_of
 from seedwise.importers.wide import WIDE, by_setup, setups_in_columns
-from seedwise.seeds import Seed
 
-__all__ = ["ReadRun", "RunsRead", "read_runs"]
+__all__ = ["read_runs"]
 
 _ENDED = frozenset(
     (
@@ -52,76 +51,6 @@ _ENDED = frozenset(
     )
 )
 """Words of W&B, MLflow, Optuna, Ray Tune, schedulers and seedwise for a run that is a result."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ReadRun:
-    """A run as it was read.
-
-    Attributes:
-        setup: Name of its setup.
-        seed: Its seed; where runs are numbered, its place among them.
-        metrics: Its metrics by name; of a diverged run there may be none.
-        seconds: Its wall time; 0 if nobody says.
-        diverged: Whether its state says that it diverged.
-        where: The place of its first row.
-        scores: The score of each example, by metric; empty where rows are no examples.
-        examples: Names of the examples; empty likewise.
-        groups: The group of each example; empty where there are none.
-    """
-
-    setup: str
-    seed: Seed
-    metrics: Mapping[str, float]
-    seconds: float
-    diverged: bool
-    where: str
-    scores: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
-    examples: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RunsRead:
-    """The runs of some places, and what was made of what lies there.
-
-    Attributes:
-        name: What messages call the places.
-        runs: The runs that can be stored.
-        numbered: Their seeds were not read: they are numbered, so that none are pairs.
-        folds: How many folds of a cross-validation the runs are; None if they are none.
-        taken: What was taken as what, in words.
-        notes: What was made of numbers, and which are missing, in words.
-        left_out: What was left out and why, in words.
-        several: Whether the places are several logs, so that a run's place names its log.
-        tasks: Names of the tasks; each has a metric "task/metric" of its own.
-        failed: Runs without a result, as far as their seeds are known.
-    """
-
-    name: str
-    runs: tuple[ReadRun, ...]
-    numbered: bool
-    folds: int | None
-    taken: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-    several: bool = False
-    tasks: tuple[str, ...] = ()
-    failed: tuple[FailedRun, ...] = ()
-
-    def at(self, where: str) -> str:
-        """The place of a run, as a message begins with it."""
-        return where if self.several else f"{self.name}, {where}"
-
-    @property
-    def setups(self) -> tuple[str, ...]:
-        """The names of the setups."""
-        return tuple(dict.fromkeys(run.setup for run in self.runs))
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The names of the metrics."""
-        return tuple(dict.fromkeys(name for run in self.runs for name in run.metrics))
 
 
 def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) -> RunsRead:
@@ -146,20 +75,20 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
         raise ConfigError("--test-ratio belongs to folds; give --fold COLUMN too")
     name = wheres[0] if len(wheres) == 1 else f"{wheres[0]} and {len(wheres) - 1} more"
     table = table_of(logs, name, layout)
+    detailed = None if said.example else finer(found)
+    if detailed and not (said.seed or said.unpaired or _has_seeds(table, said)):
+        read = read_runs(wheres, replace(said, format=detailed, last=False), better)
+        means = found[0].importer.name
+        note = f"no seed is known, so samples are read; --format {means} reads the means"
+        return replace(read, notes=(*read.notes, note))
+    left += [f"scores of single questions, which --format {detailed} reads"] * bool(detailed)
     rows, unfinished = _ended(table)
     lost = _failed(table)
     table, rows, turned = _turned(table, rows, said)
-    columns = columns_of(table, rows, said)
     if said.example is not None:
-        return RunsRead(
-            name=table.name,
-            several=table.several,
-            runs=tuple(_of_examples(table, rows, columns, said.example, said.group)),
-            numbered=not columns.seed,
-            folds=None,
-            taken=columns.told(),
-            left_out=(*left, *unread, *unfinished, *other_numbers(table, rows, columns)),
-        )
+        scored = runs_of_examples(table, rows, said, (*left, *unread, *unfinished))
+        return replace(scored, better=_better(logs))
+    columns = columns_of(table, rows, said)
     rows, unnamed = of_named_logs(table, rows, (columns.setup, *columns.seed))
     run_rows, early = rows_of_runs(table, rows, columns, said), list[str]()
     notes = ends_note(run_rows, columns) if said.chooses and not said.skip_incomplete else []
@@ -176,6 +105,7 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
         folds=len({row[fold] for row in rows}) if fold else None,
         tasks=_tasks(rows, columns.task),
         failed=failed_runs(table, lost, columns, empty),
+        better=_better(logs),
         taken=(*turned, *columns.told(), *(["rows: the last of each run"] if said.last else [])),
         notes=(*notes, *read.notes),
         left_out=(
@@ -191,22 +121,19 @@ def read_runs(wheres: Sequence[str], said: Mapped, better: Mapping[str, str]) ->
     )
 
 
-def _of_examples(
-    table: LogTable, rows: Sequence[LogRow], columns: Columns, example: str, group: str | None
-) -> Iterator[ReadRun]:
-    """Runs of a table with a row for each example."""
-    for run in scored_runs(table, rows, columns, example, group):
-        yield ReadRun(
-            setup=run.setup,
-            seed=run.seed,
-            metrics={name: math.fsum(held) / len(held) for name, held in run.scores.items()},
-            seconds=0.0,
-            diverged=False,
-            where=run.where,
-            scores=run.scores,
-            examples=run.examples,
-            groups=run.groups,
-        )
+def _has_seeds(table: LogTable, said: Mapped) -> bool:
+    """True if means can be compared: there are seeds, or a metric was named that has them."""
+    seed = column_of(table.columns, (*SEEDS, PATH_SEED))
+    return seed is not None or any(name in table.columns for name in said.metrics)
+
+
+def _better(logs: Sequence[Sourced]) -> Mapping[str, str]:
+    """The directions that logs say of their metrics, and none says otherwise."""
+    found = dict[str, set[str]]()
+    for each in logs:
+        for metric, way in each.log.better.items():
+            found.setdefault(metric, set()).add(way)
+    return {metric: next(iter(ways)) for metric, ways in found.items() if len(ways) == 1}
 
 
 def _tasks(rows: Sequence[LogRow], column: str | None) -> tuple[str, ...]:

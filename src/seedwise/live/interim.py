@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from seedwise.comparison import Rule, StoppingRule
+from seedwise.comparison.copies import copies
 from seedwise.comparison.metrics import (
     OwnMetric,
     ReturnedMetric,
@@ -17,7 +18,7 @@ from seedwise.comparison.metrics import (
     names_code,
 )
 from seedwise.comparison.scores import metric_values
-from seedwise.comparison.study_runs import StudyRuns, copies
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.tasks import suite_metric
 from seedwise.errors import SeedwiseError
 from seedwise.live.events import over_tasks

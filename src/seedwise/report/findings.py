@@ -17,6 +17,7 @@ from seedwise.comparison import (
     decisions,
     variance,
 )
+from seedwise.comparison.copies import independent_runs
 from seedwise.comparison.history import LearningCurve, learning_curve, logged_figures
 from seedwise.comparison.metrics import (
     default_metric,
@@ -29,12 +30,7 @@ from seedwise.comparison.predicted import ClassDifference, Predicted, class_diff
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.scores import KEPT_METRICS, metric_names, metric_values
 from seedwise.comparison.settling import Settling, settled, settled_by_rule
-from seedwise.comparison.study_runs import (
-    StudyRuns,
-    all_have_logits,
-    independent_runs,
-    metrics_of_any,
-)
+from seedwise.comparison.study_runs import StudyRuns, all_have_logits, metrics_of_any
 from seedwise.comparison.suite import SuiteValues, compare_suite
 from seedwise.comparison.tasks import suite_metric
 from seedwise.comparison.tradeoff import costs_of

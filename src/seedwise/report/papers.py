@@ -10,9 +10,10 @@ import numpy as np
 import scipy
 
 from seedwise.comparison import SetupSummary, summarise
+from seedwise.comparison.copies import independent_runs
 from seedwise.comparison.metrics import directions_note, find_metric
 from seedwise.comparison.scores import metric_values
-from seedwise.comparison.study_runs import StudyRuns, independent_runs
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import DataError
 from seedwise.figures import in_points, places, printable, spread
 from seedwise.stats.intervals import Sample

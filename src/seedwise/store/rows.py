@@ -151,7 +151,7 @@ def run_from_row(
     setup: str,
     made_by: Mapping[str, Any],
     digest: tuple[int, ...] | None,
-    scored: frozenset[str],
+    scored: Mapping[str, tuple[object, ...]],
 ) -> StoredRun:
     """A run from its columns `init` to `views`, the digest of its logits, and what has scores."""
     init, order, augment, state, took, ended, _, error, metrics, epochs, views = row
@@ -170,7 +170,8 @@ def run_from_row(
         ended_at=moment(ended),
         digest=digest,
         not_finite=tuple(name for name, value in values.items() if value is None),
-        scored=scored,
+        scored=frozenset(scored),
+        scored_digest=tuple(sorted(scored.items())) if scored else None,
     )
 
 

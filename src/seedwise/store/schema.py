@@ -272,7 +272,7 @@ def checksum(*values: str | float | bytes | None) -> int:
     return total
 
 
-def sum_without(total: int, head: Sequence[int], length: int) -> int:
+def sum_without(total: int, head: Sequence[int | str], length: int) -> int:
     """The CRC-32 of some bytes, from the checksum of a row that ends with them.
 
     CRC-32 is linear: what the values before the bytes have left in the sum is that sum, shifted by

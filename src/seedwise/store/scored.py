@@ -14,7 +14,7 @@ from seedwise.records import Examples
 from seedwise.shaped import Float
 from seedwise.store.base import Tables
 from seedwise.store.rows import as_json
-from seedwise.store.schema import checksum
+from seedwise.store.schema import checksum, sum_without
 from seedwise.store.shapes import texts, unpacked
 
 __all__ = ["ScoreTables"]
@@ -127,13 +127,20 @@ class ScoreTables(Tables):
                 return rows[0][0]
         return None
 
-    def _scored(self) -> dict[int, frozenset[str]]:
-        """The metrics of which runs have scores, by run id."""
-        found = dict[int, set[str]]()
+    def _scored(self) -> dict[int, dict[str, tuple[object, ...]]]:
+        """The metrics of which runs have scores with a digest of these, by run id.
+
+        The digests are from checksums: the scores are not read.
+        """
+        found = dict[int, dict[str, tuple[object, ...]]]()
         if self._has_scores:
-            for run, metric in self._rows("SELECT run, metric FROM scores"):
-                found.setdefault(run, set()).add(metric)
-        return {run: frozenset(metrics) for run, metrics in found.items()}
+            rows = self._rows(
+                "SELECT run, metric, examples, kind, length(data), checksum FROM scores"
+            )
+            for run, metric, examples, kind, length, total in rows:
+                data = sum_without(total, (run, metric, examples, kind), length)
+                found.setdefault(run, {})[metric] = (examples, kind, data)
+        return found
 
     @cached_property
     def _has_scores(self) -> bool:

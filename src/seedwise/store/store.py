@@ -248,7 +248,7 @@ class Store(Repeats, Caches, Codes, ScoreTables, RunBatches):
             with self._understanding(f"run {run}"):
                 number, *columns = self._intact(rest, f"run {run}")
                 name, made_by = names[number], machines[columns[6]]
-                about = (digests.get(run), scored.get(run, frozenset()))
+                about = (digests.get(run), scored.get(run, {}))
                 found.append(run_from_row(run, columns, name, made_by, *about))
                 self._check_views(found[-1], predicted)
         return found

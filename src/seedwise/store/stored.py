@@ -43,6 +43,7 @@ class StoredRun:
         digest: Of its logits: equal for equal ones; None for a run without.
         not_finite: Names of the metrics whose value was infinite or NaN: under these it diverged.
         scored: The metrics of which the study has a score for each example.
+        scored_digest: Of these scores, likewise.
     """
 
     id: int
@@ -59,6 +60,12 @@ class StoredRun:
     digest: tuple[int, ...] | None = None
     not_finite: tuple[str, ...] = ()
     scored: frozenset[str] = frozenset()
+    scored_digest: tuple[object, ...] | None = None
+
+    @property
+    def content(self) -> tuple[object, ...] | None:
+        """Digest of what it says of each example: its logits, or without any its scores."""
+        return self.digest or self.scored_digest
 
     @property
     def has_logits(self) -> bool:

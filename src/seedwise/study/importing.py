@@ -17,12 +17,13 @@ from seedwise.comparison.metrics import (
     state_directions,
     stated_directions,
 )
-from seedwise.comparison.study_runs import FOLDS_KEPT, TASK, StudyRuns
+from seedwise.comparison.study_runs import CALLED, FOLDS_KEPT, TASK, StudyRuns
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError, UnknownName
 from seedwise.executors.outcome import as_record, metrics_record
 from seedwise.importers.cells import Number, in_one_unit
 from seedwise.importers.mapped import Mapped
-from seedwise.importers.reading import ReadRun, RunsRead, read_runs
+from seedwise.importers.reading import read_runs
+from seedwise.importers.runs import ReadRun, RunsRead
 from seedwise.records import RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import ELSEWHERE, Setup
@@ -110,6 +111,12 @@ def import_runs(
     ways = check_better(_directions(given, names))
     with _opened(Path(path), store=store) as kept:
         stated = stated_directions(StudyRuns(kept), ways)
+        open_ = {
+            name: way
+            for name, way in read.better.items()
+            if name in names and direction_of(name, stated) is None
+        }
+        ways, stated = check_better({**open_, **ways}), {**open_, **stated}
         _check_units(kept, runs)
         folds = _folds(kept, read, said)
         fresh = _fresh(kept, runs, read, said)
@@ -117,7 +124,7 @@ def import_runs(
         if store:
             with kept.together():
                 state_directions(kept, ways)
-                keep_called(kept, called)
+                keep_called(kept, called or _by_format(kept, read))
                 if folds is not None:
                     kept.fix_choice(FOLDS_KEPT, folds)
                 for name in read.tasks:
@@ -135,6 +142,12 @@ def import_runs(
         known=len(runs) - len(fresh),
         runs=read.runs,
     )
+
+
+def _by_format(kept: Store, read: RunsRead) -> str | None:
+    """Word of the format for its examples, for a study that has none yet."""
+    empty = kept.choice(CALLED) is None and kept.examples() is None and kept.dataset() is None
+    return read.called if empty else None
 
 
 @contextmanager
@@ -202,7 +215,7 @@ def _fresh(store: Store, runs: Sequence[_NewRun], read: RunsRead, mapped: Mapped
     """The runs that the study lacks; those that it has must be the same."""
     results = [run for run in store.runs() if run.state != "failed"]
     if read.numbered:
-        return _numbered(results, runs, mapped)
+        return _numbered(results, runs, mapped, apart=read.apart)
     stored = {(run.setup, run.seed): run for run in results}
     fresh = list[_NewRun]()
     for each in runs:
@@ -220,7 +233,7 @@ def _fresh(store: Store, runs: Sequence[_NewRun], read: RunsRead, mapped: Mapped
 
 def _failed(store: Store, read: RunsRead, source: str) -> list[_NewRun]:
     """The runs without a result that the study does not know of: failed tries, which count."""
-    known = {(run.setup, run.seed) for run in (*store.runs(), *read.runs)}
+    known = {(run.setup, str(run.seed)) for run in (*store.runs(), *read.runs)}
     return [
         _NewRun(
             setup=each.setup,
@@ -231,18 +244,18 @@ def _failed(store: Store, read: RunsRead, source: str) -> list[_NewRun]:
             ),
         )
         for each in read.failed
-        if (each.setup, each.seed) not in known and each.setup in read.setups
+        if (each.setup, str(each.seed)) not in known and each.setup in read.setups
     ]
 
 
 def _numbered(
-    results: Sequence[StoredRun], runs: Sequence[_NewRun], mapped: Mapped
+    results: Sequence[StoredRun], runs: Sequence[_NewRun], mapped: Mapped, *, apart: bool
 ) -> list[_NewRun]:
     """The runs that are new, numbered after all seeds that the study has of whatever setup."""
     known = [False] * len(runs)
     if not mapped.rows_are_runs:
         new = [result_of(each.setup, each.record.metrics, each.record.not_finite) for each in runs]
-        known = already_there(new, results)
+        known = already_there(new, results, apart=apart)
     first = max((run.seed.init + 1 for run in results), default=0)
     fresh = [each for each, there in zip(runs, known, strict=True) if not there]
     return [replace(each, seed=Seed.of(first + place)) for place, each in enumerate(fresh)]

@@ -1,7 +1,8 @@
 """Doubts about the predictions of a run that is to be stored."""
 
+from seedwise.comparison.copies import with_own_seeds
 from seedwise.comparison.measured import computed_from, disputes
-from seedwise.comparison.study_runs import StudyRuns, with_own_seeds
+from seedwise.comparison.study_runs import StudyRuns
 from seedwise.executors.predictions import KINDS
 from seedwise.live.events import Doubt
 from seedwise.records import RunRecord

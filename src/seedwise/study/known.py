@@ -21,8 +21,15 @@ def result_of(setup: str, metrics: Mapping[str, float], not_finite: Iterable[str
     return setup, tuple(sorted(values.items()))
 
 
-def already_there(new: Sequence[Result], stored: Sequence[StoredRun]) -> list[bool]:
+def already_there(
+    new: Sequence[Result], stored: Sequence[StoredRun], *, apart: bool = False
+) -> list[bool]:
     """Mask of the runs without seeds that the study has already.
+
+    Args:
+        new: The runs that were read.
+        stored: The runs of the study.
+        apart: Whether those that were read are known to be runs of their own.
 
     Raises:
         ConfigError: Some of them are there, or twice in the table, and nobody can say whether
@@ -30,7 +37,8 @@ def already_there(new: Sequence[Result], stored: Sequence[StoredRun]) -> list[bo
     """
     there = Counter(result_of(run.setup, run.metrics, run.not_finite) for run in stored)
     again = new and min(Counter(new).values()) > 1
-    if again or any(count > 1 and _telling(one) for one, count in Counter(new).items()):
+    doubled = again or any(count > 1 and _telling(one) for one, count in Counter(new).items())
+    if doubled and not apart:
         twice = next(one for one, count in Counter(new).items() if count > 1)
         raise ConfigError(
             f"rows are there twice, such as {_words(twice)}; leave one of them out, or give "

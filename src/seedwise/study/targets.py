@@ -16,7 +16,7 @@ from seedwise.executors.job import DataReference
 from seedwise.executors.predictions import as_classes, pairs_of_classes
 from seedwise.executors.tasks import SuiteTask
 from seedwise.live.events import DataProgress, Watch
-from seedwise.records import DatasetRecord, RunRecord
+from seedwise.records import DatasetRecord, RunRecord, row_names
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.shaped import Float16, Int64
 from seedwise.store import Store
@@ -222,6 +222,6 @@ def _dataset_of(targets: Int64[ndarray, " examples"], *, source: str) -> Dataset
         fingerprint=_fingerprint(targets),
         split=Split(name="shipped").to_json(),
         classes=tuple(str(i) for i in range(int(targets.max()) + 1)),
-        names=tuple(f"example {i}" for i in range(len(targets))),
+        names=row_names(len(targets)),
         targets=targets,
     )

@@ -269,7 +269,7 @@ def _without_partner(found: ComparisonValues) -> Iterator[Caution]:
 
 
 def identical_note(setup: str, runs: int, identical: int) -> str:
-    """Explain why runs with the predictions of another one are missing from a figure.
+    """Explain why runs with the predictions or scores of another one are missing from a figure.
 
     >>> identical_note("mine", 10, 9)[:61]
     'The seed has no effect on mine: its 10 identical runs are one'
@@ -287,7 +287,8 @@ def identical_note(setup: str, runs: int, identical: int) -> str:
     have = "has" if identical == 1 else "have"
     return (
         f"{identical:,} of the {runs:,} runs of {setup} {have} the predictions of another one, "
-        "bit for bit, and count once: their seeds were not used, or they were recorded twice."
+        "or its scores, bit for bit, and count once: their seeds were not used, or they were "
+        "recorded twice."
     )
 
 
