@@ -25,7 +25,7 @@ def log_of(told=None):
 
 
 def logged(*calls):
-    """What is kept of some calls, as (epoch, figures)."""
+    """Epochs that are kept of some calls, as (epoch, figures)."""
     log = log_of()
     for call in calls:
         log(call)

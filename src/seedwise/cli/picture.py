@@ -89,7 +89,7 @@ def epoch_cells(record: EpochRecord) -> tuple[str, ...]:
 
 
 def logged_words(record: EpochRecord) -> str:
-    """What a function has logged of an epoch, on one line."""
+    """Figures that a function has logged of an epoch, on one line."""
     said = [f"{name} {figure(name, value)}" for name, value in record.figures.items()]
     return "  ".join([f"epoch {epoch_number(record.epoch)}", *said])
 

@@ -102,7 +102,7 @@ def _of_predictions(study: StudyRuns) -> Sequence[BuiltInMetric]:
 
 
 def _told(run: StoredRun | RunRecord, setup: Setup) -> Mapping[str, float]:
-    """What a run returned, and what the built-in training knows after its last epoch."""
+    """Figures that a run returned, or that the built-in training knows after its last epoch."""
     if setup.train != BUILT_IN or run.state != "finished" or not run.epochs:
         return run.metrics
     last = run.epochs[-1].figures
@@ -110,7 +110,7 @@ def _told(run: StoredRun | RunRecord, setup: Setup) -> Mapping[str, float]:
 
 
 def _scored(study: StudyRuns, runs: Sequence[StoredRun]) -> Mapping[int, dict[str, float]]:
-    """What the predictions of some runs score, by run."""
+    """Metrics of the predictions of some runs, by run."""
     found: dict[int, dict[str, float]] = {run.id: {} for run in runs}
     with suppress(SeedwiseError):  # no targets, or other shapes: `compare` says so
         for metric in _of_predictions(study) if runs else ():

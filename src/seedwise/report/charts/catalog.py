@@ -187,6 +187,7 @@ def _curves(found: Findings) -> tuple[Chart, ...]:
 
 def _below_curves(found: Findings) -> Notes:
     drawn, others = found.curves[:_MOST_CURVES], found.curves[_MOST_CURVES:]
+    yield "quiet", "A line is the mean of the runs; its band holds the middle 80 % of them."
     parts = {
         f"{curve.setup} is drawn to epoch {epoch_number(curve.epochs[-1])}, of {curve.runs} of "
         f"its {count(curve.finished, 'run')}: the others ended sooner, or logged other epochs."
