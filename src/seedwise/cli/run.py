@@ -112,6 +112,7 @@ def run_study(
         better=config.better,
         called=config.called,
         tasks=config.tasks,
+        bank=config.bank,
     )
     console = Console()
 

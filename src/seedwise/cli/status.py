@@ -46,9 +46,10 @@ def status(study: Path) -> None:
 
 
 def _print_origins(console: "Console", study: "StudyRuns") -> None:
-    """Print setups that stand aside, and those whose runs are of several commits."""
+    """Print setups that stand aside, and those whose runs are of a bank or of several commits."""
     from seedwise.cli.tables import say
     from seedwise.comparison.aside import commit_name
+    from seedwise.comparison.measured import banked
     from seedwise.figures import count
 
     aside = study.aside
@@ -60,6 +61,8 @@ def _print_origins(console: "Console", study: "StudyRuns") -> None:
             f"{each.label}",
         )
     for name, runs in study.by_setup.items():
+        for bank, number in banked(run for run in runs if run.state != "failed").items():
+            say(console, f"{name}: {count(number, 'result')} taken from the bank {bank}")
         made = Counter(
             commit_name(aside.commits[run.id])
             for run in runs

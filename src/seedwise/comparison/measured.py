@@ -1,8 +1,9 @@
 """The runs of a setup under several metrics, and the metrics they came with held against those."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy import ndarray
@@ -18,13 +19,14 @@ from seedwise.shaped import Bool, Float, Float64, Integer
 from seedwise.stats.blocks import Logits, Targets
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
 from seedwise.stats.groups import Groups
-from seedwise.store import StoredRun
+from seedwise.store import BANK, StoredRun
 
 __all__ = [
     "Dispute",
     "Measured",
     "Measurements",
     "RunCounts",
+    "banked",
     "computed_from",
     "disputes",
     "measure",
@@ -111,6 +113,7 @@ class RunCounts:
         sharing: Results that are left out, as they share a seed of some stream with another.
         identical: Results that are left out, as they have the predictions of another.
         disputes: Metrics that came beside a run's predictions and that these do not bear out.
+        banked: Results that another study made, by its name.
     """
 
     name: str
@@ -122,6 +125,7 @@ class RunCounts:
     identical: int = 0
     missing: tuple[Seed, ...] = ()
     disputes: tuple[Dispute, ...] = ()
+    banked: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def results(self) -> int:
@@ -210,7 +214,13 @@ def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts
         sharing=sharing,
         identical=identical,
         disputes=tuple(each for run in finished for each in _disputes(study, run)),
+        banked=banked(results),
     )
+
+
+def banked(runs: Iterable[StoredRun]) -> Mapping[str, int]:
+    """How many of some runs were taken from which bank, by its file's name."""
+    return Counter(str(run.made_by[BANK]) for run in runs if BANK in run.made_by)
 
 
 def _disputes(study: StudyRuns, run: StoredRun) -> tuple[Dispute, ...]:

@@ -15,7 +15,7 @@ from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.store.files import connect, faults, transaction
 from seedwise.store.place import anew
-from seedwise.store.plans import FOLDS_KEPT, PLAN, PlannedPart, changed, joined
+from seedwise.store.plans import BANK, FOLDS_KEPT, PLAN, PlannedPart, changed, joined
 from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum
 from seedwise.store.shapes import unpacked
@@ -263,7 +263,10 @@ def _codes(study: sqlite3.Connection) -> Mapping[str, Sequence[Code]]:
 
 def _parts(path: Path, choice: Mapping[str, Any], old: sqlite3.Connection) -> list[PlannedPart]:
     """Plan that a study fixed beforehand; none where no seedwise wrote it."""
-    (ended,) = old.execute("SELECT min(ended) FROM runs WHERE state != 'failed'").fetchone()
+    (ended,) = old.execute(
+        "SELECT min(ended) FROM runs JOIN environments ON environments.id = runs.environment "
+        f"WHERE state != 'failed' AND json_extract(made_by, '$.{BANK}') IS NULL"
+    ).fetchone()  # results of a bank were there before any part was planned
     try:
         part = PlannedPart(
             name=path.name,

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-__all__ = ["FOLDS_KEPT", "PLAN", "PlannedPart", "changed", "joined"]
+__all__ = ["BANK", "FOLDS_KEPT", "PLAN", "PlannedPart", "changed", "joined"]
 
 PLAN = "plan"
 """The choice under which a study keeps what was fixed before its first run."""
+
+BANK = "bank"
+"""The choice under which a study keeps its bank; in a run's `made_by`, the bank it is from."""
 
 FOLDS_KEPT = "folds"
 """The choice under which a study keeps that its runs are folds of cross-validations."""

@@ -47,6 +47,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "where the name does not settle it",
         "called": 'what the examples are called, as a plural: "questions"; left out, images or '
         "examples",
+        "bank": "another study file: its runs of the baseline are used instead of training them "
+        "again, if setup, data, code and versions are the same",
         "executor": 'where runs are made: "local", "ray", or a table; left out, "local"',
     }
 )
@@ -75,6 +77,7 @@ class StudyConfig:
         better: Whether a `lower` or a `higher` value is better, by the name of a metric.
         called: What the examples are called, as a plural; None if not said.
         tasks: The arguments of each task by name; None for a study of one.
+        bank: Study file whose runs of the baseline are used; None for none.
     """
 
     store: Path
@@ -90,6 +93,7 @@ class StudyConfig:
     better: Mapping[str, str] = default(default_factory=dict[str, str])
     called: str | None = None
     tasks: Mapping[str, Mapping[str, Any]] | None = None
+    bank: Path | None = None
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:
@@ -134,6 +138,7 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         raise _Bad(f"baseline: {UnknownName('setup', baseline, setups)}")
     source = _text(table, "source")
     tasks = _tasks(table, setups, file.parent)
+    bank = _text(table, "bank")
     return StudyConfig(
         store=Path(f"{file.stem}.db"),
         dataset=_dataset(table, setups, tasks or {}, file.parent),
@@ -148,6 +153,7 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         called=_called(table),
         executor=_executor(table.get("executor", "local")),
         tasks=tasks,
+        bank=None if bank is None else file.parent / bank,
     )
 
 

@@ -46,6 +46,7 @@ from seedwise.live.interim import PairedSoFar
 from seedwise.live.publish import publishing
 from seedwise.setups import BUILT_IN, Setup
 from seedwise.store import Store
+from seedwise.study.banking import take_from_bank
 from seedwise.study.coding import Origins, hold_to_code
 from seedwise.study.examples import keep_examples
 from seedwise.study.faults import Faults
@@ -120,6 +121,7 @@ def make_missing(
         origins = hold_to_code(store, setups, trained, unchanged=code_unchanged, tell=tell)
         fix_tasks(store, data.tasks, references)
         fix_plan(store, tuple(setups), until, rule, data.tasks)
+        take_from_bank(store, data.bank, until.baseline, until.needed, origins=origins, tell=tell)
         for name in setups if until.stopping is None else ():
             store.ask(name, until.seeds)
         missing = missing_runs(tuple(setups), until.seeds, stored=places_of_results(store.runs()))

@@ -63,6 +63,8 @@ class Study(StudyReader):
             function gets beside the seed: `{"digits": {"epochs": 5}, "faces": {"epochs": 20}}`. A
             run is then a setup with one seed on all tasks, with metrics `task/metric`. The
             built-in training takes dataset, source, split and the fields of a setup.
+        bank: Another study file: its runs of the baseline are copied into this study instead of
+            training them again, if they are of the same setup, data, code and versions.
 
     Raises:
         ConfigError: Both a dataset and targets are given, a direction is none, or tasks are none.
@@ -83,6 +85,7 @@ class Study(StudyReader):
         better: Mapping[str, str] | None = None,
         called: str | None = None,
         tasks: Mapping[str, Mapping[str, Any]] | None = None,
+        bank: str | PathLike[str] | None = None,
     ) -> None:
         where = None if cache is None else Path(cache)
         super().__init__(Path(path), cache=where, better=better)
@@ -94,6 +97,7 @@ class Study(StudyReader):
             targets=None if targets is None else as_targets(targets),
             called=called,
             tasks=as_tasks(tasks),
+            bank=None if bank is None else Path(bank),
         )
 
     def run(
@@ -165,8 +169,9 @@ class Study(StudyReader):
                 installed.
             CodeChanged: Stored runs of one of the setups were made by other code.
             StudyError: The file is no study, was made with other data or tasks, has another setup
-                under one of the names, was begun without this stopping rule, or another program
-                makes its runs at this moment.
+                under one of the names, was begun without this stopping rule or bank, the bank's
+                runs are others than this study would make, or another program makes its runs at
+                this moment.
         """
         wanted = Until.of(setups, seeds, until, baseline, planned)
         with watched(watch, progress, lambda: self._stored(setups, wanted.seeds)) as tell:

@@ -43,6 +43,7 @@ class StudyData:
         targets: Class of each example that the user's own functions predict.
         called: What the examples are called, as a plural; None where nobody said it.
         tasks: The tasks of a suite; none for a study of one dataset.
+        bank: A study whose runs of the baseline are used; None for none.
     """
 
     dataset: str | None
@@ -52,6 +53,7 @@ class StudyData:
     targets: Int64[ndarray, " examples"] | None
     called: str | None = None
     tasks: tuple[SuiteTask, ...] = ()
+    bank: Path | None = None
 
     def __post_init__(self) -> None:
         if self.called is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 from seedwise.comparison import Stop, StoppingRule
@@ -10,6 +11,8 @@ from seedwise.seeds import Seed
 from seedwise.study.seeding import SeedsLike, as_seeds
 
 __all__ = ["Until"]
+
+_FIRST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,13 @@ class Until:
     stopping: StoppingRule | None
     planned: tuple[Seed, ...]
     baseline: str
+
+    @property
+    def needed(self) -> tuple[Seed, ...]:
+        """The seeds that may be needed: of a rule without a cap the first thousand."""
+        if self.stopping is None:
+            return self.seeds
+        return tuple(islice(self.stopping.seeds(), _FIRST))
 
     @classmethod
     def of(

@@ -47,7 +47,7 @@ _CEILING = 0.99
 
 
 def cautions_about_runs(found: ComparisonValues) -> Iterator[Caution]:
-    """Runs that are identical, untrained, disputed, missing, failed, diverged or left out."""
+    """Runs that are identical, untrained, disputed, missing, diverged, banked or left out."""
     yield from _identical(found)
     yield from _untrained(found)
     yield from _disputed(found)
@@ -55,6 +55,7 @@ def cautions_about_runs(found: ComparisonValues) -> Iterator[Caution]:
     yield from _failed(found)
     yield from _diverged(found)
     yield from _at_the_ceiling(found)
+    yield from _banked(found)
     yield from _left_out(found)
 
 
@@ -149,6 +150,21 @@ def _at_the_ceiling(found: ComparisonValues) -> Iterator[Caution]:
             "more."
         ),
     )
+
+
+def _banked(found: ComparisonValues) -> Iterator[Caution]:
+    """Runs that were made for another study."""
+    for setup in (found.a, found.b):
+        for bank, number in setup.banked.items():
+            yield Caution(
+                weight=Weight.NOTABLE,
+                label=f"runs of {setup.name} from a bank",
+                text=(
+                    f"{number} of {setup.results} runs of {setup.name} come from the bank {bank}: "
+                    "they were there before this study, and verdicts of other studies that use "
+                    "them are not independent of this one."
+                ),
+            )
 
 
 def _disputed(found: ComparisonValues) -> Iterator[Caution]:

@@ -1,0 +1,239 @@
+"""Runs of the baseline that an earlier study made, used again: its file is a bank."""
+
+import platform
+from collections.abc import Collection, Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from seedwise.code.difference import changes
+from seedwise.code.parts import Code
+from seedwise.comparison.study_runs import places_of_results
+from seedwise.errors import ConfigError, SeedwiseError, StudyError
+from seedwise.figures import count
+from seedwise.live.events import Notice, Watch
+from seedwise.records import RunRecord
+from seedwise.seeds import Seed
+from seedwise.setups import BUILT_IN, ELSEWHERE, Setup
+from seedwise.store import BANK, Store, StoredRun
+from seedwise.study.coding import Origins
+from seedwise.study.examples import keep_examples
+from seedwise.study.fixing import fixed_tasks
+
+__all__ = ["take_from_bank"]
+
+_PACKAGES = ("seedwise", "numpy", "torch")
+_CHOICES = ("auto", "cpu_threads")
+"""What a study settles for all of its runs, so that pairs round alike."""
+
+
+def take_from_bank(
+    store: Store,
+    path: Path | None,
+    setup: str,
+    seeds: Iterable[Seed],
+    *,
+    origins: Origins,
+    tell: Watch,
+) -> None:
+    """Copy the runs of a setup that another study has made with some of the seeds.
+
+    The bank is only read. Each copy says that it is one, under `bank` in its `made_by`.
+
+    Args:
+        store: The study, with its plan and data.
+        path: The bank: a study with runs of the same setup, on the same data, by the same code
+            and versions; None for no bank.
+        setup: Name of the setup in the study; the bank may call it otherwise.
+        seeds: The seeds that the study may need.
+        origins: The code that makes the runs of this call.
+        tell: Told how many runs were taken.
+
+    Raises:
+        ConfigError: There is no such file, or it is the study itself.
+        StudyError: The bank's runs are others than this study would make, or the study was begun
+            without this bank.
+    """
+    if path is None:
+        return
+    if not path.is_file():
+        raise ConfigError(f"bank: {path} does not exist; name a study with runs of the baseline")
+    if path.samefile(store.path):
+        raise ConfigError(f"bank: {path} is the study itself; name another one")
+    with Store.open(path, readonly=True) as bank:
+        name = _name_there(store, bank, setup, origins)
+        _check_data(store, bank)
+        wanted, there = set(seeds), places_of_results(store.runs())
+        found = [
+            run
+            for run in bank.runs(name)
+            if run.state != "failed" and run.seed in wanted and (setup, run.seed) not in there
+        ]
+        _check_versions(bank, found)
+        _fix(store, bank)
+        number, commits = origins.number(setup), bank.commits()
+        for run in found:
+            record = keep_examples(store, _record(bank, run))
+            store.add_run(
+                setup,
+                run.seed,
+                record,
+                ended_at=run.ended_at,
+                code=number,
+                commit=commits.get(run.id),
+            )
+    if found:
+        tell(Notice(text=f"{count(len(found), 'run')} of {setup} taken from the bank {path.name}"))
+
+
+def _name_there(store: Store, bank: Store, setup: str, origins: Origins) -> str:
+    """The bank's name for a setup.
+
+    Raises:
+        StudyError: It has none that is the same, trained by the same code.
+    """
+    ours, known = store.setups()[setup], bank.setups()
+    code = origins.kept[setup].code if setup in origins.kept else None
+    names = sorted(known, key=lambda name: name != setup)
+    for name in names:
+        if not _differences(ours, known[name]) and not _changed(bank, name, code):
+            return name
+    if setup not in known:
+        raise StudyError(
+            f"bank: {bank.path} has no setup like {setup!r}; it has {', '.join(known) or 'none'}"
+        )
+    why = [
+        f"{field} is {here!r} here and {there!r} there"
+        for field, (here, there) in _differences(ours, known[setup]).items()
+    ]
+    why += _changed(bank, setup, code)
+    raise StudyError(
+        f"bank: the setup {setup!r} of {bank.path} is another one: {'; '.join(why)}; leave the "
+        "bank out, or use one that was made by this setup"
+    )
+
+
+def _differences(ours: Setup, theirs: Setup) -> Mapping[str, tuple[object, object]]:
+    """The fields in which setups differ; of functions not their name, as their code tells."""
+    here, there = ours.but(code=None), theirs.but(code=None)
+    if not {BUILT_IN, ELSEWHERE} & {here.train, there.train}:
+        there = there.but(train=here.train)
+    return here.differences(there)
+
+
+def _changed(bank: Store, name: str, code: Code | None) -> list[str]:
+    """In what a code differs from all that made the runs of a setup, in words."""
+    if code is None:
+        return []
+    stored = bank.codes(name)
+    if not stored:
+        return ["what code made its runs is not known"]
+    found = min((changes(each.code, code) for each in stored), key=len)
+    return [f"its code has another {change.name}" for change in found]
+
+
+def _check_data(store: Store, bank: Store) -> None:
+    """Refuse runs on other examples; take what the study does not know yet from the bank."""
+    ours, theirs = store.dataset(), bank.dataset()
+    tasks, others = fixed_tasks(store), fixed_tasks(bank)
+    if {task.name: task.keywords for task in tasks} != {
+        task.name: task.keywords for task in others
+    }:
+        names = [", ".join(task.name for task in each) or "none" for each in (tasks, others)]
+        raise StudyError(f"bank: {bank.path} has other tasks: {names[1]}, and here {names[0]}")
+    if theirs is not None:
+        if ours is not None and (ours.fingerprint, ours.split) != (
+            theirs.fingerprint,
+            theirs.split,
+        ):
+            raise StudyError(
+                f"bank: the runs of {bank.path} are of other examples: "
+                f"{theirs.name}, split {theirs.split}; here {ours.name}, split {ours.split}"
+            )
+        if ours is None:
+            store.set_dataset(theirs)
+    for key in _CHOICES:
+        known = bank.choice(key)
+        if known is None:
+            continue
+        if store.choice(key) not in (None, known):
+            raise StudyError(
+                f"bank: {bank.path} was made with {key} = {known}, and this study has "
+                f"{store.choice(key)}"
+            )
+        store.fix_choice(key, known)
+
+
+def _check_versions(bank: Store, runs: Collection[StoredRun]) -> None:
+    """Refuse runs that other versions made than are installed here."""
+    here = _versions()
+    for run in runs:
+        for package, installed in here.items():
+            made = run.made_by.get(package)
+            if made is not None and _release(package, str(made)) != _release(package, installed):
+                raise StudyError(
+                    f"bank: the run of seed {run.seed} in {bank.path} was made by {package} "
+                    f"{made}, and here is {installed}; leave the bank out, or install that"
+                )
+
+
+def _versions() -> Mapping[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _release(package: str, text: str) -> str:
+    """The part of a version that may change results: no build, and of Python no patch.
+
+    >>> _release("torch", "2.13.0+cpu"), _release("python", "3.11.7")
+    ('2.13.0', '3.11')
+    """
+    release = text.partition("+")[0]
+    return ".".join(release.split(".")[:2]) if package == "python" else release
+
+
+def _fix(store: Store, bank: Store) -> None:
+    """Keep which bank the study uses, before its first run."""
+    said = {"name": bank.path.name, "made": bank.facts.created.isoformat()}
+    known = store.choice(BANK)
+    if known is None and store.runs():
+        raise StudyError(
+            f"bank: {store.path} was begun without a bank; runs that are added after a look are "
+            "chosen by it: use another study file"
+        )
+    if known is not None and known != said:
+        raise StudyError(
+            f"bank: {store.path} was begun with the bank {known['name']} of {known['made'][:16]}, "
+            f"got {said['name']} of {said['made'][:16]}"
+        )
+    store.fix_choice(BANK, said)
+
+
+def _record(bank: Store, run: StoredRun) -> RunRecord:
+    """The record that a run was stored from, marked as taken from a bank."""
+    scores = {
+        metric: found[0]
+        for metric in run.scored
+        if (found := bank.scores(metric, [run.id])) is not None
+    }
+    try:
+        logits = bank.logits([run.id])[0] if run.has_logits else None
+    except SeedwiseError as error:
+        raise StudyError(f"bank: {error}") from None
+    return RunRecord(
+        state=run.state,
+        logits=logits,
+        views=run.views,
+        metrics=run.metrics,
+        epochs=run.epochs,
+        seconds=run.seconds,
+        made_by={**run.made_by, BANK: run.made_by.get(BANK, bank.path.name)},
+        error=run.error,
+        not_finite=run.not_finite,
+        scores=scores,
+        examples=bank.examples() if scores else None,
+    )
