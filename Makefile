@@ -5,6 +5,9 @@ PYTHON ?= python3
 CONSTRAINTS ?= -c constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# pip compiles on one core what it installs, tests of the packages too: a minute and a half in all.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib > /dev/null 2>&1 || true
 
 .PHONY: demo test test-slow test-slurm test-adapters test-fastai1 check docs evidence format pictures vega lines clean
 .DELETE_ON_ERROR:
@@ -13,7 +16,7 @@ demo: $(VENV)/.train
 	$(BIN)/seedwise demo
 
 test: $(VENV)/.dev $(VENV)/.browser
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -m slow --timeout 7200
@@ -69,13 +72,15 @@ clean:
 $(VENV)/.train: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	test -x $(BIN)/pip || $(PYTHON) -m pip --python $(BIN)/python install --quiet pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[train,digits]'
+	$(INSTALL) $(CONSTRAINTS) torch
+	$(INSTALL) $(CONSTRAINTS) -e '.[train,digits]'
+	$(COMPILE)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.train requirements-dev.txt requirements-nodeps.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	$(INSTALL) $(CONSTRAINTS) -r requirements-dev.txt
+	$(INSTALL) --no-deps -r requirements-nodeps.txt
+	$(COMPILE)
 	touch $@
 
 # A Chromium for the tests of reports: one that is there, Debian's where it may be installed, or
@@ -89,7 +94,8 @@ $(VENV)/.browser: $(VENV)/.dev
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.dev requirements-docs.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -r requirements-docs.txt
+	$(INSTALL) $(CONSTRAINTS) -r requirements-docs.txt
+	$(COMPILE)
 	touch $@
 
 # The package and pytest first; then fastai 1 without what it asks for: torchvision is not used.
@@ -100,5 +106,6 @@ $(VENV)-fastai1/.dev: pyproject.toml constraints.txt requirements-fastai1.txt
 	touch $@
 
 $(VENV)/.adapters: $(VENV)/.dev requirements-adapters.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -r requirements-adapters.txt
+	$(INSTALL) $(CONSTRAINTS) -r requirements-adapters.txt
+	$(COMPILE)
 	touch $@

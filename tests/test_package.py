@@ -2,6 +2,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from inspect import signature
@@ -32,6 +33,7 @@ def test_type_checkers_are_told_of_our_types():
     assert (files("seedwise") / "py.typed").is_file()
 
 
+@cache
 def loaded_by(code):
     names = subprocess.run(
         [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],

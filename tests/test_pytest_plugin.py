@@ -13,6 +13,11 @@ import seedwise
 ROOT = Path(__file__).parents[1]
 ENTRY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
 
+WITHOUT = [
+    f"-pno:{name}" for name in ("xdist", "jaxtyping", "anyio", "hypothesispytest", "platformdirs")
+]
+"""Other plugins that are here by chance: all but a third of the time that such a pytest takes."""
+
 MODEL = """
 SHIFT = {shift}
 def base(seed): return {{"accuracy": 0.8 + seed.init % 4 / 1000}}
@@ -49,7 +54,7 @@ class Project:
     def test(self, *words):
         source = Path(seedwise.__file__).parents[1]
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "--strict-markers", "-p", "no:xdist", *words],
+            [sys.executable, "-m", "pytest", "--strict-markers", *WITHOUT, *words],
             cwd=self.folder,
             env={
                 **os.environ,

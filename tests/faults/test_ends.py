@@ -154,11 +154,16 @@ def test_many_programs_that_start_one_study_at_once_make_each_run_once(start, tm
 
 
 def test_the_lock_of_a_program_that_was_killed_is_taken_over(start, tmp_path):
-    driver = start("local", 500)
+    hold = tmp_path / "pids" / "hold"
+    hold.parent.mkdir()
+    hold.touch()
+    words = {"train": "helpers.slowly:train", "environment": {"SEEDWISE_TEST_PIDS": hold.parent}}
+    driver = start("local", 12, **words)
     driver.wait_for("stored")
     driver.end()
     assert (tmp_path / "study.db.lock").exists()
-    start("local", 500).finish()
+    hold.unlink()
+    start("local", 12, **words).finish()
     assert not (tmp_path / "study.db.lock").exists()
 
 

@@ -154,10 +154,10 @@ UNPACKED = 2**27
 
 
 def lying(path, method, size):
-    """A zip whose member unpacks to more than it says."""
+    """A zip whose member unpacks to more than it says, if only little by methods refused."""
     with zipfile.ZipFile(path, "w", method, compresslevel=1) as archive:
         with archive.open("a/x.png", "w") as file:
-            for _ in range(UNPACKED >> 20):
+            for _ in range(UNPACKED >> 20 if method == zipfile.ZIP_DEFLATED else 4):
                 file.write(bytes(2**20))
         archive.writestr("b/x.png", b"some")
     content = bytearray(path.read_bytes())
@@ -180,15 +180,15 @@ def test_a_zip_that_does_not_lie_is_bounded(refused, tmp_path, method):
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "zip"])
-def test_forty_thousand_empty_members_are_refused_early(refused, tmp_path, kind):
+def test_thousands_of_empty_members_are_refused(refused, tmp_path, kind):
     path = tmp_path / f"p.{kind}"
     if kind == "zip":
         with zipfile.ZipFile(path, "w") as archive:
-            for i in range(40_000):
+            for i in range(4_000):
                 archive.writestr(f"a/{i}.png", "")
     else:
         with tarfile.open(path, "w:gz", compresslevel=1) as archive:
-            for i in range(40_000):
+            for i in range(4_000):
                 archive.addfile(tarfile.TarInfo(f"a/{i}.png"))
     assert "holds more than 1,000 empty files" in refused("images", path)
 
