@@ -113,3 +113,32 @@ def test_runs_of_unknown_correlation_are_no_pairs():
 def test_a_pilot_that_cannot_tell_is_refused(studies, setups, message):
     with studies.make(setups) as store, pytest.raises(ConfigError, match=message):
         plan_from_pilot(StudyRuns(store), list(setups), ASKED)
+
+
+@pytest.mark.parametrize(("r", "offered"), [(0.0, True), (0.9, False)])
+def test_a_pilot_of_unrelated_runs_tells_what_taking_them_as_such_would_save(studies, r, offered):
+    shared, a, b = np.random.default_rng(4).normal(0, 0.005, (3, 12))
+    runs = {
+        name: [measured(accuracy=float(v)) for v in mean + r**0.5 * shared + (1 - r) ** 0.5 * own]
+        for name, mean, own in (("a", 0.8, a), ("b", 0.82, b))
+    }
+    with studies.make(runs) as store:
+        stop = plan_from_pilot(StudyRuns(store), ["a", "b"], ASKED).stop
+    assert bool(stop.unpaired) == offered
+    assert (stop.known.r < 0.3) == offered
+    if offered:
+        paired = {each.difference: each.pairs for each in stop.expected}
+        assert [each.difference for each in stop.unpaired] == [*paired]
+        assert all(each.pairs < 0.95 * paired[each.difference] for each in stop.unpaired[2:])
+
+
+def test_runs_that_never_vary_or_mirror_each_other_are_planned_as_pairs(studies):
+    values = np.random.default_rng(4).normal(0, 0.005, 6)
+    for other in (np.zeros(6), -values):
+        runs = {
+            name: [measured(accuracy=float(v)) for v in 0.8 + each]
+            for name, each in (("a", values), ("b", other))
+        }
+        with studies.make(runs) as store:
+            stop = plan_from_pilot(StudyRuns(store), ["a", "b"], ASKED).stop
+        assert stop.unpaired == ()

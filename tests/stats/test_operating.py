@@ -131,6 +131,16 @@ def test_a_difference_to_the_other_side_is_worse_as_often():
         assert same_rate(getattr(up, there), STUDIES, getattr(down, here), STUDIES)
 
 
+def test_a_rule_of_unrelated_runs_is_simulated_with_their_sums():
+    rule = SequentialRule(difference=0.005, max_pairs=20, paired=False)
+    known = PairNoise(sd=(0.004,), added=(0.004,))
+    (paired,), (unpaired,) = at(ACCURACY, 0.006), at(known, 0.006, rule=rule)
+    assert unpaired.pairs < 0.9 * paired.pairs
+    (wide,) = at(PairNoise(sd=(0.004,), added=(0.012,)), 0.006, rule=rule)  # runs of r = 0.8
+    assert wide.pairs > paired.pairs
+    assert known.scaled(2).added == (0.008,)
+
+
 def test_metrics_vary_together_as_stated():
     drawn = THREE.draw(2_000, 10, np.random.default_rng(0)).reshape(3, -1)
     assert drawn.std(axis=1) == pytest.approx(THREE.sd, rel=0.03)
@@ -157,6 +167,10 @@ def test_other_draws_give_the_same_within_the_stated_error():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda: PairNoise(sd=(0.1,), added=(0.1, 0.1)),
+            r"give A \+ B of as many metrics as differences, 1; got 2",
+        ),
         (lambda: PairNoise(sd=(0.0,)), "a standard deviation of differences must be above 0"),
         (lambda: PairNoise(sd=(math.nan,)), "above 0, got nan"),
         (lambda: PairNoise(sd=(0.1, 0.1)), "or three standard deviations, .* got 2, 0 and 1"),

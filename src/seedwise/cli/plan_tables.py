@@ -196,6 +196,12 @@ def _how_far_to_trust(stop: StopPlan) -> list[str]:
     names = ("accuracy", "matched", "ranked accuracy") if len(sds) > 1 else ("accuracy",)
     spread = ", ".join(f"{sd} ({name})" for sd, name in zip(sds, names, strict=True))
     lines.append(f"Standard deviations of the differences of {stop.known.pilot} pairs: {spread}.")
+    if stop.unpaired:
+        pairs = ", ".join(_figures(each)[0] for each in stop.unpaired)
+        lines.append(
+            f"Runs of one seed hardly correlate in this pilot, r = {stop.known.r:.2f}. If that is "
+            f"so of all runs, paired = false in [stop] takes {pairs} pairs in the lines above."
+        )
     if len(sds) > 1:
         _, matched, ranked = stop.known.noise.ratio
         whence = (

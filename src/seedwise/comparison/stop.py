@@ -13,7 +13,10 @@ from seedwise.seeds import Seed
 from seedwise.stats.capped import FIRST_LOOK
 from seedwise.stats.sequential import SequentialRule
 
-__all__ = ["Stop", "StoppingRule"]
+__all__ = ["WORTH_PAIRING", "Stop", "StoppingRule"]
+
+WORTH_PAIRING = 0.3
+"""Correlation of runs of one seed from which a paired rule decides sooner than an unpaired one."""
 
 _MOST_RUNS = 100_000
 """As many as seeds may be named."""
@@ -105,7 +108,8 @@ class StoppingRule:
         known = (study.plan or {}).get("stop")
         if known is None:
             return None
-        stop = Stop(**{name: known[name] for name in Stop.__dataclass_fields__ if name in known})
+        known = {"paired": True, **known}  # as of studies begun before there was a choice
+        stop = Stop(**{name: known.get(name) for name in Stop.__dataclass_fields__})
         return cls(stop=stop, baseline=known["baseline"], candidates=tuple(known["candidates"]))
 
     def check(self, study: StudyRuns) -> None:

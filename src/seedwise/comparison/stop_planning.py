@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
 from numpy import ndarray
 
 from seedwise.comparison.measured import Measurements
+from seedwise.comparison.stop import WORTH_PAIRING
 from seedwise.comparison.study_runs import shared_rows
 from seedwise.errors import ConfigError
 from seedwise.shaped import Float64
+from seedwise.stats.agreement import correlation
 from seedwise.stats.capped import FIRST_LOOK
 from seedwise.stats.operating import (
     STUDIES,
@@ -142,11 +144,14 @@ class KnownPairs:
         own_ratio: Whether the ratios of `noise` are the pilot's own. They are where its difference
             of accuracy is shown (paired t test, 5 %) and the others have the same sign; else
             `ASSUMED_RATIO` stands for them.
+        r: Correlation of accuracy over the pilot's pairs; NaN for given figures, and where the
+            runs of a setup are all equal.
     """
 
     noise: PairNoise
     pilot: int | None = None
     own_ratio: bool = False
+    r: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +165,8 @@ class StopPlan:
         expected: Pairs and verdicts for no difference and for each that was asked for.
         expected_upper: The same with the upper confidence bound of the standard deviations in
             their place; equal to `expected` for given figures.
+        unpaired: `expected` of the rule with `paired = false`; empty where the pilot's runs of one
+            seed correlate enough to be worth pairing, and without a pilot.
     """
 
     max_runs: int
@@ -167,6 +174,7 @@ class StopPlan:
     studies: int
     expected: tuple[Characteristic, ...]
     expected_upper: tuple[Characteristic, ...]
+    unpaired: tuple[Characteristic, ...] = ()
 
 
 def plan_stop(question: Question, known: KnownPairs) -> StopPlan:
@@ -185,19 +193,21 @@ def plan_stop(question: Question, known: KnownPairs) -> StopPlan:
         max_pairs=question.max_runs,
     )
 
-    def at(noise: PairNoise) -> tuple[Characteristic, ...]:
+    def at(noise: PairNoise, rule: SequentialRule = rule) -> tuple[Characteristic, ...]:
         rng = np.random.default_rng(question.seed)
         return operating_characteristic(rule, noise, (0.0, *question.differences), rng=rng)
 
     expected = upper = at(known.noise)
     if known.pilot is not None:
         upper = at(known.noise.scaled(sd_upper(1.0, known.pilot - 1)))
+    unpaired = at(known.noise, replace(rule, paired=False)) if known.noise.added else ()
     return StopPlan(
         max_runs=question.max_runs,
         known=known,
         studies=STUDIES,
         expected=expected,
         expected_upper=upper,
+        unpaired=unpaired,
     )
 
 
@@ -216,7 +226,8 @@ def pairs_of_pilot(setups: Sequence[Measurements]) -> KnownPairs:
     if "accuracy" not in a.metrics:
         raise ConfigError("max_runs plans a stopping rule, which judges accuracy; these have none")
     names = [name for name in _JUDGES if name in a.metrics]
-    found = _differences(a, b, names)
+    of_a, of_b = _of_pairs(a, b, names)
+    found = of_b - of_a
     n = found.shape[1]
     if n < FIRST_LOOK or found.std(axis=1).min() < _LEAST_SD:
         raise ConfigError(
@@ -227,21 +238,27 @@ def pairs_of_pilot(setups: Sequence[Measurements]) -> KnownPairs:
     shown = abs(mean[0]) * math.sqrt(n) > scipy.special.stdtrit(n - 1, 0.975) * sd[0]
     own = len(names) > 1 and bool(shown and (mean * mean[0] > 0).all())
     ratio = mean / mean[0] if own else np.array([1.0, ASSUMED_RATIO, ASSUMED_RATIO][: len(names)])
+    r = correlation(of_a[0], of_b[0], confidence=0.95).estimate
+    added = (of_a + of_b).std(axis=1, ddof=1)
     above = np.triu_indices(len(names), 1)
     noise = PairNoise(
         sd=tuple(sd.tolist()),
         correlation=tuple(np.atleast_2d(np.corrcoef(found))[above].tolist()),
         ratio=tuple(ratio.tolist()),
         resolution=0.0 if a.predicted is None else 1 / a.predicted.shape[1],
+        added=tuple(added.tolist()) if r < WORTH_PAIRING and added.min() > _LEAST_SD else (),
     )
-    return KnownPairs(noise=noise, pilot=n, own_ratio=own)
+    return KnownPairs(noise=noise, pilot=n, own_ratio=own, r=r)
 
 
-def _differences(
+def _of_pairs(
     a: Measurements, b: Measurements, names: Sequence[str]
-) -> Float64[ndarray, "metrics pairs"]:
-    at_a, at_b = shared_rows(a.seeds, b.seeds)
+) -> Float64[ndarray, "setups metrics pairs"]:
+    """The metrics of A's and B's runs of the seeds of which all are known."""
     found = np.stack(
-        [b.metrics[name].values[at_b] - a.metrics[name].values[at_a] for name in names]
+        [
+            [setup.metrics[name].values[at] for name in names]
+            for setup, at in zip((a, b), shared_rows(a.seeds, b.seeds), strict=True)
+        ]
     )
-    return found[:, np.isfinite(found).all(axis=0)]
+    return found[..., np.isfinite(found).all(axis=(0, 1))]

@@ -40,6 +40,8 @@ class PairNoise:
         ratio: How far a true difference moves each metric, as a share of what it moves accuracy;
             the first is 1.
         resolution: What one prediction in one run is worth to accuracy; 0 where it is not known.
+        added: Standard deviations of A + B of the same runs, which rules that take them as
+            unrelated need; empty where they are not known.
 
     Raises:
         ConfigError: A figure is out of range.
@@ -49,6 +51,7 @@ class PairNoise:
     correlation: tuple[float, ...] = ()
     ratio: tuple[float, ...] = (1.0,)
     resolution: float = 0.0
+    added: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if (len(self.sd), len(self.correlation), len(self.ratio)) not in ((1, 0, 1), (3, 3, 3)):
@@ -56,7 +59,12 @@ class PairNoise:
                 "give the noise of accuracy alone, or three standard deviations, correlations and "
                 f"ratios; got {len(self.sd)}, {len(self.correlation)} and {len(self.ratio)}"
             )
-        bad = [each for each in self.sd if not 0 < each < math.inf]
+        if len(self.added) not in (0, len(self.sd)):
+            raise ConfigError(
+                f"give A + B of as many metrics as differences, {len(self.sd)}; got "
+                f"{len(self.added)}"
+            )
+        bad = [each for each in (*self.sd, *self.added) if not 0 < each < math.inf]
         if bad:
             raise ConfigError(f"a standard deviation of differences must be above 0, got {bad[0]}")
         if self.ratio[0] != 1 or not all(map(math.isfinite, self.ratio)):
@@ -66,21 +74,46 @@ class PairNoise:
 
     def scaled(self, factor: float) -> Self:
         """The same with all standard deviations so many times as large."""
-        return replace(self, sd=tuple(factor * each for each in self.sd))
+        return replace(
+            self,
+            sd=tuple(factor * each for each in self.sd),
+            added=tuple(factor * each for each in self.added),
+        )
 
     def draw(
         self, studies: int, pairs: int, rng: np.random.Generator
     ) -> Float64[ndarray, "metrics studies pairs"]:
-        """Differences of setups between which there is none."""
+        """Differences of setups between which there is none; after them A + B, where known."""
         values, vectors = np.linalg.eigh(self._correlations())
-        mix = np.array(self.sd)[:, None] * vectors * np.sqrt(np.maximum(values, 0))
-        return np.tensordot(mix, rng.normal(size=(len(self.sd), studies, pairs)), axes=1)
+        drawn = [
+            np.tensordot(
+                np.array(sd)[:, None] * vectors * np.sqrt(np.maximum(values, 0)),
+                rng.normal(size=(len(sd), studies, pairs)),
+                axes=1,
+            )
+            for sd in (self.sd, self.added)
+            if sd
+        ]
+        return np.concatenate(drawn)
 
     def pairs(self, difference: float, noise: Float64[ndarray, "metrics studies pairs"]) -> Pairs:
         """Pairs of such studies where the true difference of accuracy is `difference`."""
-        moved = noise + difference * np.array(self.ratio)[:, None, None]
-        accuracy, matched, ranked = moved if len(moved) == 3 else (moved[0], None, None)
-        return Pairs(accuracy=accuracy, matched=matched, ranked=ranked, resolution=self.resolution)
+        metrics = len(self.sd)
+        moved = noise[:metrics] + difference * np.array(self.ratio)[:, None, None]
+        accuracy, matched, ranked = moved if metrics == 3 else (moved[0], None, None)
+        added = None
+        if self.added:
+            both = noise[metrics:]
+            added = Pairs(accuracy=both[0])
+            if metrics == 3:
+                added = Pairs(accuracy=both[0], matched=both[1], ranked=both[2])
+        return Pairs(
+            accuracy=accuracy,
+            matched=matched,
+            ranked=ranked,
+            resolution=self.resolution,
+            added=added,
+        )
 
     def _correlations(self) -> Float64[ndarray, "metrics metrics"]:
         table = np.eye(len(self.sd))

@@ -7,6 +7,7 @@ import numpy as np
 
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.result import ComparisonValues
+from seedwise.comparison.stop import WORTH_PAIRING
 from seedwise.comparison.verdict import SOFT
 from seedwise.figures import count, percent
 from seedwise.stats.collapse import unseen_share
@@ -30,9 +31,6 @@ _IF_SKEWED = (
 stated confidence; and how many times as often as stated equivalence errs (200,000 and 100,000
 simulated studies of 5, 10, and 14 or 19 pairs). The unpaired interval held 93 to 95 % of a stated
 95."""
-
-_WORTH_PAIRING = 0.3
-"""Correlation from which a paired stopping rule decides sooner than one of unrelated runs."""
 
 _TELLING = 5
 """The skewness of fewer pairs tells nothing: that of three is at most 1.73, whatever they are."""
@@ -87,7 +85,7 @@ def _unrelated(found: ComparisonValues) -> Iterator[Caution]:
     if found.stopping is None or found.stopping.rule.stop.paired:
         return
     seen = found.contrasts[found.margin_metric].correlation
-    if seen is None or not (seen.high < 0 or seen.low > _WORTH_PAIRING):
+    if seen is None or not (seen.high < 0 or seen.low > WORTH_PAIRING):
         return
     text = (
         f"Runs of one seed correlate, r = {seen.estimate:.2f} ({percent(seen.confidence)} "
