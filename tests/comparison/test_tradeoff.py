@@ -1,6 +1,8 @@
 """Cheaper without worse: one verdict on a cost and on the margin."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,6 +121,43 @@ def test_a_gate_fails_unless_it_is_shown(path):
     seedwise("compare", path, "old", "slow", *gate, "--cost", "seconds", "--saving", 0.1, code=1)
     said = seedwise("compare", path, "old", "slow", "--fail-if", "not-shown", code=2)
     assert "needs two setups and a margin" in said
+
+
+def test_the_report_has_the_verdict_on_both_as_compare_has_it(path, tmp_path):
+    recorded(path, old=(0.93, 100.0), fast=(0.93, 80.0))
+    file = tmp_path / "r.html"
+    said = ("--margin", 0.005, "--cost", "seconds", "--saving", 0.1)
+    seedwise("report", path, "old", "fast", *said, "-o", file)
+    sentence = "fast is cheaper than old by more than 10 % and not worse by 0.50 points or more"
+    assert sentence in seedwise("compare", path, "old", "fast", *said)
+    page = file.read_text()
+    assert sentence in re.sub("</?bdi>", "", page)
+    assert "Accuracy against seconds" in page
+    seedwise("report", path, "old", "fast", "-o", file)
+    assert "cheaper" not in file.read_text()
+    wrong = seedwise("report", path, "old", "fast", "--cost", "seconds", code=2)
+    assert "needs a margin beside the cost" in wrong
+    wrong = seedwise("report", path, "old", "fast", *said[:2], "--cost", "dollars", code=2)
+    assert "unknown cost 'dollars'" in wrong
+
+
+def test_what_study_toml_fixes_stands_in_the_report(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("study.toml").write_text(
+        'seeds = 4\n[verdict]\nmetric = "accuracy"\nmargin = 0.02\n'
+        'cost = "flop"\nsaving = 0.1\n'
+        '[setups.old]\ntrain = "trained:old"\n[setups.new]\ntrain = "trained:new"\n'
+    )
+    Path("trained.py").write_text(
+        "def old(seed):\n"
+        "    return {'accuracy': 0.9 + 0.001 * seed.numpy('init').normal(), 'flop': 10.0}\n\n\n"
+        "def new(seed):\n"
+        "    return {'accuracy': 0.9 + 0.001 * seed.numpy('init').normal(), 'flop': 5.0}\n"
+    )
+    seedwise("run", "study.toml", "--store", "t.db")
+    seedwise("report", "t.db")
+    page = re.sub("</?bdi>", "", Path("t.html").read_text())
+    assert "new is cheaper than old by more than 10 % and not worse by 2" in page
 
 
 def test_undecided_is_not_shown(path):

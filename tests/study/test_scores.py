@@ -303,7 +303,7 @@ def forecasts(seed, noise):
     rng = np.random.default_rng(seed)
     some = rng.permutation(200)[:150]
     fitted = Ridge(alpha=noise).fit(features[some], true[some])
-    return fitted.predict(features[200:]), true[200:] + 0.5
+    return fitted.predict(features[200:]), true[200:]
 
 
 def test_a_regression_has_the_errors_of_scikit_learn(path):
@@ -324,6 +324,42 @@ def test_a_regression_has_the_errors_of_scikit_learn(path):
     assert found.deciding.new_images is not None
     assert found.deciding.difference.estimate < 0
     assert Study(path).compare("stiff", "loose", metric="r2").outcome == "better"
+
+
+@pytest.mark.parametrize(
+    "true",
+    [
+        np.arange(60) % 45 + 20,  # ages, as integers
+        (np.arange(60) % 5 + 1).astype(float),  # stars
+        np.arange(60) % 4,  # counts
+        (np.arange(60) % 3 - 1).astype(float),
+    ],
+)
+def test_true_numbers_may_be_whole(path, true):
+    """Targets of diabetes are whole numbers, and were taken for the labels of a classifier."""
+    rng = np.random.default_rng(0)
+    predicted = true + rng.normal(size=60)
+    record(path, setup="a", seed=0, predictions=predicted, targets=true)
+    with Store.open(path, readonly=True) as store:
+        (run,) = store.runs()
+    assert run.metrics["mae"] == pytest.approx(mean_absolute_error(true, predicted), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "predicted",
+    [np.arange(60) % 4, (np.arange(60) % 4).astype(float), np.linspace(0.3, 1, 60)],
+)
+def test_chosen_classes_and_how_sure_they_are_is_no_regression(path, predicted):
+    with pytest.raises(DataError, match="predictions"):
+        record(path, setup="a", seed=0, predictions=predicted, targets=np.arange(60) % 4)
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (-1, 1), (0.0, 1.0)])
+def test_two_classes_are_no_regression(path, labels):
+    targets = np.array(labels)[np.arange(60) % 2]
+    made = {"predictions": np.linspace(-2, 3, 60), "targets": targets}
+    record(path, setup="a", seed=0, **made, watch=[].append)
+    assert "accuracy" in Study(path).summary().setups[0].metrics
 
 
 def test_errors_of_examples_have_the_spread_of_the_jackknife():

@@ -14,12 +14,15 @@ __all__ = [
     "better_of",
     "cache",
     "code_unchanged",
+    "cost",
     "device",
     "devices",
     "jobs",
+    "margin",
     "metric",
     "output",
     "pack",
+    "saving",
     "setup",
     "setups",
     "source",
@@ -169,6 +172,23 @@ metric = click.option(
     "--metric", help="What decides, as in `seedwise compare`.  [default: as it was fixed]"
 )
 
+margin = click.option(
+    "--margin",
+    type=float,
+    help="Largest difference of accuracy that does not matter, as a fraction: 0.005 is half "
+    "a point. Allows the verdict equivalent.  [default: the difference of [stop]]",
+)
+cost = click.option(
+    "--cost",
+    help="What a run costs, lower being better: seconds, or a metric. Asks whether a setup is "
+    "cheaper by more than --saving and not worse by the margin.",
+)
+saving = click.option(
+    "--saving",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share by which the cost is to be lower: 0.1 is a tenth.  [default: any]",
+)
+
 VERDICT = (
     click.option(
         "--metric",
@@ -177,22 +197,9 @@ VERDICT = (
         "the size]",
     ),
     better,
-    click.option(
-        "--margin",
-        type=float,
-        help="Largest difference of accuracy that does not matter, as a fraction: 0.005 is half "
-        "a point. Allows the verdict equivalent.  [default: the difference of [stop]]",
-    ),
-    click.option(
-        "--cost",
-        help="What a run costs, lower being better: seconds, or a metric. Asks whether a setup is "
-        "cheaper by more than --saving and not worse by the margin.",
-    ),
-    click.option(
-        "--saving",
-        type=click.FloatRange(0, 1, max_open=True),
-        help="Share by which the cost is to be lower: 0.1 is a tenth.  [default: any]",
-    ),
+    margin,
+    cost,
+    saving,
     click.option(
         "--confidence",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),

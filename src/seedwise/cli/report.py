@@ -1,6 +1,7 @@
 """`seedwise report`: all that a study shows, as one HTML file."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,6 +29,9 @@ __all__ = ["report"]
 )
 @options.metric
 @options.better
+@options.margin
+@options.cost
+@options.saving
 @click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
@@ -40,6 +44,7 @@ def report(
     metric: str | None,
     better: tuple[tuple[str, str], ...],
     cache: Path | None,
+    **said: Any,
 ) -> None:
     """Write what STUDY.DB shows to one HTML file.
 
@@ -50,6 +55,6 @@ def report(
     from seedwise.study import Study
 
     file = Study(study, cache=cache, better=options.better_of(better)).report(
-        output or study.with_suffix(".html"), setups=setups, metric=metric
+        output or study.with_suffix(".html"), setups=setups, metric=metric, **said
     )
     click.echo(file)

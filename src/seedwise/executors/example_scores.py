@@ -59,14 +59,8 @@ def regression_scores(
     true, found = np.asarray(targets), np.asarray(predictions)
     true = true.reshape(-1) if true.ndim == 2 and true.shape[1] == 1 else true
     found = found.reshape(-1) if found.ndim == 2 and found.shape[1] == 1 else found
-    if (
-        true.dtype.kind != "f"
-        or true.ndim != 1
-        or found.ndim != 1
-        or found.dtype.kind not in "iuf"
-    ):
-        return None
-    if (true == np.round(true)).all():  # labels, as some write them
+    numbers = all(each.ndim == 1 and each.dtype.kind in "iuf" for each in (true, found))
+    if not (numbers and true.size) or _are_labels(true, found):
         return None
     if true.shape != found.shape or not np.isfinite(true).all():
         raise DataError(
@@ -85,6 +79,23 @@ def regression_scores(
     if variance > 0:
         scores["r2"] = 1 - mean / variance - (squares - mean / variance * spread) / variance
     return {name: kept_scores(values) for name, values in scores.items()}
+
+
+def _are_labels(true: ndarray, found: ndarray) -> bool:
+    """True if whole targets are classes, not numbers such as ages or counts.
+
+    They are so of two classes, whose labels one number an example tells apart; and where all
+    predictions are whole too (classes that were chosen) or within 0 and 1 (how sure a classifier
+    is) and the targets are all numbers from 0 on.
+    """
+    if (true != np.round(true)).any():  # NaN too
+        return False
+    labels = np.unique(true)
+    if np.isin(labels, (0, 1)).all() or np.isin(labels, (-1, 1)).all():
+        return True
+    chosen = found.dtype.kind in "iu" or (found == np.round(found)).all()
+    sure = found.min() >= 0 and found.max() <= 1
+    return bool((chosen or sure) and (labels == np.arange(len(labels))).all())
 
 
 def as_examples(sizes: Sequence[int], names: Any, groups: Any) -> Examples | None:

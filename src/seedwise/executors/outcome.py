@@ -208,7 +208,7 @@ def _as_targets(
             raise DataError(
                 "predictions of one number an example tell two classes apart, and need "
                 f"{examples} targets of 0 or 1, got {numbers.dtype} {numbers.shape}; of more "
-                "classes give examples x classes"
+                "classes give examples x classes, of a regression the predicted numbers"
             )
         raise DataError(
             f"targets must be {examples} class numbers from 0 to {classes - 1}, one for each "

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy import ndarray
@@ -36,7 +36,7 @@ from seedwise.comparison.tasks import suite_metric
 from seedwise.comparison.tradeoff import costs_of
 from seedwise.comparison.variance import SignalTable
 from seedwise.data.known import class_words
-from seedwise.errors import CodeNotRun, StudyError, UnknownName, Unsettled
+from seedwise.errors import CodeNotRun, ConfigError, StudyError, UnknownName, Unsettled
 from seedwise.figures import in_points
 from seedwise.records import DatasetRecord
 from seedwise.report.papers import Sampled
@@ -69,10 +69,12 @@ class Findings:
         setups: Their names, the baseline first; none for all that have a result.
         metric: The metric that decides; None for the one that was fixed, else the usual one.
         better: Which way metrics point, by name, beside what the study states.
+        said: Margin, cost and saving, as far as they are said instead of what was fixed.
 
     Raises:
         UnknownName: No such setup.
         StudyError: No setup has a result yet, or one that was named has none.
+        ConfigError: A cost is said, and tasks are compared.
     """
 
     def __init__(
@@ -82,13 +84,18 @@ class Findings:
         *,
         metric: str | None = None,
         better: Mapping[str, str] | None = None,
+        said: Mapping[str, Any] | None = None,
     ) -> None:
         self.study = study
         self.runs: Mapping[str, Sequence[StoredRun]] = study.by_setup
         self.setups = self._chosen(tuple(setups))
         self._metric = metric
+        self._said = dict(said or {}) if metric is None else {**(said or {}), "metric": metric}
         self._finished = dict[str, list[StoredRun]]()
         self.stated = stated_directions(study, better)
+        costs = [name for name in ("cost", "saving") if name in self._said]
+        if costs and self.suite is not None:
+            raise ConfigError(f"--{costs[0]} is for setups compared on one metric, without tasks")
 
     def _chosen(self, setups: tuple[str, ...]) -> tuple[str, ...]:
         for name in setups:
@@ -122,8 +129,7 @@ class Findings:
     @cached_property
     def rule(self) -> Rule:
         """Rule of the verdicts."""
-        rule = replace(fixed_rule(self.study), better=self.stated)
-        return rule if self._metric is None else replace(rule, metric=self._metric)
+        return replace(fixed_rule(self.study), better=self.stated, **self._said)
 
     @property
     def comparisons(self) -> tuple[ComparisonValues, ...]:

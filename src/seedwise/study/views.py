@@ -46,6 +46,9 @@ class StudyViews:
         *,
         setups: Sequence[str] = (),
         metric: str | None = None,
+        margin: float | None = None,
+        cost: str | None = None,
+        saving: float | None = None,
     ) -> Path:
         """Write all that the study shows to one HTML file that needs no network.
 
@@ -53,22 +56,33 @@ class StudyViews:
             path: The file; one that exists is replaced once the report is whole.
             setups: Their names, the baseline first; none for all that have a result.
             metric: As in `compare`.
+            margin: As in `compare`.
+            cost: As in `compare`.
+            saving: As in `compare`.
 
         Returns:
             The file.
 
         Raises:
             StudyError: There is no result to show.
+            ConfigError: A cost without a margin, or of a study that compares tasks.
         """
         from seedwise.report.page import report_html
         from seedwise.study.thumbnails import thumbnails
 
         file = Path(path)
         check_output(file, self.path)
+        rule = {"margin": margin, "cost": cost, "saving": saving}
+        said = {name: value for name, value in rule.items() if value is not None}
         with StudyRuns.open(self.path) as study:
             pictures = thumbnails(study, self._cache)
             page = report_html(
-                study, setups, metric=metric, better=self._better, thumbnails=pictures
+                study,
+                setups,
+                metric=metric,
+                better=self._better,
+                said=said,
+                thumbnails=pictures,
             )
         write_output(file, page)
         return file

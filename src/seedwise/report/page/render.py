@@ -51,6 +51,7 @@ def report_html(
     *,
     metric: str | None = None,
     better: Mapping[str, str] | None = None,
+    said: Mapping[str, Any] | None = None,
     thumbnails: Thumbnails | None = None,
 ) -> str:
     """The report of a study, as one HTML page.
@@ -62,6 +63,7 @@ def report_html(
         setups: Their names, the baseline first; none for all that have a result.
         metric: The metric that decides; None for the one that was fixed, else the usual one.
         better: Which way metrics point, by name, beside what the study states.
+        said: Margin, cost and saving, as far as they are said instead of what was fixed.
         thumbnails: Where pictures of images come from; None for none.
 
     Raises:
@@ -69,7 +71,7 @@ def report_html(
         StudyError: There is no result to show.
         ConfigError: The runs have several metrics, and none was chosen.
     """
-    found = Findings(study, setups, metric=metric, better=better)
+    found = Findings(study, setups, metric=metric, better=better, said=said)
     sections = _sections(found, thumbnails)
     drawn = [block.chart for part in sections for block in part.blocks if isinstance(block, Drawn)]
     scripts = (_text("vega.js"), _text("report.js"))
