@@ -108,8 +108,9 @@ class StoppingRule:
         known = (study.plan or {}).get("stop")
         if known is None:
             return None
-        known = {"paired": True, **known}  # as of studies begun before there was a choice
-        stop = Stop(**{name: known.get(name) for name in Stop.__dataclass_fields__})
+        said: dict[str, Any] = {name: known.get(name) for name in Stop.__dataclass_fields__}
+        said["paired"] = known.get("paired", True)  # begun before there was a choice
+        stop = Stop(**said)
         return cls(stop=stop, baseline=known["baseline"], candidates=tuple(known["candidates"]))
 
     def check(self, study: StudyRuns) -> None:
