@@ -128,6 +128,7 @@ def test_the_report_shows_the_suite(study, tmp_path):
         "Difference from a, task by task",
         "Performance profiles",
         "Every task",
+        *(f"Every run: task-{task}/acc" for task in range(3)),
     ):
         assert words in page
     chart = seedwise.Study(study).chart("tasks", "a", "b")
@@ -136,6 +137,32 @@ def test_the_report_shows_the_suite(study, tmp_path):
     assert [row[0] for row in profile.table.rows] == ["a", "b", "c"]
     assert profile.table.rows[0][-1] == "0 %"  # nothing is above the best score
     call("plot", study, "profile", "-o", tmp_path / "p.json")
+
+
+def test_a_profile_by_itself_has_a_legend_and_one_of_a_page_has_the_pages(study):
+    profile = seedwise.Study(study).chart("profile")
+    for spec, drawn in ((profile.vega_lite(), True), (profile.page_spec(), False)):
+        colour = spec["encoding"]["color"]
+        assert colour["scale"]["domain"] == ["a", "b", "c"]
+        assert len(set(colour["scale"]["range"])) == 3
+        assert "legend" not in colour
+        assert ("disable" not in spec["config"]["legend"]) is drawn
+    assert [key.name for key in profile.legend] == ["a", "b", "c"]
+
+
+def test_the_picture_of_tasks_says_what_is_shown_in_which(study):
+    chart = seedwise.Study(study).chart("tasks", "a", "b")
+    outcomes = [each.outcome for each in _tasks(study, "mean")]
+    for outcome in set(outcomes):
+        assert outcome in chart.says.lower()
+    assert chart.says.count("task-") == 3
+    assert seedwise.Study(study).chart("tasks").says.startswith("b: ")
+    assert chart.table.rows[-1][1] == "all tasks"
+
+
+def _tasks(study, over):
+    (found,) = seedwise.Study(study).compare_tasks(["a", "b"], over=over)
+    return found.tasks.values()
 
 
 def test_profiles_of_losses_count_what_is_below(tmp_path):

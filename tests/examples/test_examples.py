@@ -56,6 +56,23 @@ def test_scikit_learn(tmp_path):
     check(tmp_path, "sklearn_function", "layers.db", "one", "two", 5)
 
 
+def test_reinforcement_learning_over_a_suite_of_worlds(tmp_path):
+    """SARSA keeps away from the cliff that it falls from while it explores, as is well known."""
+    assert run(tmp_path, "gridworlds").count("sarsa is better than q") == 2
+    (worlds,) = Study(tmp_path / "worlds.db").compare_tasks()
+    assert worlds.standing.confirmatory
+    assert worlds.rule.over == "iqm"
+    assert {name for name, each in worlds.tasks.items() if each.outcome == "better"} == {
+        "cliff",
+        "long-cliff",
+    }
+    cliff = Study(tmp_path / "cliff.db").compare("q", "sarsa")
+    assert (cliff.called, cliff.examples) == ("episodes", 50)
+    assert cliff.deciding.difference.estimate == pytest.approx(
+        worlds.tasks["cliff"].deciding.difference.estimate
+    )
+
+
 def test_optuna(tmp_path):
     library("optuna", install="pip install -r requirements-dev.txt")
     check(tmp_path, "optuna_search", "winner.db", "baseline", "winner", 5)

@@ -17,7 +17,7 @@ _OF_DATA = ("dataset", "source", "split")
 
 _KEYS = (*_OF_DATA, *(field for field in FIELDS if field not in ("train", "code")))
 
-LEFT_OUT = "left_out"
+LEFT_OUT = "not_kept"
 """Under this name a run's `made_by` has what its tasks gave and a suite does not keep."""
 
 

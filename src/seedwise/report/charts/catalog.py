@@ -133,6 +133,9 @@ def _profile(found: Findings) -> tuple[Chart, ...]:
 def _runs(found: Findings) -> tuple[Chart, ...]:
     metrics = [found.metric]
     paired = False
+    if found.suites:
+        metrics = [each.deciding.metric for each in found.suites[0].tasks.values()]
+        paired = any(each.paired for each in found.suites)
     if found.comparisons:
         first = found.comparisons[0]
         paired = any(each.paired for each in found.comparisons)
@@ -153,7 +156,7 @@ def _runs(found: Findings) -> tuple[Chart, ...]:
 
 
 def _below_runs(found: Findings) -> Notes:
-    paired = any(each.paired for each in found.comparisons)
+    paired = any(each.paired for each in (*found.comparisons, *found.suites))
     joined = " A line joins two runs with the same seed." if paired else ""
     mean = "The diamond is the mean, the bar its interval; figures are mean ± standard deviation."
     yield "quiet", f"{mean}{joined}"

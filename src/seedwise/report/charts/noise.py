@@ -164,7 +164,10 @@ def sources_chart(found: Sequence[Variance], places: Mapping[str, int]) -> Chart
 
 
 def _shown(found: Variance) -> list[MetricNoise]:
-    return [noise for noise in found.metrics if noise.name in _SHOWN] or [*found.metrics[:1]]
+    """The metrics that are drawn: accuracies, one metric of all tasks, or the first."""
+    within = {noise.name.rpartition("/")[2] for noise in found.metrics}
+    every = found.metrics if len(within) == 1 else found.metrics[:1]
+    return [noise for noise in found.metrics if noise.name in _SHOWN] or [*every]
 
 
 def _sources(noise: MetricNoise) -> Iterator[tuple[str, Estimate]]:

@@ -12,11 +12,13 @@ from seedwise.report.charts.theme import role
 from seedwise.stats.directions import direction_words
 from seedwise.stats.suites import performance_profile
 from seedwise.words.numbers import metric_words, with_interval
-from seedwise.words.suite import suite_view
 
 __all__ = ["profile_chart", "tasks_chart"]
 
 _HEIGHT = 300
+
+_OVER = {"mean": "all tasks", "iqm": "interquartile mean"}
+"""Names of the difference over all tasks, where it has the unit of each."""
 
 _SCORES = 101
 """Scores at which a profile is drawn."""
@@ -35,8 +37,9 @@ def tasks_chart(found: Sequence[SuiteValues]) -> Chart:
         colour = role(place)
         rows += [heading(each.b, colour)] if several else []
         differences = {task: one.deciding.difference for task, one in each.tasks.items()}
-        if each.rule.over == "mean":  # else it is in another unit, or of another kind
-            differences["all tasks"] = each.difference
+        over = _OVER.get(each.rule.over)
+        if over:  # else it is in another unit
+            differences[over] = each.difference
         for name, difference in differences.items():
             figures = with_interval(each.metric, difference)
             rows.append(
@@ -46,17 +49,19 @@ def tasks_chart(found: Sequence[SuiteValues]) -> Chart:
                     value=scale * difference.estimate,
                     low=scale * difference.low,
                     high=scale * difference.high,
-                    colour="@ink" if name == "all tasks" else colour,
-                    filled=name == "all tasks" or difference.clear_of_zero,
+                    colour="@ink" if name == over else colour,
+                    filled=name == over or difference.clear_of_zero,
                 )
             )
             table.append((each.b, name, figures))
     unit = ", points" if scale == 100 else f" ({direction_words(first.higher_is_better)})"
     margin = first.rule.margin
+    dot = "@muted" if several else role(1)
+    overall = [_OVER[each.rule.over] for each in found if each.rule.over in _OVER]
     return Chart(
         kind="tasks",
         title=f"Difference from {first.a}, task by task",
-        says=" ".join(suite_view(each).headline for each in found),
+        says=" ".join(_by_outcome(each, several) for each in found),
         table=Table.of(("setup", "task", "difference"), table),
         spec=interval_rows(
             rows,
@@ -66,10 +71,20 @@ def tasks_chart(found: Sequence[SuiteValues]) -> Chart:
             widest=reach([row.value for row in rows]),
         ),
         legend=(
-            Key("@muted" if several else role(1), f"{percent(first.rule.confidence)} leave out 0"),
-            Key("@muted" if several else role(1), "they hold 0", "hollow"),
+            Key(dot, f"{percent(first.rule.confidence)} interval leaves out 0"),
+            Key(dot, "interval holds 0", "hollow"),
+            *(Key("@ink", name) for name in dict.fromkeys(overall)),
         ),
     )
+
+
+def _by_outcome(found: SuiteValues, several: bool) -> str:
+    """The tasks by what is shown in each: the verdict over them is said elsewhere."""
+    by_outcome = dict[str, list[str]]()
+    for task, each in found.tasks.items():
+        by_outcome.setdefault(each.outcome, []).append(task)
+    said = "; ".join(f"{outcome} in {', '.join(tasks)}" for outcome, tasks in by_outcome.items())
+    return f"{found.b}: {said}." if several else f"{said[0].upper()}{said[1:]}."
 
 
 def profile_chart(found: Sequence[SuiteValues], setups: Sequence[str]) -> Chart:
@@ -85,6 +100,7 @@ def profile_chart(found: Sequence[SuiteValues], setups: Sequence[str]) -> Chart:
     values = _values(found)
     known = np.concatenate([one for each in values.values() for one in each])
     at = np.linspace(known.min(), known.max(), _SCORES)
+    colours = {name: role(list(setups).index(name)) for name in values}
     data = list[dict[str, object]]()
     table = list[tuple[str, ...]]()
     shown = at[:: (_SCORES - 1) // 4]
@@ -95,7 +111,6 @@ def profile_chart(found: Sequence[SuiteValues], setups: Sequence[str]) -> Chart:
                 "setup": name,
                 "score": number(scale * score),
                 "share": number(100 * share),
-                "colour": role(list(setups).index(name)),
             }
             for score, share in zip(at.tolist(), shares.tolist(), strict=True)
         ]
@@ -128,8 +143,13 @@ def profile_chart(found: Sequence[SuiteValues], setups: Sequence[str]) -> Chart:
                     "title": f"runs {better} it (%)",
                     "scale": {"domain": [0, 100]},
                 },
-                "color": {"field": "colour", "type": "nominal", "scale": None},
-                "detail": {"field": "setup"},
+                # A scale, so that a chart by itself has a legend; a page has its own.
+                "color": {
+                    "field": "setup",
+                    "type": "nominal",
+                    "title": None,
+                    "scale": {"domain": list(colours), "range": list(colours.values())},
+                },
                 "tooltip": [
                     {"field": "setup", "title": "setup"},
                     {"field": "score", "title": words},
@@ -137,7 +157,7 @@ def profile_chart(found: Sequence[SuiteValues], setups: Sequence[str]) -> Chart:
                 ],
             },
         },
-        legend=tuple(Key(role(list(setups).index(name)), name) for name in values),
+        legend=tuple(Key(colour, name) for name, colour in colours.items()),
     )
 
 

@@ -11,6 +11,7 @@ from seedwise.report.findings import Findings
 from seedwise.report.markdown import pull_request
 from seedwise.report.page.parts import Block, Copyable, Listed, Said, Section
 from seedwise.report.papers import paper_table
+from seedwise.setups import BUILT_IN
 
 __all__ = ["copy_section", "lost_section", "origin_section", "setups_section"]
 
@@ -53,6 +54,8 @@ def setups_section(found: Findings) -> Section:
                 [
                     (key, _value(value))
                     for key, value in json.loads(setups[name].to_json()).items()
+                    # Of a function the fields of the built-in training say nothing.
+                    if setups[name].train == BUILT_IN or key in ("train", "code")
                 ],
             ),
             folded=True,
@@ -89,6 +92,11 @@ def _origin(found: Findings) -> Iterator[Block]:
             ("validation examples", f"{len(dataset.targets):,} of {len(dataset.classes)} classes"),
             ("fingerprint of all images (SHA-256)", dataset.fingerprint),
         ]
+    tasks = (study.plan or {}).get("tasks", {})
+    facts += [
+        (f"task {task}", ", ".join(f"{key} = {_value(value)}" for key, value in given.items()))
+        for task, given in tasks.items()
+    ]
     yield Listed("", Table.of(("", "value"), facts))
     for place in environments(runs):
         made = ", ".join(f"{count} of {name}" for name, count in place.runs.items())

@@ -89,11 +89,12 @@ def _over_tasks(found: Findings) -> Iterator[Block]:
     for caution, names in notes.items():
         everywhere = len(names) == len(views)
         yield Said(caution if everywhere else f"{', '.join(names)}: {caution}", "note")
-    columns = ("setup", "task", "runs", f"mean of {found.setups[0]}", "its mean", "difference")
+    several = len(views) > 1
+    means = (found.setups[0], "setup" if several else found.suites[0].b)
+    columns = ("task", "runs", *(f"mean of {name}" for name in means), "difference")
     rows = [
         (
-            each.b,
-            row.task,
+            f"{each.b}: {row.task}" if several else row.task,
             row.runs,
             row.mean_a,
             row.mean_b,
