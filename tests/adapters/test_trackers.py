@@ -25,7 +25,9 @@ def path(tmp_path, monkeypatch):
     for seed in range(2):
         logits = np.random.default_rng(seed).normal(size=(20, 4))
         record(path, setup="net", seed=seed, predictions=logits, targets=np.arange(20) % 4)
-    record(path, setup="other", seed=(1, 2, 3), metrics={"f1": 0.5, "f1@5": 0.25})
+    epochs = [{"epoch": 0.5, "f1@5": 0.125}, {"epoch": 1, "f1@5": 0.25}]
+    metrics = {"f1": 0.5, "f1@5": 0.25}
+    record(path, setup="other", seed=(1, 2, 3), metrics=metrics, epochs=epochs)
     record(path, setup="other", seed=4, metrics={"f1": float("nan")})
     Study(path).run({"bad": trainings.fails_on_odd_seeds}, seeds=[1], watch=lambda _: None)
     return path
@@ -59,8 +61,12 @@ def test_mlflow_has_what_the_study_has(path, tmp_path):
         there = found[f"{run.setup}-{run.config['seed']}"].data
         assert there.params == {name: str(value) for name, value in run.config.items()}
         metrics = {name.replace("@", "_"): value for name, value in run.metrics.items()}
-        assert there.metrics == pytest.approx({**metrics, "seconds": run.seconds})
+        kept = {name: each for name, each in there.metrics.items() if name[:6] != "epoch/"}
+        assert kept == pytest.approx({**metrics, "seconds": run.seconds})
         assert there.tags["state"] == run.state
+    other = found["other-1/2/3"].info.run_id
+    curve = mlflow.MlflowClient().get_metric_history(other, "epoch/f1_5")
+    assert [(each.step, each.value) for each in curve] == [(0, 0.125), (1, 0.25)]
 
 
 @pytest.mark.adapters
@@ -78,6 +84,7 @@ def test_wandb_has_what_the_study_has(path, tmp_path):
         group, config, summary = found[f"{run.setup}-{run.config['seed']}"]
         assert group == run.setup
         assert config == run.config
+        summary.pop("epoch", None)
         assert summary == {**run.metrics, "state": run.state, "seconds": run.seconds}
 
 

@@ -10,10 +10,17 @@ from helpers.store_records import ENDED, dataset, run
 from helpers.study_files import assert_sound, change, filled, held
 from seedwise.comparison import Rule
 from seedwise.errors import StudyError
-from seedwise.records import RunRecord
+from seedwise.records import EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
-from seedwise.store import PLAN, Conflicts, Store, check_study, merge_studies
+from seedwise.store import (
+    PLAN,
+    Conflicts,
+    Store,
+    check_study,
+    merge_studies,
+    repair_study,
+)
 from seedwise.store.schema import checksum
 from seedwise.study import Study, fake
 
@@ -52,6 +59,18 @@ def test_three_studies_in_any_order_hold_the_same(tmp_path, target):
     merge_studies(files, target)
     merge_studies(files[::-1], tmp_path / "other.db")
     assert held(target) == held(tmp_path / "other.db")
+
+
+def test_figures_of_epochs_are_there_after_a_merge_and_a_repair(tmp_path, target):
+    logged = (EpochRecord(epoch=0.5, figures={"wer": 0.25, "val/loss": float("inf")}),)
+    a, b = filled(tmp_path / "a.db"), filled(tmp_path / "b.db", seeds=[7], epochs=logged)
+    merge_studies([a, b], target)
+    repair_study(target, tmp_path / "again.db")
+    for path in (target, tmp_path / "again.db"):
+        with Store.open(path, readonly=True) as store:
+            found = {run.seed.init: run.epochs for run in store.runs("mish")}
+        assert found[7] == logged
+        assert found[0][0].figures["train_loss"] == 2.5
 
 
 def test_a_result_wins_over_a_failed_try_of_the_same_run(tmp_path, target):

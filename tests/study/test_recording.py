@@ -48,6 +48,12 @@ def test_metrics_alone_are_enough(path):
     assert Study(path).summary().setups[0].metrics["accuracy"].mean == 0.93
 
 
+def test_a_run_has_curves_if_its_epochs_are_recorded(path):
+    epochs = [{"epoch": 1, "f1": 0.25}, {"epoch": 2, "f1": np.float32(0.5)}]
+    record(path, setup="a", seed=0, metrics={"f1": 0.5}, epochs=epochs)
+    assert Study(path).chart("curves").says == "Mean after the last epoch: a 0.5."
+
+
 def test_what_is_not_finite_has_diverged(path):
     record(path, setup="a", seed=0, metrics={"loss": float("nan")})
     assert Study(path).summary().setups[0].diverged == 1
@@ -68,6 +74,8 @@ def test_a_run_is_recorded_once(path):
         ({"seed": -1, "metrics": {"f1": 0.5}}, ConfigError, "seed must be an integer"),
         ({"metrics": {"f1": "good"}}, DataError, "'f1': str"),
         ({"metrics": {"accuracy": 93.0}}, DataError, "must be a fraction"),
+        ({"metrics": {"f1": 0.5}, "epochs": [{"f1": 0.5}]}, DataError, "needs the epoch"),
+        ({"metrics": {"f1": 0.5}, "epochs": [0.5]}, DataError, "figures by name.*got 0.5"),
         ({"predictions": logits(0)}, StudyError, "but no targets"),
         ({"predictions": logits(0)[0], "targets": TARGETS}, DataError, "examples x classes"),
         (

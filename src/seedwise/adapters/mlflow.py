@@ -1,7 +1,7 @@
 """MLflow: the runs of a study as runs of an experiment, with their setup as a parameter."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 
 from seedwise.adapters.tracked import tracked_runs
@@ -39,12 +39,18 @@ def export(path: str | PathLike[str], *, experiment: str) -> int:
         with mlflow.start_run(run_name=f"{run.setup}-{run.config['seed']}"):
             mlflow.log_params(dict(run.config))
             mlflow.set_tag("state", run.state)
-            for epoch in run.epochs:
-                step = int(epoch["epoch"])
+            for step, epoch in _steps(run.epochs):
                 figures = {f"epoch/{k}": v for k, v in epoch.items() if k != "epoch"}
-                mlflow.log_metrics(figures, step=step)
+                mlflow.log_metrics(_named(figures), step=step)
             mlflow.log_metrics(_named({**run.metrics, "seconds": run.seconds}))
     return len(runs)
+
+
+def _steps(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[int, Mapping[str, float]]]:
+    """Epochs with a whole number for each: their own, or their places where one is a fraction."""
+    numbers = [epoch["epoch"] for epoch in epochs]
+    whole = all(float(number).is_integer() for number in numbers)
+    return zip(map(int, numbers) if whole else range(len(epochs)), epochs, strict=True)
 
 
 def _named(metrics: Mapping[str, float]) -> dict[str, float]:

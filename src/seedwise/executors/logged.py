@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from threading import Lock
 from typing import Any
@@ -17,7 +17,7 @@ from seedwise.live.events import Logged, Watch
 from seedwise.records import EpochRecord
 from seedwise.seeds import Seed
 
-__all__ = ["MOST_EPOCHS", "RunLog"]
+__all__ = ["MOST_EPOCHS", "RunLog", "as_epochs"]
 
 MOST_EPOCHS = 200
 """Epochs that are kept of a run: one in every three pixels of a chart. Whoever opens a study reads
@@ -29,6 +29,22 @@ _SECONDS_BETWEEN_WORDS = 0.2
 """As of the built-in training's steps: a terminal needs no more, and a pipe carries it."""
 
 _LIKE = "seed.log(epoch=3, accuracy=0.7)"
+
+
+def as_epochs(given: Iterable[Mapping[str, Any]]) -> tuple[EpochRecord, ...]:
+    """Figures after each epoch, as `seed.log` takes them, checked and thinned in the same way.
+
+    Raises:
+        DataError: They are none.
+    """
+    log = RunLog("", Seed.of(0), lambda event: None)
+    for figures in given:
+        if not isinstance(figures, Mapping):
+            raise DataError(
+                f"epochs must be figures by name, {{'epoch': 3, 'accuracy': 0.7}}, got {figures!r}"
+            )
+        log(figures)
+    return log.epochs
 
 
 class RunLog:

@@ -20,7 +20,7 @@ from seedwise.stats.directions import known_direction
 __all__ = ["RunRows", "rows_of_runs", "seed_of"]
 
 _WORD = re.compile(r"(?:seed|run|trial|rep|s)[ _=:-]*(?=\d+$)", re.ASCII | re.IGNORECASE)
-"""What people write before the number of a seed: seed_3, run 3, s3."""
+"""Words that people write before the number of a seed: seed_3, run 3, s3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,7 +1,7 @@
 """Runs that were made elsewhere, put into a study file."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from seedwise.comparison.metrics import state_directions
 from seedwise.comparison.scores import keep_large
 from seedwise.comparison.study_runs import LARGE, StudyRuns, results_by_seed
 from seedwise.errors import ConfigError, RunExists, StudyError
+from seedwise.executors.logged import as_epochs
 from seedwise.executors.outcome import as_record
 from seedwise.live.events import Doubt
 from seedwise.seeds import Seed
@@ -42,6 +43,7 @@ def record(
     groups: Any = None,
     examples: Any = None,
     called: str | None = None,
+    epochs: Iterable[Mapping[str, Any]] = (),
 ) -> None:
     """Put one run that was made elsewhere into a study file, which is made if there is none.
 
@@ -76,10 +78,12 @@ def record(
         examples: The name of each example, in the order of the scores or predictions. Scores are
             put in the order of the study's first run that has names.
         called: What the examples are called, as a plural: questions, episodes; kept in the file.
+        epochs: For curves, figures after each epoch: `epoch` and numbers by name, as `Seed.log`
+            takes them. They decide nothing.
 
     Raises:
         ConfigError: Nothing to record, or a seed or name that cannot be used.
-        DataError: The predictions, targets, scores or metrics cannot be used.
+        DataError: The predictions, targets, scores, metrics or epochs cannot be used.
         RunExists: The study has a run of this setup and seed; runs never change.
         StudyError: The file is no study, it has other targets, or seedwise trains this setup.
     """
@@ -96,7 +100,7 @@ def record(
     if not 0 <= seconds < math.inf:
         raise ConfigError(f"seconds must be 0 or more, got {seconds}")
     run, of = as_record(outcome, seconds=seconds), Seed.of(seed)
-    run = replace(run, made_by={**run.made_by, **(made_by or {})})
+    run = replace(run, made_by={**run.made_by, **(made_by or {})}, epochs=as_epochs(epochs))
     with closing(Store.open(path, create=True)) as store:
         state_directions(store, better or {})
         store.add_setup(setup, Setup(train=ELSEWHERE))
