@@ -233,6 +233,15 @@ def test_one_setup_is_compared_over_commits(project, study, monkeypatch):
     assert CliRunner().invoke(cli, command).exit_code == 0
     status = CliRunner().invoke(cli, ["status", str(study.path)]).stdout
     assert "a was made at commits cdcdcdc (4 results), cdcdcdc-dirty (2 results)" in status
+    page = study.report(study.path.with_name("r.html"), setups=["a@abab", "a@cdcdcd"]).read_text()
+    assert "a@abab, whole" in page.replace("<bdi>", "").replace("</bdi>", "")
+    forest = study.chart("forest", "a@abab", "a@cdcdcd").table.rows
+    assert [row[:2] for row in forest] == [("a@cdcdcd", "accuracy")]
+    dots = {row[:2] for row in study.chart("runs", "a~1", "a@cdcdcd").table.rows}
+    assert dots == {(name, str(seed)) for name in ("a~1", "a@cdcdcd") for seed in range(4)}
+    assert [each.name for each in study.variance("a@cdcdcd").metrics] == ["accuracy"]
+    with pytest.raises(UnknownName, match="a@abababa, a@cdcdcdc, a@cdcdcdc-dirty"):
+        study.chart("runs", "a@9999")
 
 
 def test_parts_of_a_study_that_other_code_made_are_not_put_together(project, tmp_path):

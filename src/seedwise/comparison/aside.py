@@ -80,6 +80,12 @@ class Aside:
         commits = [self.commits[run.id] for run in self._ever(setup) if run.id in self.commits]
         return list(dict.fromkeys(f"{setup}@{commit_name(each)}" for each in commits))
 
+    @staticmethod
+    def base(name: str) -> str:
+        """Name of the setup whose runs at a commit a name stands for; else the name itself."""
+        said = _AT.fullmatch(name)
+        return said["setup"] if said else name
+
     def reason(self, name: str) -> str | None:
         """Reason why a verdict on runs of this name keeps to no plan; None if there is none."""
         if name in self.labels:

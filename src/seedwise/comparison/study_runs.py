@@ -181,6 +181,11 @@ class StudyRuns:
             return self.by_setup[setup]
         return self.aside.of(setup, self.by_setup)
 
+    def setup_of(self, name: str) -> Setup:
+        """The setup of runs that `of` gives under a name."""
+        known = self._store.setups()
+        return known[name] if name in known else known[self.aside.base(name)]
+
     def wanted(self, setups: Collection[str], seeds: Collection[Seed]) -> Sequence[StoredRun]:
         """The runs of some setups and seeds; no seeds stand for all of them."""
         return [

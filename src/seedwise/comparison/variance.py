@@ -178,6 +178,8 @@ def variance(
     }
     noise = {name: replicates(whole, values[name], repeats, again[name]) for name in metrics}
     design = _Design.of(whole)
+    # Runs at a commit are no other setup than all of the setup's runs.
+    beside_it = [name for name in study.setups if name != study.aside.base(setup)]
     return Variance(
         setup=setup,
         confidence=sure,
@@ -193,7 +195,7 @@ def variance(
         images=_images(sample),
         names=dataset.names if dataset else study.example_names,
         signals=tuple(
-            _signals(study, setup, sample, study.setups if others is None else others, sure)
+            _signals(study, setup, sample, beside_it if others is None else others, sure)
         ),
         called=study.called,
     )

@@ -87,7 +87,10 @@ class Findings:
         said: Mapping[str, Any] | None = None,
     ) -> None:
         self.study = study
-        self.runs: Mapping[str, Sequence[StoredRun]] = study.by_setup
+        self.runs: Mapping[str, Sequence[StoredRun]] = {
+            **study.by_setup,
+            **{name: study.of(name) for name in setups},  # dropped ones, and those at a commit
+        }
         self.setups = self._chosen(tuple(setups))
         self._metric = metric
         self._said = dict(said or {}) if metric is None else {**(said or {}), "metric": metric}
@@ -98,9 +101,6 @@ class Findings:
             raise ConfigError(f"--{costs[0]} is for setups compared on one metric, without tasks")
 
     def _chosen(self, setups: tuple[str, ...]) -> tuple[str, ...]:
-        for name in setups:
-            if name not in self.runs:
-                raise UnknownName("setup", name, self.runs)
         ready = [n for n, runs in self.runs.items() if any(r.state != "failed" for r in runs)]
         lacking = [name for name in setups if name not in ready]
         if lacking or not ready:
@@ -296,7 +296,7 @@ class Findings:
     @cached_property
     def curves(self) -> tuple[tuple[LearningCurve, ...], ...]:
         """The figures after each epoch, of each setup whose runs have them; what decides first."""
-        built_in = {name: self.study.setups[name].train == BUILT_IN for name in self.setups}
+        built_in = {name: self.study.setup_of(name).train == BUILT_IN for name in self.setups}
         figures = {
             figure: None
             for name in self.setups

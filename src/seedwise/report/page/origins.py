@@ -32,7 +32,7 @@ def lost_section(found: Findings) -> Section:
 
 def setups_section(found: Findings) -> Section:
     """The setups, as what differs from the baseline, and whole."""
-    setups = found.study.setups
+    setups = {name: found.study.setup_of(name) for name in found.setups}
     first = setups[found.setups[0]]
     blocks = list[Block]()
     if len(found.setups) > 1:
