@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from helpers.libraries import library
+from seedwise.store import Store
 from seedwise.study import Study
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -71,6 +74,30 @@ def test_reinforcement_learning_over_a_suite_of_worlds(tmp_path):
     assert cliff.deciding.difference.estimate == pytest.approx(
         worlds.tasks["cliff"].deciding.difference.estimate
     )
+
+
+def test_a_classifier_of_texts(tmp_path):
+    """Docstrings of the Python that runs it; the figures are scikit-learn's own."""
+    found = check(tmp_path, "texts", "texts.db", "single", "pairs", 5)
+    assert (found.called, found.deciding.metric) == ("docstrings", "macro_f1")
+    assert found.standing.confirmatory
+    assert found.deciding.new_images is not None
+    with Store.open(tmp_path / "texts.db", readonly=True) as store:
+        targets = store.dataset().targets
+        logits = store.logits([run.id for run in store.runs("single")])
+    assert np.mean(logits.argmax(axis=-1) == targets) > 0.7
+    for rows, value in zip(logits, found.deciding.values_a, strict=True):
+        said = f1_score(targets, rows[0].argmax(axis=1), average="macro")
+        assert value == pytest.approx(said, abs=1e-6)
+
+
+def test_a_regression(tmp_path):
+    found = check(tmp_path, "diabetes", "diabetes.db", "boosted", "forest", 5)
+    assert (found.called, found.deciding.metric) == ("patients", "rmse")
+    assert found.outcome == "better"
+    wide, narrow = found.deciding.new_images, found.deciding.difference
+    assert wide.high - wide.low > narrow.high - narrow.low
+    assert all(50 < value < 65 for value in (*found.deciding.values_a, *found.deciding.values_b))
 
 
 def test_optuna(tmp_path):

@@ -175,7 +175,7 @@ def _skewed(found: Contrast) -> Iterator[Caution]:
     seen = f"{runs} pairs are too few to tell how skewed their differences are"
     if known:
         usual = f"normal ones rarely pass ±{usual_skewness(runs):.1f}"
-        seen = f"The {runs} differences have a skewness of {skew:+.1f} ({usual})"
+        seen = f"The {runs} differences have a skewness of {round(skew, 1) + 0.0:+.1f} ({usual})"
     yield Caution(
         weight=Weight.NOTABLE if skewed else Weight.SMALL,
         label="skewed differences" if skewed else "too few pairs to rule out skewness",
