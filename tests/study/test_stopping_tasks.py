@@ -14,6 +14,7 @@ from seedwise.errors import ConfigError, StudyError, Unsettled
 from seedwise.stats.sequential import Pairs, SequentialRule, decide
 from seedwise.store import Store
 from seedwise.study import Study
+from seedwise.words.numbers import with_interval
 
 TASKS = {f"game-{number}": {"task": number} for number in range(3)}
 STOP = Stop(difference=0.05, metric="reward", max_runs=12)
@@ -91,6 +92,10 @@ def test_its_own_verdict_is_printed_and_gated_either_way_round(path):
     assert found.outcome == "better"
     assert str(found).startswith("b is better than a, over 3 tasks after 3 pairs of runs: reward")
     assert "over 3 tasks" in found.view.exploratory
+    drawn = study.chart("tasks").table.rows[-1]  # the rule's own interval, which is the wider one
+    said = found.stopping.decision
+    assert drawn[1:] == ("all tasks", with_interval("reward", said))
+    assert said.high - said.low > found.difference.high - found.difference.low
     (back,) = study.compare_tasks(["b", "a"])
     assert back.outcome == "worse"
     said = CliRunner().invoke(

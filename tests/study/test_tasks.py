@@ -223,6 +223,14 @@ def test_whoever_watches_is_told_the_trainings_and_the_task_under_way(path):
     assert looked[0].differences[0].estimate == pytest.approx(means[1] - means[0])
 
 
+def test_the_direction_of_a_metric_is_that_of_it_in_every_task(path):
+    def train(seed, *, level, noise=0.0):
+        return {"thing": level, "wer": level}
+
+    found = Study(path, tasks=TASKS, better={"thing": "higher"}).run({"a": train}, seeds=1)
+    assert found.directions == "lower is better: wer; higher is better: thing"
+
+
 def test_a_repeat_of_a_run_is_one_on_all_tasks(path):
     study = Study(path, tasks=TASKS)
     setups = {"a": Setup(train="helpers.suites:noisy")}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from seedwise.comparison.measured import random_sample
-from seedwise.comparison.metrics import directions_note, stated_directions
+from seedwise.comparison.metrics import direction_of, directions_note, stated_directions
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.study_runs import (
     StudyRuns,
@@ -68,18 +68,31 @@ class Summary:
         examples: Number of validation examples; 0 where the study has none.
         setups: The setups.
         stated: The directions that the study states, by metric.
+        tasks: The tasks of a suite.
     """
 
     dataset: str
     examples: int
     setups: tuple[SetupSummary, ...]
     stated: Mapping[str, str] = field(default_factory=dict[str, str])
+    tasks: tuple[str, ...] = ()
 
     @property
     def directions(self) -> str:
-        """Direction of each metric whose direction could be doubted; empty if none could."""
-        names = dict.fromkeys(name for setup in self.setups for name in setup.metrics)
-        return directions_note(names, self.stated)
+        """Direction of each metric whose direction could be doubted; empty if none could.
+
+        What is known of a metric is known of it in every task, and is said once.
+        """
+        names = (name for setup in self.setups for name in setup.metrics)
+        return directions_note(dict.fromkeys(map(self._within, names)), self.stated)
+
+    def _within(self, name: str) -> str:
+        """Name of a metric within its task, if that settles its direction."""
+        inner = next(
+            (name.removeprefix(f"{task}/") for task in self.tasks if name.startswith(f"{task}/")),
+            name,
+        )
+        return name if direction_of(inner, self.stated) is None else inner
 
     def __str__(self) -> str:
         """A line for each setup."""
@@ -126,6 +139,7 @@ def summarise(study: StudyRuns) -> Summary:
             for name in study.setups
         ),
         stated=stated_directions(study),
+        tasks=study.tasks,
     )
 
 

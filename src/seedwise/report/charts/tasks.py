@@ -9,7 +9,9 @@ from seedwise.figures import in_points, percent
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import IntervalRow, heading, interval_rows, reach
 from seedwise.report.charts.theme import role
+from seedwise.stats.decision import Interval
 from seedwise.stats.directions import direction_words
+from seedwise.stats.intervals import Difference
 from seedwise.stats.suites import performance_profile
 from seedwise.words.numbers import metric_words, with_interval
 
@@ -36,10 +38,12 @@ def tasks_chart(found: Sequence[SuiteValues]) -> Chart:
     for place, each in enumerate(found, start=1):
         colour = role(place)
         rows += [heading(each.b, colour)] if several else []
-        differences = {task: one.deciding.difference for task, one in each.tasks.items()}
+        differences: dict[str, Interval] = {
+            task: _interval(one.deciding.difference) for task, one in each.tasks.items()
+        }
         over = _OVER.get(each.rule.over)
         if over:  # else it is in another unit
-            differences[over] = each.difference
+            differences[over] = _over_all(each)
         for name, difference in differences.items():
             figures = with_interval(each.metric, difference)
             rows.append(
@@ -50,7 +54,7 @@ def tasks_chart(found: Sequence[SuiteValues]) -> Chart:
                     low=scale * difference.low,
                     high=scale * difference.high,
                     colour="@ink" if name == over else colour,
-                    filled=name == over or difference.clear_of_zero,
+                    filled=name == over or not difference.low <= 0 <= difference.high,
                 )
             )
             table.append((each.b, name, figures))
@@ -76,6 +80,21 @@ def tasks_chart(found: Sequence[SuiteValues]) -> Chart:
             *(Key("@ink", name) for name in dict.fromkeys(overall)),
         ),
     )
+
+
+def _interval(found: Difference) -> Interval:
+    return Interval(estimate=found.estimate, low=found.low, high=found.high)
+
+
+def _over_all(found: SuiteValues) -> Interval:
+    """The difference over all tasks; where a stopping rule decides, with the rule's interval."""
+    ruled = found.stopping
+    if ruled is None or not ruled.decision.n:
+        return _interval(found.difference)
+    said = ruled.decision
+    if ruled.candidate == found.b:
+        return Interval(estimate=said.estimate, low=said.low, high=said.high)
+    return Interval(estimate=-said.estimate, low=-said.high, high=-said.low)
 
 
 def _by_outcome(found: SuiteValues, several: bool) -> str:
