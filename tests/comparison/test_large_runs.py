@@ -1,8 +1,11 @@
 """Runs with large logits: what they say of each example is worked out once, and kept."""
 
+import sqlite3
+
 import numpy as np
 import pytest
 
+from helpers.commands import seedwise
 from helpers.studies import TARGETS, Studies, runs_of
 from seedwise import Study, record
 from seedwise.comparison import scores as scored
@@ -65,6 +68,55 @@ def test_a_study_of_the_format_before_is_read_as_it_is(large, tmp_path):
     with Store.open(path, readonly=True) as store:
         assert store.run_scores("accuracy", 1) is None
         assert store.runs() == []
+
+
+@pytest.fixture
+def older(large, tmp_path):
+    """A study as an earlier seedwise made it: nothing is kept of what its runs score."""
+    study = recorded(tmp_path / "older.db")
+    with sqlite3.connect(study.path) as connection:
+        for table in ("metric_values", "run_scores"):
+            connection.execute(f"DELETE FROM {table}")
+    connection.close()
+    return study
+
+
+def test_a_repaired_copy_keeps_what_the_runs_of_an_older_study_score(older, tmp_path, monkeypatch):
+    before = older.path.read_bytes()
+    told = seedwise("check", older.path, "--repair", tmp_path / "new.db")
+    assert "kept what 12 runs score" in told
+    assert older.path.read_bytes() == before
+    said = str(older.compare("base", "one"))
+    monkeypatch.delattr(Store, "logits")
+    assert asked_of(Study(tmp_path / "new.db"))[0] == said
+    with pytest.raises(AttributeError, match="logits"):
+        older.compare("base", "one")
+
+
+def test_what_is_kept_of_runs_is_merged_with_them(large, tmp_path, monkeypatch):
+    """Parts of an array of jobs were worked out anew by every command once they were merged."""
+    parts = [tmp_path / "0.db", tmp_path / "1.db"]
+    for part, path in enumerate(parts):
+        for name, runs in SETUPS.items():
+            for seed in (0, *range(1 + part, 6, 2)):  # run 0 is in both
+                record(path, setup=name, seed=seed, predictions=runs[seed], targets=TARGETS)
+    whole = str(recorded(tmp_path / "whole.db").compare("base", "one"))
+    seedwise("merge", *parts, "-o", tmp_path / "both.db")
+    monkeypatch.delattr(Store, "logits")
+    assert asked_of(Study(tmp_path / "both.db"))[0] == whole
+
+
+def test_what_is_kept_and_damaged_is_not_merged(large, older, tmp_path):
+    spoilt = recorded(tmp_path / "spoilt.db")
+    with sqlite3.connect(spoilt.path) as connection:
+        connection.execute("UPDATE metric_values SET value = 0.25 WHERE metric = 'accuracy'")
+    connection.close()
+    seedwise("merge", spoilt.path, older.path, "-o", tmp_path / "both.db")
+    assert str(Study(tmp_path / "both.db").compare("base", "one")) == str(
+        older.compare("base", "one")
+    )
+    with StudyRuns.open(tmp_path / "both.db") as runs:
+        assert (len(runs.kept_values("accuracy")), len(runs.kept_values("brier"))) == (0, 12)
 
 
 @pytest.mark.parametrize("text", [*METRICS, "top_accuracy:k=2", "accuracy:views=averaged"])

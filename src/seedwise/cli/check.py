@@ -8,6 +8,7 @@ import click
 from seedwise.cli import options
 from seedwise.cli.base import Command
 from seedwise.cli.words import rows_line
+from seedwise.figures import count
 
 __all__ = ["check"]
 
@@ -37,12 +38,14 @@ def check(study: Path, target: Path | None) -> None:
     Looks at the file's structure, at every row and every run's logits by their checksums, and at
     what they say together. STUDY.DB itself is never changed. With --repair, what is whole is
     written to NEW.DB, and what is lost is named; `seedwise run` with NEW.DB as its --store makes
-    lost runs again.
+    lost runs again. What runs with large predictions score is kept in NEW.DB, so that commands
+    read a study of an earlier seedwise in seconds.
     """
-    from seedwise.cli.console import Console
+    from seedwise.cli.console import Console, counted
     from seedwise.cli.tables import say
     from seedwise.outputs import check_output
     from seedwise.store import check_study, repair_study
+    from seedwise.study.keeping import keep_scores
 
     if target is not None:
         check_output(target, study)
@@ -58,6 +61,9 @@ def check(study: Path, target: Path | None) -> None:
         say(console, f"{target}: {rows_line(repaired.kept)}")
         for table, numbers in repaired.lost.items():
             say(console, f"  lost {table}: {_some(numbers)}")
+        kept = keep_scores(target, counted("scored"))
+        if kept:
+            say(console, f"  kept what {count(kept, 'run')} score, to be read without predictions")
     if health.faults:
         click.get_current_context().exit(1)
 

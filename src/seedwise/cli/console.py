@@ -1,6 +1,7 @@
 """The console that commands print on."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich import console as rich
@@ -8,7 +9,18 @@ from rich.segment import Segment
 
 from seedwise.cli.words import printable
 
-__all__ = ["Console"]
+__all__ = ["Console", "counted"]
+
+
+def counted(what: str) -> Callable[[int, int], None]:
+    """A line on stderr that says how far something long is, where that is a terminal."""
+
+    def tell(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            print(f"\r{what} {done} of {total}", end=end, file=sys.stderr, flush=True)  # noqa: T201
+
+    return tell
 
 
 class Console(rich.Console):

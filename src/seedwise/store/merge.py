@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from seedwise.code.difference import changes
 from seedwise.code.parts import Code
 from seedwise.errors import StudyError
 from seedwise.seeds import Seed
-from seedwise.store.files import connect, faults, transaction
+from seedwise.store.files import DAMAGE, connect, faults, transaction
 from seedwise.store.place import anew
 from seedwise.store.plans import BANK, FOLDS_KEPT, PLAN, PlannedPart, changed, joined
 from seedwise.store.rows import as_json
@@ -137,6 +137,20 @@ class _Merger:
                 number = self._place(path, table, values)
                 if number is not None:
                     numbers[table.name][row.number] = number
+        self._add_computed(old, numbers["runs"])
+
+    def _add_computed(self, old: sqlite3.Connection, runs: Mapping[int, int]) -> None:
+        """Add what was computed of runs, as far as it is whole: the rest is computed again."""
+        for table in (each for each in tables_of(old) if each.cache):
+            content = _content(table)
+            insert = (
+                f"INSERT OR IGNORE INTO {table.name} ({', '.join(content)}, checksum) "
+                f"VALUES ({', '.join('?' * (len(content) + 1))})"
+            )
+            for values in _whole(old, table):
+                if values["run"] in runs:
+                    moved = {**values, "run": runs[values["run"]]}
+                    self._new.execute(insert, (*moved.values(), checksum(*moved.values())))
 
     def _place(self, path: Path, table: SqlTable, values: dict[str, Any]) -> int | None:
         """The number that a row has in the new file, once it is there; None for a conflict."""
@@ -243,6 +257,16 @@ def _identity(
     if table.name == "runs" and values["state"] != "failed":
         return _RESULT
     return _THINGS.get(table.name, (_content(table), ()))
+
+
+def _whole(study: sqlite3.Connection, table: SqlTable) -> Iterator[Mapping[str, Any]]:
+    """The rows of a cache that are what was stored; up to a bad page, where there is one."""
+    content = _content(table)
+    with suppress(*DAMAGE):
+        rows = study.execute(f"SELECT {', '.join(content)}, checksum FROM {table.name}")
+        for *values, total in rows:
+            if total == checksum(*values):
+                yield dict(zip(content, values, strict=True))
 
 
 def _codes(study: sqlite3.Connection) -> Mapping[str, Sequence[Code]]:

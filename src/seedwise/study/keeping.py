@@ -1,7 +1,11 @@
-"""Doubts about the predictions of a run that is to be stored."""
+"""What is kept of predictions beside them: doubts as they are stored, and what they score."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 from seedwise.comparison.copies import with_own_seeds
 from seedwise.comparison.measured import computed_from, disputes
+from seedwise.comparison.scores import keep_large, not_kept
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.executors.predictions import KINDS
 from seedwise.live.events import Doubt
@@ -10,7 +14,29 @@ from seedwise.seeds import STREAMS, Seed
 from seedwise.stats.blocks import Logits
 from seedwise.store import Store, logits_digest
 
-__all__ = ["doubts_about"]
+__all__ = ["doubts_about", "keep_scores"]
+
+
+def keep_scores(path: Path, tell: Callable[[int, int], None]) -> int:
+    """Keep in a study what its runs with large predictions score, as far as it does not yet.
+
+    What reads a study of an earlier seedwise, where this is not kept, reads all predictions each
+    time: 72 s of processor time for 20 runs of 50,000 predictions of 1,000 classes.
+
+    Args:
+        path: The study, which is written to.
+        tell: Told of the runs that are done, and of how many there are.
+
+    Returns:
+        The number of runs of which it is kept now and was not.
+    """
+    with Store.open(path) as store:
+        study = StudyRuns(store)
+        runs = not_kept(study)
+        for done, run in enumerate(runs, start=1):
+            keep_large(study, run)
+            tell(done, len(runs))
+    return len(runs)
 
 
 def doubts_about(store: Store, setup: str, seed: Seed, record: RunRecord) -> list[Doubt]:
