@@ -4,10 +4,12 @@ import sqlite3
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from helpers.commands import seedwise
 from helpers.studies import TARGETS, Studies, runs_of
 from seedwise import Study, record
+from seedwise.cli import cli
 from seedwise.comparison import scores as scored
 from seedwise.comparison import study_runs
 from seedwise.comparison.study_runs import StudyRuns
@@ -91,6 +93,33 @@ def test_a_repaired_copy_keeps_what_the_runs_of_an_older_study_score(older, tmp_
     assert asked_of(Study(tmp_path / "new.db"))[0] == said
     with pytest.raises(AttributeError, match="logits"):
         older.compare("base", "one")
+
+
+READING = [["compare", "STUDY"], ["status", "STUDY"], ["variance", "STUDY", "base"]]
+READING += [["report", "STUDY", "-o", "page.html"], ["export", "STUDY", "-o", "runs.csv"]]
+
+
+@pytest.mark.parametrize("words", READING, ids=lambda words: words[0])
+def test_who_waits_for_large_predictions_is_told_how_to_wait_once(
+    older, tmp_path, monkeypatch, words
+):
+    monkeypatch.chdir(tmp_path)
+    seedwise("check", older.path, "--repair", "new.db")
+    told = [
+        CliRunner().invoke(cli, [name if word == "STUDY" else word for word in words])
+        for name in (str(older.path), "new.db")
+    ]
+    assert [one.exit_code for one in told] == [0, 0]
+    assert told[0].stderr.count("is not kept in it") == 1
+    assert "check STUDY.DB --repair NEW.DB" in told[0].stderr
+    assert told[1].stderr == ""
+
+
+def test_a_terminal_is_shown_how_far_reading_is(older, monkeypatch):
+    monkeypatch.setattr("seedwise.cli.console._on_terminal", lambda: True)
+    said = CliRunner().invoke(cli, ["compare", str(older.path)]).stderr
+    assert "\rpredictions read, of runs: 1 " in said
+    assert said.endswith("\rpredictions read, of runs: 12 \n")
 
 
 def test_what_is_kept_of_runs_is_merged_with_them(large, tmp_path, monkeypatch):

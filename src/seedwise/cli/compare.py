@@ -92,7 +92,10 @@ def compare(
     """
     if markdown is not None:
         check_output(markdown, study)
-    found = _compared(study, **options)
+    from seedwise.cli.console import long_reading
+
+    with long_reading(study):
+        found = _compared(study, **options)
     if fail_if == "not-shown":
         fails = _unshown(found)
     else:

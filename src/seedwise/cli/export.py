@@ -36,12 +36,13 @@ def export(study: Path, output: Path | None) -> None:
     characters are spelled out. Parquet is written where OUTPUT ends in .parquet, and needs
     `seedwise[parquet]`.
     """
+    from seedwise.cli.console import long_reading
     from seedwise.comparison import run_table
     from seedwise.comparison.study_runs import StudyRuns
 
     if output is not None:
         check_output(output, study)
-    with StudyRuns.open(study) as stored:
+    with long_reading(study), StudyRuns.open(study) as stored:
         runs = run_table(stored)
     if output is not None and output.suffix == ".parquet":
         write_output(output, _as_parquet(runs))

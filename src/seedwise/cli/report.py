@@ -52,9 +52,11 @@ def report(
     from, classes and images, and how all of it was made. The first setup named is the baseline;
     with none named, all are shown. The file needs no network. Reads the study only.
     """
+    from seedwise.cli.console import long_reading
     from seedwise.study import Study
 
-    file = Study(study, cache=cache, better=options.better_of(better)).report(
-        output or study.with_suffix(".html"), setups=setups, metric=metric, **said
-    )
+    with long_reading(study):
+        file = Study(study, cache=cache, better=options.better_of(better)).report(
+            output or study.with_suffix(".html"), setups=setups, metric=metric, **said
+        )
     click.echo(file)

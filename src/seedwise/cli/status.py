@@ -28,13 +28,13 @@ def status(study: Path) -> None:
     Means and standard deviations of each setup, diverged and failed runs, and which seeds one
     setup lacks that another has. Reads the study and writes nothing.
     """
-    from seedwise.cli.console import Console
+    from seedwise.cli.console import Console, long_reading
     from seedwise.cli.tables import print_summary, say
     from seedwise.comparison import summarise
     from seedwise.comparison.study_runs import StudyRuns
 
     console = Console()
-    with StudyRuns.open(study) as runs:
+    with long_reading(study), StudyRuns.open(study) as runs:
         facts = runs.facts
         say(
             console,

@@ -26,8 +26,10 @@ def variance(study: Path, setup: str) -> None:
     Training noise against test-set noise; which random stream; which images; and which metric
     shows the difference of another setup with the fewest runs. Reads the study and writes nothing.
     """
-    from seedwise.cli.console import Console
+    from seedwise.cli.console import Console, long_reading
     from seedwise.cli.noise_tables import print_variance
     from seedwise.study import Study
 
-    print_variance(Console(), Study(study).variance(setup))
+    with long_reading(study):
+        found = Study(study).variance(setup)
+    print_variance(Console(), found)

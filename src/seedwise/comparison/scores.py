@@ -1,6 +1,7 @@
 """Stored runs under metrics: computed from the logits once, then kept in the study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from seedwise.store import StoredRepeat, StoredRun
 __all__ = [
     "KEPT_METRICS",
     "NOISE_METRICS",
+    "READS_LARGE",
     "Scored",
     "example_scores",
     "keep_large",
@@ -54,6 +56,10 @@ KEPT_METRICS = ("accuracy", "smoothed_accuracy", "matched_accuracy", "ranked_acc
 """The metrics whose scores are kept of runs with large logits: those that verdicts ask for."""
 
 _KEPT = (*KEPT_METRICS, _PREDICTED)
+
+READS_LARGE = ContextVar[Callable[[int, bool], None] | None]("READS_LARGE", default=None)
+"""Told, by whoever has set it, of runs whose large predictions are about to be read, which takes
+seconds a run: how many, and whether what the file may keep of them is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -162,6 +168,9 @@ def _of_some(
     }
     if not missing:
         return found
+    tell = READS_LARGE.get()
+    if tell is not None and any(map(study.large, runs)):
+        tell(len(runs), not any(name in _KEPT for name in missing))
     logits = study.logits(runs)
     if _PREDICTED in missing:
         found[_PREDICTED] = _classes(logits)
