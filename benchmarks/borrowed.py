@@ -299,6 +299,41 @@ def rule(studies, rng):
                 }
 
 
+def by_chance(studies):
+    """Whole rules on real runs: all three metrics of the 32-pixel runs, drawn with replacement.
+
+    A's and B's runs are drawn apart (r = 0), or with their seeds. Without a difference the mean of
+    each metric is taken out.
+    """
+    rng, runs = np.random.default_rng(4), real("small runs")
+    base, names = np.array([*runs["A"].values()]), ("accuracy", "matched", "ranked")
+    for setup in "BC":
+        other = np.array([*runs[setup].values()])
+        for seeds in ("drawn apart", "shared"):
+            for null in (True, False):
+                at = rng.integers(0, len(base), (studies, CAP))
+                of = at if seeds == "shared" else rng.integers(0, len(other), (studies, CAP))
+                shift = (other - base).mean(0) if null else 0.0
+                a, b = np.moveaxis(base[at], -1, 0), np.moveaxis((other - shift)[of], -1, 0)
+                pairs = Pairs(
+                    **dict(zip(names, b - a, strict=True)),
+                    added=Pairs(**dict(zip(names, b + a, strict=True))),
+                )
+                for is_paired in (True, False):
+                    one = SequentialRule(difference=0.005, max_pairs=CAP, paired=is_paired)
+                    found = outcomes(one, pairs)
+                    named = int(np.isin(found.verdicts, (1, 2)).sum())
+                    yield {
+                        "part": "real",
+                        "setup": setup,
+                        "seeds": seeds,
+                        "difference": "taken out" if null else "as it is",
+                        "paired": is_paired,
+                        "better or worse": interval(named, studies),
+                        "mean pairs": round(float(found.pairs.mean()), 2),
+                    }
+
+
 def through_program(studies, rng):
     """`[stop]` with difference 0.003 and 20 runs at most; runs of sd .35 points."""
     for is_paired in (True, False):
@@ -335,6 +370,7 @@ def main():
             rule(said.studies, rng),
             moderated(said.studies, rng),
             banked(said.studies),
+            by_chance(said.studies),
         ):
             for each in part:
                 file.write(json.dumps(each) + "\n")

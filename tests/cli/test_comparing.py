@@ -15,7 +15,7 @@ from seedwise.cli import cli
 from seedwise.cli.console import Console
 from seedwise.cli.verdicts import print_comparisons
 from seedwise.comparison import Rule, Stop
-from seedwise.study import Study
+from seedwise.study import Study, record
 from seedwise.words import Comparison
 from seedwise.words.run_cautions import Weight
 
@@ -360,6 +360,21 @@ def test_plan_tells_what_a_stopping_rule_would_do(study):
     assert "times as far as accuracy (as in this pilot)" in text(result)
     same = text(call("plan", study, "base", "same", *words))
     assert "(assumed, as this pilot does not show a difference)" in same
+
+
+def test_plan_says_of_runs_that_hardly_correlate_what_unpaired_looks_would_take(tmp_path):
+    path, rng = tmp_path / "study.db", np.random.default_rng(8)
+    for setup, mean in (("a", 0.8), ("b", 0.81)):
+        for seed, own in enumerate(rng.normal(mean, 0.005, 8)):
+            record(path, setup=setup, seed=seed, metrics={"accuracy": float(own)})
+    words = ("--margin", "0.005", "--max-runs", "10", "--difference", "0.01")
+    result = call("plan", path, "a", "b", *words)
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    found = re.search(r"hardly correlate in this pilot, r = (-?\d\.\d\d)\.", text(result))
+    assert float(found[1]) < 0.3
+    paired = re.search(r"^0.01 +([\d.]+) ", result.stdout, re.MULTILINE)[1]
+    unpaired = re.search(r"paired = false in \[stop\] takes [\d.]+, ([\d.]+) p", text(result))
+    assert float(unpaired[1]) < float(paired)
 
 
 def test_plan_of_a_stopping_rule_from_given_figures_says_that_it_has_accuracy_only():
