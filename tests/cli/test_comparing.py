@@ -50,6 +50,33 @@ def test_in_full_the_verdict_comes_first_and_fits_the_screen(study, columns):
         assert words in text(result)
 
 
+@pytest.mark.parametrize("candidates", [4, 8, 9, 30])
+def test_however_many_candidates_have_ten_lines_and_those_with_a_verdict_come_before(
+    tmp_path, candidates
+):
+    rng = np.random.default_rng(0)
+    shifts = {"base": 0.0, **{f"same{place}": 0.0 for place in range(candidates - 2)}}
+    shifts |= {"good": 0.3, "bad": -0.3}
+    setups = {
+        name: [measured(accuracy=0.5 + shift + 0.02 * rng.normal()) for _ in range(6)]
+        for name, shift in shifts.items()
+    }
+    with Studies(tmp_path).make(setups, classes=0) as store:
+        path = store.path
+    result = call("compare", path)
+    lines = result.stdout.splitlines()
+    assert len(lines) <= 10
+    assert any(line.startswith("good - base") and " better " in line for line in lines)
+    assert any(line.startswith("bad - base") and " worse " in line for line in lines)
+    if candidates > 8:
+        rest = candidates - 7
+        assert f"and {rest} more ({rest} undecided): --full" in lines
+    else:
+        assert sum(" - base" in line for line in lines) == candidates
+    full = text(call("compare", path, "--full"))
+    assert all(f" {name} " in full for name in shifts)
+
+
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
     """Studies with something to bear in mind, by what it is."""

@@ -1,5 +1,6 @@
 """A verdict in ten lines: the figures that it rests on, and the cautions that change it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
@@ -22,6 +23,11 @@ LINES = 10
 SENTENCES = 3
 """Up to so many comparisons have a sentence each; of more there is a line each."""
 
+_ROWS = LINES - 2
+"""Comparisons that have a line, beside the head and the cautions; of more those that say most."""
+
+_MOST_TELLING = ("better", "worse", "equivalent", "undecided")
+
 
 def brief(console: Console, found: ComparisonValues, told: View) -> tuple[list[Text], Group]:
     """The verdict's sentence; and its figures with what to bear in mind."""
@@ -33,8 +39,22 @@ def brief(console: Console, found: ComparisonValues, told: View) -> tuple[list[T
     return verdict, Group(*rest, *brief_notes(console, [(each, "") for each in told.notes], room))
 
 
-def overview(found: Sequence[ComparisonValues], views: Sequence[View]) -> Table:
-    """A line for each of many comparisons."""
+def overview(
+    console: Console, found: Sequence[ComparisonValues], views: Sequence[View]
+) -> RenderableType:
+    """A line for each of many comparisons, or for those with a verdict and a count of the rest."""
+    if len(found) <= _ROWS:
+        return fitted(console, _overview(found, views))
+    verdicts = [each.outcome for each in found]
+    order = sorted(range(len(found)), key=lambda place: _MOST_TELLING.index(verdicts[place]))
+    shown, hidden = sorted(order[: _ROWS - 1]), order[_ROWS - 1 :]
+    counts = Counter(verdicts[place] for place in hidden)
+    rest = ", ".join(f"{counts[each]} {each}" for each in _MOST_TELLING if counts[each])
+    table = _overview([found[place] for place in shown], [views[place] for place in shown])
+    return Group(fitted(console, table), Text(f"and {len(hidden)} more ({rest}): --full"))
+
+
+def _overview(found: Sequence[ComparisonValues], views: Sequence[View]) -> Table:
     sure = percent(found[0].rule.confidence)
     table = plain_table(
         ("comparison", "verdict", "metric", "difference", f"{sure} interval"), left=3

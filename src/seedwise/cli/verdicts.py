@@ -55,7 +55,7 @@ def print_comparisons(
         rest = [figures]
     else:
         if len(found) > SENTENCES:
-            verdicts = [fitted(console, overview(found, views))]
+            verdicts = [overview(console, found, views)]
         room = LINES - sum(height(console, each) for each in verdicts)
         rest = [Group(*brief_notes(console, cautions_of(found, views), room))]
     parts = [Group(*verdicts), *rest]
