@@ -25,8 +25,8 @@ from seedwise.shaped import Float64, UInt64
 
 __all__ = ["STREAMS", "Listener", "Seed", "stream", "uniforms", "word"]
 
-Listener = Callable[[Mapping[str, Any]], None]
-"""Takes what a training function logs."""
+Listener = Callable[[Any, Mapping[str, Any]], None]
+"""Takes what a training function logs: figures by name or None, and further ones."""
 
 STREAMS = ("init", "order", "augment")
 """The random streams of a run. Their positions are part of the definition: never reorder."""
@@ -198,7 +198,7 @@ class Seed:
             DataError: No epoch, one before the last, no figure, or one that is no number.
         """
         if self.listener is not None:
-            self.listener({**(figures or {}), **more})
+            self.listener(figures, more)
 
     def everything(self) -> None:
         """Seed the global generators of Python, numpy and torch (where it is installed).

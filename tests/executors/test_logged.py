@@ -93,6 +93,8 @@ def test_a_loss_that_is_not_finite_is_a_figure():
         ([{"loss": 0.5}], "needs the epoch that the figures are of: .*; got 'loss'"),
         ([{"step": 7, "loss": 0.5}], "of steps, epoch=step / steps"),
         ([{}], "needs the epoch .*got nothing"),
+        ([3], r"figures and their epoch have names, seed\.log\(epoch=3, .*; got 3"),
+        ([[("epoch", 3)]], "figures and their epoch have names"),
         ([{"epoch": -1, "loss": 0.5}], "epoch must be a number, 0 or more, got -1"),
         ([{"epoch": "3", "loss": 0.5}], "epoch must be a number, 0 or more, got '3'"),
         ([{"epoch": True, "loss": 0.5}], "epoch must be a number, 0 or more, got True"),
@@ -174,7 +176,7 @@ def test_outside_a_study_logging_does_nothing():
 
 def test_a_seed_with_a_listener_is_the_same_seed_and_travels_without_it():
     heard = []
-    seed = Seed(init=3, order=3, augment=4, listener=heard.append)
+    seed = Seed(init=3, order=3, augment=4, listener=lambda given, more: heard.append(more))
     plain = Seed.of((3, 3, 4))
     assert (seed, hash(seed), repr(seed), str(seed)) == (
         plain,

@@ -75,7 +75,7 @@ def test_a_run_is_recorded_once(path):
         ({"metrics": {"f1": "good"}}, DataError, "'f1': str"),
         ({"metrics": {"accuracy": 93.0}}, DataError, "must be a fraction"),
         ({"metrics": {"f1": 0.5}, "epochs": [{"f1": 0.5}]}, DataError, "needs the epoch"),
-        ({"metrics": {"f1": 0.5}, "epochs": [0.5]}, DataError, "figures by name.*got 0.5"),
+        ({"metrics": {"f1": 0.5}, "epochs": [0.5]}, DataError, "have names, .*got 0.5"),
         ({"predictions": logits(0)}, StudyError, "but no targets"),
         ({"predictions": logits(0)[0], "targets": TARGETS}, DataError, "examples x classes"),
         (

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from threading import Lock
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 import numpy as np
 
@@ -30,6 +31,8 @@ _SECONDS_BETWEEN_WORDS = 0.2
 
 _LIKE = "seed.log(epoch=3, accuracy=0.7)"
 
+_NONE: Mapping[Any, Any] = MappingProxyType({})
+
 
 def as_epochs(given: Iterable[Mapping[str, Any]]) -> tuple[EpochRecord, ...]:
     """Figures after each epoch, as `seed.log` takes them, checked and thinned in the same way.
@@ -39,10 +42,6 @@ def as_epochs(given: Iterable[Mapping[str, Any]]) -> tuple[EpochRecord, ...]:
     """
     log = RunLog("", Seed.of(0), lambda event: None)
     for figures in given:
-        if not isinstance(figures, Mapping):
-            raise DataError(
-                f"epochs must be figures by name, {{'epoch': 3, 'accuracy': 0.7}}, got {figures!r}"
-            )
         log(figures)
     return log.epochs
 
@@ -70,8 +69,8 @@ class RunLog:
         self._lock, self._process = Lock(), os.getpid()
         self.refused: DataError | None = None
 
-    def __call__(self, given: Mapping[str, Any]) -> None:
-        """Take figures of an epoch.
+    def __call__(self, given: Any, more: Mapping[str, Any] = _NONE) -> None:
+        """Take figures of an epoch, some of them perhaps in a mapping.
 
         Raises:
             DataError: They are none.
@@ -80,7 +79,7 @@ class RunLog:
             return
         with self._lock:
             try:
-                self._take(given)
+                self._take(_by_name(given), more)
             except DataError as error:
                 self.refused = error
                 raise
@@ -99,8 +98,8 @@ class RunLog:
     def _last(self) -> EpochRecord:
         return EpochRecord(epoch=self._epoch, figures=dict(self._figures))
 
-    def _take(self, given: Mapping[str, Any]) -> None:
-        figures = dict(given)
+    def _take(self, given: Mapping[Any, Any], more: Mapping[str, Any]) -> None:
+        figures = {**given, **more}
         epoch = self._number_of_epoch(figures)
         if not figures:
             raise DataError(
@@ -145,6 +144,14 @@ class RunLog:
                 "a run in their order, and go on counting where one fit follows another"
             )
         return int(epoch) if epoch == int(epoch) else epoch
+
+
+def _by_name(given: Any) -> Mapping[Any, Any]:
+    if given is None:
+        return _NONE
+    if not isinstance(given, Mapping):
+        raise DataError(f"figures and their epoch have names, {_LIKE}; got {_said(given)}")
+    return cast("Mapping[Any, Any]", given)
 
 
 def _figure(name: Any, value: Any, epoch: float) -> float:
