@@ -52,6 +52,21 @@ def test_every_chart_is_valid_vega_lite(drawn):
         altair.Chart.from_dict(each.page_spec(), validate=True)
 
 
+def test_the_difference_of_one_run_of_each_is_drawn_whole(tmp_path):
+    """The only interval there was was taken for the same as itself, and left out."""
+    rng = np.random.default_rng(0)
+    for name, share in (("a", 0.5), ("b", 0.55)):
+        right = rng.random(40) < share
+        record(tmp_path / "s.db", setup=name, seed=0, scores={"em": right}, called="questions")
+    study = Study(tmp_path / "s.db")
+    found = study.compare("a", "b").deciding.difference
+    (row,) = study.chart("forest").page_spec()["data"]["values"]
+    assert row["label"] == "em, new questions"
+    ends = (row["low"], row["value"], row["high"])
+    assert ends == pytest.approx((found.low, found.estimate, found.high), abs=1e-6)
+    assert (row["beyond_left"], row["beyond_right"]) == (False, False)
+
+
 def test_no_name_of_a_colour_is_left_over(drawn):
     for each in drawn:
         text = json.dumps([each.vega_lite(), each.page_spec()])

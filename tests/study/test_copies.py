@@ -180,7 +180,9 @@ def test_an_evaluation_without_chance_is_one_run_of_each(tmp_path):
     found, single = (Study(each).compare("a", "b") for each in (path, one))
     assert found.verdict.outcome == single.verdict.outcome == "better"
     assert found.deciding.new_images == single.deciding.new_images
-    assert any("its 3 identical runs are one run" in caution for caution in cautions(found))
+    assert any(
+        caution.endswith("its 3 identical runs are one run.") for caution in cautions(found)
+    )
 
 
 def test_runs_that_get_everything_right_are_runs_of_their_own(tmp_path):

@@ -67,7 +67,7 @@ def _identical(found: ComparisonValues) -> Iterator[Caution]:
             yield Caution(
                 weight=Weight.GRAVE,
                 label=f"identical runs of {setup.name}",
-                text=identical_note(setup.name, runs, setup.identical),
+                text=identical_note(setup.name, runs, setup.identical, judged=found.of_models),
             )
     contrasts = found.contrasts.values()
     sides = (
@@ -284,7 +284,7 @@ def _without_partner(found: ComparisonValues) -> Iterator[Caution]:
             )
 
 
-def identical_note(setup: str, runs: int, identical: int) -> str:
+def identical_note(setup: str, runs: int, identical: int, *, judged: bool = False) -> str:
     """Explain why runs with the predictions or scores of another one are missing from a figure.
 
     >>> identical_note("mine", 10, 9)[:61]
@@ -294,12 +294,13 @@ def identical_note(setup: str, runs: int, identical: int) -> str:
         setup: Name of the setup.
         runs: Its runs, those that are left out included.
         identical: Those that are left out.
+        judged: Whether there is a verdict on one run of each setup, so that nothing is missing.
     """
     if identical == runs - 1:
-        return (
-            f"The seed has no effect on {setup}: its {runs:,} identical runs are one run. Pass "
-            "the seed on, or compare the others with its value by --target."
-        )
+        one = f"The seed has no effect on {setup}: its {runs:,} identical runs are one run."
+        if judged:
+            return one
+        return f"{one} Pass the seed on, or compare the others with its value by --target."
     have = "has" if identical == 1 else "have"
     return (
         f"{identical:,} of the {runs:,} runs of {setup} {have} the predictions of another one, "

@@ -1,5 +1,6 @@
 """Charts of differences: against the baseline, and as they settled."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,8 @@ def forest_chart(
                 label = metric_words(metric) + (f", new {each.called}" if wider else "")
                 p = f"{difference.p_value:.2g}"
                 table.append((b, *_cells(label, metric, difference), p))
-                same = wider and _alike(contrast.difference, difference)
+                again = difference is not contrast.difference
+                same = again and _alike(contrast.difference, difference)
                 if metric in ("accuracy", each.deciding.metric) and not same:
                     rows.append(_row(label, metric, difference, scale, colour, not wider))
     first = found[0]
@@ -71,7 +73,8 @@ def forest_chart(
             title=f"difference from {first.a.name}{unit}",
             reference=0.0,
             margin=None if margin is None else scale * margin,
-            widest=reach([row.value for row in rows]),
+            # A row alone flattens no other: its interval is shown whole.
+            widest=reach([row.value for row in rows]) if len(rows) > 1 else math.inf,
         ),
         legend=_legend(rows, "@muted" if several else role(1), margin, first),
     )
