@@ -90,6 +90,8 @@ def _are_labels(true: ndarray, found: ndarray) -> bool:
     """
     if (true != np.round(true)).any():  # NaN too
         return False
+    if true.shape != found.shape:  # logits of one example, say: what is wrong is said of classes
+        return True
     labels = np.unique(true)
     if np.isin(labels, (0, 1)).all() or np.isin(labels, (-1, 1)).all():
         return True
