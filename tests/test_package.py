@@ -194,3 +194,43 @@ def test_the_dockerfile_builds_the_image_of_the_cluster_page():
     for _, rest in (each for each in found if each[0] == "RUN"):
         subprocess.run(["bash", "-n"], input=rest, text=True, check=True)
     assert "registry/seedwise:1" in page
+
+
+FIRST_STEP = """
+import sys
+from pathlib import Path
+from seedwise import Setup, Study
+sys.path.insert(0, "tests")
+seen = []
+def train(seed):
+    seen.append(set(sys.modules))
+    return 0.5 + seed.init / 10
+for name in ("one.db", "two.db"):
+    Study(Path(sys.argv[1]) / name).run({"a": train, "b": lambda seed: train(seed)}, seeds=2)
+first, second = seen[0], seen[4]
+print(len(second - first), len({name for name in first if name.startswith("seedwise")}))
+print(*first)
+"""
+
+
+def test_the_first_step_of_a_study_waits_for_what_it_needs_and_that_of_the_next_for_nothing(
+    tmp_path,
+):
+    """In a notebook a second study starts at once: in 0.03 s of processor time."""
+    words = [sys.executable, "-c", FIRST_STEP, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    (more, ours), names = map(str.split, done.stdout.splitlines()[-2:])
+    tops = {name.partition(".")[0] for name in names}
+    assert int(more) == 0
+    assert int(ours) < 165
+    assert not tops & {
+        "jaxtyping",
+        "unittest",
+        "asyncio",
+        "torch",
+        "numba",
+        "PIL",
+        "jinja2",
+        "rich",
+    }
+    assert not {"scipy.special", "scipy.optimize", "scipy.stats"} & set(names)
