@@ -185,6 +185,16 @@ def test_a_curve_is_of_the_same_runs_from_end_to_end_and_says_so(studies):
     assert notes[1:] == [f"{said} epochs."]
 
 
+def test_a_curve_that_ends_where_the_first_run_stops_says_so(studies):
+    setups = {"a": [learned(4, 3, 2), learned(4, 3, 2), learned(4, 3, 2, 1)]}
+    with studies.make(setups, train="mine:train") as store:
+        found = Findings(StudyRuns(store))
+        notes = [words for _, words in KINDS["curves"].after(found)]
+        (drawn,) = charts("curves", found)
+    assert [row[1] for row in drawn.table.rows] == ["1", "2", "3"]
+    assert notes[1:] == ["a is drawn to epoch 3, which all of its 3 runs have; some went on."]
+
+
 def test_a_figure_that_is_not_finite_leaves_a_gap(studies):
     runs = [learned(4, math.nan, 2), learned(4, 3, 2), learned(4, 3, math.inf)]
     with studies.make({"a": runs}, train="mine:train") as store:

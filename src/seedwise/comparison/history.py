@@ -121,6 +121,7 @@ class LearningCurve:
         runs: Number of runs.
         finished: Number of finished runs; those beyond `runs` ended or logged otherwise.
         epochs: The epochs.
+        longest: The last epoch of any run, which may have gone on for longer than the others.
         mean: Mean of the runs after each of them; not finite where a run's figure is not.
         low: The tenth percentile of the runs: with `high` it holds the middle 80 % of them.
         high: The ninetieth.
@@ -131,6 +132,7 @@ class LearningCurve:
     runs: int
     finished: int
     epochs: tuple[float, ...]
+    longest: float
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -176,6 +178,7 @@ def learning_curve(
         runs=len(whole),
         finished=len(finished),
         epochs=tuple(epochs),
+        longest=max(map(max, logged)),
         mean=tuple(mean.tolist()),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),

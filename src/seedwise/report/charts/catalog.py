@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from seedwise.comparison.history import LearningCurve
 from seedwise.comparison.predicted import ClassDifference
 from seedwise.errors import StudyError, UnknownName
 from seedwise.figures import count, epoch_number, percent
@@ -191,18 +192,25 @@ def _curves(found: Findings) -> tuple[Chart, ...]:
 def _below_curves(found: Findings) -> Notes:
     drawn, others = found.curves[:_MOST_CURVES], found.curves[_MOST_CURVES:]
     yield "quiet", "A line is the mean of the runs; its band holds the middle 80 % of them."
-    parts = {
-        f"{curve.setup} is drawn to epoch {epoch_number(curve.epochs[-1])}, of {curve.runs} of "
-        f"its {count(curve.finished, 'run')}: the others ended sooner, or logged other epochs."
-        for curves in drawn
-        for curve in curves
-        if curve.runs < curve.finished
-    }
-    for part in sorted(parts):
+    parts = {_left_out(curve) for curves in drawn for curve in curves}
+    for part in sorted(filter(None, parts)):
         yield "quiet", part
     if others:
         names = ", ".join(curves[0].figure for curves in others)
         yield "quiet", f"Logged too: {names}; `seedwise plot STUDY.DB curves --metric NAME`."
+
+
+def _left_out(curve: LearningCurve) -> str:
+    """Note on runs, or parts of runs, that a curve leaves out; empty where it has all."""
+    last = f"{curve.setup} is drawn to epoch {epoch_number(curve.epochs[-1])}"
+    if curve.runs < curve.finished:
+        return (
+            f"{last}, of {curve.runs} of its {count(curve.finished, 'run')}: the others ended "
+            "sooner, or logged other epochs."
+        )
+    if curve.longest > curve.epochs[-1]:
+        return f"{last}, which all of its {curve.runs} runs have; some went on."
+    return ""
 
 
 def _tradeoff(found: Findings) -> tuple[Chart, ...]:
