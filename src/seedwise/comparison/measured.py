@@ -219,7 +219,7 @@ def results_of(study: StudyRuns, setup: str) -> tuple[list[StoredRun], RunCounts
 
 
 def banked(runs: Iterable[StoredRun]) -> Mapping[str, int]:
-    """How many of some runs were taken from which bank, by its file's name."""
+    """Number of the runs that were taken from each bank, by its file's name."""
     return Counter(str(run.made_by[BANK]) for run in runs if BANK in run.made_by)
 
 

@@ -23,7 +23,7 @@ __all__ = ["take_from_bank"]
 
 _PACKAGES = ("seedwise", "numpy", "torch")
 _CHOICES = ("auto", "cpu_threads")
-"""What a study settles for all of its runs, so that pairs round alike."""
+"""Choices that a study settles for all of its runs, so that pairs round alike."""
 
 
 def take_from_bank(

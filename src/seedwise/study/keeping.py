@@ -1,4 +1,4 @@
-"""What is kept of predictions beside them: doubts as they are stored, and what they score."""
+"""Doubts about predictions as they are stored, and their scores, which are kept beside them."""
 
 from collections.abc import Callable
 from pathlib import Path
