@@ -112,6 +112,8 @@ class Job:
         function: The training function, in a job that stays in this process; None where it is to
             be loaded by the setup's name. No part of what tells two jobs apart: another process
             has another object.
+        task: The task, in a job that is a part of a suite's; None for a study of one.
+        tasks: The jobs of a suite's run, one for each task, in turn; none for a study of one.
     """
 
     name: str
