@@ -20,8 +20,9 @@ import numpy as np
 from scipy.stats import binomtest
 
 from seedwise import Study
-from seedwise.comparison import Stop
+from seedwise.comparison import Rule, Stop
 from seedwise.stats.sequential import Pairs, SequentialRule, outcomes
+from seedwise.stats.suites import FOR_STANDARDISED
 
 CAP = 12
 CELLS = (
@@ -32,8 +33,9 @@ CELLS = (
         for kind in ("alike", "correlated", "unequal")
     ),
     ("correlated", 5, 1.5, 1),
+    *(("units", tasks, 0.05, 0) for tasks in (2, 5, 20)),
 )
-CORRELATION = {"alike": 0.0, "correlated": 0.8, "unequal": 0.5}
+CORRELATION = {"alike": 0.0, "correlated": 0.8, "unequal": 0.5, "units": 0.5}
 """Of what one seed gives a setup in two tasks."""
 
 
@@ -41,16 +43,19 @@ def drawn(rng, kind, tasks, margin, truth, studies):
     """Runs (studies, setups, seeds, tasks), whose differences over the tasks are `truth` margins.
 
     Spreads of tasks are log-normal where they are unequal, B's runs vary twice as much as A's
-    there, and A and B differ by as much as a run varies, one way or the other, task by task.
+    there, and A and B differ by as much as a run varies, one way or the other, task by task. Of
+    tasks in other units, whose differences are standardised, only the spreads are unequal.
     """
     shape = (studies, 2, CAP, tasks)
     shared = CORRELATION[kind]
     noise = np.sqrt(shared) * rng.normal(size=(*shape[:3], 1))
     noise = noise + np.sqrt(1 - shared) * rng.normal(size=shape)
     noise += rng.normal(size=(studies, 1, CAP, tasks))  # what a seed is worth to both setups
-    runs = 10.0 * np.arange(tasks) + noise
-    if kind == "unequal":
+    spread = np.ones(1)
+    if kind in ("unequal", "units"):
         spread = np.exp(rng.normal(size=(studies, 1, 1, tasks)))
+    runs = 10.0 * np.arange(tasks) + spread * noise
+    if kind == "unequal":
         own = rng.normal(size=(studies, 1, tasks))
         runs = 10.0 * np.arange(tasks) + spread * noise * np.array([1.0, 2.0])[:, None, None]
         runs[:, 1] += own - own.mean(axis=-1, keepdims=True)
@@ -58,7 +63,7 @@ def drawn(rng, kind, tasks, margin, truth, studies):
     return runs
 
 
-def verdict(path, runs, margin):
+def verdict(path, runs, kind, margin):
     """The verdict of the whole program on one study, and its pairs."""
 
     def a(seed, *, task):
@@ -71,7 +76,8 @@ def verdict(path, runs, margin):
     tasks = {f"game-{task}": {"task": task} for task in range(runs.shape[-1])}
     stop = Stop(difference=margin, metric="reward", max_runs=CAP)
     study = Study(path, tasks=tasks, better={"reward": "higher"})
-    study.run({"a": a, "b": b}, until=stop, watch=lambda event: None)
+    rule = Rule(over="standardised" if kind == "units" else "mean")
+    study.run({"a": a, "b": b}, until=stop, rule=rule, watch=lambda event: None)
     (found,) = study.compare_tasks()
     return found.outcome, found.stopping.decision.n
 
@@ -84,15 +90,18 @@ def rate(hits, studies):
 def alone(rng, kind, tasks, margin, truth, studies):
     """The verdicts of the rule alone: 1 better, 2 worse, 3 equivalent."""
     runs = drawn(rng, kind, tasks, margin, truth, studies)
+    first = FOR_STANDARDISED if kind == "units" else 3
+    if kind == "units":  # in standard deviations of the first runs
+        runs /= np.sqrt(runs[:, :, :first].var(axis=2, ddof=1).mean(axis=1))[:, None, None]
     differences = (runs[:, 1] - runs[:, 0]).mean(axis=-1)
-    rule = SequentialRule(difference=margin, max_pairs=CAP)
+    rule = SequentialRule(difference=margin, max_pairs=CAP, first_look=first)
     return outcomes(rule, Pairs(accuracy=differences)).verdicts
 
 
 def cell(rng, folder, studies, core, kind, tasks, margin, truth):
     wrong = ("equivalent",) if truth else ("better", "worse")
     found = [
-        verdict(folder / "study.db", runs, margin)
+        verdict(folder / "study.db", runs, kind, margin)
         for runs in drawn(rng, kind, tasks, margin, truth, studies)
     ]
     said = [outcome for outcome, _ in found]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.special import gamma
 
 from seedwise.cli import cli
 from seedwise.comparison import Rule, Stop, StoppingRule, decisions
@@ -104,12 +105,55 @@ def test_its_own_verdict_is_printed_and_gated_either_way_round(path):
     assert (said.exit_code, json.loads(said.output)["outcome"]) == (1, "worse")
 
 
-@pytest.mark.parametrize("over", ["iqm", "standardised"])
-def test_what_is_no_number_of_one_pair_is_refused_before_anything_is_trained(path, over):
+def test_what_is_no_number_of_one_pair_is_refused_before_anything_is_trained(path):
+    with pytest.raises(ConfigError, match=r"one number a pair.* over = 'iqm' is of all runs"):
+        Study(path, tasks=TASKS).run({"a": a, "b": b}, until=STOP, rule=Rule(over="iqm"))
+    assert not path.exists()
+
+
+def loud(seed, *, task):
+    """The same as `a`, a hundred times as large in one task."""
+    return {"reward": drawn(seed, 0, task) * (100 if task == 2 else 1)}
+
+
+def louder(seed, *, task):
+    return {"reward": (drawn(seed, 1, task) + 0.2) * (100 if task == 2 else 1)}
+
+
+def test_standardised_differences_have_the_units_of_the_first_five_pairs(path):
+    study = Study(path, tasks=TASKS, better={"reward": "higher"})
+    stop = replace(STOP, difference=0.2)
+    study.run({"a": loud, "b": louder}, until=stop, rule=Rule(over="standardised"))
+    found = stopped(path)["b"]
+    with Store.open(path, readonly=True) as store:
+        runs = {
+            (run.setup, run.seed.init): [run.metrics[f"{task}/reward"] for task in TASKS]
+            for run in store.runs()
+        }
+    table = np.array([[runs[name, seed] for seed in range(found.n)] for name in "ab"])
+    spread = np.sqrt(table[:, :5].var(axis=1, ddof=1).mean(axis=0))
+    hedges = gamma(8 / 2) / gamma(7 / 2) / np.sqrt(8 / 2)
+    means = ((table[1] - table[0]) / spread * hedges).mean(axis=1)
+    assert found.n >= 5
+    assert found.verdict == "better"
+    assert found.estimate == pytest.approx(means.mean())
+    rule = SequentialRule(difference=0.2, max_pairs=12)
+    assert decide(rule, Pairs(accuracy=means)).low == pytest.approx(found.low)
+    (over,) = study.compare_tasks()
+    assert over.outcome == "better"
+    assert "reward in standard deviations is" in over.view.headline
+    study.run({"a": loud, "b": louder}, until=stop)  # the way over tasks is the study's
+    assert stopped(path)["b"] == found
+    with pytest.raises(StudyError, match="over is mean here, and standardised was fixed"):
+        study.run({"a": loud, "b": louder}, until=stop, rule=Rule())
+
+
+def test_standardised_differences_are_not_looked_at_before_the_fifth_pair(path):
+    stop, rule = replace(STOP, max_runs=4), Rule(over="standardised")
     with pytest.raises(
-        ConfigError, match=f"mean of its differences over the tasks; over = '{over}'"
+        ConfigError, match="take 5 pairs before the first look; max_runs must be 5 or more, got 4"
     ):
-        Study(path, tasks=TASKS).run({"a": a, "b": b}, until=STOP, rule=Rule(over=over))
+        Study(path, tasks=TASKS).run({"a": a, "b": b}, until=stop, rule=rule)
     assert not path.exists()
 
 

@@ -228,13 +228,13 @@ def refuse_other_judges(rule: Rule, *, tasks: bool) -> None:
 
     Raises:
         ConfigError: It names another metric than matched accuracy, or unpaired runs; or puts the
-            tasks of a suite together otherwise than by the mean of each pair's differences.
+            tasks of a suite together otherwise than by a mean of each pair's differences.
     """
-    if tasks and rule.over != "mean":
+    if tasks and rule.over == "iqm":
         raise ConfigError(
             "a stopping rule takes one number a pair, the mean of its differences over the tasks; "
-            f"over = {rule.over!r} is of all runs together and changes with each: leave it out, "
-            "or name seeds instead of the rule"
+            "over = 'iqm' is of all runs together and changes with each: leave it out, say "
+            "'standardised', or name seeds instead of the rule"
         )
     said = []
     if rule.metric not in (None, "matched_accuracy"):

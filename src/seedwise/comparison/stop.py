@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from seedwise.figures import in_points
 from seedwise.seeds import Seed
 from seedwise.stats.capped import FIRST_LOOK
 from seedwise.stats.sequential import SequentialRule
+from seedwise.stats.suites import FOR_STANDARDISED
 
 __all__ = ["WORTH_PAIRING", "Stop", "StoppingRule"]
 
@@ -90,16 +91,25 @@ class StoppingRule:
         stop: When each comparison stops.
         baseline: The setup that the others are compared with.
         candidates: The others; alpha is shared out among as many, however soon some are decided.
+        standardised: Whether a pair's difference is the mean over the tasks of a suite of
+            differences in standard deviations of a run, as the rule of the verdict says it.
     """
 
     stop: Stop
     baseline: str
     candidates: tuple[str, ...]
+    standardised: bool = False
 
     def __post_init__(self) -> None:
         if not self.candidates:
             raise ConfigError(
                 "a stopping rule needs two setups or more, a baseline and what is compared with it"
+            )
+        most = self.stop.max_runs
+        if self.standardised and most is not None and most < FOR_STANDARDISED:
+            raise ConfigError(
+                f"standardised differences take {FOR_STANDARDISED} pairs before the first look; "
+                f"max_runs must be {FOR_STANDARDISED} or more, got {most}"
             )
 
     @classmethod
@@ -111,10 +121,19 @@ class StoppingRule:
         said: dict[str, Any] = {name: known.get(name) for name in Stop.__dataclass_fields__}
         said["paired"] = known.get("paired", True)  # begun before there was a choice
         stop = Stop(**said)
-        return cls(stop=stop, baseline=known["baseline"], candidates=tuple(known["candidates"]))
+        over = study.plan["rule"].get("over") if study.plan and "tasks" in study.plan else None
+        return cls(
+            stop=stop,
+            baseline=known["baseline"],
+            candidates=tuple(known["candidates"]),
+            standardised=over == "standardised",
+        )
 
-    def check(self, study: StudyRuns) -> None:
-        """Refuse a study that was begun otherwise; one that has no run yet may take this rule.
+    def check(self, study: StudyRuns) -> Self:
+        """Return this rule; refuse a study that was begun otherwise.
+
+        One that has no run yet may take this rule. How tasks are put together belongs to the rule
+        of the verdict, which the study has if it has a plan.
 
         Raises:
             StudyError: The study was begun without a rule, or with another one.
@@ -125,7 +144,9 @@ class StoppingRule:
                 f"{study.path} was begun without a stopping rule, and one has to be there before "
                 "the first run; use another study file, or go on with seeds"
             )
-        if fixed is not None and fixed != self:
+        if fixed is None:
+            return self
+        if replace(fixed, standardised=self.standardised) != self:
             there, here = (
                 asdict(rule.stop) | {"baseline": rule.baseline, "candidates": [*rule.candidates]}
                 for rule in (fixed, self)
@@ -139,6 +160,7 @@ class StoppingRule:
                 f"{study.path} was begun with another stopping rule: {changes}; what it promises "
                 "holds for a rule that does not change: use that one, or another study file"
             )
+        return fixed
 
     def to_json(self) -> Mapping[str, Any]:
         """The rule as the study keeps it, among what is fixed before the first run."""
@@ -162,6 +184,7 @@ class StoppingRule:
             power=self.stop.power,
             max_pairs=self.stop.max_runs,
             paired=self.stop.paired,
+            first_look=FOR_STANDARDISED if self.standardised else FIRST_LOOK,
         )
 
     def seeds(self) -> Generator[Seed]:

@@ -25,6 +25,7 @@ from seedwise.seeds import Seed
 from seedwise.shaped import Float64
 from seedwise.stats.decision import Interval, Outcome
 from seedwise.stats.sequential import Decision, Pairs, decide
+from seedwise.stats.suites import FOR_STANDARDISED, run_units
 from seedwise.store import StoredRun
 
 __all__ = [
@@ -157,7 +158,7 @@ def _decision(
     metrics = [f"{task}/{judged}" for task in tasks] or [judged]
     decision = decide(
         rule.for_one(),
-        _over_tasks(study, pairs, metrics, sign)
+        _over_tasks(study, pairs, metrics, sign, standardised=rule.standardised)
         if tasks
         else differences(study, pairs, judged, sign),
         diverged=np.array(
@@ -174,6 +175,8 @@ def _decision(
     decision = replace(decision, tasks=len(tasks))
     if whole and decision.reason == "running":  # pairs that were left out used up the seeds
         decision = replace(decision, reason="cap")
+    if rule.standardised:
+        return _in_own_unit(decision, f"{judged} in standard deviations", sign)
     return decision if judged == "accuracy" else _in_own_unit(decision, judged, sign)
 
 
@@ -242,13 +245,20 @@ def _over_tasks(
     pairs: Sequence[tuple[StoredRun, StoredRun]],
     metrics: Sequence[str],
     sign: int,
+    *,
+    standardised: bool,
 ) -> Pairs:
     """The mean over tasks of each pair's difference: one number a pair, as of a single metric.
 
-    A run that diverged in a task counts there as the worst that was seen in it.
+    A run that diverged in a task counts there as the worst that was seen in it. Standardised,
+    the unit of each task is settled by the first pairs, and no look comes before them: a unit that
+    went on changing would make other numbers of the same pairs at each look.
     """
     finished = [run for pair in pairs for run in pair if run.state == "finished"]
     values = [_of_pairs(study, metric, pairs, finished, sign) for metric in metrics]
+    if standardised and pairs:
+        units = _units(np.array(values))
+        values = [each / unit for each, unit in zip(values, units, strict=True)]
     tasks = tuple(Pairs(accuracy=b - a, baseline=a) for a, b in values)
     baseline, candidate = np.mean(values, axis=0)
     added = Pairs(accuracy=candidate + baseline)
@@ -273,6 +283,19 @@ def _in_own_unit(decision: Decision, metric: str, sign: int) -> Decision:
         high=ends.high,
         trace=tuple(replace(look, accuracy=turned(look.accuracy)) for look in decision.trace),
     )
+
+
+def _units(values: Float64[ndarray, "tasks two pairs"]) -> Float64[ndarray, " tasks"]:
+    """Standard deviation of a run in each task, from the pairs before the first look.
+
+    While there are fewer of them nothing is decided; a task that does not vary yet counts as 0.
+    """
+    a, b = np.moveaxis(values[..., :FOR_STANDARDISED], 1, 0)
+    if values.shape[-1] >= FOR_STANDARDISED:
+        return run_units(a.T, b.T)
+    ddof = min(1, values.shape[-1] - 1)
+    spread = np.sqrt((a.var(axis=-1, ddof=ddof) + b.var(axis=-1, ddof=ddof)) / 2)
+    return np.where(spread > 0, spread, np.inf)
 
 
 def differences(

@@ -51,6 +51,8 @@ class SequentialRule:
         paired: False where runs of one seed count as unrelated: the two-sample t, with twice the
             degrees of freedom. It names a winner less often than stated where they correlate, and
             more often where they do so negatively.
+        first_look: Pairs before which it says nothing; what it might have spent on earlier looks
+            is not used.
     """
 
     difference: float
@@ -58,6 +60,7 @@ class SequentialRule:
     power: float = 0.8
     max_pairs: int | None = None
     paired: bool = True
+    first_look: int = FIRST_LOOK
 
     def __post_init__(self) -> None:
         if not 0 < self.difference < math.inf:
@@ -66,20 +69,21 @@ class SequentialRule:
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise ConfigError(f"{name} must be above 0 and below 1, got {value!r}")
-        if self.max_pairs is not None and self.max_pairs < FIRST_LOOK:
+        if self.max_pairs is not None and self.max_pairs < self.first_look:
             raise ConfigError(
-                f"a stopping rule first looks after {FIRST_LOOK} pairs; max_pairs must be "
-                f"{FIRST_LOOK} or more, got {self.max_pairs}"
+                f"a stopping rule first looks after {self.first_look} pairs; max_pairs must be "
+                f"{self.first_look} or more, got {self.max_pairs}"
             )
 
     def bounds(self, pairs: int, alpha: float) -> Float64[ndarray, " pairs"]:
         """The |t| that a two-sided test at `alpha` has to reach after 1 to `pairs` pairs."""
         if self.max_pairs is None:
             bounds = anytime_bounds(pairs, alpha, paired=self.paired)
-            bounds[: FIRST_LOOK - 1] = np.inf
-            return bounds
-        capped = capped_bounds if self.paired else capped_bounds_unpaired
-        return capped(self.max_pairs, alpha)[:pairs]
+        else:
+            capped = capped_bounds if self.paired else capped_bounds_unpaired
+            bounds = capped(self.max_pairs, alpha)[:pairs].copy()
+        bounds[: self.first_look - 1] = np.inf
+        return bounds
 
     def freedom(self, pairs: int) -> Integer[ndarray, " pairs"]:
         """Degrees of freedom of t after 1 to `pairs` pairs; 1 after the first, which has no t."""
@@ -278,5 +282,5 @@ def _chance(rule: SequentialRule, size: Sums, t: Differences) -> Differences:
         freedom, (-room - centre) / scale
     )
     chance = sign + np.where(room > 0, equivalent, 0.0)
-    judged = (n >= FIRST_LOOK) & (n < cap) & np.isfinite(size.sd)
+    judged = (n >= rule.first_look) & (n < cap) & np.isfinite(size.sd)
     return np.where(judged, chance, 1.0)

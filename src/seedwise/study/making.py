@@ -97,6 +97,9 @@ def make_missing(
     """
     if until.stopping is not None and rule is not None:
         refuse_other_judges(rule, tasks=bool(data.tasks))
+        standardised = bool(data.tasks) and rule.over == "standardised"
+        stopping = replace(until.stopping, standardised=standardised)
+        until = replace(until, stopping=stopping)
     functions = given_functions(given)
     if here := only_here(functions):
         executor = kept_here(executor, here[0])
@@ -114,7 +117,7 @@ def make_missing(
         )
         _warn_of_network(path, tell)
         if until.stopping is not None:
-            until.stopping.check(StudyRuns(store))
+            until = replace(until, stopping=until.stopping.check(StudyRuns(store)))
         check_tasks(store, data.tasks)
         fix_directions(store, rule, better, until.stopping and until.stopping.stop.metric)
         references = data.references(store, setups.values(), tell)
