@@ -115,3 +115,40 @@ def test_other_examples_are_refused():
         difference_of_models(np.zeros(3), np.zeros(4))
     with pytest.raises(DataError, match="not finite"):
         difference_of_models(np.zeros(2), np.array([0, np.nan]))
+
+
+@pytest.mark.parametrize("apart", [2, 4, 5])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_few_grades_that_all_rise_show_nothing(apart, sign):
+    """Student's t takes five of forty for p = .02; sign flips cannot show so few."""
+    differences = np.zeros(40)
+    differences[:apart] = sign * np.array([0.5, 0.5, 0.25, 0.5, 0.25])[:apart]
+    found = difference_of_models(np.zeros(40), differences)
+    flips = scipy.stats.permutation_test(
+        (differences[:apart],), np.sum, permutation_type="samples", n_resamples=np.inf
+    )
+    assert found.p_value == pytest.approx(flips.pvalue)
+    assert not found.clear_of_zero
+    assert found.estimate == pytest.approx(differences.mean())
+
+
+def test_it_is_students_t_where_more_examples_differ_or_most_do():
+    some = np.array([0.5, 1.0, 0.75, 0.25, 0.5, 0.75])
+    mixed = some * [1, 1, 1, -1, 1, 1]
+    for values, count in ((mixed, 40), (some[:5], 9), (mixed[:4], 40)):
+        differences = np.zeros(count)
+        differences[: len(values)] = values
+        found = difference_of_models(np.zeros(count), differences)
+        student = scipy.stats.ttest_1samp(differences, 0)
+        assert found.p_value == pytest.approx(student.pvalue, rel=1e-9)
+        ends = student.confidence_interval(0.95)
+        assert (found.low, found.high) == pytest.approx((ends.low, ends.high), rel=1e-9)
+
+
+def test_grades_show_on_as_few_examples_as_right_and_wrong():
+    """Halves in place of ones: McNemar's test and this one begin to show at six of forty."""
+    for apart, shown in ((5, False), (6, True)):
+        right = np.arange(40) < apart
+        for scale in (1.0, 0.5):
+            found = difference_of_models(np.zeros(40), scale * right)
+            assert (found.p_value < 0.05) == found.clear_of_zero == shown

@@ -4,6 +4,7 @@ The examples are the random sample here. Nothing is said of how much training an
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import scipy
@@ -30,8 +31,10 @@ def difference_of_models(
     """The mean of `b - a` with an interval for new examples of the same kind.
 
     Scores of 0 and 1 have McNemar's exact p-value and Tango's score interval, which is made to
-    hold 0 where the test shows nothing. Other scores have Student's t over the differences.
-    Where examples come in groups, t is of the groups (`Groups.tables`), whatever the scores.
+    hold 0 where the test shows nothing. Other scores have Student's t over the differences. Where
+    most examples tie, its p-value is at least the smallest that a test of sign flips can have of
+    those that do not, 2^(1 - k) of k: a few grades that all happen to rise show nothing, as few
+    answers that turn right do not. Where examples come in groups, t is of the groups (`Groups.tables`), whatever the scores.
 
     Args:
         a: Score of each example by the one model.
@@ -66,7 +69,7 @@ def difference_of_models(
     if groups is not None:
         difference, freedom = groups.tables(difference[None])[0], groups.freedom
     spread = float(difference.std(ddof=1)) if len(difference) > 1 else 0.0
-    return student_difference(
+    found = student_difference(
         mean,
         error=spread / math.sqrt(len(difference)) if spread > 1e-12 * abs(mean) else 0.0,
         freedom=freedom,
@@ -75,6 +78,19 @@ def difference_of_models(
         paired=False,
         population="new images, these models",
     )
+    return found if groups is not None else _not_by_few(found, difference)
+
+
+def _not_by_few(found: Difference, differences: Float[ndarray, " examples"]) -> Difference:
+    """Student's difference, which shows nothing where few examples differ and most tie."""
+    apart = int(np.count_nonzero(differences))
+    smallest = 2.0 ** (1 - apart)
+    if not apart or 2 * apart >= len(differences) or smallest <= found.p_value:
+        return found
+    low, high = found.low, found.high
+    if smallest >= 1 - found.confidence:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return replace(found, p_value=smallest, low=low, high=high)
 
 
 def _right_or_wrong(
