@@ -34,7 +34,8 @@ def difference_of_models(
     hold 0 where the test shows nothing. Other scores have Student's t over the differences. Where
     most examples tie, its p-value is at least the smallest that a test of sign flips can have of
     those that do not, 2^(1 - k) of k: a few grades that all happen to rise show nothing, as few
-    answers that turn right do not. Where examples come in groups, t is of the groups (`Groups.tables`), whatever the scores.
+    answers that turn right do not. Where examples come in groups, t is of the groups
+    (`Groups.tables`), whatever the scores.
 
     Args:
         a: Score of each example by the one model.
