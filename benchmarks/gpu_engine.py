@@ -62,7 +62,7 @@ def main() -> None:
             flush=True,
         )
     started = time.perf_counter()
-    models[0].validate()
+    models[0].validate(("centre",))
     result["validation_seconds"] = time.perf_counter() - started
     result["memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
     print(f"validation {result['validation_seconds']:.3f} s, {result['memory_gb']:.1f} GB")

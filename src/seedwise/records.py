@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy import ndarray
 
+from seedwise.crops import CENTRE, view_names
 from seedwise.shaped import Float, Float16, Int64
 
 __all__ = [
@@ -34,8 +35,8 @@ Fault = Literal["code", "return"]
 STATES: tuple[State, ...] = ("finished", "diverged", "failed")
 """Every `State`."""
 
-VIEWS = ("original", "mirrored")
-"""The ways in which the built-in training shows a validation image to the model."""
+VIEWS = view_names(CENTRE)
+"""The notebook's views of a validation image: its centre as it is and mirrored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +51,7 @@ class DatasetRecord:
         classes: Names of the classes; a target is a position in this tuple.
         names: The validation examples, as "class/file", in the order of the logits.
         targets: The class of each validation example.
+        views: The views of each validation image that the built-in training makes.
     """
 
     name: str
@@ -58,6 +60,7 @@ class DatasetRecord:
     classes: tuple[str, ...]
     names: tuple[str, ...]
     targets: Int64[ndarray, " examples"]
+    views: tuple[str, ...] = VIEWS
 
     @property
     def of_files(self) -> bool:
@@ -124,7 +127,8 @@ class RunRecord:
             `failed` (no result; see `fault`).
         logits: float16, one row of class scores for each view of each validation example, in the
             order of the study's examples; None for a run without predictions.
-        views: What each view shows, e.g. `original`, `mirrored`; empty without logits.
+        views: What each view shows, e.g. `original`, `mirrored`; empty without logits. The
+            notebook's two come first where the built-in training made more.
         metrics: Plain metric values of a run that has no logits; all finite. Of a metric that has
             scores, their mean.
         scores: For some of the metrics, what each example is worth, in the order of the study's

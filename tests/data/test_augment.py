@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from helpers.reference import SHARED
 from helpers.resample_reference import resample_reference
+from seedwise.crops import CROPS
 from seedwise.data import Pixels, centre_windows, crop_windows, resample
-from seedwise.data.augment import MEAN, STD
+from seedwise.data.augment import MEAN, STD, crop_offsets, shorter_side
 
 DALI = SHARED / "reference" / "dali_valid.npz"
 
@@ -83,6 +84,55 @@ def test_the_centre_of_a_wide_image_is_in_the_middle():
     assert windows.steps[0].tolist() == [step, step]
     assert windows.starts[0, 0] == pytest.approx(16 * step)
     assert windows.starts[0, 1] == pytest.approx((300 - 214 * step) / 2 + 43 * step)
+
+
+@pytest.mark.parametrize(
+    ("crop", "top", "left"),
+    [
+        ("centre", 4, 4),
+        ("top-left", 0, 0),
+        ("top-right", 0, 8),
+        ("bottom-left", 8, 0),
+        ("bottom-right", 8, 8),
+        ("top", 0, 4),
+        ("left", 4, 0),
+        ("right", 4, 8),
+        ("bottom", 8, 4),
+    ],
+)
+def test_a_crop_of_a_square_is_cut_from_the_whole_resized_image(crop, top, left):
+    """32 of 40 pixels: the centre is 4 from every edge."""
+    pixels = pixels_of(noise(5, 57, 57))
+    arguments = (pixels, np.array([0]))
+    whole = crop_windows(np.array([[0, 0, 57, 57]], dtype=np.int32), 40)
+    resized = resample(*arguments, whole, np.array([False]), size=40)[0]
+    windows = centre_windows(pixels.heights, pixels.widths, size=32, crop=crop)
+    for mirrored in (False, True):
+        got = resample(*arguments, windows, np.array([mirrored]), size=32)[0]
+        want = resized[top : top + 32, left : left + 32]
+        np.testing.assert_allclose(got, want[:, ::-1] if mirrored else want, atol=1e-5)
+
+
+def test_crops_of_a_wide_image_keep_to_its_central_square():
+    """Of 214 columns the square has those from 27 to 187, and the centre begins 16 further on."""
+    step = 224 / 160
+    edge = (300 - 214 * step) / 2
+    for crop, row, column in (("top-left", 0, 27), ("bottom-right", 32, 59), ("right", 16, 59)):
+        windows = centre_windows(
+            np.array([224], np.int32), np.array([300], np.int32), size=128, crop=crop
+        )
+        assert windows.starts[0, 0] == pytest.approx(row * step)
+        assert windows.starts[0, 1] == pytest.approx(edge + column * step)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(8, 33))
+def test_no_crop_begins_or_ends_outside_the_image(height, width, size):
+    sides = np.array([[height, width]])
+    resized = np.floor(sides * (shorter_side(size) / sides.min()) + 0.5)
+    for crop in CROPS:
+        offset = crop_offsets(resized, size=size, crop=crop)
+        assert (offset >= 0).all()
+        assert (offset + size <= resized).all()
 
 
 @pytest.fixture(scope="module")

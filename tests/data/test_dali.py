@@ -10,6 +10,7 @@ import torch
 from helpers.libraries import library
 from helpers.pictures import encoded, picture
 from helpers.reference import SHARED
+from seedwise.crops import CROPS
 from seedwise.data import Split, choose_loader, draw, open_data
 from seedwise.data.augment import MEAN, STD
 from seedwise.data.decode import decode
@@ -106,8 +107,9 @@ def test_crops_are_those_of_the_cache_but_for_the_rounding_to_whole_levels(data,
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_centres_of_any_shape_are_too(data, mirrored):
-    arguments = {"size": 32, "batch_size": 4, "mirrored": mirrored}
+@pytest.mark.parametrize("crop", CROPS)
+def test_crops_for_validation_of_any_shape_are_too(data, crop, mirrored):
+    arguments = {"size": 32, "batch_size": 4, "crop": crop, "mirrored": mirrored}
     got, want = (
         np.concatenate([np.asarray(batch) for batch in loader.valid(data, threads=0, **arguments)])
         for loader in (DALI, CACHE)

@@ -6,6 +6,7 @@ import numpy as np
 
 from seedwise.comparison.rule import Rule, plan_of
 from seedwise.comparison.stop import StoppingRule
+from seedwise.crops import CROPS, view_names
 from seedwise.records import VIEWS, DatasetRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
@@ -55,6 +56,7 @@ class Studies:
         baseline=None,
         targets=TARGETS,
         train=None,
+        views=VIEWS,
     ):
         """An open study of setups: name -> logits, records, or a mapping seed -> record.
 
@@ -73,6 +75,7 @@ class Studies:
                     classes=tuple(f"c{i}" for i in range(classes)),
                     names=tuple(f"{i}.png" for i in range(len(targets))),
                     targets=targets,
+                    views=views,
                 )
             )
         by_seed = {name: _by_seed(runs) for name, runs in setups.items()}
@@ -97,7 +100,9 @@ class Studies:
 
 
 def finished(logits):
-    return RunRecord(state="finished", logits=logits, views=VIEWS[: len(logits)], seconds=17.0)
+    """A finished run; of more than two views, those that the built-in training makes."""
+    views = view_names(CROPS)[: len(logits)]
+    return RunRecord(state="finished", logits=logits, views=views, seconds=17.0)
 
 
 def measured(**metrics):

@@ -9,8 +9,9 @@ import pytest
 from helpers.store_records import ENDED, dataset, run
 from helpers.study_files import assert_sound, change, filled, held
 from seedwise.comparison import Rule
+from seedwise.crops import as_crops, view_names
 from seedwise.errors import StudyError
-from seedwise.records import EpochRecord, RunRecord
+from seedwise.records import VIEWS, EpochRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import (
@@ -131,6 +132,23 @@ def test_other_predictions_another_dataset_and_other_choices_are_named(tmp_path,
         f"{b}: dataset 'imagenette' is another than before",
         f"{b}: what was predicted by the run of setup 'mish' with seed 1 is another than before",
     )
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_runs_of_other_views_are_not_put_together(tmp_path, target, order):
+    views = (VIEWS, view_names(as_crops(4)))
+    paths = [tmp_path / "two.db", tmp_path / "four.db"]
+    for path, names in zip(paths, views, strict=True):
+        with Store.open(path, create=True) as store:
+            store.set_dataset(dataset(views=names))
+    with pytest.raises(Conflicts) as caught:
+        merge_studies([paths[place] for place in order], target)
+    assert caught.value.conflicts == (
+        f"{paths[0]}: its runs have two views of each image, not more",
+    )
+    merge_studies([paths[1]], target)
+    with Store.open(target) as store:
+        assert store.dataset().views == views[1]
 
 
 def test_repeats_stay_with_their_runs(tmp_path, target):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from helpers.store_records import ENDED, dataset, run
+from seedwise.crops import as_crops, view_names
 from seedwise.errors import RunExists, StudyError, UnknownName
 from seedwise.records import STATES, DatasetRecord, EpochRecord, RunRecord
 from seedwise.seeds import Seed
@@ -121,6 +122,24 @@ def test_a_study_has_one_dataset(store):
     with pytest.raises(StudyError, match=r'split "page", .* split "v1"'):
         store.set_dataset(dataset(split='"v1"'))
     assert store.dataset().name == "imagenette"
+
+
+def test_the_views_of_a_study_are_said_once_with_its_dataset(store):
+    ten = view_names(as_crops(10))
+    store.set_dataset(dataset(views=ten))
+    store.set_dataset(dataset(views=ten))
+    assert store.dataset().views == ten
+    for others in (dataset(), dataset(views=view_names(as_crops(4)))):
+        with pytest.raises(StudyError, match=r"was made with 10 views of each image, not [24] "):
+            store.set_dataset(others)
+
+
+def test_a_study_of_the_notebooks_views_keeps_no_word_of_them(store):
+    store.set_dataset(dataset())
+    assert store.choice("views") is None
+    assert store.dataset().views == ("original", "mirrored")
+    with pytest.raises(StudyError, match="was made with 2 views of each image, not 16 "):
+        store.set_dataset(dataset(views=view_names(as_crops(16))))
 
 
 def test_a_choice_is_made_once(store):

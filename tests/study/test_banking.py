@@ -4,13 +4,16 @@ import pytest
 from click.testing import CliRunner
 
 from helpers import trainings
+from helpers.store_records import dataset
 from seedwise.cli import cli
 from seedwise.comparison import Stop
+from seedwise.crops import as_crops, view_names
 from seedwise.errors import ConfigError, StudyError
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.store import Store, merge_studies
 from seedwise.study import Study
+from seedwise.study.banking import _check_data
 
 CANDIDATE = {"plain": trainings.plain, "better": trainings.better}
 
@@ -172,3 +175,16 @@ def test_study_toml_names_a_bank(tmp_path, monkeypatch):
         1,
     }
     assert Seed.of(2) in {run.seed for run in runs("study.db").values()}
+
+
+def test_runs_of_other_views_are_no_bank(tmp_path):
+    with (
+        Store.open(tmp_path / "two.db", create=True) as two,
+        Store.open(tmp_path / "ten.db", create=True) as ten,
+    ):
+        two.set_dataset(dataset())
+        ten.set_dataset(dataset(views=view_names(as_crops(10))))
+        with pytest.raises(StudyError, match="have 10 views of each image, and here there are 2"):
+            _check_data(two, ten)
+        with pytest.raises(StudyError, match="have 2 views of each image, and here there are 10"):
+            _check_data(ten, two)

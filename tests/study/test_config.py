@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from seedwise.comparison import Stop
 from seedwise.comparison.rule import Rule
+from seedwise.crops import as_crops
 from seedwise.data import Split
 from seedwise.errors import ConfigError
 from seedwise.seeds import Seed
@@ -94,6 +95,17 @@ def test_the_design_page_example_says_what_it_says(load):
         "fast-relu": relu.but(lr=8e-3, betas=(0.9, 0.999), epochs=1),
     }
     assert list(study.setups) == ["mish", "relu", "fast-relu"]
+
+
+def test_views_are_crops_by_number_or_by_name(load):
+    assert load(with_line("seeds = 2")).views is None
+    assert load(with_line("seeds = 2\nviews = 10")).views == as_crops(10)
+    assert load(with_line('seeds = 2\nviews = ["centre", "corners"]')).views == as_crops(10)
+
+
+def test_views_need_a_setup_that_is_trained_here(refusal):
+    said = refusal('seeds = 2\nviews = 10\n[setups.own]\ntrain = "mine:train"')
+    assert said == "views are made by the built-in training, and no setup here is trained by it"
 
 
 def test_a_setup_may_extend_one_that_stands_below_it(load):
@@ -295,6 +307,9 @@ def test_a_wrong_setup_is_named_with_what_is_allowed(refusal, line, message):
             with_line("seeds = 2\nsplit = 'pages'"),
             "split: unknown split 'pages'; did you mean",
         ),
+        (with_line("seeds = 2\nviews = 3"), "views: views must be 2, 4, 10 or 16, or a list of"),
+        (with_line("seeds = 2\nviews = ['corners']"), "views: views need the centre"),
+        (with_line("seeds = 2\nviews = ['center']"), "views: unknown crop 'center'; did you mean"),
         (with_line("seeds = 2\nsplit = 250"), "split must be a name or { per_class = 250, seed ="),
         (with_line("seeds = 2\nsplit = {per_class = 0, seed = 1}"), "split: a split needs a name"),
         (
@@ -407,7 +422,7 @@ values = st.sampled_from(
     ["1", "-1", "0.5", "true", '"page"', '"mish"', "[]", "[1, 2]", "{a = 1}", "nan", "1979-05-27"]
 )
 keys = st.sampled_from(
-    ["dataset", "source", "split", "seeds", "baseline", "executor", "stop", "setups", "x"]
+    ["dataset", "source", "split", "seeds", "baseline", "executor", "stop", "setups", "views", "x"]
 )
 
 

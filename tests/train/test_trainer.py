@@ -1,14 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from helpers.pictures import folders
+from seedwise.crops import as_crops, view_names
 from seedwise.data import Split, open_data
 from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.stats import accuracy, smoothed_accuracy
 from seedwise.train import train
+from seedwise.train.plain import PlainEngine
 from seedwise.train.steps import LossScale
 from seedwise.train.trainer import SmoothedLoss
 
@@ -85,6 +89,22 @@ def test_the_mirrored_view_is_of_the_mirrored_image(data):
     logits = train(SETUP.but(epochs=1), Seed.of(0), data).logits
     assert not np.array_equal(logits[0], logits[1])
     assert np.abs(logits[0].astype(float) - logits[1]).mean() < 1
+
+
+def test_more_views_are_made_once_and_leave_the_first_two_as_they_are(data, monkeypatch):
+    made, logits_of = [], PlainEngine._logits_of
+    monkeypatch.setattr(
+        PlainEngine, "_logits_of", lambda self, crop: made.append(crop) or logits_of(self, crop)
+    )
+    two = train(SETUP, Seed.of(0), data)
+    made.clear()
+    ten = train(SETUP, Seed.of(0), replace(data, crops=as_crops(10)))
+    assert made == ["centre", *as_crops(10)]
+    assert ten.views == view_names(as_crops(10))
+    np.testing.assert_array_equal(ten.logits[:2], two.logits)
+    assert len({view.tobytes() for view in ten.logits}) == 10
+    for mine, other in zip(ten.epochs, two.epochs, strict=True):
+        assert {**mine.figures, "seconds": 0} == {**other.figures, "seconds": 0}
 
 
 def test_learning_happens(data):

@@ -17,6 +17,7 @@ from seedwise.words.numbers import (
     metric_words,
     share,
     short,
+    views_saving,
 )
 from seedwise.words.run_cautions import identical_note
 
@@ -75,6 +76,12 @@ def _print_split(console: Console, found: Variance) -> None:
             console,
             f"If {found.called} erred on their own, {metric_words(first.name)} would have sd "
             f"{spread(first.name, floor)}{'' if math.isnan(binomial) else would}.",
+        )
+    if found.views is not None:
+        sentence(
+            console,
+            f"{views_saving(found.views, 'variance')} of accuracy over two views, and of the runs "
+            f"that a difference takes{'.' if found.views.measured else ' (views = 16).'}",
         )
     if first.split and not first.split.enough_runs:
         sentence(

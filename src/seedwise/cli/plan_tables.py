@@ -9,10 +9,11 @@ from rich.text import Text
 from seedwise.cli.console import Console
 from seedwise.cli.tables import plain_table, print_table
 from seedwise.cli.words import clock
-from seedwise.comparison.planning import Forecast, Planning
+from seedwise.comparison.planning import Forecast, Planning, is_margins
 from seedwise.comparison.stop_planning import StopPlan
 from seedwise.stats.operating import Characteristic
 from seedwise.stats.variance import ENOUGH_RUNS
+from seedwise.words.numbers import metric_words, views_saving
 
 __all__ = ["print_plan"]
 
@@ -60,7 +61,7 @@ def _other_table(found: Planning) -> Table:
         if found.asked_runs is not None:
             cells.append(_between(_small(each.reachable), _small(each.reachable_upper)))
         if found.margin is not None:
-            of_margin = each.metric in ("", "accuracy")
+            of_margin = is_margins(each.metric)
             cells.append(_count(each.equivalence_runs) if of_margin else "-")
         _add(table, each, *cells)
     return table
@@ -111,6 +112,12 @@ def _below(found: Planning) -> list[str]:
         "(0.005 is half a point). Under matched, smoothed and ranked accuracy the same change is "
         "a smaller difference: 0.61 points where accuracy had 0.77, on real runs."
     )
+    if found.views is not None:
+        unit = "pairs" if len(found.pilot) == 2 else "runs"
+        lines.append(
+            f"{views_saving(found.views, unit)} that accuracy over two views takes (95 % interval)"
+            f"{'.' if found.views.measured else '; views = 16 in study.toml makes them.'}"
+        )
     if math.isfinite(found.seconds) and found.seconds > 0:
         counts = [runs for each in found.forecasts for runs in each.runs if runs is not None]
         runs = [min(counts), max(counts)] if counts else []
@@ -193,7 +200,8 @@ def _how_far_to_trust(stop: StopPlan) -> list[str]:
             "and names a winner sooner: a pilot study tells how soon.",
         ]
     sds = [f"{each:.2g}" for each in stop.known.noise.sd]
-    names = ("accuracy", "matched", "ranked accuracy") if len(sds) > 1 else ("accuracy",)
+    judged = metric_words(stop.known.judged)
+    names = (judged, "matched", "ranked accuracy") if len(sds) > 1 else (judged,)
     spread = ", ".join(f"{sd} ({name})" for sd, name in zip(sds, names, strict=True))
     lines.append(f"Standard deviations of the differences of {stop.known.pilot} pairs: {spread}.")
     if stop.unpaired:

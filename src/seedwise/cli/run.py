@@ -107,6 +107,7 @@ def run_study(
         path,
         dataset=config.dataset,
         split=config.split,
+        views=config.views,
         source=config.source,
         cache=cache,
         better=config.better,

@@ -12,6 +12,7 @@ from seedwise.comparison.measured import Measurements, RunCounts, measure, resul
 from seedwise.comparison.metrics import (
     Metric,
     ReturnedMetric,
+    accuracy_over,
     deciding_metric,
     default_metric,
     find_metric,
@@ -164,7 +165,8 @@ def _metrics(
     finished = [run for run in results if run.state == "finished"]
     name = rule.metric or default_metric(finished)
     main = deciding_metric(name, finished, stated, code=code)
-    names = [*(("accuracy", *SOFT) if all_have_logits(finished) else ())]
+    whole = all_have_logits(finished)
+    names = [*((accuracy_over(finished), "accuracy", *SOFT) if whole else ())]
     setups = {run.setup for run in results}
     if not names and setups == {run.setup for run in finished if "accuracy" in run.metrics}:
         names = ["accuracy"]

@@ -9,12 +9,13 @@ from seedwise.comparison.beside import chance, churn, runs_for_seen, sign_flip
 from seedwise.comparison.collapse import FarRuns, far_runs, without_lost
 from seedwise.comparison.contrast import Contrast, contrast, shared_seeds
 from seedwise.comparison.measured import Measurements
-from seedwise.comparison.metrics import Metric
+from seedwise.comparison.metrics import Metric, is_over_views
 from seedwise.comparison.result import ComparisonValues, Family
 from seedwise.comparison.rule import Rule, Standing
 from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.study_runs import shared_rows
 from seedwise.comparison.verdict import SOFT, Deciding, Verdict, deciding, settle
+from seedwise.comparison.views import share_of_pairs
 from seedwise.errors import StudyError
 from seedwise.stats.agreement import fisher_exact
 from seedwise.stats.equivalence import Equivalence, equivalence
@@ -100,8 +101,11 @@ def as_by_seeds(a: Measurements, b: Measurements, rule: Rule) -> Rule:
 
 
 def margin_metric(metrics: Mapping[str, object]) -> str:
-    """The metric that a margin is of."""
-    return "accuracy" if "accuracy" in metrics else next(iter(metrics))
+    """The metric that a margin is of: accuracy, over more views where that decides."""
+    main = next(iter(metrics))
+    if is_over_views(main):
+        return main
+    return "accuracy" if "accuracy" in metrics else main
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,6 +344,7 @@ def _comparison(
         examples=_examples(a, main),
         groups=None if a.groups is None else len(a.groups.names),
         apart=_apart(a, b, main) if main.difference.of_models else None,
+        views=share_of_pairs(a, b, rule.confidence) if main.difference.paired else None,
         guessing=a.guessing,
         churn=churn(a, b),
         runs_for_seen=None

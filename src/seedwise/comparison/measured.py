@@ -15,6 +15,7 @@ from seedwise.comparison.study_runs import StudyRuns, all_have_logits
 from seedwise.errors import StudyError
 from seedwise.figures import figure, in_points
 from seedwise.seeds import Seed
+from seedwise.setups import BUILT_IN
 from seedwise.shaped import Bool, Float, Float64, Integer
 from seedwise.stats.blocks import Logits, Targets
 from seedwise.stats.catalog import CATALOG, BuiltInMetric
@@ -29,6 +30,7 @@ __all__ = [
     "banked",
     "computed_from",
     "disputes",
+    "makes_views",
     "measure",
     "random_sample",
     "results_of",
@@ -162,6 +164,8 @@ class Measurements:
         from_scores: Whether `predicted` says right or wrong, and no class.
         groups: The groups of the examples; None where they have none.
         guessing: The accuracy of naming the commonest class each time; None without predictions.
+        right: Right and wrong of the usual views of each finished run; None where the built-in
+            training, which could make more views, did not make the runs.
     """
 
     counts: RunCounts
@@ -174,6 +178,11 @@ class Measurements:
     from_scores: bool = False
     groups: Groups | None = None
     guessing: float | None = None
+    right: Bool[ndarray, "finished views images"] | None = None
+
+    def finished_values(self, metric: str) -> Float64[ndarray, " finished"]:
+        """A metric of the runs that did not diverge."""
+        return self.metrics[metric].values[~self.diverged]
 
     @property
     def finished_seeds(self) -> list[Seed]:
@@ -286,7 +295,16 @@ def measure(
         from_scores=found is None,
         groups=study.groups,
         guessing=float(np.bincount(study.targets).max() / len(study.targets)) if found else None,
+        right=found.predicted[~diverged[rows]] == study.targets
+        if found and makes_views(study, counts.name)
+        else None,
     )
+
+
+def makes_views(study: StudyRuns, setup: str) -> bool:
+    """True if the built-in training makes a setup's runs: it can show more views of an image."""
+    known = study.setups.get(setup)
+    return known is not None and known.train == BUILT_IN
 
 
 def _images(

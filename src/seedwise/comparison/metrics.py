@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from seedwise.comparison.study_runs import BETTER, StudyRuns, all_have_logits, metrics_of_any
+from seedwise.comparison.study_runs import (
+    BETTER,
+    StudyRuns,
+    all_have_logits,
+    metrics_of_any,
+)
+from seedwise.crops import usual_views
 from seedwise.errors import CodeNotRun, ConfigError, StudyError, UnknownName, Unsettled
 from seedwise.figures import in_points
 from seedwise.named import load
@@ -26,12 +32,15 @@ __all__ = [
     "Metric",
     "OwnMetric",
     "ReturnedMetric",
+    "accuracy_over",
     "check_better",
     "deciding_metric",
     "default_metric",
     "direction_of",
     "directions_note",
     "find_metric",
+    "is_over_views",
+    "more_views",
     "names_code",
     "state_directions",
     "stated_directions",
@@ -235,6 +244,7 @@ def find_metric(
         metric = BuiltInMetric.parse(text)
         if not predictions:
             raise ConfigError(f"{text} needs the predictions of every run; some have metrics only")
+        _check_views(metric, finished)
         return metric
     said = None if text in returned else _BETTER.match(text)
     bare = said[1] if said else text
@@ -252,6 +262,38 @@ def find_metric(
             )
         return _own(bare, higher)
     raise UnknownName("metric", text, {*CATALOG, *returned})
+
+
+def _check_views(metric: BuiltInMetric, finished: Sequence[StoredRun]) -> None:
+    """Refuse a metric of more views than the runs have."""
+    there = min((len(run.views) for run in finished), default=math.inf)
+    if metric.view_count is not None and metric.view_count > there:
+        raise ConfigError(
+            f"{metric} needs {metric.view_count} views of each image, and the runs have {there}; "
+            f"a study begun with views = {metric.view_count} makes them"
+        )
+
+
+def more_views(finished: Iterable[StoredRun]) -> int | None:
+    """Number of views of some runs, if all have the same and more than the usual ones."""
+    found = {run.views for run in finished}
+    names = found.pop() if len(found) == 1 else ()
+    return len(names) if len(names) > usual_views(names) else None
+
+
+def accuracy_over(finished: Iterable[StoredRun]) -> str:
+    """Name of the accuracy over all views that some finished runs have in common."""
+    views = more_views(finished)
+    return "accuracy" if views is None else f"accuracy:views={views}"
+
+
+def is_over_views(metric: str) -> bool:
+    """True if a metric is an accuracy over so many views, which needs none to stand for it.
+
+    >>> is_over_views("accuracy:views=16"), is_over_views("accuracy:views=original")
+    (True, False)
+    """
+    return re.fullmatch(r"accuracy:views=\d+", metric) is not None
 
 
 def names_code(text: str, finished: Sequence[StoredRun]) -> bool:
@@ -305,11 +347,14 @@ def deciding_metric(
 def default_metric(finished: Sequence[StoredRun]) -> str:
     """The metric that decides where none is named.
 
+    Matched accuracy helps accuracy to show its sign; accuracy over more views needs no help.
+
     Raises:
         ConfigError: The runs have several metrics and none of them is accuracy, or none at all.
     """
     if all_have_logits(finished):
-        return "matched_accuracy"
+        more = accuracy_over(finished)
+        return "matched_accuracy" if more == "accuracy" else more
     # All that any run has: a hole in one run must not change what decides.
     known = metrics_of_any(finished)
     if "accuracy" in known:

@@ -9,7 +9,13 @@ from numpy import ndarray
 
 from seedwise.comparison.contrast import contrast, shared_seeds
 from seedwise.comparison.measured import Measurements, measure, results_of
-from seedwise.comparison.metrics import Metric, default_metric, find_metric
+from seedwise.comparison.metrics import (
+    Metric,
+    accuracy_over,
+    default_metric,
+    find_metric,
+    is_over_views,
+)
 from seedwise.comparison.rule import Rule
 from seedwise.comparison.stop_planning import (
     KnownPairs,
@@ -20,6 +26,7 @@ from seedwise.comparison.stop_planning import (
 )
 from seedwise.comparison.study_runs import StudyRuns, all_have_logits, shared_rows
 from seedwise.comparison.verdict import SOFT
+from seedwise.comparison.views import share_of_pairs, share_of_runs
 from seedwise.errors import ConfigError, StudyError
 from seedwise.shaped import Float32
 from seedwise.stats.intervals import LARGE
@@ -33,12 +40,14 @@ from seedwise.stats.power import (
     sd_upper,
 )
 from seedwise.stats.variance import split_variance
+from seedwise.stats.views import ViewShare
 from seedwise.store import StoredRun
 
 __all__ = [
     "Forecast",
     "Planning",
     "forecast",
+    "is_margins",
     "plan_from_figures",
     "plan_from_pilot",
 ]
@@ -95,6 +104,8 @@ class Planning:
         seconds: Measured or given wall time of one run; NaN where nobody knows.
         pilot: Names of the setups whose runs were looked at; empty for given figures.
         stop: What a stopping rule with this margin would do; None where none was asked for.
+        views: The share of the pairs, or of one setup's runs, that more views of each image take,
+            or would take; None where the pilot cannot tell.
     """
 
     differences: tuple[float, ...]
@@ -106,6 +117,7 @@ class Planning:
     seconds: float
     pilot: tuple[str, ...]
     stop: StopPlan | None
+    views: ViewShare | None = None
 
 
 def plan_from_figures(
@@ -185,7 +197,14 @@ def plan_from_pilot(study: StudyRuns, setups: Sequence[str], question: Question)
         seconds=float(np.mean([run.seconds for run in finished])) if finished else math.nan,
         pilot=tuple(setups),
         stop=plan_stop(question, pairs_of_pilot(measured)) if capped else None,
+        views=_views_saved(measured),
     )
+
+
+def _views_saved(measured: Sequence[Measurements]) -> ViewShare | None:
+    if len(measured) == 2:
+        return share_of_pairs(measured[0], measured[1], Rule().confidence)
+    return share_of_runs(measured[0], Rule().confidence)
 
 
 def forecast(
@@ -208,7 +227,7 @@ def forecast(
     upper = noise
     if freedom is not None:
         upper = Noise(sd=sd_upper(noise.sd, freedom), r=noise.r)
-    of_margin = question.margin if metric in ("", _MARGIN_METRIC) else None
+    of_margin = question.margin if is_margins(metric) else None
     both = [
         tuple(_runs_for(difference, each, question) for difference in question.differences)
         for each in (noise, upper)
@@ -235,6 +254,11 @@ def forecast(
     )
 
 
+def is_margins(metric: str) -> bool:
+    """True if a margin is of this metric: of accuracy, and of figures whose metric is not said."""
+    return metric in ("", _MARGIN_METRIC) or is_over_views(metric)
+
+
 def _planning(
     question: Question,
     forecasts: tuple[Forecast, ...],
@@ -242,6 +266,7 @@ def _planning(
     seconds: float,
     pilot: tuple[str, ...],
     stop: StopPlan | None,
+    views: ViewShare | None = None,
 ) -> Planning:
     return Planning(
         differences=question.differences,
@@ -253,6 +278,7 @@ def _planning(
         seconds=seconds,
         pilot=pilot,
         stop=stop,
+        views=views,
     )
 
 
@@ -272,7 +298,7 @@ def _runs_within(margin: float, noise: Noise, question: Question) -> int | None:
 def _metrics(finished: Sequence[StoredRun]) -> list[Metric]:
     names = [default_metric(finished)]
     if all_have_logits(finished):
-        names = ["accuracy", *SOFT]
+        names = list(dict.fromkeys(("accuracy", accuracy_over(finished), *SOFT)))
     return [find_metric(name, finished) for name in names]
 
 

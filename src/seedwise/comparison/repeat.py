@@ -93,7 +93,10 @@ def compare_repeat(study: StudyRuns, run: StoredRun, repeat_id: int) -> RepeatCo
     identical = (run.state, run.metrics, run.views) == (repeat.state, repeat.metrics, repeat.views)
     largest = churn = math.nan
     if run.has_logits and repeat.has_logits:
-        first, second = study.logits([run])[0], study.repeat_logits(repeat)
+        first, second = (
+            study.logits([run], views=len(run.views))[0],
+            study.repeat_logits(repeat, views=len(repeat.views)),
+        )
         identical = identical and first.tobytes() == second.tobytes()
         largest = _largest(first, second)
         churn = float((first.argmax(axis=2) != second.argmax(axis=2)).mean())

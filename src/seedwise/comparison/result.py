@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from seedwise.comparison.collapse import FarRuns
 from seedwise.comparison.contrast import Contrast
 from seedwise.comparison.measured import RunCounts
+from seedwise.comparison.metrics import is_over_views
 from seedwise.comparison.rule import Rule, Standing
 from seedwise.comparison.stopping import Stopped
 from seedwise.comparison.verdict import Verdict
@@ -14,6 +15,7 @@ from seedwise.stats.agreement import ChanceOfBetter
 from seedwise.stats.cheaper import Saving
 from seedwise.stats.equivalence import Equivalence
 from seedwise.stats.multiplicity import Correction
+from seedwise.stats.views import ViewShare
 
 __all__ = ["Churn", "ComparisonValues", "Family", "Tradeoff"]
 
@@ -107,6 +109,8 @@ class ComparisonValues:
             for more runs, and for scores that are not all 0 or 1.
         tradeoff: Whether B is cheaper and not worse; None where the rule has no cost.
         guessing: The accuracy of naming the commonest class each time; None without predictions.
+        views: The share of the pairs that more views of each image take, or would take; None where
+            the pairs cannot tell.
     """
 
     a: RunCounts
@@ -137,6 +141,7 @@ class ComparisonValues:
     examples: int | None = None
     groups: int | None = None
     apart: tuple[int, int] | None = None
+    views: ViewShare | None = None
     tradeoff: Tradeoff | None = None
 
     @property
@@ -168,5 +173,6 @@ class ComparisonValues:
 
     @property
     def accuracy(self) -> Contrast | None:
-        """B against A under accuracy; None where it is not known."""
-        return self.contrasts.get("accuracy")
+        """B against A under accuracy, over more views where that decides; None if not known."""
+        over = is_over_views(self.margin_metric)
+        return self.contrasts.get(self.margin_metric if over else "accuracy")

@@ -9,6 +9,7 @@ from seedwise.comparison.copies import independent_runs
 from seedwise.comparison.metrics import check_better
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError
+from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.stats.suites import OVER
 
@@ -266,7 +267,7 @@ def standing(
             confirmatory=False, reasons=("nothing was fixed before the first run was stored",)
         )
     reasons = [
-        *changed_rule(fixed_rule(study), rule),
+        *changed_rule(fixed_rule(study), rule, usual=_usual_metric(study)),
         *also,
         *(reason for setup in setups if (reason := study.aside.reason(setup))),
         *(
@@ -295,7 +296,6 @@ _STOPPED = (
 )
 
 _UNSAID = {
-    "metric": "matched_accuracy",
     "margin": "none",
     "paired": "by the seeds",
     "over": "mean",
@@ -303,10 +303,23 @@ _UNSAID = {
 """Words for None in a rule."""
 
 
-def changed_rule(fixed: Rule, used: Rule) -> list[str]:
-    """In what a rule differs from the one that was fixed, each as a clause."""
+def _usual_metric(study: StudyRuns) -> str:
+    """The metric that decides on predictions where none is named."""
+    views = study.dataset.views if study.dataset else VIEWS
+    return "matched_accuracy" if views == VIEWS else f"accuracy:views={len(views)}"
+
+
+def changed_rule(fixed: Rule, used: Rule, *, usual: str = "matched_accuracy") -> list[str]:
+    """In what a rule differs from the one that was fixed, each as a clause.
+
+    Args:
+        fixed: The rule that was fixed.
+        used: The other.
+        usual: The metric that decides where a rule names none.
+    """
+    unsaid = {"metric": usual, **_UNSAID}
     was, here = (
-        _UNSAID | {name: value for name, value in rule.to_json().items() if value is not None}
+        unsaid | {name: value for name, value in rule.to_json().items() if value is not None}
         for rule in (fixed, used)
     )
     return [

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
-from seedwise.comparison.metrics import Metric, OwnMetric, ReturnedMetric, find_metric
+from seedwise.comparison.metrics import (
+    Metric,
+    OwnMetric,
+    ReturnedMetric,
+    accuracy_over,
+    find_metric,
+)
 from seedwise.comparison.study_runs import StudyRuns, all_have_logits, metrics_of_all
 from seedwise.errors import StudyError
 from seedwise.shaped import Float, Float16, Float64, Integer
@@ -86,7 +92,8 @@ class Scored:
 def metric_names(runs: Sequence[StoredRun]) -> tuple[str, ...]:
     """The metrics that all of some finished runs have, accuracy first where there is one."""
     if runs and all_have_logits(runs):
-        return NOISE_METRICS
+        more = accuracy_over(runs)
+        return NOISE_METRICS if more == "accuracy" else ("accuracy", more, *NOISE_METRICS[1:])
     return tuple(sorted(metrics_of_all(runs), key=lambda name: (name != "accuracy", name)))
 
 
@@ -178,7 +185,10 @@ def _of_some(
         logits = class_by_class(logits)
     for name in missing:
         if name != _PREDICTED:
-            found[name] = BuiltInMetric.parse(name).image_scores(logits, study.targets)
+            metric = BuiltInMetric.parse(name)
+            shown = metric.view_count
+            some = logits if shown is None else study.logits(runs, views=shown)
+            found[name] = metric.image_scores(some, study.targets)
     for place, run in enumerate(runs):
         fresh = {name: found[name][place] for name in missing if name in _KEPT}
         if fresh:
@@ -201,9 +211,11 @@ def repeat_values(
             for name in metrics
         }
     targets = study.targets
-    logits = np.stack([study.repeat_logits(repeat) for repeat in repeats])
-    # As `score` does it, to the last bit: a repeat that is identical must not differ by rounding.
-    scores = {name: BuiltInMetric.parse(name).image_scores(logits, targets) for name in metrics}
+    scores = dict[str, ndarray]()
+    for metric in map(BuiltInMetric.parse, metrics):
+        shown = [study.repeat_logits(repeat, views=metric.view_count) for repeat in repeats]
+        # As `score` does it, to the last bit: an identical repeat must not differ by rounding.
+        scores[str(metric)] = metric.image_scores(np.stack(shown), targets)
     return {name: found.mean(axis=1, dtype=np.float64) for name, found in scores.items()}
 
 
@@ -247,7 +259,7 @@ def keep_metric_values(study: StudyRuns) -> None:
     with_logits = [run for run in study.all if run.state == "finished" and run.has_logits]
     for run in not_kept(study):
         keep_large(study, run)
-    for metric in KEPT_METRICS if with_logits else ():
+    for metric in (*KEPT_METRICS, accuracy_over(with_logits)) if with_logits else ():
         metric_values(study, metric, with_logits)
 
 
@@ -278,7 +290,8 @@ def _computed(
     if isinstance(metric, BuiltInMetric) and any(study.large(run) for run in runs):
         fresh = score(study, runs, [str(metric)]).values[str(metric)]
         return dict(zip((run.id for run in runs), fresh.tolist(), strict=True))
-    logits = study.logits(runs)
+    shown = metric.view_count if isinstance(metric, BuiltInMetric) else None
+    logits = study.logits(runs, views=shown)
     if isinstance(metric, OwnMetric):
         pairs = zip(runs, logits, strict=True)
         return {run.id: metric.value(each, study.targets, run) for run, each in pairs}

@@ -9,12 +9,14 @@ import scipy
 from numpy import ndarray
 
 from seedwise.comparison.measured import Measurements
+from seedwise.comparison.metrics import is_over_views
 from seedwise.comparison.stop import WORTH_PAIRING
 from seedwise.comparison.study_runs import shared_rows
 from seedwise.errors import ConfigError
 from seedwise.shaped import Float64
 from seedwise.stats.agreement import correlation
 from seedwise.stats.capped import FIRST_LOOK
+from seedwise.stats.catalog import BuiltInMetric
 from seedwise.stats.operating import (
     STUDIES,
     Characteristic,
@@ -146,12 +148,14 @@ class KnownPairs:
             `ASSUMED_RATIO` stands for them.
         r: Correlation of accuracy over the pilot's pairs; NaN for given figures, and where the
             runs of a setup are all equal.
+        judged: The accuracy that the rule judges.
     """
 
     noise: PairNoise
     pilot: int | None = None
     own_ratio: bool = False
     r: float = math.nan
+    judged: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +229,8 @@ def pairs_of_pilot(setups: Sequence[Measurements]) -> KnownPairs:
     a, b = setups
     if "accuracy" not in a.metrics:
         raise ConfigError("max_runs plans a stopping rule, which judges accuracy; these have none")
-    names = [name for name in _JUDGES if name in a.metrics]
+    names = [name for name in a.metrics if is_over_views(name)]
+    names = names or [name for name in _JUDGES if name in a.metrics]
     of_a, of_b = _of_pairs(a, b, names)
     found = of_b - of_a
     n = found.shape[1]
@@ -245,10 +250,18 @@ def pairs_of_pilot(setups: Sequence[Measurements]) -> KnownPairs:
         sd=tuple(sd.tolist()),
         correlation=tuple(np.atleast_2d(np.corrcoef(found))[above].tolist()),
         ratio=tuple(ratio.tolist()),
-        resolution=0.0 if a.predicted is None else 1 / a.predicted.shape[1],
+        resolution=_resolution(a, names[0]),
         added=tuple(added.tolist()) if r < WORTH_PAIRING and added.min() > _LEAST_SD else (),
     )
-    return KnownPairs(noise=noise, pilot=n, own_ratio=own, r=r)
+    return KnownPairs(noise=noise, pilot=n, own_ratio=own, r=r, judged=names[0])
+
+
+def _resolution(setup: Measurements, judged: str) -> float:
+    """The least step of an accuracy that predictions give; 0 where there are none."""
+    images = setup.metrics[judged].images
+    if is_over_views(judged) and images is not None:
+        return 1 / (BuiltInMetric.parse(judged).view_count or 1) / images.shape[1]
+    return 0.0 if setup.predicted is None else 1 / setup.predicted.shape[1]
 
 
 def _of_pairs(

@@ -8,7 +8,13 @@ import numpy as np
 from numpy import ndarray
 
 from seedwise.comparison.copies import copies
-from seedwise.comparison.metrics import direction_of, unsettled
+from seedwise.comparison.metrics import (
+    accuracy_over,
+    direction_of,
+    is_over_views,
+    more_views,
+    unsettled,
+)
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.stop import StoppingRule
 from seedwise.comparison.study_runs import (
@@ -19,6 +25,7 @@ from seedwise.comparison.study_runs import (
     places_of_results,
     results_by_seed,
 )
+from seedwise.crops import usual_views
 from seedwise.errors import StudyError, Unsettled
 from seedwise.figures import in_points
 from seedwise.seeds import Seed
@@ -189,7 +196,9 @@ def _judged(study: StudyRuns, said: str | None, finished: Sequence[StoredRun]) -
     """
     if said in (None, "accuracy", "matched_accuracy"):
         without = [run for run in finished if not run.has_logits]
-        if not without or "accuracy" in metrics_of_all(without):
+        if not without:
+            return accuracy_over(finished) if said is None else "accuracy", 1
+        if "accuracy" in metrics_of_all(without):
             return "accuracy", 1
         names = set(metrics_of_any(finished))
         if len(names) > 1:
@@ -322,6 +331,16 @@ def differences(
     predicted = all_have_logits(finished)
 
     baseline, candidate = _of_pairs(study, judged, pairs, finished, sign)
+    dataset = study.dataset
+    views = more_views(finished) if is_over_views(judged) else None
+    if views is not None and dataset:
+        step = 1 / (views * len(dataset.targets))
+        return Pairs(
+            accuracy=candidate - baseline,
+            resolution=step,
+            baseline=baseline,
+            added=Pairs(accuracy=candidate + baseline),
+        )
     if not predicted or judged != "accuracy":
         added = Pairs(accuracy=candidate + baseline)
         return Pairs(accuracy=candidate - baseline, baseline=baseline, added=added)
@@ -329,8 +348,7 @@ def differences(
         _of_pairs(study, metric, pairs, finished)
         for metric in ("matched_accuracy", "ranked_accuracy")
     )
-    dataset = study.dataset
-    views = max((len(run.views) for run in finished), default=0)
+    views = max((usual_views(run.views) for run in finished), default=0)
     return Pairs(
         accuracy=candidate - baseline,
         matched=matched[1] - matched[0],

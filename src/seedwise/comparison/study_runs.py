@@ -13,12 +13,13 @@ from numpy import ndarray
 
 from seedwise.comparison.aside import Aside
 from seedwise.comparison.copies import with_own_scores
+from seedwise.crops import usual_views
 from seedwise.errors import StudyError
 from seedwise.records import DatasetRecord, Examples
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.shaped import Float, Float16, Int64
-from seedwise.stats.blocks import Targets
+from seedwise.stats.blocks import Logits, Targets
 from seedwise.stats.groups import Groups
 from seedwise.store import FOLDS_KEPT, PLAN, Store, StoredRepeat, StoredRun, StudyFacts
 
@@ -77,8 +78,7 @@ def metrics_of_any(runs: Iterable[StoredRun]) -> Set[str]:
 
 def metrics_of_all(runs: Iterable[StoredRun]) -> Set[str]:
     """Names of the metrics of which each of some runs came with a finite value."""
-    named = [set(run.metrics) for run in runs]
-    return set.intersection(*named) if named else set()
+    return set.intersection(*named) if (named := [set(run.metrics) for run in runs]) else set()
 
 
 CALLED = "called"
@@ -150,8 +150,7 @@ class StudyRuns:
         for run in found:
             if not all(map(math.isfinite, run.metrics.values())):
                 raise StudyError(f"{self.path} is damaged: a metric of run {run.id} is infinite")
-        dropped, commits = self._store.dropped(), self._store.commits()
-        return Aside(runs=found, dropped=dropped, commits=commits)
+        return Aside(runs=found, dropped=self._store.dropped(), commits=self._store.commits())
 
     @cached_property
     def all(self) -> tuple[StoredRun, ...]:
@@ -162,7 +161,7 @@ class StudyRuns:
     @cached_property
     def by_setup(self) -> Mapping[str, Sequence[StoredRun]]:
         """The runs of each setup, those without any included."""
-        groups: dict[str, list[StoredRun]] = {name: [] for name in self.setups}
+        groups = {name: list[StoredRun]() for name in self.setups}
         for run in self.all:
             groups[run.setup].append(run)
         return groups
@@ -188,9 +187,8 @@ class StudyRuns:
 
     def wanted(self, setups: Collection[str], seeds: Collection[Seed]) -> Sequence[StoredRun]:
         """The runs of some setups and seeds; no seeds stand for all of them."""
-        return [
-            run for run in self.all if run.setup in setups and (not seeds or run.seed in seeds)
-        ]
+        inside = (run for run in self.all if run.setup in setups)
+        return [run for run in inside if not seeds or run.seed in seeds]
 
     @cached_property
     def dataset(self) -> DatasetRecord | None:
@@ -283,33 +281,36 @@ class StudyRuns:
         """
         found = self._store.scores(metric, [run.id for run in runs])
         if found is not None:
-            values = np.array([run.metrics.get(metric, math.inf) for run in runs])
-            apart = np.abs(values - found.mean(axis=1, dtype=np.float64)).max()
+            values = [run.metrics.get(metric, math.inf) for run in runs]
+            apart = np.abs(found.mean(axis=1, dtype=np.float64) - values).max()
             if not apart <= _ROUNDING * max(1, np.abs(found).max()):
                 raise StudyError(f"{self.path} is damaged: {metric} is not the mean of its scores")
         return found
 
-    def logits(self, runs: Sequence[StoredRun]) -> Float16[ndarray, "runs views examples classes"]:
-        """The logits of some runs, read from the file.
+    def logits(
+        self, runs: Sequence[StoredRun], *, views: int | None = None
+    ) -> Float16[ndarray, "runs views examples classes"]:
+        """The logits of some runs from the file, of the first so many views or of `usual_views`.
 
         Raises:
             StudyError: A run has none, or they differ in shape.
         """
-        return self._store.logits([run.id for run in runs])
+        found = self._store.logits([run.id for run in runs])
+        return found[:, : views or max((usual_views(run.views) for run in runs), default=0)]
 
     def repeats(self, runs: Sequence[StoredRun]) -> list[StoredRepeat]:
         """The repeats of some runs, in the order in which they were stored."""
         return self._store.repeats([run.id for run in runs])
 
-    def repeat_logits(self, repeat: StoredRepeat) -> Float16[ndarray, "views examples classes"]:
-        """The logits of a repeat, read from the file."""
-        return self._store.repeat_logits(repeat.id)
+    def repeat_logits(self, repeat: StoredRepeat, *, views: int | None = None) -> Logits:
+        """The logits of a repeat, read from the file; as `logits`."""
+        return self._store.repeat_logits(repeat.id)[: views or usual_views(repeat.views)]
 
     def kept_values(self, metric: str) -> Mapping[int, float]:
         """The values of a metric that are known already, by run id."""
         if metric not in self._values:
-            ids = [run.id for run in self.all]
-            self._values[metric] = dict(self._store.metric_values(metric, ids))
+            kept = self._store.metric_values(metric, [run.id for run in self.all])
+            self._values[metric] = dict(kept)
         return self._values[metric]
 
     def keep_values(self, metric: str, values: Mapping[int, float]) -> None:
@@ -333,20 +334,18 @@ class StudyRuns:
 
     def chunks(self, runs: Sequence[StoredRun]) -> Iterator[Sequence[StoredRun]]:
         """Runs, as many at a time as memory should hold the logits of."""
-        size = max((self._bytes(run) for run in runs), default=1)
-        at_once = max(1, min(_AT_ONCE, LARGE * 8 // size))
+        at_once = max(1, min(_AT_ONCE, LARGE * 8 // max(map(self._bytes, runs), default=1)))
         for start in range(0, len(runs), at_once):
             yield runs[start : start + at_once]
 
     def _bytes(self, run: StoredRun) -> int:
         """Approximate size of a run's logits."""
-        if self.dataset is None:
-            return 1
-        return 2 * len(run.views) * len(self.dataset.targets) * len(self.dataset.classes) + 1
+        known = self.dataset
+        return 2 * len(run.views) * len(known.targets) * len(known.classes) + 1 if known else 1
 
 
 def _fits(dataset: DatasetRecord) -> bool:
     """True if each example has a name, and a target among the classes."""
-    targets = dataset.targets
+    targets, classes = dataset.targets, len(dataset.classes)
     there = len(targets) == len(dataset.names) > 0
-    return there and bool((targets >= 0).all() and (targets < len(dataset.classes)).all())
+    return there and bool(targets.min() >= 0 and targets.max() < classes)

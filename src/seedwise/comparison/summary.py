@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from seedwise.comparison.measured import random_sample
-from seedwise.comparison.metrics import direction_of, directions_note, stated_directions
+from seedwise.comparison.metrics import (
+    accuracy_over,
+    direction_of,
+    directions_note,
+    stated_directions,
+)
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.study_runs import (
     StudyRuns,
@@ -148,7 +153,9 @@ def _summarise(study: StudyRuns, name: str, runs: list[StoredRun]) -> SetupSumma
     finished = [run for run in runs if run.state == "finished"]
     sample, sharing, identical = random_sample(finished)
     logits = bool(finished) and all_have_logits(finished)
-    metrics = _METRICS if logits else sorted(metrics_of_any(sample))
+    metrics = sorted(metrics_of_any(sample))
+    if logits:
+        metrics = list(dict.fromkeys((_METRICS[0], accuracy_over(finished), *_METRICS[1:])))
     values = {metric: metric_values(study, metric, sample) for metric in metrics}
     return SetupSummary(
         name=name,
@@ -221,7 +228,8 @@ def _all_metrics(study: StudyRuns, runs: Sequence[StoredRun]) -> Mapping[str, Ma
     finished = [run for run in runs if run.state == "finished"]
     with_logits = [run for run in finished if run.has_logits]
     found: dict[str, dict[int, float]] = {}
-    for metric in plain_metrics() if with_logits else ():
+    computed = (*plain_metrics(), accuracy_over(with_logits)) if with_logits else ()
+    for metric in dict.fromkeys(computed):
         found[metric] = dict(metric_values(study, metric, with_logits))
     for run in finished:
         for name, value in (*run.metrics.items(), *dict.fromkeys(run.not_finite, nan).items()):

@@ -8,9 +8,12 @@ import numpy as np
 from numpy import ndarray
 
 from seedwise.comparison.copies import independent_runs
+from seedwise.comparison.measured import makes_views
+from seedwise.comparison.metrics import accuracy_over
 from seedwise.comparison.rule import fixed_rule
 from seedwise.comparison.scores import Scored, metric_names, repeat_values, score
 from seedwise.comparison.study_runs import StudyRuns, shared_rows
+from seedwise.crops import VIEW_COUNTS
 from seedwise.errors import StudyError
 from seedwise.figures import in_points
 from seedwise.seeds import STREAMS
@@ -25,6 +28,7 @@ from seedwise.stats.images import ImageNoise, image_noise
 from seedwise.stats.intervals import Sample
 from seedwise.stats.savings import FEWEST_PAIRS, Signal, signal
 from seedwise.stats.variance import Estimate, VarianceSplit, split_variance, variance_of
+from seedwise.stats.views import ViewShare, foreseen_share, measured_share
 from seedwise.store import StoredRepeat, StoredRun
 
 __all__ = ["Alone", "MetricNoise", "SignalTable", "Variance", "replicates", "variance"]
@@ -110,6 +114,8 @@ class Variance:
         names: Their names, "class/file".
         signals: For each other setup with at least three pairs, which metric shows it best.
         called: What the examples are called, as a plural.
+        views: The share of the variance of accuracy that more views of each image leave, or would
+            leave; None where the runs cannot tell.
     """
 
     setup: str
@@ -124,6 +130,7 @@ class Variance:
     names: tuple[str, ...]
     signals: tuple[SignalTable, ...]
     called: str = "images"
+    views: ViewShare | None = None
 
 
 def variance(
@@ -198,7 +205,24 @@ def variance(
             _signals(study, setup, sample, beside_it if others is None else others, sure)
         ),
         called=study.called,
+        views=_views_saved(study, setup, sample, sure),
     )
+
+
+def _views_saved(
+    study: StudyRuns, setup: str, sample: Scored, confidence: float
+) -> ViewShare | None:
+    if not (len(sample.predicted) and makes_views(study, setup)):
+        return None
+    over = accuracy_over(sample.runs)
+    if over == "accuracy":
+        right = (sample.predicted == study.targets).astype(np.int8)
+        return foreseen_share(right, views=max(VIEW_COUNTS), confidence=confidence)
+    if not {"accuracy", over} <= sample.values.keys():
+        return None
+    few, many = sample.values["accuracy"], sample.values[over]
+    views = len(sample.runs[0].views)
+    return measured_share(few, many, views=views, confidence=confidence)
 
 
 def _images(sample: Scored) -> ImageNoise | None:

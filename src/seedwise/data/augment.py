@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
+from seedwise.crops import PLACES
 from seedwise.shaped import Float64, Int32
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "STD",
     "Windows",
     "centre_windows",
+    "crop_offsets",
     "crop_windows",
     "shorter_side",
 ]
@@ -68,23 +70,49 @@ def shorter_side(size: int) -> int:
     return math.floor(_VALID_SCALE * size + 0.5)
 
 
+def crop_offsets(
+    resized: Float64[ndarray, "batch 2"], *, size: int, crop: str
+) -> Float64[ndarray, "batch 2"]:
+    """First row and column of a crop, in pixels of the resized images.
+
+    The centre's round half up. A crop at an edge of the central square is moved by whole pixels
+    from there: by as many as lie between the centre and the edge of an image that is square, which
+    are 16 either way where 128 pixels of 160 are shown.
+
+    Args:
+        resized: Height and width of each resized image.
+        size: Side of what is shown, in pixels.
+        crop: Name of the crop.
+    """
+    room = shorter_side(size) - size
+    before = math.floor(room / 2 + 0.5)
+    moved = {-1: -before, 0: 0, 1: room - before}
+    return np.floor((resized - size) / 2 + 0.5) + [moved[edge] for edge in PLACES[crop]]
+
+
 def centre_windows(
-    heights: Int32[ndarray, " batch"], widths: Int32[ndarray, " batch"], *, size: int
+    heights: Int32[ndarray, " batch"],
+    widths: Int32[ndarray, " batch"],
+    *,
+    size: int,
+    crop: str = "centre",
 ) -> Windows:
-    """The shorter side resized to 1.25 * size, and of that the centre, size x size.
+    """The shorter side resized to 1.25 * size, and of that a crop, size x size.
 
     As DALI does it: both axes have the scale of the shorter side, the longer side is rounded to
-    whole pixels and centred, and the crop's offset rounds half up.
+    whole pixels and centred, and the crop's offset rounds half up. The other crops touch the edges
+    of the central square, whose side is the shorter side: what lies beyond it is never shown.
 
     Args:
         heights: Height of each image, in source pixels.
         widths: Width of each image, in source pixels.
         size: Side of what is shown, in pixels.
+        crop: Name of the crop, one of `crops.CROPS`.
     """
     sides = np.stack([heights, widths], axis=1).astype(np.float64)
     step = sides.min(axis=1, keepdims=True) / shorter_side(size)
     resized = np.floor(sides / step + 0.5)
-    offset = np.floor((resized - size) / 2 + 0.5)
+    offset = crop_offsets(resized, size=size, crop=crop)
     return Windows(
         starts=(sides - resized * step) / 2 + offset * step,
         steps=np.repeat(step, 2, axis=1),

@@ -19,10 +19,10 @@ from numpy import ndarray
 from nvidia.dali import fn, types
 from nvidia.dali.pipeline import pipeline_def
 
-from seedwise.data.augment import MEAN, STD, shorter_side
+from seedwise.data.augment import MEAN, STD, crop_offsets, shorter_side
 from seedwise.data.dataset import Data
 from seedwise.data.draws import Draws
-from seedwise.shaped import Int64
+from seedwise.shaped import Float32, Int64
 
 __all__ = ["train_batches", "valid_batches"]
 
@@ -61,9 +61,16 @@ def train_batches(
 
 
 def valid_batches(
-    data: Data, *, size: int, batch_size: int, threads: int, device: str, mirrored: bool = False
+    data: Data,
+    *,
+    size: int,
+    batch_size: int,
+    threads: int,
+    device: str,
+    crop: str = "centre",
+    mirrored: bool = False,
 ) -> Iterator[Any]:
-    """The validation images, in order: the centre, as it is or mirrored.
+    """The validation images, in order: one crop of each, as it is or mirrored.
 
     Args:
         data: Cached pixels.
@@ -71,15 +78,32 @@ def valid_batches(
         batch_size: Images a batch; the last one may hold fewer.
         threads: As in `train_batches`.
         device: As in `train_batches`.
+        crop: Name of the crop.
         mirrored: Whether to turn the images left to right.
     """
 
-    def fed() -> Iterator[list[Any]]:
+    def fed() -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(data.valid), batch_size):
-            yield [data.pixels.image(i) for i in data.valid[start : start + batch_size]]
+            chosen = data.valid[start : start + batch_size]
+            across, down = _crop_places(data, chosen, size, crop)
+            yield [data.pixels.image(i) for i in chosen], across, down
 
     engine = _engine(batch_size, threads, device)
     return _outputs(_valid_graph(fed, size=size, device=device, mirrored=mirrored, **engine))
+
+
+def _crop_places(
+    data: Data, examples: Int64[ndarray, " batch"], size: int, crop: str
+) -> tuple[Float32[ndarray, " batch"], Float32[ndarray, " batch"]]:
+    """Place of the crop in each resized image, across and down, as a share of the room it has.
+
+    DALI multiplies by that room again and rounds, which gives the whole pixel that it was of.
+    """
+    sides = np.stack([data.pixels.heights[examples], data.pixels.widths[examples]], axis=1)
+    resized = np.floor(sides * (shorter_side(size) / sides.min(axis=1, keepdims=True)) + 0.5)
+    shares = crop_offsets(resized, size=size, crop=crop) / (resized - size)
+    down, across = np.ascontiguousarray(shares.T.astype(np.float32))
+    return across, down
 
 
 def _engine(batch_size: int, threads: int, device: str) -> dict[str, Any]:
@@ -107,13 +131,17 @@ def _train_graph(fed: Callable[[], Iterator[Any]], *, size: int, device: str) ->
 def _valid_graph(
     fed: Callable[[], Iterator[Any]], *, size: int, device: str, mirrored: bool
 ) -> Any:
-    images = fn.external_source(fed, cycle=False, layout="HWC")
+    images, across, down = fn.external_source(
+        fed, num_outputs=3, cycle=False, layout=["HWC", None, None]
+    )
     resized = fn.resize(
         _there(images, device),
         resize_shorter=shorter_side(size),
         interp_type=types.INTERP_TRIANGULAR,
     )
-    return _normalised(resized, mirror=int(mirrored), crop=(size, size))
+    return _normalised(
+        resized, mirror=int(mirrored), crop=(size, size), crop_pos_x=across, crop_pos_y=down
+    )
 
 
 def _there(images: Any, device: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 import platformdirs
 from numpy import ndarray
 
+from seedwise.crops import CENTRE, view_names
 from seedwise.data.cache import open_cache
 from seedwise.data.fetch import DataWatch
 from seedwise.data.layout import listing_of
@@ -35,6 +36,7 @@ class Data:
         pixels: Pixels of every image.
         train: Positions of the training images.
         valid: Positions of the validation images.
+        crops: The crops of each that a run ends with, each as it is and mirrored.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Data:
     pixels: Pixels
     train: Int64[ndarray, " train"]
     valid: Int64[ndarray, " valid"]
+    crops: tuple[str, ...] = CENTRE
 
     def record(self) -> DatasetRecord:
         """Record of the dataset that a study keeps."""
@@ -56,6 +59,7 @@ class Data:
             classes=self.classes,
             names=tuple(self.names[i] for i in self.valid),
             targets=self.targets[self.valid],
+            views=view_names(self.crops),
         )
 
 
@@ -76,6 +80,7 @@ def open_data(
     *,
     source: Path | None = None,
     pixels: int | None = None,
+    crops: tuple[str, ...] = CENTRE,
     cache: Path | None = None,
     watch: DataWatch | None = None,
 ) -> Data:
@@ -86,6 +91,7 @@ def open_data(
         split: Which images validate.
         source: A folder or an archive that holds the named dataset.
         pixels: Shorter side of the cached images, or None for the source's size.
+        crops: The crops of each validation image that a run ends with: see `crops.as_crops`.
         cache: Where downloads and decoded pixels are kept; see `cache_folder`.
         watch: Told of what is fetched and decoded.
 
@@ -107,6 +113,7 @@ def open_data(
         pixels=cached.pixels,
         train=train,
         valid=valid,
+        crops=crops,
     )
 
 

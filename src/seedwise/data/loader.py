@@ -48,9 +48,15 @@ def train_batches(
 
 
 def valid_batches(
-    data: Data, *, size: int, batch_size: int, threads: int, mirrored: bool = False
+    data: Data,
+    *,
+    size: int,
+    batch_size: int,
+    threads: int,
+    crop: str = "centre",
+    mirrored: bool = False,
 ) -> Iterator[BatchImages]:
-    """The validation images, in order: the centre, as it is or mirrored.
+    """The validation images, in order: one crop of each, as it is or mirrored.
 
     The mirrored view is the same pixels in the other order: the built-in training asks for the
     images as they are, and its evaluator turns them where the model is.
@@ -60,6 +66,7 @@ def valid_batches(
         size: Side of the images, in pixels.
         batch_size: BatchImages a batch; the last one may hold fewer.
         threads: Threads that work ahead; 0 makes each batch when it is asked for.
+        crop: Name of the crop.
         mirrored: Whether to turn the images left to right.
     """
     from seedwise.data.resampling import resample
@@ -67,7 +74,7 @@ def valid_batches(
     def batch(start: int) -> BatchImages:
         examples = data.valid[start : start + batch_size]
         heights, widths = data.pixels.heights[examples], data.pixels.widths[examples]
-        windows = centre_windows(heights, widths, size=size)
+        windows = centre_windows(heights, widths, size=size, crop=crop)
         turned = np.full(len(examples), mirrored)
         return resample(data.pixels, examples, windows, turned, size=size)
 

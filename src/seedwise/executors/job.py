@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedwise import data as images
+from seedwise.crops import CENTRE
 from seedwise.data import Split
 from seedwise.errors import DataError, SeedwiseError
 from seedwise.executors.functions import TrainingFunction
@@ -65,6 +66,7 @@ class DataReference:
         source: As there; the same path on every machine.
         cache: As there; None takes each machine's own.
         pixels: As there.
+        crops: As there.
         fingerprint: What the images must be; None where nobody has opened them yet.
     """
 
@@ -73,6 +75,7 @@ class DataReference:
     source: Path | None = None
     cache: Path | None = None
     pixels: int | None = None
+    crops: tuple[str, ...] = CENTRE
     fingerprint: str | None = None
 
     def open(self, watch: Callable[[str, int, int], None] | None = None) -> "Data":
@@ -87,6 +90,7 @@ class DataReference:
             source=self.source,
             cache=self.cache,
             pixels=self.pixels,
+            crops=self.crops,
             watch=watch,
         )
         if self.fingerprint not in (None, data.fingerprint):

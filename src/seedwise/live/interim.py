@@ -20,6 +20,7 @@ from seedwise.comparison.metrics import (
 from seedwise.comparison.scores import metric_values
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.comparison.tasks import suite_metric
+from seedwise.crops import usual_views
 from seedwise.errors import SeedwiseError
 from seedwise.live.events import over_tasks
 from seedwise.live.snapshot import Interim, InterimDifference
@@ -168,7 +169,8 @@ class PairedSoFar:
             elif record.logits is None or self._targets is None:
                 found.append(None)
             else:
-                found.append(_value(metric, record.logits, self._targets))
+                shown = metric.view_count or usual_views(record.views)
+                found.append(_value(metric, record.logits[:shown], self._targets))
         return found
 
     def _by_chance(self) -> Sequence[float | None]:

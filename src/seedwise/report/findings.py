@@ -20,6 +20,7 @@ from seedwise.comparison import (
 from seedwise.comparison.copies import independent_runs
 from seedwise.comparison.history import LearningCurve, learning_curve, logged_figures
 from seedwise.comparison.metrics import (
+    accuracy_over,
     default_metric,
     direction_of,
     find_metric,
@@ -199,7 +200,7 @@ class Findings:
         if metric and (metric == self._metric or not names_code(metric, finished)):
             return metric
         if all_have_logits(finished):
-            return "accuracy"
+            return accuracy_over(finished)
         return default_metric(finished)
 
     @cached_property
@@ -290,7 +291,8 @@ class Findings:
         found = next((each for each in self.comparisons if each.b.name == setup), None)
         if found is None:
             return ()
-        names = dict.fromkeys((*(("accuracy",) if found.accuracy else ()), found.deciding.metric))
+        sized = (found.accuracy.metric,) if found.accuracy else ()
+        names = dict.fromkeys((*sized, found.deciding.metric))
         return tuple(each for name in names if (each := settled(found, name)) is not None)
 
     @cached_property

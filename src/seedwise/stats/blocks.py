@@ -35,8 +35,11 @@ __all__ = [
     "spread",
 ]
 
-Views = Literal["separate", "averaged", "original"]
-VIEW_CHOICES: tuple[Views, ...] = ("separate", "averaged", "original")
+Views = Literal["separate", "averaged", "original"] | int
+"""Views that count: each as an example, their averaged logits, the first alone, or each of the
+first so many."""
+
+VIEW_CHOICES: tuple[str, ...] = ("separate", "averaged", "original")
 
 Logits = Float[ndarray, "*runs examples classes"]
 Targets = Int64[ndarray, " examples"]
@@ -60,7 +63,7 @@ class Blocks(Sequence[LogitsBlock]):
 
     def __init__(self, run: Logits, targets: Targets, views: Views) -> None:
         run = run[None] if run.ndim == 2 else run
-        self._run = run[:1] if views == "original" else run
+        self._run = run[: 1 if views == "original" else views if isinstance(views, int) else None]
         self._targets = targets
         self._views: Views = views
         each = max(1, _BLOCK // (self._run.shape[0] * self._run.shape[2]))
@@ -126,5 +129,6 @@ def check_logits(logits: Logits, targets: Targets, views: Views) -> None:
             f"logits of shape {logits.shape} do not belong to {len(targets)} targets; they are "
             "(views, examples, classes), with runs before them if there are several"
         )
-    if views not in VIEW_CHOICES:
-        raise UnknownName("views", views, VIEW_CHOICES)
+    there = logits.shape[-3] if logits.ndim > 2 else 1
+    if views not in (*VIEW_CHOICES, *range(1, there + 1)):
+        raise UnknownName("views", str(views), (*VIEW_CHOICES, f"1 to {there}"))

@@ -74,9 +74,9 @@ def _count(least: int, default: int | None) -> _Parameter:
 
 
 _VIEWS = _Parameter(
-    read=str,
-    fits=lambda value: value in VIEW_CHOICES,
-    allowed=f"one of {', '.join(VIEW_CHOICES)}",
+    read=lambda text: int(text) if text.isdecimal() else text,
+    fits=lambda value: value in VIEW_CHOICES or (isinstance(value, int) and value > 1),
+    allowed=f"one of {', '.join(VIEW_CHOICES)}, or a number of views, 2 or more",
     default="separate",
 )
 
@@ -265,6 +265,12 @@ class BuiltInMetric:
             if value != known[key].default
         ]
         return f"{self.name}:{','.join(said)}" if said else self.name
+
+    @property
+    def view_count(self) -> int | None:
+        """The first so many views of an image, where their number is a setting."""
+        views = self.settings["views"]
+        return views if isinstance(views, int) else None
 
     @property
     def higher_is_better(self) -> bool:

@@ -15,7 +15,15 @@ from seedwise.errors import StudyError
 from seedwise.seeds import Seed
 from seedwise.store.files import DAMAGE, connect, faults, transaction
 from seedwise.store.place import anew
-from seedwise.store.plans import BANK, FOLDS_KEPT, PLAN, PlannedPart, changed, joined
+from seedwise.store.plans import (
+    BANK,
+    FOLDS_KEPT,
+    PLAN,
+    VIEWS_KEPT,
+    PlannedPart,
+    changed,
+    joined,
+)
 from seedwise.store.rows import as_json
 from seedwise.store.schema import checksum
 from seedwise.store.shapes import unpacked
@@ -74,7 +82,8 @@ def merge_studies(paths: Sequence[Path], target: Path) -> Mapping[str, int]:
 
     Raises:
         Conflicts: Two of them have another setup under one name, other predictions for one run,
-            another dataset, or were begun with other choices, or with another rule of verdict;
+            another dataset or other views of it, or were begun with other choices, or with
+            another rule of verdict;
             the runs of some are folds of cross-validations, and those of others are not.
         StudyError: A study cannot be used or is damaged, or `target` exists or cannot be written.
     """
@@ -89,6 +98,7 @@ def merge_studies(paths: Sequence[Path], target: Path) -> Mapping[str, int]:
             with faults(path), closing(connect(path, create=False, readonly=True)) as old:
                 merger.add(path, old)
         merger.keep_folds_apart()
+        merger.keep_views_apart()
         merger.join_plans()
         if merger.conflicts:
             raise Conflicts(merger.conflicts)
@@ -109,12 +119,11 @@ class _Merger:
         self.conflicts: list[str] = []
         self._parts: list[PlannedPart] = []
         self._folds: dict[Path, bool] = {}  # of the files with runs
+        self._views: dict[Path, str | None] = {}  # of the files with a dataset
 
     def add(self, path: Path, old: sqlite3.Connection) -> None:
         """Add what a study holds and this does not."""
-        if old.execute("SELECT 1 FROM runs WHERE state != 'failed'").fetchone():
-            known = old.execute("SELECT 1 FROM choices WHERE key = ?", (FOLDS_KEPT,)).fetchone()
-            self._folds[path] = known is not None
+        self._note_kinds(path, old)
         self._compare_codes(path, old)
         numbers: dict[str, dict[int, int]] = {}
         for table in tables_of(old):
@@ -152,6 +161,14 @@ class _Merger:
                     moved = {**values, "run": runs[values["run"]]}
                     self._new.execute(insert, (*moved.values(), checksum(*moved.values())))
 
+    def _note_kinds(self, path: Path, old: sqlite3.Connection) -> None:
+        """Note of what kind a study's runs are, where the others' have to be of the same."""
+        said = dict(old.execute("SELECT key, value FROM choices"))
+        if old.execute("SELECT 1 FROM runs WHERE state != 'failed'").fetchone():
+            self._folds[path] = FOLDS_KEPT in said
+        if old.execute("SELECT 1 FROM dataset").fetchone():
+            self._views[path] = said.get(VIEWS_KEPT)
+
     def _place(self, path: Path, table: SqlTable, values: dict[str, Any]) -> int | None:
         """The number that a row has in the new file, once it is there; None for a conflict."""
         which, agree = _identity(table, values)
@@ -173,6 +190,12 @@ class _Merger:
         for path, folds in self._folds.items():
             if not folds and any(self._folds.values()):
                 self.conflicts.append(f"{path}: its runs are no folds of a cross-validation")
+
+    def keep_views_apart(self) -> None:
+        """Refuse the notebook's two views beside more: nothing is kept where there are two."""
+        for path, views in self._views.items():
+            if views is None and any(self._views.values()):
+                self.conflicts.append(f"{path}: its runs have two views of each image, not more")
 
     def _compare_codes(self, path: Path, old: sqlite3.Connection) -> None:
         """Find setups that other code made here than in the studies before."""

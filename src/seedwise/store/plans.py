@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-__all__ = ["BANK", "FOLDS_KEPT", "PLAN", "PlannedPart", "changed", "joined"]
+__all__ = ["BANK", "FOLDS_KEPT", "PLAN", "VIEWS_KEPT", "PlannedPart", "changed", "joined"]
 
 PLAN = "plan"
 """The choice under which a study keeps what was fixed before its first run."""
@@ -21,6 +21,10 @@ BANK = "bank"
 
 FOLDS_KEPT = "folds"
 """The choice under which a study keeps that its runs are folds of cross-validations."""
+
+VIEWS_KEPT = "views"
+"""The choice under which a study keeps the names of the views that its runs end with, where they
+are more than the notebook's two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

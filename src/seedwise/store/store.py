@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -12,14 +13,14 @@ from numpy import ndarray
 
 from seedwise.code.git import Commit
 from seedwise.errors import RunExists, StudyError
-from seedwise.records import DatasetRecord, RunRecord
+from seedwise.records import VIEWS, DatasetRecord, RunRecord
 from seedwise.seeds import Seed
 from seedwise.shaped import Float16
 from seedwise.store.batches import RunBatches
 from seedwise.store.caches import Caches
 from seedwise.store.codes import Codes
 from seedwise.store.files import connect
-from seedwise.store.plans import PLAN
+from seedwise.store.plans import PLAN, VIEWS_KEPT
 from seedwise.store.repeats import Repeats
 from seedwise.store.rows import (
     as_json,
@@ -33,7 +34,7 @@ from seedwise.store.rows import (
 )
 from seedwise.store.schema import checksum, sum_joined, sum_without
 from seedwise.store.scored import ScoreTables
-from seedwise.store.shapes import check_plan
+from seedwise.store.shapes import check_plan, texts
 from seedwise.store.stored import StoredRun, StudyFacts
 
 __all__ = ["Store"]
@@ -108,24 +109,34 @@ class Store(Repeats, Caches, Codes, ScoreTables, RunBatches):
             "FROM dataset"
         )
         with self._understanding("the dataset"):
-            return dataset_from_row(self._intact(rows[0], "the dataset")) if rows else None
+            found = dataset_from_row(self._intact(rows[0], "the dataset")) if rows else None
+            views = self.choice(VIEWS_KEPT) if found else None
+            return replace(found, views=texts(views)) if found and views else found
 
     def set_dataset(self, record: DatasetRecord) -> None:
         """Say on which dataset this study validates. It is said once.
 
         Raises:
-            StudyError: The study has another dataset, or another split of this one.
+            StudyError: The study has another dataset, or another split or other views of this one.
         """
         with self._writing():
             known = self.dataset()
             if known is None:
                 row = dataset_row(record)
                 self._insert("dataset", (1, *row, checksum(*row)))
+                if record.views != VIEWS:
+                    self._insert_choice(VIEWS_KEPT, as_json(record.views))
                 return
         if (known.fingerprint, known.split) != (record.fingerprint, record.split):
             raise StudyError(
                 f"{self.path} was made with other data: {_described(known)}, not "
                 f"{_described(record)}; use another study file, or the data it was made with"
+            )
+        if known.views != record.views:
+            raise StudyError(
+                f"{self.path} was made with {len(known.views)} views of each image, not "
+                f"{len(record.views)} ({', '.join(record.views)}); views never change: use "
+                "another study file, or leave views out, which takes those of the file"
             )
 
     def choice(self, key: str) -> Any:
@@ -160,13 +171,16 @@ class Store(Repeats, Caches, Codes, ScoreTables, RunBatches):
         with self._writing():
             known = self.choice(key)
             if known is None:
-                row = (key, text, datetime.now(UTC).isoformat())
-                self._insert("choices", (*row, checksum(*row)))
+                self._insert_choice(key, text)
             elif known != json.loads(text):
                 raise StudyError(
                     f"{self.path} has {key} fixed as {as_json(known)}, got {text}; "
                     "use another study file for the other choice"
                 )
+
+    def _insert_choice(self, key: str, text: str) -> None:
+        row = (key, text, datetime.now(UTC).isoformat())
+        self._insert("choices", (*row, checksum(*row)))
 
     def add_run(
         self,

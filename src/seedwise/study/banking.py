@@ -149,6 +149,11 @@ def _check_data(store: Store, bank: Store) -> None:
                 f"bank: the runs of {bank.path} are of other examples: "
                 f"{theirs.name}, split {theirs.split}; here {ours.name}, split {ours.split}"
             )
+        if ours is not None and ours.views != theirs.views:
+            raise StudyError(
+                f"bank: the runs of {bank.path} have {len(theirs.views)} views of each image, and "
+                f"here there are {len(ours.views)}"
+            )
         if ours is None:
             store.set_dataset(theirs)
     for key in _CHOICES:

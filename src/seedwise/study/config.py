@@ -14,6 +14,7 @@ from typing import Any
 
 from seedwise.comparison import Rule, Stop
 from seedwise.comparison.metrics import check_better
+from seedwise.crops import as_crops
 from seedwise.data import DATASETS, Split
 from seedwise.errors import ConfigError, SeedwiseError, UnknownName
 from seedwise.executors.base import Executor
@@ -34,6 +35,8 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "source": "folder or archive that holds the named dataset; left out, it is fetched",
         "split": 'which images validate: "v1", "v2", "page", "shipped", or '
         "{ per_class = 250, seed = 1234 }; left out, the dataset's own",
+        "views": "views of each validation image that runs end with, each counted as an example: "
+        '2, 4, 10 or 16, or a list of crops, ["centre", "corners"]; left out, the notebook\'s 2',
         "seeds": 'seeds of each setup: 10 and "0:10" mean 0 to 9; or a list, [1, 2, 7]; instead '
         "of the table stop",
         "stop": "table: when to stop, instead of seeds",
@@ -68,6 +71,7 @@ class StudyConfig:
             uses the built-in training.
         source: Folder or archive that holds the named dataset; None to fetch it.
         split: Which images validate; None takes the dataset's own.
+        views: Crops of each validation image that runs end with; None takes the notebook's.
         setups: The setups by name, in the order of the file.
         seeds: The seeds of each setup; None where `stop` decides.
         stop: When to stop; None where `seeds` says it.
@@ -94,6 +98,7 @@ class StudyConfig:
     called: str | None = None
     tasks: Mapping[str, Mapping[str, Any]] | None = None
     bank: Path | None = None
+    views: tuple[str, ...] | None = None
 
 
 def load_study(path: str | PathLike[str]) -> StudyConfig:
@@ -144,6 +149,7 @@ def _study(table: Mapping[str, Any], file: Path) -> StudyConfig:
         dataset=_dataset(table, setups, tasks or {}, file.parent),
         source=None if source is None else str(file.parent / source),
         split=_split(table),
+        views=_views(table, setups, tasks),
         setups=MappingProxyType(setups),
         seeds=_seeds(table["seeds"]) if "seeds" in table else None,
         stop=_stop(table["stop"]) if "stop" in table else None,
@@ -260,6 +266,21 @@ def _split(table: Mapping[str, Any]) -> Split | None:
         return Split.of(value)
     except SeedwiseError as error:
         raise _Bad(f"split: {error}") from None
+
+
+def _views(
+    table: Mapping[str, Any], setups: Mapping[str, Setup], tasks: object
+) -> tuple[str, ...] | None:
+    if "views" not in table:
+        return None
+    if tasks:
+        raise _Bad("views are of one dataset, and tasks keep metrics only; leave one of them out")
+    if not any(setup.train == BUILT_IN for setup in setups.values()):
+        raise _Bad("views are made by the built-in training, and no setup here is trained by it")
+    try:
+        return as_crops(table["views"])
+    except SeedwiseError as error:
+        raise _Bad(f"views: {error}") from None
 
 
 def _seeds(value: Any) -> tuple[Seed, ...]:

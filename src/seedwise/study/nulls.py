@@ -11,6 +11,7 @@ from seedwise.comparison import NullComparisons
 from seedwise.comparison.nulls import Judge, judge_nulls, t_judge
 from seedwise.comparison.scores import metric_names
 from seedwise.comparison.study_runs import StudyRuns
+from seedwise.crops import crops_of_views
 from seedwise.data import Split
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.outputs import check_output
@@ -46,6 +47,7 @@ class Nulls:
         sets: Disjoint sets of seeds, one for each comparison.
         dataset: Name of the dataset; None where the setup's function brings its own.
         split: Its split.
+        crops: The crops of each validation image that its runs ended with.
         seconds: How long a run of the setup took in the study; None where it has none.
     """
 
@@ -55,6 +57,7 @@ class Nulls:
     sets: tuple[tuple[Seed, ...], ...]
     dataset: str | None
     split: Split | None
+    crops: tuple[str, ...] | None
     seconds: float | None
 
     @classmethod
@@ -113,6 +116,7 @@ class Nulls:
             ),
             dataset=known.name if known and built_in else None,
             split=Split.from_json(known.split) if known and built_in else None,
+            crops=crops_of_views(known.views) if known and built_in else None,
             seconds=sum(took) / len(took) if took else None,
         )
 

@@ -1,6 +1,6 @@
 """The Study that people hold: a study file, and what can be done with it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -16,6 +16,7 @@ from seedwise.comparison import (
 )
 from seedwise.comparison.nulls import Judge
 from seedwise.comparison.study_runs import StudyRuns
+from seedwise.crops import as_crops
 from seedwise.data import Split
 from seedwise.executors.base import Executor
 from seedwise.executors.functions import SetupLike
@@ -51,6 +52,9 @@ class Study(StudyReader):
             the built-in training; a study that exists remembers it.
         split: Which images validate: a name (`v1`, `v2`, `page`, `shipped`) or
             `{"per_class": 250, "seed": 1234}`; None takes the dataset's own.
+        views: Views of each validation image that runs end with, each counted as an example: 2, 4,
+            10 or 16; or the names of crops, such as `["centre", "corners"]`, each of which is
+            shown as it is and mirrored. None takes the notebook's 2, or those of the file.
         source: Where the dataset's folder or archive lies, if not in the cache.
         cache: Where downloads and decoded pixels are kept; None takes the user's cache folder.
         targets: Class of each example that the user's own functions predict, if they do not return
@@ -67,7 +71,8 @@ class Study(StudyReader):
             training them again, if they are of the same setup, data, code and versions.
 
     Raises:
-        ConfigError: Both a dataset and targets are given, a direction is none, or tasks are none.
+        ConfigError: Both a dataset and targets are given, a direction is none, tasks are none, or
+            there are no such views.
         DataError: The targets are no class numbers.
 
     >>> study = Study("mine.db", dataset="imagenette", split="page")
@@ -79,6 +84,7 @@ class Study(StudyReader):
         *,
         dataset: str | None = None,
         split: str | Mapping[str, int] | Split | None = None,
+        views: int | Sequence[str] | None = None,
         source: str | PathLike[str] | None = None,
         cache: str | PathLike[str] | None = None,
         targets: Any = None,
@@ -98,6 +104,7 @@ class Study(StudyReader):
             called=called,
             tasks=as_tasks(tasks),
             bank=None if bank is None else Path(bank),
+            crops=None if views is None else as_crops(views),
         )
 
     def run(
@@ -285,7 +292,13 @@ class Study(StudyReader):
         nulls = Nulls.of(
             self.path, setup, comparisons=comparisons, runs=runs, train=train, store=store
         )
-        data = replace(self._data, dataset=nulls.dataset, split=nulls.split, targets=None)
+        data = replace(
+            self._data,
+            dataset=nulls.dataset,
+            split=nulls.split,
+            crops=nulls.crops,
+            targets=None,
+        )
         with watched(watch, None, lambda: Study(nulls.path)._stored(nulls.setups, ())) as tell:
             make_missing(
                 nulls.path,

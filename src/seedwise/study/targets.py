@@ -1,7 +1,7 @@
 """The data of a study: a dataset with its split, or the targets of users' functions."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from seedwise.comparison.study_runs import TASK
+from seedwise.crops import CENTRE, crops_of_views
 from seedwise.data import Split, default_split
 from seedwise.errors import ConfigError, DataError, SeedwiseError, StudyError
 from seedwise.executors.job import DataReference
@@ -44,6 +45,7 @@ class StudyData:
         called: What the examples are called, as a plural; None where nobody said it.
         tasks: The tasks of a suite; none for a study of one dataset.
         bank: A study whose runs of the baseline are used; None for none.
+        crops: The crops of each validation image that the built-in training ends with.
     """
 
     dataset: str | None
@@ -54,6 +56,7 @@ class StudyData:
     called: str | None = None
     tasks: tuple[SuiteTask, ...] = ()
     bank: Path | None = None
+    crops: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.called is not None:
@@ -72,13 +75,15 @@ class StudyData:
         The study file takes the dataset, or the targets, and what examples are called.
 
         Raises:
-            ConfigError: The built-in training has no dataset.
+            ConfigError: The built-in training has no dataset, or there are views to be made and
+                no setup that it trains.
             StudyError: The study was made with other data.
         """
         keep_called(store, self.called)
         if self.targets is not None:
             store.set_dataset(_dataset_of(self.targets, source="given to the study"))
         trained = [setup for setup in setups if setup.train == BUILT_IN]
+        self._check_views(trained)
         if not self.tasks:
             sizes = {setup.pixels for setup in trained}
             return {("", pixels): self._opened(store, pixels, tell) for pixels in sizes}
@@ -88,10 +93,26 @@ class StudyData:
             for pixels in {task.applied(setup).pixels for setup in trained}
         }
 
+    def _check_views(self, trained: Sequence[Setup]) -> None:
+        """Refuse views that nothing would make."""
+        if self.crops is None:
+            return
+        if self.tasks:
+            raise ConfigError(
+                "views are of the images of one dataset, and a study of tasks keeps metrics only; "
+                "leave views or tasks out"
+            )
+        if not trained:
+            raise ConfigError(
+                "views are made by the built-in training, and no setup here is trained by it; a "
+                "function returns predictions of its own views: (views, examples, classes)"
+            )
+
     def _opened(self, store: Store, pixels: int | None, tell: Watch) -> DataReference:
         known = store.dataset()
         remembered = {"dataset": known.name, "split": known.split} if known else {}
-        reference, record = self._read({}, remembered, pixels, tell)
+        crops = self.crops or _crops_of(known)
+        reference, record = self._read({}, remembered, pixels, tell, crops=crops)
         store.set_dataset(record)
         return reference
 
@@ -113,6 +134,8 @@ class StudyData:
         known: Mapping[str, Any],
         pixels: int | None,
         tell: Watch,
+        *,
+        crops: tuple[str, ...] = CENTRE,
     ) -> tuple[DataReference, DatasetRecord]:
         """A dataset as a task says it, else as this does, else as the study file has known it."""
         dataset = said.get("dataset") or self.dataset or known.get("dataset")
@@ -130,12 +153,23 @@ class StudyData:
             source=None if source is None else Path(source),
             cache=self.cache,
             pixels=pixels,
+            crops=crops,
             fingerprint=known.get("fingerprint"),
         )
         data = reference.open(
             lambda what, done, total: tell(DataProgress(what=what, done=done, total=total))
         )
         return replace(reference, fingerprint=data.fingerprint), data.record()
+
+
+def _crops_of(known: DatasetRecord | None) -> tuple[str, ...]:
+    """The crops that a study's file says; the centre where it says nothing."""
+    if known is None:
+        return CENTRE
+    crops = crops_of_views(known.views)
+    if crops is None:
+        raise StudyError(f"this seedwise makes no such views: {', '.join(known.views)}")
+    return crops
 
 
 def as_targets(targets: Any) -> Int64[ndarray, " examples"]:

@@ -1,4 +1,4 @@
-"""Validation: logits of every view of every validation image, and the figures they give."""
+"""Validation: logits of the views of every validation image, and the figures they give."""
 
 from collections.abc import Iterator
 
@@ -18,8 +18,8 @@ def validation_logits(
     batches: Iterator[Float[Tensor, "batch channels height width"]],
     *,
     precision: str,
-) -> Float16[ndarray, "views examples classes"]:
-    """Logits of the original and of the mirrored view of each image, as they are stored.
+) -> Float16[ndarray, "two examples classes"]:
+    """Logits of each image as it is and mirrored, as they are stored.
 
     Args:
         model: Any mode; left in training mode.
@@ -27,7 +27,7 @@ def validation_logits(
         precision: As in training.
 
     Returns:
-        float16, views in the order of `records.VIEWS`. What does not fit becomes infinite.
+        float16, the images as they are first. What does not fit becomes infinite.
     """
     model.eval()
     kept: list[Tensor] = []

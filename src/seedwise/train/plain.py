@@ -1,8 +1,9 @@
 """The plain engine: torch operations one by one on any device, and some of them fused on a CPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from numpy import ndarray
 from torch import Tensor
@@ -87,10 +88,17 @@ class PlainEngine:
                 look(step, torch.stack(unread).tolist())
                 unread = []
 
-    def validate(self) -> Float16[ndarray, "views examples classes"]:
-        """Logits of both views of every validation image."""
+    def validate(self, crops: Sequence[str]) -> Float16[ndarray, "views examples classes"]:
+        """Logits of some crops of every validation image, each as it is and mirrored."""
+        return np.concatenate([self._logits_of(crop) for crop in crops])
+
+    def _logits_of(self, crop: str) -> Float16[ndarray, "two examples classes"]:
         batches = self._loader.valid(
-            self._data, size=self._setup.size, batch_size=_VALID_BATCH, threads=self._threads
+            self._data,
+            size=self._setup.size,
+            batch_size=_VALID_BATCH,
+            threads=self._threads,
+            crop=crop,
         )
         return validation_logits(
             self._model, map(self._images, batches), precision=self._setup.precision

@@ -9,6 +9,7 @@ import numpy as np
 import simplejpeg
 import torch
 
+from seedwise.crops import CENTRE
 from seedwise.data import Data, Split, draw, train_batches
 from seedwise.data.ahead import map_ahead
 from seedwise.data.cache import newest_cache
@@ -120,10 +121,10 @@ def measure(setup: Setup, data: Data, *, device: str, threads: int) -> Speed:
     began = time.perf_counter()
     with engine_for(setup, seed, data, torch.device(device), threads) as engine:
         engine.train_epoch(0, _look)
-        engine.validate()
+        engine.validate(CENTRE)
         first = time.perf_counter() - began
         training = _rate(images, lambda: engine.train_epoch(1, _look))
-        validating = _rate(len(VIEWS) * len(data.valid), engine.validate)
+        validating = _rate(len(VIEWS) * len(data.valid), lambda: engine.validate(CENTRE))
         kernels = engine.kernels
     again = images / training + len(VIEWS) * len(data.valid) / validating
     return Speed(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 
+from seedwise.crops import CENTRE, view_names
 from seedwise.data import Data
 from seedwise.records import VIEWS, EpochRecord, Progress, RunRecord
 from seedwise.seeds import Seed
@@ -31,8 +32,11 @@ class Engine(Protocol):
     def train_epoch(self, epoch: int, look: Callable[[int, list[float]], None]) -> None:
         """Take the steps of an epoch; now and then tell `look` the last step and the losses."""
 
-    def validate(self) -> Float16[ndarray, "views examples classes"]:
-        """Logits of both views of every validation image."""
+    def validate(self, crops: Sequence[str]) -> Float16[ndarray, "views examples classes"]:
+        """Logits of some crops of every validation image, each as it is and mirrored.
+
+        The first is the centre; the others are the first so many of the data's crops.
+        """
         ...
 
 
@@ -84,7 +88,8 @@ def train(
         progress: Told of every look at the loss and of every epoch.
 
     Returns:
-        A finished run with the logits of the last epoch, or a diverged one without logits.
+        A finished run with the logits of the last epoch, of all views that the data ask for, or a
+        diverged one without logits. The figures of epochs are of the notebook's two views.
     """
     started = time.perf_counter()
     place = torch.device(device)
@@ -104,7 +109,7 @@ def train(
     return RunRecord(
         state="finished" if error is None else "diverged",
         logits=logits,
-        views=() if logits is None else VIEWS,
+        views=() if logits is None else view_names(data.crops),
         epochs=tuple(epochs),
         seconds=time.perf_counter() - started,
         made_by=made_by,
@@ -151,12 +156,13 @@ def _epoch(
             progress.step(epoch=epoch, step=step, steps=engine.steps, loss=train_loss)
 
     engine.train_epoch(epoch, look)
-    logits = engine.validate()
+    last = epoch == setup.epochs - 1
+    logits = engine.validate(data.crops if last else CENTRE)
     if not np.isfinite(logits).all():
         raise _Diverged(f"a validation logit was not finite after epoch {epoch}")
     targets = data.targets[data.valid]
     valid_loss, accuracy, smoothed_accuracy = figures(
-        logits, targets, label_smoothing=setup.label_smoothing
+        logits[: len(VIEWS)], targets, label_smoothing=setup.label_smoothing
     )
     record = EpochRecord(
         epoch=epoch,

@@ -13,7 +13,7 @@ from seedwise.figures import count, percent
 from seedwise.stats.collapse import unseen_share
 from seedwise.stats.intervals import Difference, sign_flip_floor
 from seedwise.stats.moments import skewness, usual_skewness
-from seedwise.words.numbers import amount, metric_words
+from seedwise.words.numbers import amount, metric_words, views_saving
 from seedwise.words.run_cautions import Caution, Weight, cautions_about_runs
 from seedwise.words.verdict import lost_words
 
@@ -53,8 +53,20 @@ def notes(found: ComparisonValues) -> tuple[Caution, ...]:
         *_disagreement(found),
         *_sharpness(found),
         *_several(found),
+        *_views(found),
     )
     return tuple(sorted(said, key=lambda each: each.weight))
+
+
+def _views(found: ComparisonValues) -> Iterator[Caution]:
+    """Say what more views of each image save, or have saved, of the pairs."""
+    if found.views is None:
+        return
+    told = views_saving(found.views, "pairs")
+    text = f"{told[0].upper()}{told[1:]} that two views take, for the same difference of accuracy"
+    sure = f"{percent(found.rule.confidence)} interval"
+    why = f"{sure}, from the two views of these runs" if not found.views.measured else sure
+    yield Caution(weight=Weight.SMALL, label=told, text=f"{text} ({why}).")
 
 
 def _standing(found: ComparisonValues) -> Iterator[Caution]:
@@ -233,16 +245,17 @@ def _disagreement(found: ComparisonValues) -> Iterator[Caution]:
         if against and other.difference.clear_of_zero and accuracy.difference.clear_of_zero:
             yield Caution(
                 weight=Weight.GRAVE,
-                label=f"{metric_words(other.metric)} and accuracy disagree",
+                label=f"{metric_words(other.metric)} and {metric_words(accuracy.metric)} disagree",
                 text=(
-                    f"{metric_words(other.metric).capitalize()} ({_moved(other)}) and accuracy "
+                    f"{metric_words(other.metric).capitalize()} ({_moved(other)}) and "
+                    f"{metric_words(accuracy.metric)} "
                     f"({_moved(accuracy)}) disagree, both clear of 0: trust neither alone."
                 ),
             )
     verdict, named = found.verdict, found.rule.metric or "matched_accuracy"
     if verdict.outcome != "undecided" or verdict.withheld or not accuracy.difference.clear_of_zero:
         return
-    if named.partition(":")[0] not in SOFT and named != "accuracy":
+    if named.partition(":")[0] not in (*SOFT, "accuracy"):
         yield Caution(
             weight=Weight.GRAVE,
             label="accuracy alone would decide",

@@ -1,12 +1,14 @@
 """Values, differences, deviations and shares with their intervals, as text."""
 
 import math
+import re
 from typing import Protocol
 
 from seedwise import figures
 from seedwise.stats.catalog import CATALOG
 from seedwise.stats.directions import direction_words
 from seedwise.stats.variance import Estimate
+from seedwise.stats.views import ViewShare
 
 __all__ = [
     "Estimated",
@@ -20,6 +22,7 @@ __all__ = [
     "share",
     "shift",
     "short",
+    "views_saving",
     "with_interval",
 ]
 
@@ -59,12 +62,17 @@ def metric_words(metric: str) -> str:
 
     >>> metric_words("matched_accuracy"), metric_words("smoothed_accuracy:beta=10")
     ('matched accuracy', 'smoothed accuracy (beta=10)')
+    >>> metric_words("accuracy:views=16")
+    'accuracy over 16 views'
     """
     name, _, settings = metric.partition(":")
     if name not in CATALOG:
         return metric
-    words = name.replace("_", " ")
-    return f"{words} ({settings})" if settings else words
+    parts = settings.split(",") if settings else []
+    views = [part.partition("=")[2] for part in parts if re.fullmatch(r"views=\d+", part)]
+    others = ",".join(part for part in parts if part != f"views={views[0]}") if views else settings
+    words = name.replace("_", " ") + (f" ({others})" if others else "")
+    return f"{words} over {views[0]} views" if views else words
 
 
 def pointing(metric: str, higher_is_better: bool) -> str:
@@ -150,6 +158,17 @@ def share(found: Estimate) -> str:
     if math.isnan(found.value):
         return "-"
     return f"{100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+
+
+def views_saving(found: ViewShare, unit: str) -> str:
+    """The runs that more views of each image take, of those that two take.
+
+    >>> views_saving(ViewShare(views=16, runs=14, measured=False,
+    ...     share=Estimate(value=0.604, low=0.45, high=0.82)), "pairs")
+    '16 views: about 60 % [45, 82] of the pairs'
+    """
+    about = "" if found.measured else "about "
+    return f"{found.views} views: {about}{share(found.share)} of the {unit}"
 
 
 _NO_FACTOR = 1e6

@@ -140,7 +140,7 @@ def _runs(found: Findings) -> tuple[Chart, ...]:
     if found.comparisons:
         first = found.comparisons[0]
         paired = any(each.paired for each in found.comparisons)
-        metrics = [first.deciding.metric, *(["accuracy"] if first.accuracy else [])]
+        metrics = [first.deciding.metric, *([first.accuracy.metric] if first.accuracy else [])]
     confidence = found.rule.confidence
     return tuple(
         runs_chart(

@@ -9,7 +9,7 @@ A capture outlives its run: the next seed resets weights and tables in place.
 import copy
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,7 +24,6 @@ from seedwise.data import Data, Draws, draw
 from seedwise.models import build, initial_values
 from seedwise.models.forward import forward
 from seedwise.optim import decayed_before_step
-from seedwise.records import VIEWS
 from seedwise.seeds import Seed
 from seedwise.setups import Setup
 from seedwise.shaped import Float16
@@ -33,7 +32,7 @@ from seedwise.train.gpu.loss import smoothed_loss
 from seedwise.train.gpu.parts import GpuParts, narrowed
 from seedwise.train.gpu.update import RangerUpdate
 
-__all__ = ["GraphedModel", "Start", "start_of"]
+__all__ = ["GraphedModel", "Start", "start_of", "views_in_order"]
 
 _LOOK_EVERY = 50
 """Steps between two looks at the loss: each waits for the device, 50 us of 100 ms."""
@@ -123,7 +122,7 @@ class GraphedModel:
         self._losses = torch.zeros(total, device=device)
         self._valid_clock = torch.zeros(1, dtype=torch.int64, device=device)
         batches, batch = self._images.valid_batches, len(self._images.valid)
-        shape = (batches, len(VIEWS), batch, len(self._data.classes))
+        shape = (len(self._data.crops) * batches, 2, batch, len(self._data.classes))
         self._logits = torch.zeros(shape, dtype=torch.float16, device=device)
 
     def _warm_up_once(self) -> None:
@@ -164,15 +163,20 @@ class GraphedModel:
             done += count
             look(done - 1, losses)
 
-    def validate(self) -> Float16[ndarray, "views examples classes"]:
-        """Logits of both views of every validation image."""
+    def validate(self, crops: Sequence[str]) -> Float16[ndarray, "views examples classes"]:
+        """Logits of the data's first so many crops, each image as it is and mirrored.
+
+        The clock runs on from crop to crop, through the tables of all of them: more crops are more
+        replays of the same graph.
+        """
+        batches = self._images.valid_batches
         with torch.cuda.stream(self._stream):
             self._valid_clock.zero_()
-            for batch in range(len(self._logits)):
+            for batch in range(len(crops) * batches):
                 self._images.before_valid(batch)
                 self._valid_graph.replay()
-            logits = self._logits.transpose(0, 1).flatten(1, 2)[:, : len(self._data.valid)]
-            return logits.cpu().numpy()
+            made = self._logits[: len(crops) * batches]
+            return views_in_order(made, len(crops), len(self._data.valid)).cpu().numpy()
 
     def _captured(self, step: Callable[[], None], pool: Any) -> torch.cuda.CUDAGraph:
         """Record a step. Not by torch.cuda.graph, which would wait for all other runs' work."""
@@ -213,6 +217,18 @@ class GraphedModel:
         self._model.train()
         self._logits.index_copy_(0, self._valid_clock, torch.stack(views).half()[None])
         self._valid_clock.add_(1)
+
+
+def views_in_order(logits: Tensor, crops: int, examples: int) -> Tensor:
+    """Logits of each batch of each crop as (views, examples, classes), without what fills up.
+
+    Args:
+        logits: (crops x batches, as it is and mirrored, batch, classes).
+        crops: Their number.
+        examples: Number of validation images.
+    """
+    by_crop = logits.unflatten(0, (crops, -1)).transpose(1, 2)
+    return by_crop.flatten(2, 3)[:, :, :examples].flatten(0, 1)
 
 
 def _mirrored(images: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def borrowed(
     Raises:
         torch.OutOfMemoryError: Not even one fits.
     """
-    key = (setup, data.fingerprint, data.split, device)
+    key = (setup, data.fingerprint, data.split, data.crops, device)
     start = _drawers.submit(start_of, setup, seed, data)
     model = _garage.take(key, lambda: GraphedModel(setup, data, device, give_way=_garage.give_way))
     whole = False

@@ -1,6 +1,6 @@
 """Images of a captured step: pixels on the device, or batches that the host makes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,7 +41,8 @@ class Images(Protocol):
         examples: int32, the images of all training steps, one batch after the other.
         train: (batch, size, size, 3), the images of the step that is under way.
         valid: The same of a validation batch.
-        valid_batches: How many of those there are. The last is filled up with the first images.
+        valid_batches: How many of those show one crop of every validation image. The last is
+            filled up with the first images. Each further crop has as many, after these.
     """
 
     examples: Tensor
@@ -115,10 +116,13 @@ class ResidentImages:
         self.train = _empty(setup.batch_size, setup.size, device, kind)
         chosen, self.valid_batches, batch = _valid_examples(data)
         self.valid = _empty(batch, setup.size, device, kind)
-        self._valid_tables = _KernelTables(len(chosen), device)
+        self._valid_tables = _KernelTables(len(chosen) * len(data.crops), device)
         heights, widths = data.pixels.heights[chosen], data.pixels.widths[chosen]
-        windows = centre_windows(heights, widths, size=setup.size)
-        self._valid_tables.fill(chosen, windows, np.zeros(len(chosen)))
+        windows = [
+            centre_windows(heights, widths, size=setup.size, crop=crop) for crop in data.crops
+        ]
+        shown = np.tile(chosen, len(data.crops))
+        self._valid_tables.fill(shown, _joined(windows), np.zeros(len(shown)))
 
     def begin(self, draws: Draws) -> None:
         """Put the run's choices into the tables, once the pixels are there."""
@@ -137,7 +141,7 @@ class ResidentImages:
         resample(self._pixels.all, self._tables.all, clock, self.train)
 
     def make_valid(self, clock: Tensor) -> None:
-        """Resample the batch's centres."""
+        """Resample the batch's crops."""
         resample(self._pixels.all, self._valid_tables.all, clock, self.valid)
 
 
@@ -173,12 +177,14 @@ class StreamedImages:
 
     def before_valid(self, batch: int) -> None:
         """The same for a validation batch."""
-        if batch == 0:
+        crop, first = divmod(batch, self.valid_batches)
+        if first == 0:
             batches = valid_batches(
                 self._data,
                 size=self._setup.size,
                 batch_size=len(self.valid),
                 threads=self._THREADS,
+                crop=self._data.crops[crop],
             )
             self._ahead.open(batches)
         self._ahead.put(self.valid)
@@ -228,6 +234,16 @@ class _BatchesAhead:
 
 def _empty(batch: int, size: int, device: torch.device, kind: torch.dtype) -> Tensor:
     return torch.zeros(batch, size, size, 3, dtype=kind, device=device)
+
+
+def _joined(windows: Sequence[Windows]) -> Windows:
+    """The windows of several crops, one after the other."""
+    return Windows(
+        starts=np.concatenate([each.starts for each in windows]),
+        steps=np.concatenate([each.steps for each in windows]),
+        lows=np.concatenate([each.lows for each in windows]),
+        highs=np.concatenate([each.highs for each in windows]),
+    )
 
 
 def _valid_examples(data: Data) -> tuple[ndarray, int, int]:
