@@ -47,7 +47,7 @@ def own(tmp_path, monkeypatch):
 def test_a_function_of_ones_own_decides(studies, own):
     a, b = runs_of(1.0), runs_of(1.3)
     with studies.make({"a": a, "b": b}) as store:
-        with pytest.raises(Unsettled, match="a lower or a higher my_metrics:share is better"):
+        with pytest.raises(Unsettled, match="lower or higher my_metrics:share is better"):
             compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share"), code=True)
         found = compare(
             StudyRuns(store),
@@ -87,7 +87,7 @@ def test_a_function_is_not_loaded_because_a_text_names_it(studies, own):
     with studies.make({"a": runs_of(1.0, 3), "b": runs_of(1.0, 3)}) as store:
         with pytest.raises(ConfigError, match="give --metric my_metrics:share to run it, or"):
             metric_values(StudyRuns(store), "my_metrics:share", store.runs())
-        with pytest.raises(ConfigError, match="is not run because a file names it"):
+        with pytest.raises(ConfigError, match="never runs code because a file names it"):
             compare(StudyRuns(store), "a", "b", Rule(metric="my_metrics:share"))
     assert "my_metrics" not in sys.modules
 
@@ -117,7 +117,7 @@ def test_a_module_in_this_folder_is_found_and_hides_nothing_that_is_installed(
         ("my_metrics:broken", "fails on the run of 'a' with seed 0: RuntimeError: no idea"),
         ("my_metrics:text", "must return one number, got 'good'"),
         ("my_metrics:infinite", "it must be finite"),
-        ("my_metrics:number", "is no function but 3"),
+        ("my_metrics:number", "is not a function but 3"),
         ("my_metrics:absent", "module 'my_metrics' has no 'absent'"),
         ("absent_module:share", "no module 'absent_module'; put it into this folder, or on PYTH"),
         ("my_faults:share", "cannot be loaded: ValueError: no idea"),

@@ -6,6 +6,7 @@ import pytest
 from helpers.studies import TARGETS, measured, runs_of
 from seedwise import stats
 from seedwise.comparison.planning import plan_from_figures, plan_from_pilot
+from seedwise.comparison.rule import Rule
 from seedwise.comparison.stop_planning import Question
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError
@@ -78,6 +79,24 @@ def test_runs_that_returned_a_number_are_a_pilot_too(studies):
         (only,) = plan_from_pilot(StudyRuns(store), ["a"], Question(differences=(0.1,))).forecasts
     assert only.metric == "loss"
     assert only.runs[0] > 5
+
+
+def test_of_several_metrics_one_is_named(studies):
+    runs = {"a": [measured(loss=1 + 0.1 * i, wer=0.2 + 0.01 * i) for i in range(4)]}
+    with studies.make(runs) as store:
+        study, asked = StudyRuns(store), Question(differences=(0.1,))
+        with pytest.raises(ConfigError, match="choose one with --metric"):
+            plan_from_pilot(study, ["a"], asked)
+        (only,) = plan_from_pilot(study, ["a"], asked, "wer").forecasts
+    assert only.metric == "wer"
+    assert only.noise.sd == pytest.approx(0.01 * np.std(range(4), ddof=1))
+
+
+def test_the_metric_that_the_study_fixed_is_planned(studies):
+    runs = {"a": [measured(loss=1 + 0.1 * i, wer=0.2 + 0.01 * i) for i in range(4)]}
+    with studies.make(runs, rule=Rule(metric="wer")) as store:
+        (only,) = plan_from_pilot(StudyRuns(store), ["a"], Question()).forecasts
+    assert only.metric == "wer"
 
 
 def test_one_run_is_no_pilot(studies):

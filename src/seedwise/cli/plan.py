@@ -25,11 +25,13 @@ __all__ = ["plan"]
         "seedwise plan study.db mish relu --difference 0.002 --margin 0.005",
         "seedwise plan study.db mish relu --margin 0.005 --max-runs 40",
         "seedwise plan study.db mish relu --images 10000",
+        "seedwise plan study.db base new --metric wer --difference 0.1",
     ],
     exits={0: "planned", 2: "no such study or setup, or too little to plan from"},
 )
 @click.argument("study", metavar="[STUDY.DB]", required=False, type=click.Path(path_type=Path))
 @options.setups
+@options.metric
 @click.option("--sd", type=float, help="Standard deviation of a setup's runs, instead of a study.")
 @click.option("--r", type=float, help="Correlation of runs with the same seed, with --sd.")
 @click.option(
@@ -37,26 +39,29 @@ __all__ = ["plan"]
     "differences",
     type=float,
     multiple=True,
-    help="True difference to be shown; may be repeated.  [default: 0.002, 0.005, 0.01]",
+    help="True difference to detect; may be repeated.  [default: 0.002, 0.005, 0.01]",
 )
-@click.option("--runs", type=int, help="Runs of each setup, to be told what they can show.")
+@click.option(
+    "--runs", type=int, help="Runs of each setup: print the difference that they can show."
+)
 @click.option("--margin", type=float, help="Margin of equivalence, of accuracy.")
 @click.option(
     "--max-runs",
     type=int,
-    help="With --margin: most runs of each setup under [stop], to be told what it would do.",
+    help="With --margin: simulate [stop] with this max_runs.",
 )
 @click.option(
     "--images",
     type=int,
-    help="Another number of validation images, to be told what runs on so many need.",
+    help="Plan for another number of validation images.",
 )
-@click.option("--power", default=0.8, show_default=True, help="Chance of showing it.")
+@click.option("--power", default=0.8, show_default=True, help="Chance of detecting it.")
 @click.option("--alpha", default=0.05, show_default=True, help="Rate of false alarms.")
 @click.option("--seconds", type=float, help="Wall time of a run, with --sd.")
 def plan(
     study: Path | None,
     setups: tuple[str, ...],
+    metric: str | None,
     sd: float | None,
     r: float | None,
     differences: tuple[float, ...],
@@ -68,10 +73,10 @@ def plan(
     alpha: float,
     seconds: float | None,
 ) -> None:
-    """Say how many runs of each setup a difference needs.
+    """Plan how many runs of each setup a difference needs.
 
     From a standard deviation, or from the runs of one or two setups of STUDY.DB as a pilot.
-    With --margin and --max-runs also after how many pairs a stopping rule would end, and how.
+    With --margin and --max-runs, also say after how many pairs a stopping rule would end, and how.
     Accuracies are fractions: half a point is 0.005. Reads the study and writes nothing.
     """
     from seedwise.cli.console import Console
@@ -87,7 +92,7 @@ def plan(
         max_runs=max_runs,
         images=images,
     )
-    found = _planned(study, setups, question, sd=sd, r=r, seconds=seconds)
+    found = _planned(study, setups, question, metric=metric, sd=sd, r=r, seconds=seconds)
     print_plan(Console(), found)
 
 
@@ -96,6 +101,7 @@ def _planned(
     setups: tuple[str, ...],
     question: "Question",
     *,
+    metric: str | None,
     sd: float | None,
     r: float | None,
     seconds: float | None,
@@ -105,6 +111,8 @@ def _planned(
 
     if (path is None) == (sd is None):
         raise ConfigError("give either --sd, or a study file and one or two of its setups")
+    if sd is not None and metric is not None:
+        raise ConfigError("--metric goes with a study; --sd is in the units of one metric already")
     if sd is not None and question.images is not None:
         raise ConfigError("--images goes with a study, whose predictions split its noise")
     if sd is not None:
@@ -115,4 +123,4 @@ def _planned(
         raise ConfigError("--r and --seconds go with --sd; a study's own runs tell them")
     assert path is not None
     with StudyRuns.open(path) as runs:
-        return plan_from_pilot(runs, setups or tuple(runs.setups)[:2], question)
+        return plan_from_pilot(runs, setups or tuple(runs.setups)[:2], question, metric)

@@ -103,7 +103,7 @@ def state_directions(store: Store, better: Mapping[str, str]) -> None:
 
 
 def direction_of(metric: str, stated: Mapping[str, str]) -> Better | None:
-    """The direction of a metric; None where nobody said it and the name does not settle it.
+    """The direction of a metric; None if it was not stated and the name does not settle it.
 
     >>> direction_of("brier", {}), direction_of("score", {"score": "lower"}), direction_of("x", {})
     ('lower', 'lower', None)
@@ -119,13 +119,13 @@ def direction_of(metric: str, stated: Mapping[str, str]) -> Better | None:
 def unsettled(metric: str) -> str:
     """Say why there is no verdict, and what settles it."""
     return (
-        f"nobody said whether a lower or a higher {metric} is better, and its name does not "
-        "settle it; give --better lower or --better higher (better= in Python)"
+        f"it is not known whether lower or higher {metric} is better, as its name does not "
+        f"settle it; give --better lower or --better higher (better= in Python)"
     )
 
 
 def directions_note(metrics: Iterable[str], stated: Mapping[str, str]) -> str:
-    """Say the direction of each metric that is no accuracy, which a reader could doubt.
+    """Say the direction of each metric other than accuracies, where a reader could doubt it.
 
     >>> directions_note(["accuracy", "loss", "f1", "wer", "score"], {})
     'lower is better: loss, wer; higher is better: f1; not known which: score (--better says it)'
@@ -150,7 +150,7 @@ class ReturnedMetric:
 
     Attributes:
         name: Its name among the run's metrics.
-        higher_is_better: Which way is up; None where neither the name nor anybody says it.
+        higher_is_better: Which way is up; None if neither the name nor a statement settles it.
     """
 
     name: str
@@ -174,7 +174,7 @@ class OwnMetric:
         name: How it is named.
         key: Under what its values are kept: the name and a checksum of the module's file, so that
             an edited function is computed again.
-        higher_is_better: Which way is up; None where neither the name nor anybody says it.
+        higher_is_better: Which way is up; None if neither the name nor a statement settles it.
         function: The function.
     """
 
@@ -236,7 +236,7 @@ def find_metric(
         UnknownName: No such metric, or no such setting of it.
         CodeNotRun: It is a function, and `code` is false.
         ConfigError: A setting is out of range, a function cannot be loaded, or some of the runs
-            lack what it takes; or a direction is another than the study states.
+            lack what it takes; or a direction contradicts the study.
     """
     name = text.partition(":")[0]
     predictions, returned = all_have_logits(finished), metrics_of_any(finished)
@@ -256,8 +256,8 @@ def find_metric(
             raise ConfigError(f"{text} needs the predictions of every run; some have metrics only")
         if not code:
             raise CodeNotRun(
-                f"the study file names the metric {text!r}, which is code of somebody's own, and "
-                f"code is not run because a file names it; give --metric {text} to run it, or "
+                f"the study file names the metric {text!r}, a function, and seedwise never runs "
+                f"code because a file names it; give --metric {text} to run it, or "
                 "another metric, such as --metric accuracy"
             )
         return _own(bare, higher)
@@ -364,7 +364,9 @@ def default_metric(finished: Sequence[StoredRun]) -> str:
     if not known:
         raise ConfigError("the runs have no metric to compare; record one with each run")
     names = ", ".join(sorted(known))
-    raise ConfigError(f"the runs have the metrics {names}; choose one with metric / --metric")
+    raise ConfigError(
+        f"the runs have several metrics ({names}); choose one with --metric (metric= in Python)"
+    )
 
 
 def _own(name: str, higher: bool | None) -> OwnMetric:

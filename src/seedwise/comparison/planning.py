@@ -15,8 +15,9 @@ from seedwise.comparison.metrics import (
     default_metric,
     find_metric,
     is_over_views,
+    names_code,
 )
-from seedwise.comparison.rule import Rule
+from seedwise.comparison.rule import Rule, fixed_rule
 from seedwise.comparison.stop_planning import (
     KnownPairs,
     Question,
@@ -101,7 +102,7 @@ class Planning:
         wanted: The chance of showing a difference that is there (power).
         alpha: Rate of false alarms.
         forecasts: One for each metric, paired and unpaired.
-        seconds: Measured or given wall time of one run; NaN where nobody knows.
+        seconds: Measured or given wall time of one run; NaN if unknown.
         pilot: Names of the setups whose runs were looked at; empty for given figures.
         stop: What a stopping rule with this margin would do; None where none was asked for.
         views: The share of the pairs, or of one setup's runs, that more views of each image take,
@@ -152,7 +153,9 @@ def plan_from_figures(
     )
 
 
-def plan_from_pilot(study: StudyRuns, setups: Sequence[str], question: Question) -> Planning:
+def plan_from_pilot(
+    study: StudyRuns, setups: Sequence[str], question: Question, metric: str | None = None
+) -> Planning:
     """Plan from the runs of a study, with the uncertainty of the plan.
 
     Args:
@@ -160,10 +163,12 @@ def plan_from_pilot(study: StudyRuns, setups: Sequence[str], question: Question)
         setups: One setup, of which only unpaired runs can be planned, or the two that are to be
             compared; their shared seeds tell what pairing saves.
         question: What is asked.
+        metric: The metric to plan for; None for the usual ones, with the one that the study fixed.
 
     Raises:
-        ConfigError: Not one or two setups, or too few runs to tell how much they vary.
-        UnknownName: No such setup.
+        ConfigError: Not one or two setups, too few runs to tell how much they vary, or several
+            metrics of which none was named.
+        UnknownName: No such setup or metric.
         StudyError: A setup has no result.
     """
     if len(setups) not in (1, 2):
@@ -175,7 +180,7 @@ def plan_from_pilot(study: StudyRuns, setups: Sequence[str], question: Question)
         )
     found = [results_of(study, name) for name in setups]
     finished = [run for results, _ in found for run in results if run.state == "finished"]
-    metrics = _metrics(finished)
+    metrics = _metrics(study, finished, metric)
     if any(str(metric) == _MARGIN_METRIC for metric in metrics):
         question.check_fractions()
     measured = [measure(study, results, counts, metrics) for results, counts in found]
@@ -295,10 +300,14 @@ def _runs_within(margin: float, noise: Noise, question: Question) -> int | None:
     )
 
 
-def _metrics(finished: Sequence[StoredRun]) -> list[Metric]:
-    names = [default_metric(finished)]
+def _metrics(study: StudyRuns, finished: Sequence[StoredRun], asked: str | None) -> list[Metric]:
+    if asked is not None:
+        return [find_metric(asked, finished, code=True)]
+    fixed = fixed_rule(study).metric
+    known = [] if fixed is None or names_code(fixed, finished) else [fixed]
     if all_have_logits(finished):
-        names = list(dict.fromkeys(("accuracy", accuracy_over(finished), *SOFT)))
+        known += ["accuracy", accuracy_over(finished), *SOFT]
+    names = dict.fromkeys(known or [default_metric(finished)])
     return [find_metric(name, finished) for name in names]
 
 
@@ -336,7 +345,7 @@ def _from_pilot(
 
 
 def _share_left(samples: Sequence[ImageScores], images: int) -> float:
-    """The share of the variance that is left on so many images; 0 where nobody can say."""
+    """The share of the variance that is left on so many images; 0 if unknown."""
     splits = [split_variance(scores) for scores in samples if len(scores) > 1]
     freedom = [split.runs - 1 for split in splits]
     before = sum(n * split.observed.value for n, split in zip(freedom, splits, strict=True))

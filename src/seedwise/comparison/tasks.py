@@ -45,7 +45,8 @@ def suite_metric(study: StudyRuns, metric: str | None) -> str | None:
     if len(names) == 1 or names[0] == "accuracy":
         return names[0]
     raise ConfigError(
-        f"the tasks have the metrics {', '.join(names)}; choose one with metric / --metric"
+        f"the tasks have several metrics ({', '.join(names)}); choose one with --metric (metric= "
+        "in Python)"
     )
 
 

@@ -191,7 +191,7 @@ class StudyReader(StudyViews):
         """True if the study has several tasks, and a comparison goes over all of them.
 
         Args:
-            metric: As in `compare_tasks`. That of one task, "task/metric", is no suite.
+            metric: As in `compare_tasks`. That of one task, "task/metric", is not a suite.
         """
         with StudyRuns.open(self.path) as study:
             return suite_metric(study, metric or fixed_rule(study).metric) is not None
@@ -280,6 +280,7 @@ class StudyReader(StudyViews):
         max_runs: int | None = None,
         seed: int = 0,
         images: int | None = None,
+        metric: str | None = None,
     ) -> Planning:
         """Plan how many runs a difference needs, with the stored runs as a pilot.
 
@@ -294,7 +295,8 @@ class StudyReader(StudyViews):
                 this power and alpha would do with one candidate: pairs and verdicts for each of
                 the differences, and for none; 3 to 300.
             seed: Of the simulation that tells it.
-            images: Another number of validation images, to be told what runs on so many need.
+            images: Plan for another number of validation images.
+            metric: The metric to plan for; None for the usual ones, with the one that was fixed.
         """
         question = Question(
             differences=tuple(differences),
@@ -307,7 +309,7 @@ class StudyReader(StudyViews):
             images=images,
         )
         with StudyRuns.open(self.path) as study:
-            return plan_from_pilot(study, setups, question)
+            return plan_from_pilot(study, setups, question, metric)
 
     def variance(self, setup: str) -> Variance:
         """The sources of a setup's run-to-run noise, as far as its stored runs can tell.
