@@ -116,7 +116,7 @@ def _are_answers(table: LogTable, said: Mapped) -> bool:
 def _of_shared_metrics(
     table: LogTable, rows: Sequence[LogRow], said: Mapped
 ) -> tuple[Mapped, Sequence[LogRow], list[str]]:
-    """The metrics that all tasks have, their rows, and what is said of the others.
+    """The metrics that all tasks have, their rows, and the messages about the others.
 
     Where metrics are named, the tasks that have them count. A metric that is no number for each
     question (a BLEU or perplexity of a whole corpus) is none here.

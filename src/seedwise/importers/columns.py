@@ -1,5 +1,6 @@
 """Meaning of each column of a table: said by a person, or guessed from names and values."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from seedwise.importers.mapped import Mapped
 from seedwise.importers.names import (
     FOLDS,
     LIKELY_SETUPS,
+    PARTS,
     PROGRESS,
     REPEATS,
     ROLES,
@@ -68,7 +70,7 @@ class Columns:
 
     def told(self) -> tuple[str, ...]:
         """Say which column was taken for what."""
-        seed = self._source(*self.seed) if self.seed else "numbered, so that none pair"
+        seed = self._source(*self.seed) if self.seed else "numbered, so that no two pair"
         if self.fold:
             seed = f"fold of column {', '.join((*self.seed, self.fold))}, the same in all setups"
         if self.long:
@@ -211,9 +213,23 @@ def _no_setup(table: LogTable, rows: Sequence[LogRow]) -> ConfigError:
             f"that vary: {listed(varying, 24)}"
         )
     return ConfigError(
-        f"{table.name}: no column names the setup; give --setup COLUMN{_by_path(table)}; "
-        f"{_has(table)}"
+        f"{table.name}: no column names the setup; give --setup COLUMN{_likely_setup(table, rows)}"
+        f"{_by_path(table)}; {_has(table)}"
     )
+
+
+def _likely_setup(table: LogTable, rows: Sequence[LogRow]) -> str:
+    """The only column of text that several rows share and that is known as nothing else."""
+    numeric = _numeric(table.columns, rows)
+    found = [
+        column
+        for column in table.columns
+        if column not in (*numeric, *table.facts)
+        and not is_own(column)
+        and short(column) not in (*ROLES, *PARTS)
+        and 1 < len({row[column] for row in rows}) < len(rows)
+    ]
+    return f", perhaps --setup {shlex.quote(found[0])}" if len(found) == 1 else ""
 
 
 def _varying_settings(table: LogTable, rows: Sequence[LogRow]) -> list[str]:

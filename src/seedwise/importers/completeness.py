@@ -85,7 +85,7 @@ def failed_runs(
 def as_long_as_the_longest(
     runs: Sequence[RunRows], columns: Columns
 ) -> tuple[list[RunRows], list[str]]:
-    """The runs that go as far as the longest, and what is said of the others."""
+    """The runs that go as far as the longest, and the messages about the others."""
     ends = [_end(run, columns) for run in runs]
     longest = max((end for end in ends if end is not None), default=None)
     left = [

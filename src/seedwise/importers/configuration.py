@@ -58,7 +58,7 @@ def configuration_in(folder: Path) -> Mapping[str, str]:
 def read_settings(path: Path) -> Mapping[str, str]:
     """The settings of a JSON or YAML file by their dotted names, `config.` before them.
 
-    A file that is too long, or is no such text, or has no names in it, says nothing: what is
+    A file that is too long, or is not such text, or has no names in it, says nothing: what is
     needed of it and is missing is asked for by its name.
     """
     try:

@@ -52,7 +52,7 @@ def read_csv(path: Path) -> Log:
     except csv.Error as error:
         raise DataError(f"{path} is not a CSV file: {error}") from None
     if len(lines) < 2:
-        raise DataError(f"{path} has no rows; it needs a line of names and one for each run")
+        raise DataError(f"{path} has no rows; it needs a line of names and a row for each run")
     names = [name or "index" for name in lines[0][1]]  # pandas writes its index under no name
     _bound(path, len(names), _MOST_COLUMNS, "columns")
     if decimal_commas(cell for _, cells in lines[1:] for cell in cells):
@@ -130,7 +130,7 @@ def _bound(path: Path, found: int, most: int, what: str) -> None:
 
 
 def _twice(names: list[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Names of several columns that differ: nobody can say which is meant."""
+    """Names of several columns that differ: it is unclear which is meant."""
     found = list[str]()
     places_of: dict[str, list[int]] = {}
     for place, name in enumerate(names):

@@ -18,7 +18,7 @@ _BUSY_SECONDS = 10.0
 
 
 def tables_of(candidate: Candidate) -> frozenset[str]:
-    """The names of the tables of a file; none of what is no database, or cannot be read."""
+    """The names of a file's tables; none if it is not a database, or cannot be read."""
     if not candidate.head.startswith(_MAGIC):
         return frozenset()
     try:

@@ -232,7 +232,7 @@ def _content(path: Path) -> bytes:
     if len(content) > _MOST_BYTES:
         raise DataError(
             f"{path} has more than {_MOST_BYTES:,} bytes; write Inspect's logs as .eval "
-            "(`inspect log convert`), of which what is needed is read alone"
+            "(`inspect log convert`), which can be read in part"
         )
     return content
 
@@ -241,7 +241,7 @@ def _json(path: Path, content: bytes) -> dict[str, Any]:
     try:
         said = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON: {error}") from None
+        raise DataError(f"{path} is not JSON: {error}") from None
     if not isinstance(said, dict):
         raise DataError(f"{path} holds no JSON object")
     return said

@@ -23,7 +23,7 @@ _SETTINGS = re.compile(
     r"|.*\.index|preprocessor_config|readme|license",
     re.I,
 )
-"""Names of files that say how a run was made, and are no log of it."""
+"""Names of files that say how a run was made, and are not a log of it."""
 
 _HIDDEN = re.compile(r"\.(?!\.?__)|__MACOSX|__\w+__(\.|$)")
 """Names that are passed over, by their beginning."""
@@ -68,7 +68,8 @@ def find_logs(
         layout: The pattern of paths; where it names files, others in a folder are left alone.
 
     Raises:
-        ConfigError: Nothing is recognised, or several formats are, and nobody said which is meant.
+        ConfigError: Nothing is recognised, or several formats are, and it was not said which is
+            meant.
         DataError: A folder cannot be read, or holds too much.
         UnknownName: There is no such format.
     """

@@ -1,4 +1,4 @@
-"""Rows of a table that are one run: an epoch, a fold or a task of a run is no run of its own."""
+"""Rows of a table that are one run: an epoch, a fold or a task is not a run of its own."""
 
 import math
 import re
@@ -51,7 +51,8 @@ def rows_of_runs(
     """The runs of a table, each with its rows.
 
     Raises:
-        ConfigError: Rows look like epochs, folds or tasks of a run, and nobody said what to do.
+        ConfigError: Rows look like epochs, folds or tasks of a run, and it was not said what to
+            do.
         DataError: A row has no setup, a seed that is none, or that of another row.
     """
     for row in rows:
@@ -98,7 +99,7 @@ def _once(
     if mapped.duplicates == "refuse":
         first, second = list(by_log.values())[:2]
         raise DataError(
-            f"{run.setup!r} with seed {run.seed} is there several times, in {first[-1].where} and "
+            f"{run.setup!r} with seed {run.seed} occurs several times, in {first[-1].where} and "
             f"in {second[-1].where}; give --duplicates last (or first) for the one that counts, "
             "or say with --layout what tells them apart"
         )
@@ -192,15 +193,16 @@ def _ask(
     for column in columns.seed:
         if parts := PARTS.get(short(column)):
             raise ConfigError(
-                f"{table.name}: the column {column} tells {parts}, which are parts of one run and "
-                "no runs of their own: it is no seed; give the column that is, or --rows-are-runs "
+                f"{table.name}: the column {column} tells {parts}, which are parts of one run, "
+                f"not runs of their own: it is not a seed; give the column that is, or "
+                f"--rows-are-runs "
                 "if each of them was trained anew"
             )
     fold = column_of(table.columns, FOLDS)
     if fold and not columns.fold and fold not in columns.metrics and _several(rows, fold):
         raise ConfigError(
             f"{table.name}: the column {fold} tells the folds of a cross-validation, which share "
-            f"their training data and are no independent runs; give --fold {fold}"
+            f"their training data and are not independent runs; give --fold {fold}"
         )
     task = column_of(table.columns, TASKS)
     taken = {columns.setup, *columns.seed, columns.task, columns.fold, *columns.metrics}
@@ -220,8 +222,8 @@ def _ask(
     progress = columns.progress[0] if columns.progress else None
     if progress and (twice or (not columns.seed and not columns.run and _counts(rows, columns))):
         raise ConfigError(
-            f"{table.name}: the column {progress} counts within a run, so that rows are no runs "
-            "of their own; give --last, or --best METRIC, for the row of each run that counts"
+            f"{table.name}: the column {progress} counts within a run, so rows are not runs of "
+            f"their own; give --last, or --best METRIC, for the row of each run that counts"
         )
     if twice and mapped.duplicates == "refuse":
         first, second = twice

@@ -47,7 +47,7 @@ def read_lines(path: Path) -> Log:
     """Read a file with a record of JSON in each line; a last line that was cut off is none.
 
     Raises:
-        DataError: It cannot be read, or a line is no record.
+        DataError: It cannot be read, or a line is not a record.
     """
     rows = list[LogRow]()
     lines = text_of(path).split("\n")
@@ -77,7 +77,7 @@ def text_of(path: Path) -> str:
     """All of a file of UTF-8 text.
 
     Raises:
-        DataError: It cannot be read, has more than 64 MiB, or is no such text.
+        DataError: It cannot be read, has more than 64 MiB, or is not such text.
     """
     try:
         with path.open("rb") as file:
@@ -110,7 +110,7 @@ def parsed(text: str, where: str) -> Any:
         return json.loads(text, object_pairs_hook=record)
     except json.JSONDecodeError as error:
         place = f" (line {error.lineno})" if "\n" in text.strip() else ""
-        raise DataError(f"{where} is no JSON: {error.msg}{place}") from None
+        raise DataError(f"{where} is not JSON: {error.msg}{place}") from None
     except RecursionError:
         raise DataError(f"{where} is nested too deeply") from None
     except ValueError as error:

@@ -105,7 +105,7 @@ class Log:
         rows: Its rows, in order. Epochs and steps are told by a column of such a name (`step`,
             `epoch`); an empty cell says nothing, so that metrics may stand in rows of their own.
         facts: Cells that hold for each of its rows, such as settings (`config.lr`), how the run
-            ended (`state`), or what the tracker calls it (`name`). They are no metrics.
+            ended (`state`), or what the tracker calls it (`name`). They are not metrics.
         one_run: All of it is one run. False of a table that may list several.
         twice: Columns that are there several times, and differ.
         fold: Column of the fold of a cross-validation, where the format leaves no doubt.
@@ -125,7 +125,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importer:
-    """A reader of one format, and everything that is said of it.
+    """A reader of one format, and everything that is known of it.
 
     Attributes:
         name: As `--format` has it.

@@ -81,5 +81,5 @@ class Mapped:
 
     @property
     def chooses(self) -> bool:
-        """True if it is said which of the rows of a run counts."""
+        """True if it was said which row of a run counts."""
         return any(on for _, on in self._ways())

@@ -100,7 +100,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
-"""Names of columns that tell parts of one run, and of which parts: no seed, even if it is said."""
+"""Names of columns that tell parts of one run, and which parts: never a seed, even if named so."""
 REPEATS = ("repeat", "repeats", "repetition", "rep", "cv_repeat", "replicate")
 RUNS = ("run_id", "run", "run_name", "run name", "id", "trial", "trial_id")
 ROLES = frozenset(

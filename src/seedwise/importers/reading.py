@@ -144,7 +144,7 @@ def _tasks(rows: Sequence[LogRow], column: str | None) -> tuple[str, ...]:
 def _turned(
     table: LogTable, rows: list[LogRow], said: Mapped
 ) -> tuple[LogTable, list[LogRow], list[str]]:
-    """The table with a row for each value, where each column is a setup, and what is said."""
+    """The table with a row per value, where each column is a setup, and the message about it."""
     named = (
         said.setup is not None
         or said.metrics
@@ -163,7 +163,7 @@ def _turned(
 def _read_logs(
     found: Sequence[Found], said: Mapped, better: Mapping[str, str]
 ) -> tuple[Mapped, list[Sourced], list[str]]:
-    """The logs with the rows that count, which is now said, and what is said of the others."""
+    """The logs with the rows that count, which is now said, and the messages about the others."""
     logs, left, errors = list[Sourced](), list[str](), list[DataError]()
     best: BestBy | None = None
     asked = said
@@ -222,7 +222,7 @@ def _with_counting_rows(log: Log, said: Mapped, best: BestBy | None) -> Log:
 
 
 def _ended(table: LogTable) -> tuple[list[LogRow], tuple[str, ...]]:
-    """The rows of runs that ended, and what is said of the others."""
+    """The rows of runs that ended, and the messages about the others."""
     state = column_of(table.columns, STATES)
     if state is None:
         return list(table.rows), ()

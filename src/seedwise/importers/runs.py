@@ -17,10 +17,10 @@ class ReadRun:
         setup: Name of its setup.
         seed: Its seed; where runs are numbered, its place among them.
         metrics: Its metrics by name; of a diverged run there may be none.
-        seconds: Its wall time; 0 if nobody says.
+        seconds: Its wall time; 0 if unknown.
         diverged: Whether its state says that it diverged.
         where: The place of its first row.
-        scores: The score of each example, by metric; empty where rows are no examples.
+        scores: The score of each example, by metric; empty where rows are not examples.
         examples: Names of the examples; empty likewise.
         groups: The group of each example; empty where there are none.
     """

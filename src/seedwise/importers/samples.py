@@ -194,7 +194,7 @@ def _lines(candidate: Candidate) -> Iterator[bytes]:
 def _object(text: bytes, where: str) -> dict[str, Any]:
     said = _json(text, where)
     if not isinstance(said, dict):
-        raise DataError(f"{where}: it is no JSON object")
+        raise DataError(f"{where}: it is not a JSON object")
     return said
 
 
@@ -202,7 +202,7 @@ def _json(text: bytes, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: it is no JSON: {error}") from None
+        raise DataError(f"{where}: it is not JSON: {error}") from None
 
 
 LM_EVAL = Importer(

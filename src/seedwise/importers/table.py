@@ -121,7 +121,7 @@ def _named(found: Sequence[Sourced], paths: Sequence[str]) -> list[Mapping[str, 
 def of_named_logs(
     table: LogTable, rows: Sequence[LogRow], needed: Sequence[str]
 ) -> tuple[Sequence[LogRow], list[str]]:
-    """The rows of logs that have some columns, and what is said of the others.
+    """The rows of logs that have some columns, and the messages about the others.
 
     Args:
         table: The table. Where it is of one log, every row is needed.

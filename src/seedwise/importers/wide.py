@@ -40,7 +40,7 @@ def by_setup(
     metric: str,
     seed: str | None,
 ) -> tuple[LogTable, list[LogRow], str]:
-    """A row for each value of a table with a column for each setup, and what is said of it.
+    """A row for each value of a table with a column for each setup, and the message about it.
 
     Rows are pairs: those of the same seed, or those that stand in the same line.
     """
