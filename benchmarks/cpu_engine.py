@@ -157,7 +157,7 @@ def one_process(arguments: argparse.Namespace) -> None:
 
 
 def one_side(name: str, arguments: argparse.Namespace) -> dict[str, object]:
-    """Wall and CPU seconds a step of each process, and images a second of all of them."""
+    """Wall and CPU seconds a step of each process, and images per second of all of them."""
     side = SIDES[name]
     processes = []
     for number in range(1 if side is None else side.processes):

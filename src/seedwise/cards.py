@@ -57,8 +57,8 @@ def check_devices(devices: Any) -> None:
     if 0 < len(places) == len(set(places)) and all(map(_is_place, places)):
         return
     raise ConfigError(
-        "devices must be auto, how many GPUs to use, or which, as different numbers from 0 "
-        f"(0,1); got {devices!r}"
+        "devices must be auto, a number of GPUs, or their numbers from 0, each once (0,1); got "
+        f"{devices!r}"
     )
 
 
@@ -78,7 +78,7 @@ def chosen_cards(devices: Devices, cards: Sequence[Card]) -> tuple[Card, ...]:
     if most > len(cards):
         said = devices if isinstance(devices, int) else ",".join(map(str, devices))
         seen = ", ".join(f"{i} ({card.name})" for i, card in enumerate(cards)) or "none"
-        raise ConfigError(f"devices {said} were asked for; the GPUs to be seen here are: {seen}")
+        raise ConfigError(f"devices {said} were asked for; the GPUs visible here are: {seen}")
     if isinstance(devices, int):
         return tuple(cards[:devices])
     return tuple(cards[number] for number in devices)

@@ -83,7 +83,7 @@ class StudyError(SeedwiseError, ValueError):
 
 
 class CodeChanged(StudyError):
-    """The code of a setup is another than its stored runs were made by.
+    """The code of a setup differs from that of its stored runs.
 
     This message has several lines: it shows what changed.
     """
@@ -110,13 +110,15 @@ class UnknownName(SeedwiseError, KeyError):
 
     >>> print(UnknownName("model", "xresnet81", ["xresnet18", "xresnet34"]))
     unknown model 'xresnet81'; did you mean 'xresnet18'? Known: xresnet18, xresnet34
+    >>> print(UnknownName("setup", "c", ["aa", "bb"]))
+    unknown setup 'c'; known: aa, bb
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         near = get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"unknown {kind} {name!r}; {hint}Known: {', '.join(names) or 'none'}")
+        hint = f"did you mean {near[0]!r}? Known" if near else "known"
+        super().__init__(f"unknown {kind} {name!r}; {hint}: {', '.join(names) or 'none'}")
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the repr

@@ -31,8 +31,8 @@ def places(metric: str, low: float, high: float) -> int | None:
     """Decimals that an interval leaves to a number: two digits of half its width.
 
     Points of a hundred keep one decimal at least, and get no third one before hundredths of a
-    point tell nothing. An end that would be rounded to 0 gets one more, as 0 is what an interval
-    is held against. None where the interval tells nothing.
+    point say nothing. An end that would be rounded to 0 gets one more, as 0 is what an interval
+    is held against. None where the interval says nothing.
 
     >>> places("accuracy", 0.7105, 0.7150), places("accuracy", -0.32, 0.15), places("wer", 1, 9)
     (2, 1, 1)

@@ -1,8 +1,8 @@
 """Lock files between processes: who holds one says so in it.
 
 The lock is the system's (`flock`), so that it ends with its process however that ends; a lock file
-that nobody holds is stale, and is taken over. Where the system has no `flock` (Windows), nothing
-is locked.
+that no process holds is stale, and is taken over. Where the system has no `flock` (Windows),
+nothing is locked.
 """
 
 import json
@@ -27,7 +27,7 @@ __all__ = ["Held", "Holder", "holder", "locked"]
 
 _LOOKS = 3
 _SECONDS_OF_A_LOOK = 0.02
-"""Whoever asks who holds a lock has it for some microseconds, which refuses nobody."""
+"""Asking who holds a lock takes it for some microseconds, which refuses no one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def locked(path: Path, *, wait: bool) -> Generator[None]:
 
     Args:
         path: The lock file; its folder exists.
-        wait: Wait until nobody else holds it, instead of refusing. Only between processes of one
+        wait: Wait until no one else holds it, instead of refusing. Only between processes of one
             machine, or where the file system passes locks on to other machines.
 
     Raises:

@@ -1,7 +1,7 @@
 """Code that a text names as "module:function": the only place where such a text is imported.
 
 A text gets here from a command line, a call or a study.toml. A name that stands in a study file is
-shown and compared, and never comes here by itself: the file may be anybody's.
+shown and compared, and never comes here by itself: the file may come from anyone.
 """
 
 import sys
@@ -42,7 +42,7 @@ def load(name: str, *, role: str, hint: str, here: bool = False) -> Callable[...
     else:
         if callable(found):
             return found
-        reason = f"it is no function but {found!r}"
+        reason = f"it is not a function but {found!r}"
     raise ConfigError(f"{role} {name!r} cannot be loaded: {reason}")
 
 

@@ -60,7 +60,7 @@ def write_output(path: Path, content: str | bytes) -> None:
 
 
 def create(path: Path) -> int:
-    """A descriptor of a new file. A link that somebody has put there is not followed.
+    """A descriptor of a new file. A link planted there is not followed.
 
     Raises:
         FileExistsError: Something has that name.
@@ -71,10 +71,10 @@ def create(path: Path) -> int:
 def open_plain(path: Path, flags: int) -> int:
     """A descriptor of a file that has a fixed name in a folder where others may write.
 
-    A link that somebody has put there would lead to another file, and a pipe wait for ever.
+    A link planted there would lead to another file, and a pipe wait for ever.
 
     Raises:
-        OSError: It is no plain file with one name; or as `os.open` says.
+        OSError: It is not a regular file with one name; or as `os.open` says.
     """
     try:
         descriptor = os.open(path, flags | _SAFE | getattr(os, "O_NONBLOCK", 0), 0o666)

@@ -140,7 +140,7 @@ class RunRecord:
         made_by: How the run was made: machine, device, versions, threads, kernels; and how many
             runs went side by side, where there were several.
         error: What went wrong in a diverged or failed run.
-        targets: Targets that came with the predictions of somebody's own function; None where the
+        targets: Targets that came with the predictions of a user's function; None where the
             study has them from its dataset. They are kept once a study, not with the run.
         not_finite: Names of the metrics whose value was infinite or NaN: under these it diverged.
         fault: Of a failed run, what another try would not mend: the `code` that trains, or what it

@@ -96,7 +96,7 @@ class Seed:
         """The seed that `str()` wrote: "3", or "3/3/4" where the streams differ.
 
         Raises:
-            ConfigError: The text is no seed.
+            ConfigError: The text is not a seed.
         """
         try:
             numbers = tuple(int(part) for part in text.split("/"))

@@ -70,7 +70,7 @@ def test_a_name_that_settles_nothing_is_refused_with_the_flag_that_settles_it():
     said = seedwise("import", table(SCORES), "s.db")
     assert "not known which: score" in said
     said = seedwise("compare", "s.db", "a", "b", code=2)
-    assert "whether a lower or a higher score is better" in said
+    assert "whether lower or higher score is better" in said
     assert "--better lower" in said
     assert "worse" not in said
     assert seedwise("compare", "s.db", "a", "b", "--better", "lower").startswith("b is worse than")
@@ -84,7 +84,7 @@ def test_a_report_without_a_direction_shows_numbers_and_no_verdict():
     seedwise("import", table(SCORES), "s.db")
     seedwise("report", "s.db", "-o", "r.html")
     page = Path("r.html").read_text(encoding="utf-8")
-    assert "No verdict: nobody said whether a lower or a higher score is better" in page
+    assert "No verdict: it is not known whether lower or higher score is better" in page
     assert "is better than" not in page
     seedwise("report", "s.db", "-o", "r.html", "--better", "score=lower")
     page = Path("r.html").read_text(encoding="utf-8")
@@ -140,7 +140,7 @@ def test_a_study_file_states_directions():
     )
     study = 'seeds = 3\n[setups.a]\ntrain = "mine2:a"\n[setups.b]\ntrain = "mine2:b"\n'
     Path("plain.toml").write_text(study)
-    assert "No verdict: nobody said" in seedwise("run", "plain.toml")
+    assert "No verdict: it is not known" in seedwise("run", "plain.toml")
     Path("study.toml").write_text(study + '[better]\nscore = "lower"\n')
     assert "b is worse than a: score is " in seedwise("run", "study.toml")
     assert seedwise("compare", "study.db", "a", "b").startswith("b is worse than a: score is ")
@@ -207,16 +207,16 @@ def test_h01_the_same_rows_are_known(flags):
     seedwise("import", rows, "s.db", *flags)
     said = seedwise("import", rows, "s.db", *flags)
     assert "0 runs" in said
-    assert "were there already" in said
+    assert "were already stored" in said
 
 
 def test_h01_shuffled_renamed_and_rewritten_rows_are_known():
     seedwise("import", case("h01"), "s.db", "--unpaired")
     head, *rows = Path(case("h01")).read_text().split()
     again = table(" ".join([head, *(row + "0" for row in reversed(rows))]), "copy.csv")
-    assert "8 were there already" in seedwise("import", again, "s.db", "--unpaired")
+    assert "8 were already stored" in seedwise("import", again, "s.db", "--unpaired")
     longer = table(" ".join([head, *rows, "new,0.83"]), "longer.csv")
-    assert "1 run of 2 setups stored, 8 were there" in seedwise(
+    assert "1 run of 2 setups stored, 8 were already" in seedwise(
         "import", longer, "s.db", "--unpaired"
     )
     mixed = table(" ".join([head, *rows[:3], "base,0.7"]), "part.csv")
@@ -266,7 +266,7 @@ def test_epochs_without_a_run_are_seen_by_their_count():
 def test_the_best_row_by_a_stated_direction():
     text = "setup,seed,epoch,score a,0,1,.3 a,0,2,.2 b,0,1,.1 b,0,2,.5"
     said = seedwise("import", table(text), "s.db", "--best", "score", code=2)
-    assert "a lower or a higher score" in said
+    assert "lower or higher score" in said
     seedwise("import", table(text), "s.db", "--best", "score", "--better", "higher")
     assert Study("s.db").compare("a", "b").deciding.values_a == (0.3,)
 
@@ -290,7 +290,7 @@ def test_h03_datasets_are_tasks_and_never_pooled():
     said = verdict("old", "new")  # pooled, it was worse by 0.15
     assert "over 2 tasks; the mean acc differs by +0.025" in said
     assert "new wins in 2 of 2 tasks" in said
-    assert "One run tells nothing of how much runs vary" in said
+    assert "One run says nothing about how much runs vary" in said
     for task in ("easy", "hard"):
         found = Study("s.db").compare("old", "new", metric=f"{task}/acc", paired=False)
         assert found.deciding.advantage > 0
@@ -559,7 +559,7 @@ def test_a_stopping_rule_names_its_metric_with_a_margin_in_its_unit(higher, outc
 def test_what_a_stopping_rule_cannot_judge_is_refused_before_training():
     values = ("exec('raise SystemExit(9)')", "{}")
     said = seedwise("run", study_of(values, 'difference = 1.5\nmetric = "score"'), code=2)
-    assert "whether a lower or a higher score is better" in said
+    assert "whether lower or higher score is better" in said
     assert "below 1" in seedwise("run", study_of(values, "difference = 1.5"), code=2)
 
 

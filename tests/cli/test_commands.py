@@ -186,7 +186,7 @@ def test_the_module_is_the_command():
         (["run", "x.toml"], "x.toml cannot be read: No such file or directory"),
         (["status", "x.db"], "x.db does not exist; `seedwise run` makes it"),
         (["export", "x.db"], "x.db does not exist"),
-        (["compare", "x.db", "a"], "name two setups or more, or give --target; got only 'a'"),
+        (["compare", "x.db", "a"], "x.db does not exist"),  # as in `compare a b`, without a study
         (["compare", "x.db", "a", "b"], "x.db does not exist; `seedwise run` makes it"),
         (["compare", "x.db", "a", "b", "--confidence", "1"], "Invalid value for '--confidence'"),
         (["data", "show", "imagenete"], "unknown dataset (and no such folder or archive) 'imag"),
@@ -331,7 +331,7 @@ def test_ctrl_c_says_that_nothing_is_lost(toml, monkeypatch):
     result = call("run", toml)
     assert result.exit_code == 130
     assert result.stderr.strip() == (
-        "seedwise: stopped; stored runs are kept, and the same command goes on"
+        "seedwise: stopped; stored runs are kept, and the same command continues"
     )
 
 

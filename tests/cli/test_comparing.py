@@ -207,7 +207,9 @@ def test_any_of_several_verdicts_closes_the_gate(study):
 def test_a_margin_allows_equivalent_and_is_exploratory_if_it_was_not_fixed(study):
     result = call("compare", study, "base", "same", "--margin", "0.1")
     assert result.stdout.startswith("same and base are equivalent: their accuracy differs by less")
-    assert "Note: Exploratory, error rates are not kept: margin is 0.1 here" in text(result)
+    assert "Note: Exploratory, the stated error rates may not hold: margin is 0.1 here" in text(
+        result
+    )
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +232,8 @@ def test_what_a_stopping_rule_decided_comes_first_and_the_figures_are_explorator
     for words in (
         "false alarms over 2 candidates where differences are about normal",
         "The same runs as if their number had been fixed beforehand, which is exploratory: good",
-        "Note: Exploratory, error rates are not kept: a stopping rule looked after every pair",
+        "Note: Exploratory, the stated error rates may not hold: a stopping rule looked after "
+        "every pair",
     ):
         assert words in text(result)
 
@@ -247,6 +250,17 @@ def test_what_a_stopping_rule_decided_comes_first_and_the_figures_are_explorator
 )
 def test_a_gate_goes_by_what_the_stopping_rule_decided(stopping, pair, fail_if, code):
     assert call("compare", stopping, *pair, "--fail-if", fail_if).exit_code == code
+
+
+def test_no_caution_says_that_what_a_stopping_rule_decided_is_exploratory(stopping):
+    brief = text(call("compare", stopping, "base", "good"))
+    assert brief.startswith("good is better than base, after ")
+    assert "exploratory" not in brief.lower()
+
+
+def test_one_setup_of_a_study_is_compared_with_nothing(stopping):
+    said = call("compare", stopping, "base").stderr
+    assert "name two setups or more, or give --target; got only 'base'" in said
 
 
 def test_json_has_what_the_stopping_rule_decided(stopping):

@@ -93,7 +93,7 @@ def test_import_says_what_was_taken_as_what(here):
         "next: seedwise compare s.db a b",
     ]
     assert (
-        "2 were there already" in call("import", "runs.csv", "s.db", "--metric", "acc=f1").output
+        "2 were already stored" in call("import", "runs.csv", "s.db", "--metric", "acc=f1").output
     )
 
 

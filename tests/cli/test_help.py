@@ -73,7 +73,7 @@ def test_an_option_of_one_value_that_has_two_is_refused(study, words):
     command, option, *_ = words
     result = call(command, study, *words[1:])
     assert result.exit_code == 2
-    assert result.stderr == f"seedwise: {option} takes one value, and is given 2 times\n"
+    assert result.stderr == f"seedwise: {option} takes one value, but was given 2 times\n"
 
 
 def test_an_option_of_several_values_may_come_again(study):

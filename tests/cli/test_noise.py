@@ -133,7 +133,7 @@ def test_a_repeat_that_differs_without_another_accuracy_is_not_said_to_be_exact(
     text = words_of(call("repeat", study, "sharpens", "--seed", "3", *train(study, "sharpens")))
     assert "and its repeat 1 differ." in text
     assert "0.00 % of the predictions are of another class" in text
-    assert "of accuracy is too little to be seen so far (1 repeat)" in text
+    assert "of accuracy is too small to be seen so far (1 repeat)" in text
     assert "exactly" not in text
 
 
@@ -177,7 +177,7 @@ def test_aa_judges_with_the_stopping_rule_of_the_study(toml):
         (["aa", "study.db", "good", "--train", "x:y"], "setup 'good' is trained by noisy_"),
         (["aa", "study.db", "god"], "unknown setup 'god'"),
         (["aa", "study.db", "good", "--runs", "1"], "Invalid value for '--runs'"),
-        (["aa", "study.db", "good", "--stop", "--alpha", "0.1"], "--alpha is of the t test; the"),
+        (["aa", "study.db", "good", "--stop", "--alpha", "0.1"], "--alpha is for the t test; the"),
         (["aa", "study.db", "good", "--stop", "--runs", "2"], "a stopping rule first looks after"),
         (["aa", "study.db", "good", "--store", "study.db"], "study.db is the study itself"),
         (["run", "study.toml", "--sources", "init"], "sources are written init,order,augment=4"),

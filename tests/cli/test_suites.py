@@ -117,7 +117,7 @@ def test_standardised_differences_need_runs(study):
 
 def test_over_is_refused_where_there_are_no_tasks(study):
     said = call("compare", study, "a", "b", "--metric", "task-1/acc", "--over", "iqm", code=2)
-    assert "--over puts tasks together" in said
+    assert "--over combines tasks" in said
 
 
 def test_the_report_shows_the_suite(study, tmp_path):

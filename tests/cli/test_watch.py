@@ -45,23 +45,26 @@ def sight(work="here", *, ago=0.0, told=True, complete=False, **settings):
 @pytest.mark.parametrize(
     ("seen", "said"),
     [
-        (sight(), "being made by process 4711 on node7, since 2026-11-24T10:00:00+00:00"),
-        (sight(ago=95), "since 2026-11-24T10:00:00+00:00; its last word was 01:35 ago"),
-        (sight("elsewhere", ago=95), "10:00:00+00:00; its last word was 01:35 ago"),
-        (sight("elsewhere", ago=95, told=False), "it says nothing; the last run ended 01:35 ago"),
-        (sight(told=False, ago=2), "does not say what is under way; the last run ended 00:02 ago"),
+        (sight(), "run by process 4711 on node7, since 2026-11-24T10:00:00+00:00"),
+        (sight(ago=95), "since 2026-11-24T10:00:00+00:00; last progress 01:35 ago"),
+        (sight("elsewhere", ago=95), "10:00:00+00:00; last progress 01:35 ago"),
+        (
+            sight("elsewhere", ago=95, told=False),
+            "no progress is reported; the last run ended 01:35 ago",
+        ),
+        (sight(told=False, ago=2), "no progress is reported; the last run ended 00:02 ago"),
         (
             sight("killed", ago=3725, told=False),
-            "nobody works on it: process 4711 on node7 was killed, and the same command goes on; "
+            "not running: process 4711 on node7 was killed, and the same command continues; "
             "it was last seen 10:57:55 UTC, 1:02:05 ago",
         ),
         (
             sight("nobody", ago=60, told=False),
-            "it; the last run ended 01:00 ago; `seedwise run` makes what is missing",
+            "not running; the last run ended 01:00 ago; `seedwise run` makes the missing runs",
         ),
         (
             sight("nobody", ago=60, told=False, complete=True),
-            "complete, nobody works on it; the last run ended 01:00 ago",
+            "complete, not running; the last run ended 01:00 ago",
         ),
         (replace(sight("nobody", told=False), at=None), "no run is stored yet"),
     ],
@@ -78,13 +81,13 @@ def test_there_is_a_line_for_each_change_and_none_without():
     assert lines[1:] == [
         "23 runs: mish 12 of 20, 1 running; relu 11 of 20, 1 running, 1 diverged; "
         "about 03:10 left",
-        "relu - mish: accuracy +0.35 [-0.05, +0.75]; 10 of 20 pairs, a look before the end",
+        "relu - mish: accuracy +0.35 [-0.05, +0.75]; 10 of 20 pairs, interim",
         "24 runs: mish 13 of 20; relu 11 of 20, 1 running, 1 diverged; about 03:10 left",
-        "relu - mish: accuracy +0.35 [-0.05, +0.75]; 11 of 20 pairs, a look before the end",
+        "relu - mish: accuracy +0.35 [-0.05, +0.75]; 11 of 20 pairs, interim",
         lines[-1],
     ]
-    assert lines[0].startswith("being made by process 4711 on node7")
-    assert lines[-1].startswith("nobody works on it: process 4711 on node7 was killed")
+    assert lines[0].startswith("run by process 4711 on node7")
+    assert lines[-1].startswith("not running: process 4711 on node7 was killed")
 
 
 def test_a_study_that_is_still_to_begin_says_what_it_makes_ready():
@@ -110,7 +113,7 @@ def test_a_complete_study_is_shown_and_left_as_it_is(study, monkeypatch, termina
     before = study.read_bytes()
     result = CliRunner().invoke(cli, ["watch", str(study)])
     assert result.exit_code == 0, result.output
-    assert "complete, nobody works on it; the last run ended" in result.stdout
+    assert "complete, not running; the last run ended" in result.stdout
     assert ("3/3" if terminal else "6 runs: a 3 of 3; b 3 of 3") in result.stdout
     assert study.read_bytes() == before
     assert [file.name for file in study.parent.iterdir()] == ["study.db"]
@@ -150,7 +153,7 @@ def test_the_page_is_served_until_ctrl_c(study):
         assert watch.stderr.read() == ""
     with Store.open(study, readonly=True) as store:
         assert report == report_html(StudyRuns(store))
-    assert state["line"].startswith("6 runs: a 3 of 3; b 3 of 3; complete, nobody works on it;")
+    assert state["line"].startswith("6 runs: a 3 of 3; b 3 of 3; complete, not running;")
 
 
 TRAINING = """
@@ -188,12 +191,12 @@ def test_another_process_is_watched_until_it_is_killed_and_ctrl_c_ends_it(tmp_pa
     with start("run", "study.toml") as run:
         assert any("held up" in line for line in run.stdout)
         with start("watch", "study.db") as watch:
-            assert f"being made by process {run.pid}" in watch.stdout.readline()
+            assert f"run by process {run.pid}" in watch.stdout.readline()
             assert watch.stdout.readline().startswith("1 run: a 1 of 2, 1 running; about ")
             run.kill()
             run.wait()
             assert f"process {run.pid} on" in (line := watch.stdout.readline())
-            assert "was killed, and the same command goes on" in line
+            assert "was killed, and the same command continues" in line
             assert watch.stdout.readline() == "1 run: a 1 of 2\n"
             watch.send_signal(signal.SIGINT)
             assert watch.wait() == 130

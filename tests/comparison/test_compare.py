@@ -116,9 +116,7 @@ def test_a_difference_within_the_margin_is_equivalent_even_if_its_sign_is_clear(
         found = compare(StudyRuns(store), "a", "b", Rule(margin=0.1))
     assert found.outcome == "equivalent"
     assert found.verdict.direction == 1
-    assert verdict_sentence(found).endswith(
-        "b is better, but by less than what was said to matter."
-    )
+    assert verdict_sentence(found).endswith("b is better, but by less than the margin.")
     assert found.equivalence.not_worse
 
 
@@ -163,7 +161,7 @@ def test_unshared_seeds_are_compared_as_unrelated(studies):
     assert "6 runs of a and 4 runs of b, unrelated" in basis(found)
     assert "Seeds that are shared: 1 only; the runs are compared as unrelated" in said(found)
     assert math.isinf(forced.deciding.difference.high)
-    assert "One pair tells nothing of how much runs vary" in said(forced)
+    assert "One pair says nothing about how much runs vary" in said(forced)
     assert "paired is True here, and by the seeds was fixed" in said(forced)
 
 
@@ -173,7 +171,7 @@ def test_runs_without_a_partner_are_said(studies):
     assert found.paired
     assert found.deciding.difference.n_a == 6
     assert "3 of 9 runs of a have no partner of the same seed" in said(found)
-    assert "6 of the 9 planned runs of 'b' are there: this is a look before the end" in said(found)
+    assert "6 of the 9 planned runs of 'b' are stored: this is an interim look" in said(found)
 
 
 def returned(values):
@@ -328,7 +326,7 @@ def test_a_returned_accuracy_decides_where_there_are_no_predictions(studies):
 def test_several_returned_metrics_need_a_choice(studies):
     runs = [measured(bleu=0.3, loss=1.0 + 0.1 * i) for i in range(3)]
     with studies.make({"a": runs, "b": runs}) as store:
-        with pytest.raises(ConfigError, match="have the metrics bleu, loss; choose one"):
+        with pytest.raises(ConfigError, match=r"have several metrics \(bleu, loss\); choose one"):
             compare(StudyRuns(store), "a", "b", Rule())
         with pytest.raises(UnknownName, match="unknown metric 'blue'; did you mean 'bleu'"):
             compare(StudyRuns(store), "a", "b", Rule(metric="blue"))
@@ -418,7 +416,7 @@ def test_a_comparison_that_was_not_planned_says_so(studies):
         found = compare(StudyRuns(store), "c1", "c2", Rule())
         every = compare_several(StudyRuns(store), list(FIVE), Rule(), against="all")
     assert found.standing.reasons == (
-        "'c2' against 'c1' is none of the 5 comparisons that were planned, each with 'base'",
+        "'c2' against 'c1' is not one of the 5 planned comparisons, each with 'base'",
     )
     assert found.family is None
     assert {each.family.size for each in every} == {15}
@@ -499,9 +497,9 @@ def test_the_confidence_that_was_asked_for_is_the_one_that_is_named(studies, con
 @pytest.mark.parametrize(
     ("runs", "words"),
     [
-        ((10, 2), "2 runs beside 10: the interval counts one degree of freedom"),
+        ((10, 2), "2 runs beside 10: the interval has one degree of freedom"),
         ((3, 12), "3 runs beside 12: with so few of one setup the interval misses up to one and"),
-        ((3, 3), "3 runs of a setup tell little of how much they vary"),
+        ((3, 3), "3 runs of a setup say little about how much they vary"),
     ],
 )
 def test_few_and_unequal_unpaired_runs_get_a_caution(studies, runs, words):

@@ -42,7 +42,9 @@ def test_without_a_plan_a_verdict_is_exploratory(studies):
     assert reasons(studies, plan=False) == "nothing was fixed before the first run was stored"
     with studies.make(PAIR, plan=False) as store:
         found = compare(StudyRuns(store), "a", "b", Rule())
-    assert cautions(found)[0].startswith("Exploratory, error rates are not kept: nothing was fix")
+    assert cautions(found)[0].startswith(
+        "Exploratory, the stated error rates may not hold: nothing was fix"
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_seeds_that_were_added_later_are_more_looks(studies):
 
 def test_seeds_that_are_missing_make_it_a_look_before_the_end(studies):
     text = reasons(studies, planned=range(10))
-    assert "6 of the 10 planned runs of 'a' are there: this is a look before the end" in text
+    assert "6 of the 10 planned runs of 'a' are stored: this is an interim look" in text
 
 
 def test_a_setup_that_was_added_later_is_named(studies):

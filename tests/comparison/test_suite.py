@@ -194,7 +194,7 @@ def test_ranks_are_told_from_ten_tasks_on(make):
 def test_one_run_each_is_undecided_and_says_why(make):
     (found,) = make({"a": 0.8 + NOISE[0][:1], "b": 0.9 + NOISE[1][:1]}).compare_tasks()
     assert found.outcome == "undecided"
-    assert any("One run tells nothing" in each for each in found.view.cautions)
+    assert any("One run says nothing" in each for each in found.view.cautions)
 
 
 def test_json_says_what_the_view_says(make):

@@ -317,7 +317,7 @@ def test_a_cache_of_before_there_were_checksums_is_made_again_and_said(pets, tmp
     told = []
     again = opened(pets, tmp_path, watch=lambda *event: told.append(event))
     assert again.fingerprint == before.fingerprint
-    assert told[-1][0].startswith("decoding images again (this cache is of before")
+    assert told[-1][0].startswith("decoding images again (this cache predates")
     assert caches(tmp_path) == [made]
 
 

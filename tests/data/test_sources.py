@@ -90,7 +90,7 @@ def test_a_damaged_archive_is_named(pets, tmp_path, suffix):
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(DataError, match="no folder and no archive"):
+    with pytest.raises(DataError, match="neither a folder nor an archive"):
         source_of(tmp_path / "notes.txt", tmp_path)
 
 
@@ -205,5 +205,5 @@ def test_one_path_twice_in_an_archive_is_refused(pets, tmp_path, kind, second):
             archive.writestr(second, content)
             archive.writestr("pets/notes.txt", "one")
             archive.writestr("pets/notes.txt", "two")  # no image: nobody reads it
-    with pytest.raises(DataError, match=r"holds '.*cat/+a\.png' twice, and nobody says which"):
+    with pytest.raises(DataError, match=r"holds '.*cat/+a\.png' twice, and it is unclear which"):
         source_of(path, tmp_path).paths()

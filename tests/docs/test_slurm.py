@@ -125,7 +125,7 @@ def test_a_study_by_ray_that_its_time_limit_ends_is_requeued_and_goes_on(
     assert slurm.job(job)["JobState"] == "COMPLETED"
     assert len(assert_nothing_lost(tmp_path / "study.db", before)) == 120
     said = (tmp_path / f"slurm-{job}.out").read_text()
-    assert "seedwise: stopped; stored runs are kept, and the same command goes on" in said
+    assert "seedwise: stopped; stored runs are kept, and the same command continues" in said
 
 
 def test_a_job_that_its_user_cancels_is_not_requeued(slurm, submitted, tmp_path):

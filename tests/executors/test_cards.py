@@ -51,7 +51,7 @@ def test_a_machine_without_the_driver_has_none(monkeypatch):
 
 @pytest.mark.parametrize("bad", [0, -1, True, "two", (), (0, 0), (-1,), (True,)])
 def test_what_names_no_cards_is_refused(bad):
-    with pytest.raises(ConfigError, match="devices must be auto, how many"):
+    with pytest.raises(ConfigError, match="devices must be auto, a number"):
         LocalExecutor(devices=bad)
 
 

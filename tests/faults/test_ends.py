@@ -86,7 +86,7 @@ def test_it_ends_with_one_line_and_the_same_command_goes_on(
     _, err = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == code
     assert (
-        err.lstrip() == "seedwise: stopped; stored runs are kept, and the same command goes on\n"
+        err.lstrip() == "seedwise: stopped; stored runs are kept, and the same command continues\n"
     )
     assert not (tmp_path / "study.db.lock").exists()
     assert check_study(tmp_path / "study.db").faults == ()
@@ -110,7 +110,7 @@ def test_sigterm_under_ray_ends_as_documented_wherever_it_finds_ray(command, mom
     _, err = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 143
     assert (
-        err.lstrip() == "seedwise: stopped; stored runs are kept, and the same command goes on\n"
+        err.lstrip() == "seedwise: stopped; stored runs are kept, and the same command continues\n"
     )
 
 
@@ -126,7 +126,7 @@ def test_a_ray_that_ends_while_it_makes_runs_is_one_line_and_no_run_has_failed(c
     assert process.returncode == 2
     assert err.lstrip() == (
         "seedwise: Ray ended on this machine (its raylet is gone), and with it the runs under "
-        "way; stored runs are kept, and the same command goes on\n"
+        "way; stored runs are kept, and the same command continues\n"
     )
     with Store.open(tmp_path / "study.db", readonly=True) as store:
         assert [(run.seed.init, run.state) for run in store.runs()] == [(0, "finished")]

@@ -118,10 +118,10 @@ def test_evaluations_of_one_model_with_one_seed_are_numbered(folder):
         evaluated(folder / "out", model, 1, acc(1, 0, 1, 0, 1))
         evaluated(folder / "out", model, 2, acc(1, 1, 1, 0, 0))
     said = seedwise("import", "out", "s.db")
-    assert "seed: numbered, so that none pair" in said
+    assert "seed: numbered, so that no two pair" in said
     assert "some of the 2 runs of base on sums have one seed" in said
     assert "4 runs of 2 setups stored" in said
-    assert "4 were there already" in seedwise("import", "out", "s.db")
+    assert "4 were already stored" in seedwise("import", "out", "s.db")
 
 
 def test_one_model_with_several_settings_is_not_one_setup(folder):

@@ -122,7 +122,7 @@ def test_a_layout_that_names_files_leaves_others_alone():
     for file in list(Path("runs").glob("*/*/metrics.csv")):
         file.with_name("predictions.csv").write_text("epoch,val_acc\n0,0.1\n")
     said = seedwise("import", "runs", "s.db", code=2)
-    assert "is there several times, in adam/seed3/metrics.csv" in said
+    assert "occurs several times, in adam/seed3/metrics.csv" in said
     assert "predictions.csv" in said
     seedwise("import", "runs", "s.db", "--layout", "{setup}/seed{seed}/metrics.csv")
     assert stored() == RIGHT
@@ -189,7 +189,7 @@ def test_what_would_be_stored_is_shown_and_nothing_is():
     seedwise("import", "runs/adam", "s.db", "--layout", "runs/{setup}/seed{seed}")
     before = Path("s.db").read_bytes()
     said = seedwise("import", "runs", "s.db", "--show")
-    assert "2 runs of 2 setups would be stored, 2 were there already" in said
+    assert "2 runs of 2 setups would be stored, 2 were already stored" in said
     assert Path("s.db").read_bytes() == before
 
 
@@ -224,7 +224,7 @@ def test_a_run_that_is_there_twice_is_refused_or_chosen():
     two_setups("runs/{setup}/seed{seed}/version_9/metrics.csv")
     log("runs/adam/seed3/version_10/metrics.csv", 0.1, 0.2)
     said = seedwise("import", "runs", "s.db", code=2)
-    assert "'adam' with seed 3 is there several times" in said
+    assert "'adam' with seed 3 occurs several times" in said
     assert "version_9/metrics.csv" in said
     assert "--duplicates last (or first)" in said
     seedwise("import", "runs", "s.db", "--duplicates", "last")
@@ -252,7 +252,7 @@ def test_logs_in_folders_of_their_own_are_never_one_run():
     for place, head in enumerate(("epoch,f1", "epoch,val_acc", "epoch,f1")):
         log(f"c/x{place}/m.csv", 0.1, head=head, config={"seed": 1, "setup": "ab"[place // 2]})
     said = seedwise("import", "c", "t.db", code=2)
-    assert "'a' with seed 1 is there several times, in x0/m.csv, line 2 and in x1/m.csv" in said
+    assert "'a' with seed 1 occurs several times, in x0/m.csv, line 2 and in x1/m.csv" in said
 
 
 def test_what_is_named_twice_is_read_once():
@@ -278,9 +278,7 @@ def test_a_table_for_each_setup_is_called_as_the_setup():
 def test_numbers_that_loggers_give_are_no_setups():
     two_setups("runs/{setup}/seed{seed}/run_0/m.csv")
     log("runs/adam/seed3/run_1/m.csv", 0.4)
-    assert "'adam' with seed 3 is there several times" in seedwise(
-        "import", "runs", "s.db", code=2
-    )
+    assert "'adam' with seed 3 occurs several times" in seedwise("import", "runs", "s.db", code=2)
 
 
 def test_the_best_by_a_metric_that_is_not_there():

@@ -99,7 +99,7 @@ def test_one_run_of_each_needs_no_seeds(folder):
 def test_the_same_again_is_known(folder):
     table = long_table(folder)
     seedwise("import", table, "s.db", "--example", "question")
-    assert "0 runs of 2 setups stored, 4 were there already" in seedwise(
+    assert "0 runs of 2 setups stored, 4 were already stored" in seedwise(
         "import", table, "s.db", "--example", "question"
     )
 

@@ -93,7 +93,7 @@ def test_nothing_in_the_page_is_loaded_from_elsewhere(studies):
 def test_one_setup_is_reported_without_a_verdict(studies):
     with studies.make({"a": runs_of(1.0)}) as store:
         page = Text(report_html(StudyRuns(store))).text
-    assert "There is one setup" in page
+    assert "There is only one setup" in page
     assert "accuracy" in page
 
 

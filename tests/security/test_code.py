@@ -155,7 +155,7 @@ def test_no_command_that_reads_runs_what_a_study_names_or_what_lies_beside_it(in
         " ".join(words[:1] + words[2:]): each["said"]
         for words, each in zip(asked, found, strict=True)
     }
-    assert "which is code of somebody's own" in said["repeat evil:f --seed 1"]
+    assert "never runs code because" in said["repeat evil:f --seed 1"]
     assert "--train evil:train" in said["aa evil:f"]
     if metric != "evil:{}":  # no name of a function
         assert f"names the metric {metric!r}" in said["compare a b"]
@@ -220,7 +220,7 @@ def test_a_call_runs_only_what_it_names_itself(inbox, monkeypatch):
     named = {"metric": "evil:f", "better": "higher"}
     assert study.compare("a", "b", **named).outcome == "undecided"
     assert (inbox / "ran-evil").exists()
-    with pytest.raises(ConfigError, match="is not run because a file names it"):
+    with pytest.raises(ConfigError, match="never runs code because a file names it"):
         study.compare("a", "b")
     assert study.repeat("evil:f", 1, train="evil:train") is not None
     monkeypatch.delitem(sys.modules, "evil")

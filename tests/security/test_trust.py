@@ -261,11 +261,11 @@ def test_a_sparse_file_in_a_tar_is_bounded_too(tmp_path):
 def test_pipes_and_devices_in_a_folder_are_refused(tmp_path):
     pets = folders(tmp_path / "pets", {"a/x": 0, "b/y": 1})
     os.mkfifo(pets / "a" / "pipe.png")
-    with pytest.raises(DataError, match=r"pipe\.png is no plain file"):
+    with pytest.raises(DataError, match=r"pipe\.png is not a regular file"):
         items(pets, tmp_path)
     (pets / "a" / "pipe.png").unlink()
     (pets / "a" / "zero.png").symlink_to("/dev/zero")
-    with pytest.raises(DataError, match=r"zero\.png is no plain file"):
+    with pytest.raises(DataError, match=r"zero\.png is not a regular file"):
         items(pets, tmp_path)
 
 

@@ -91,7 +91,7 @@ def test_an_empty_file_is_no_study(path, readonly):
 
 
 def test_an_empty_file_becomes_a_study_where_one_is_made(path):
-    """A program that was killed at the very beginning leaves one; the same command goes on."""
+    """A program that was killed at the very beginning leaves one; the same command continues."""
     path.touch()
     with Store.open(path, create=True) as store:
         assert store.runs() == []

@@ -100,10 +100,10 @@ def test_the_clock_of_a_repeated_run_is_no_conflict(tmp_path, target):
 @pytest.mark.parametrize(
     ("other", "conflict"),
     [
-        ({"lr": 0.5}, "setup 'mish' is another than before"),
+        ({"lr": 0.5}, "setup 'mish' differs from the one before"),
         (
             {"epochs": (), "views": ("original", "other")},
-            "the run of setup 'mish' with seed 0 is another than before",
+            "the run of setup 'mish' with seed 0 differs from the one before",
         ),
     ],
 )
@@ -128,9 +128,10 @@ def test_other_predictions_another_dataset_and_other_choices_are_named(tmp_path,
     with pytest.raises(Conflicts) as caught:
         merge_studies([a, b], target)
     assert caught.value.conflicts == (
-        f"{b}: choice 'auto' is another than before",
-        f"{b}: dataset 'imagenette' is another than before",
-        f"{b}: what was predicted by the run of setup 'mish' with seed 1 is another than before",
+        f"{b}: choice 'auto' differs from the one before",
+        f"{b}: dataset 'imagenette' differs from the one before",
+        f"{b}: what was predicted by the run of setup 'mish' with seed 1 differs from the one "
+        f"before",
     )
 
 
@@ -217,7 +218,7 @@ def test_a_part_that_was_planned_after_another_had_results_makes_it_exploratory(
 def test_parts_of_one_plan_may_be_made_whenever(tmp_path, target):
     parts = [part(tmp_path / f"{i}.db", range(i, i + 3), planned=6, fixed=9 + i) for i in (0, 3)]
     (reason,) = Study(parts[0]).compare("plain", "better").standing.reasons[:1]
-    assert reason.startswith("3 of the 6 planned runs of 'plain' are there")
+    assert reason.startswith("3 of the 6 planned runs of 'plain' are stored")
     assert merged_standing(parts, target).confirmatory
 
 
@@ -233,7 +234,7 @@ def test_parts_with_different_rules_do_not_go_together(tmp_path, target):
     with pytest.raises(Conflicts) as caught:
         merge_studies([a, b], target)
     assert caught.value.conflicts == (
-        f"{b}: the rule of its verdicts is another: margin is 0.01, not null",
+        f"{b}: the rule of its verdicts differs: margin is 0.01, not null",
     )
 
 
@@ -278,7 +279,7 @@ def test_parts_that_state_opposite_directions_are_named(tmp_path, target):
     b = said(tmp_path / "b.db", "b", better="higher")
     with pytest.raises(Conflicts) as error:
         merge_studies([a, b], target)
-    assert error.value.conflicts == (f"{b}: choice 'better:score' is another than before",)
+    assert error.value.conflicts == (f"{b}: choice 'better:score' differs from the one before",)
     assert not target.exists()
 
 

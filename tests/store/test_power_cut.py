@@ -142,7 +142,7 @@ def after_the_cut(path, files, told):
         path.with_name(path.name + end).unlink(missing_ok=True)
     for end, content in files.items():
         path.with_name(path.name + end).write_bytes(content)
-    with Store.open(path, create=True) as store:  # the same command goes on
+    with Store.open(path, create=True) as store:  # the same command continues
         runs = store.runs()
         assert told <= {run.seed.init for run in runs}
         for run in runs:

@@ -84,8 +84,8 @@ def test_runs_of_other_code_are_refused_before_anything_is_trained(
         study.run(setups(project(training, rates)), seeds=5)
     text = str(caught.value)
     assert said in text
-    assert "the code of a changed since the stored runs (seed 0-2):" in text
-    assert "code_unchanged=True" in text
+    assert "the code of a changed since the stored runs (seeds 0-2):" in text
+    assert "--code-unchanged (code_unchanged=True in Python)" in text
     assert f"seedwise drop {study.path} a" in text
     assert finished(study) == {"a": 3}
     study.run(setups(project()), seeds=4)

@@ -70,6 +70,13 @@ def with_setup(line):
     return f'dataset = "digits"\nseeds = 2\n[setups.relu]\n{line}\n'
 
 
+def test_a_study_in_place_of_its_study_toml_is_told(tmp_path):
+    file = tmp_path / "study.db"
+    file.write_bytes(b"SQLite format 3\0" + bytes(84))
+    with pytest.raises(ConfigError, match=r"name the study\.toml that says what to run"):
+        load_study(file)
+
+
 def with_line(line):
     return f'dataset = "digits"\n{line}\n[setups.mish]\n'
 
@@ -256,7 +263,7 @@ def test_seeds_that_are_written_are_read(numbers):
             "activation = 'rleu'",
             "setups.relu.activation: unknown activation 'rleu'; did you mean 'relu'? Known: gelu",
         ),
-        ("learning_rate = 1", "setups.relu.learning_rate: unknown key 'learning_rate'; Known: "),
+        ("learning_rate = 1", "setups.relu.learning_rate: unknown key 'learning_rate'; known: "),
         ("batchsize = 3", "setups.relu.batchsize: unknown key 'batchsize'; did you mean"),
         (
             "train = 'mine.train'",
@@ -266,7 +273,7 @@ def test_seeds_that_are_written_are_read(numbers):
             "extends = 'page-v3'",
             "setups.relu.extends: unknown setup or recipe 'page-v3'; did you mean 'page-v2'?",
         ),
-        ("extends = 3", "setups.relu.extends: unknown setup or recipe '3'; Known: page-v1"),
+        ("extends = 3", "setups.relu.extends: unknown setup or recipe '3'; known: page-v1"),
         ("extends = 'relu'", "setups.relu.extends: setups extend each other in a circle: relu ->"),
         (
             "extends = 'b'\n[setups.b]\nextends = 'c'\n[setups.c]\nextends = 'b'",
@@ -325,7 +332,7 @@ def test_a_wrong_setup_is_named_with_what_is_allowed(refusal, line, message):
         (
             with_line("seeds = 2\nexecutor = {kind = 'local', gpus = 2}"),
             "executor: unknown key of executor local 'gpus'; "
-            "Known: devices, jobs, kind, pack, time_limit",
+            "known: devices, jobs, kind, pack, time_limit",
         ),
         (
             with_line("seeds = 2\nexecutor = {kind = 'local', pack = 0}"),

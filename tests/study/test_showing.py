@@ -96,7 +96,7 @@ def test_ctrl_c_ends_with_one_line(tmp_path):
         text=True,
         timeout=120,
     )
-    assert done.stderr == "seedwise: stopped; stored runs are kept, and the same call goes on\n"
+    assert done.stderr == "seedwise: stopped; stored runs are kept, and the same call continues\n"
     assert done.returncode in (-2, 130)  # as ever: whoever called knows that it was Ctrl-C
     assert Study(tmp_path / "s.db").summary().setups[0].finished == 2
 

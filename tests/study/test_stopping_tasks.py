@@ -159,7 +159,7 @@ def test_standardised_differences_are_not_looked_at_before_the_fifth_pair(path):
 
 def test_a_metric_that_points_nowhere_is_refused_before_anything_is_trained(path):
     stop = Stop(difference=0.05, metric="thing", max_runs=12)
-    with pytest.raises(Unsettled, match="whether a lower or a higher thing is better"):
+    with pytest.raises(Unsettled, match="whether lower or higher thing is better"):
         Study(path, tasks=TASKS).run({"a": a, "b": b}, until=stop)
     with Store.open(path, readonly=True) as store:
         assert not store.runs()

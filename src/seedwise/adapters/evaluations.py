@@ -31,8 +31,8 @@ LOG = logging.getLogger("seedwise")
 """Not `warnings`: where these are errors, one at the end of a training would throw it away."""
 
 _SELECTION = (
-    "a model that is chosen on the examples that score it looks better than it is, so compare "
-    "only setups that choose in one way"
+    "a model chosen on the examples that score it looks better than it is, so compare only "
+    "setups that choose in the same way"
 )
 
 
@@ -178,7 +178,7 @@ class StudyRun:
         Raises:
             ConfigError: The name cannot be one of a setup.
             RunExists: The study has the run, and not from this object.
-            StudyError: The file is no study, or seedwise trains this setup.
+            StudyError: The file is not a study, or seedwise trains this setup.
         """
         if not self.stored:
             check_free(self._path, setup=self._setup, seed=self._seed)

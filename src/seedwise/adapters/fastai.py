@@ -51,7 +51,7 @@ def data_loaders(
 ) -> DataLoaders:
     """The batches of one run as fastai's DataLoaders.
 
-    The training loader gives the next epoch each time that it is gone through to its end, for
+    Each full pass over the training loader gives the next epoch, for
     `setup.epochs` epochs. The validation loader gives every image as it is and then every image
     mirrored, as the notebook's did, so that a metric counts each view as an example.
 
@@ -113,9 +113,9 @@ class RecordRun(Callback):
 
     That is the best one with a `SaveModelCallback`, which loads it again at the end; else the
     last. With loaders of `data_loaders` both views are recorded; with a Learner's own loaders the
-    one that they show. Where the predictions are no class scores, the metrics are recorded alone.
+    one that they show. Where the predictions are not class scores, only the metrics are recorded.
 
-    Searches for a learning rate, `validate` and `get_preds` are no runs, and both fits of
+    Searches for a learning rate, `validate` and `get_preds` are not runs, and both fits of
     `fine_tune` are one. A Learner's fits after the recorded one are not recorded; to say which
     fit is the run, give this to the fit: `learner.fit(5, cbs=RecordRun(...))`.
 
@@ -126,7 +126,7 @@ class RecordRun(Callback):
 
     Raises:
         RunExists: When the fit begins: the study has a run of this setup and seed.
-        StudyError: When the fit begins: the file is no study, or seedwise trains this setup.
+        StudyError: When the fit begins: the file is not a study, or seedwise trains this setup.
     """
 
     order = 70  # after the Recorder, the SaveModelCallback and what turns half precision back
@@ -138,7 +138,7 @@ class RecordRun(Callback):
         self._tuning = 0  # which call of fine_tune its first fit was of
 
     def before_fit(self) -> None:
-        """Start the clock; a search for a learning rate is no run."""
+        """Start the clock; a search for a learning rate is not a run."""
         self.run = not hasattr(self.learn, "lr_finder")
         call = _call_of(Learner.fine_tune)  # pyright: ignore[reportAttributeAccessIssue]
         second = call != 0 and call == self._tuning

@@ -132,7 +132,7 @@ class RecordRun(LearnerCallback):
 
     Raises:
         RunExists: When the fit begins: the study has a run of this setup and seed.
-        StudyError: When the fit begins: the file is no study, or seedwise trains this setup.
+        StudyError: When the fit begins: the file is not a study, or seedwise trains this setup.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class RecordRun(LearnerCallback):
         self._recording.ended({"train_loss": smooth_loss, **figures})
 
     def on_train_end(self, exception: Any = False, skip_validate: bool = False, **_: Any) -> None:
-        """Record the run. A search for a learning rate validates nothing and is no run."""
+        """Record the run. A search for a learning rate validates nothing and is not a run."""
         self._settle()
         if not (exception or skip_validate):
             self._recording.store(getattr(self.learn.data.valid_ds, "views", 1))

@@ -37,7 +37,7 @@ Batch = tuple[Float32[Tensor, "batch 3 size size"], Int64[Tensor, " batch"]]
 
 
 class Batches(Protocol):
-    """Batches that can be gone through again and again, and counted."""
+    """Batches that can be iterated over again and again, and counted."""
 
     def __len__(self) -> int: ...
 
@@ -45,7 +45,7 @@ class Batches(Protocol):
 
 
 class TrainBatches:
-    """The training batches of a run: the next epoch's, each time that they are gone through.
+    """The training batches of a run: each full pass gives the next epoch.
 
     An epoch counts as done when its last batch has been taken: whoever only looks at the first
     ones leaves the run's order as it was.
@@ -188,7 +188,7 @@ class Recording:
 
         Raises:
             RunExists: The study has a run of this setup and seed.
-            StudyError: The file is no study, or seedwise trains this setup.
+            StudyError: The file is not a study, or seedwise trains this setup.
         """
         if not self.trains:
             self._run.check()
@@ -203,7 +203,7 @@ class Recording:
     def add(self, logits: Any, targets: Any) -> None:
         """Keep a batch of the epoch's validation.
 
-        Copies leave the device at the end, so that it need not wait. What is no class scores of
+        Copies leave the device at the end, so that it need not wait. Anything but class scores of
         examples, say of pixels, is not kept: a validation of it may not fit the device.
         """
         if not self.validates:

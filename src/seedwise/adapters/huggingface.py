@@ -54,7 +54,7 @@ _SPEED = re.compile(
     r"_(runtime|samples_per_second|steps_per_second|model_preparation_time|"
     r"jit_compilation_time)$"
 )
-"""Metrics that the Trainer adds to an evaluation and that say nothing of the model."""
+"""Metrics that the Trainer adds to an evaluation and that say nothing about the model."""
 
 
 class CollectRun(TrainerCallback):
@@ -214,7 +214,8 @@ class RecordRun(CollectRun):
 
     Raises:
         RunExists: When the training begins: the study has a run of this setup and seed.
-        StudyError: When the training begins: the file is no study, or seedwise trains this setup.
+        StudyError: When the training begins: the file is not a study, or seedwise trains this
+            setup.
     """
 
     def __init__(
@@ -282,7 +283,7 @@ class RecordRun(CollectRun):
 
 
 def _array(values: Any) -> Any:
-    """Predictions or labels of a batch on the host; what is no single array, as it is."""
+    """Predictions or labels of a batch on the host; anything else as it is."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         return (values.float() if values.is_floating_point() else values).numpy()

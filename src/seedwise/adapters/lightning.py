@@ -78,7 +78,7 @@ class CollectRun(Callback):
                 `fast_dev_run`.
         """
         if self._rehearsal:
-            raise ConfigError("a fast_dev_run is no run; take fast_dev_run away")
+            raise ConfigError("a fast_dev_run is not a run; remove fast_dev_run")
         chosen = self._run_of_all()
         kept, faults = ({}, []) if chosen is None else chosen.outcome()
         if not kept:
@@ -120,7 +120,7 @@ class CollectRun(Callback):
         self._take(outputs, dataloader_idx)
 
     def on_validation_end(self, trainer: "Trainer", pl_module: "LightningModule") -> None:
-        """Keep predictions and metrics; the check before the training is no validation."""
+        """Keep predictions and metrics; the check before the training does not count."""
         parts, self._parts = self._parts, {}
         if trainer.sanity_checking or self._rehearsal:
             return
@@ -162,8 +162,8 @@ class CollectRun(Callback):
         self._fitted = True
         if self._between and trainer.is_global_zero:
             LOG.warning(
-                "the model that ModelCheckpoint keeps was saved between two validations, so that "
-                "nothing is known of it; the run is %s",
+                "the model that ModelCheckpoint keeps was saved between two validations, so its "
+                "score is unknown; the run is %s",
                 "the one that it kept before" if self._evaluations.best else "the last",
             )
 
@@ -244,7 +244,7 @@ class RecordRun(CollectRun):
 
     Raises:
         RunExists: When the fit begins: the study has a run of this setup and seed.
-        StudyError: When the fit begins: the file is no study, or seedwise trains this setup.
+        StudyError: When the fit begins: the file is not a study, or seedwise trains this setup.
     """
 
     def __init__(
@@ -273,7 +273,7 @@ class RecordRun(CollectRun):
         self._seconds = self._evaluations.seconds
         if self._rehearsal:
             self._seconds = None
-            LOG.warning("%s: a fast_dev_run is no run, and is not recorded", self._run)
+            LOG.warning("%s: a fast_dev_run is not recorded", self._run)
         elif self._after == "fit":
             self._store(trainer)
 

@@ -37,7 +37,7 @@ __all__ = ["cli", "main"]
     first=(
         ("pip install 'seedwise[train,digits]'", "with PyTorch and the digits"),
         ("seedwise demo", "two setups, five seeds each"),
-        ("seedwise report demo.db", "all that it shows, on one page"),
+        ("seedwise report demo.db", "the results, on one page"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -58,7 +58,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Share": (table.table, export.export, merge.merge),
     "Care": (data.data, check.check, drop.drop),
 }
-"""The commands as they are listed: by what brings somebody to them."""
+"""The commands as they are listed: by what users come for."""
 
 for section, commands in SECTIONS.items():
     for command in commands:

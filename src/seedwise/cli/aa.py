@@ -25,7 +25,7 @@ __all__ = ["aa"]
     exits={
         0: "the rates are printed",
         2: "no such study or setup, or it cannot be trained",
-        130: "stopped by Ctrl-C; the same command goes on",
+        130: "stopped by Ctrl-C; the same command continues",
     },
 )
 @options.study
@@ -35,7 +35,7 @@ __all__ = ["aa"]
     type=click.IntRange(min=2),
     default=20,
     show_default=True,
-    help="Sets of seeds; more of them tell the rate better.",
+    help="Sets of seeds; more give a more precise rate.",
 )
 @click.option(
     "--runs", type=click.IntRange(min=2), default=5, show_default=True, help="Seeds in each set."
@@ -43,13 +43,13 @@ __all__ = ["aa"]
 @click.option(
     "--alpha",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="The rate of false alarms that the t test states.  [default: 0.05]",
+    help="False-alarm rate of the t test.  [default: 0.05]",
 )
 @click.option(
     "--stop",
     is_flag=True,
-    help="Judge by the stopping rule of STUDY.DB, as far as the seeds of a set go; without one "
-    "by difference = 0.005, alpha = 0.05, and max_runs as --runs.",
+    help="Judge by the stopping rule of STUDY.DB, up to the seeds of a set; if it has none, by "
+    "difference = 0.005, alpha = 0.05, and max_runs as --runs.",
 )
 @options.train
 @click.option(
@@ -81,8 +81,8 @@ def aa(
 
     Trains SETUP of STUDY.DB, and its twin (learning rate x 1.0001) with the same seeds, on
     disjoint sets of seeds, and shows how often a verdict finds a difference where there is none:
-    that of a t test on all runs of a set or, with --stop, of looks after every pair. The runs go
-    to a study file of their own; stopped at any moment, the same command goes on.
+    by a t test on all runs of a set or, with --stop, by looks after every pair. The runs go to a
+    study file of their own; if stopped at any moment, the same command continues.
     """
     from seedwise.cli.console import Console
     from seedwise.cli.display import watching
@@ -90,7 +90,7 @@ def aa(
     from seedwise.comparison.nulls import stop_judge
 
     if stop and alpha is not None:
-        raise ConfigError("--alpha is of the t test; the stopping rule has its own")
+        raise ConfigError("--alpha is for the t test; the stopping rule has its own")
     rule = _rule_of_one(study, runs) if stop else None
     stated = rule.alpha if rule else alpha or 0.05
     console = Console()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Command", "Group", "Terminated", "print_help", "study_with", "write"]
 
 _FREE = "what is stored is kept; free some, or compare fewer runs at a time"
-_STOPPED = "stopped; stored runs are kept, and the same command goes on"
+_STOPPED = "stopped; stored runs are kept, and the same command continues"
 
 
 class Command(click.Command):
@@ -50,7 +50,7 @@ class Command(click.Command):
                 flag = isinstance(param, click.Option) and (param.is_flag or param.count)
                 if times > 1 and not (param.multiple or flag):
                     raise click.UsageError(
-                        f"{param.opts[-1]} takes one value, and is given {times} times"
+                        f"{param.opts[-1]} takes one value, but was given {times} times"
                     )
         return super().parse_args(ctx, args)
 

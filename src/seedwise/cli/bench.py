@@ -21,7 +21,7 @@ __all__ = ["bench"]
 @click.command(
     cls=Command,
     example=["seedwise bench", "seedwise bench --json --against fastai"],
-    exits={0: "measured", 2: "the device or the other library is not there"},
+    exits={0: "measured", 2: "the device or the other library is missing"},
 )
 @options.device
 @options.jobs
@@ -39,9 +39,9 @@ def bench(
 ) -> None:
     """Measure how fast this machine trains, in under a minute.
 
-    Images a second of each stage of the recipe page-v1, for as many runs side by side as a study
-    makes, and the time that ten runs would take. Trains on the dataset that was decoded last, or
-    on noise, and keeps nothing.
+    Images per second of each stage of the recipe page-v1, with as many runs side by side as a
+    study makes, and the time that ten runs would take. Trains on the dataset that was decoded
+    last, or on noise, and keeps nothing.
     """
     from seedwise.study.bench import bench as measure
 
@@ -65,7 +65,7 @@ def _print(result: "Bench", against: str | None) -> None:
     side = f"{count(result.workers, 'run')} side by side, {count(result.threads, 'thread')} each"
     say(console, f"{result.device}, {result.precision}, kernels: {result.kernels}; {side}")
     say(console, f"trained on {result.pixels}")
-    table = plain_table(("stage", "images a second"))
+    table = plain_table(("stage", "images per second"))
     rows = {
         "loading: JPEG to pixels, once": result.loading,
         "augmenting, on the host": result.augmenting,

@@ -12,6 +12,7 @@ from seedwise.cli.tables import fitted, height, plain_table, width
 from seedwise.comparison import ComparisonValues
 from seedwise.figures import count, interval, percent, places, signed
 from seedwise.stats.sequential import Decision, Interval
+from seedwise.words.cautions import EXPLORATORY
 from seedwise.words.run_cautions import Caution, Weight
 from seedwise.words.view import Row, View
 
@@ -36,7 +37,10 @@ def brief(console: Console, found: ComparisonValues, told: View) -> tuple[list[T
     if told.more_runs:
         rest.append(Text(told.more_runs))
     room = LINES - sum(height(console, each) for each in (*verdict, *rest))
-    return verdict, Group(*rest, *brief_notes(console, [(each, "") for each in told.notes], room))
+    ruled = found.stopping is not None and found.stopping.decision.n > 0
+    # What a rule decided is confirmed: what is exploratory beside it, `--full` alone prints.
+    notes = [each for each in told.notes if not (ruled and each.label == EXPLORATORY)]
+    return verdict, Group(*rest, *brief_notes(console, [(each, "") for each in notes], room))
 
 
 def overview(

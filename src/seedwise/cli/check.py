@@ -1,4 +1,4 @@
-"""`seedwise check`: a study file verified, and what is whole saved."""
+"""`seedwise check`: a study file verified, and its intact rows saved."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +19,8 @@ _MOST_NAMED = 10
     cls=Command,
     example=["seedwise check study.db", "seedwise check study.db --repair whole.db"],
     exits={
-        0: "nothing is wrong with it",
-        1: "it is damaged; what is wrong is printed, and what was saved with --repair",
+        0: "the study is intact",
+        1: "the study is damaged; the damage is printed and, with --repair, what was saved",
         2: "no study, or one that cannot be read at all",
     },
 )
@@ -30,15 +30,15 @@ _MOST_NAMED = 10
     "target",
     metavar="NEW.DB",
     type=click.Path(path_type=Path),
-    help="Write what is whole to this new file.",
+    help="Write all intact rows to this new file.",
 )
 def check(study: Path, target: Path | None) -> None:
-    """Verify every row of STUDY.DB, and save what is whole.
+    """Verify every row of STUDY.DB, and save the intact ones.
 
-    Looks at the file's structure, at every row and every run's logits by their checksums, and at
-    what they say together. STUDY.DB itself is never changed. With --repair, what is whole is
-    written to NEW.DB, and what is lost is named; `seedwise run` with NEW.DB as its --store makes
-    lost runs again. What runs with large predictions score is kept in NEW.DB, so that commands
+    Checks the file's structure, the checksum of every row and of every run's logits, and their
+    consistency. STUDY.DB itself is never changed. With --repair, intact rows are written to
+    NEW.DB and lost ones are listed; `seedwise run` with NEW.DB as its --store makes lost runs
+    again. What runs with large predictions score is kept in NEW.DB, so that commands
     read a study of an earlier seedwise in seconds.
     """
     from seedwise.cli.console import Console, counted
@@ -55,7 +55,7 @@ def check(study: Path, target: Path | None) -> None:
     for fault in health.faults:
         say(console, f"  {fault}")
     if not health.faults:
-        say(console, "every row is what was stored")
+        say(console, "every row is intact")
     if target is not None:
         repaired = repair_study(study, target)
         say(console, f"{target}: {rows_line(repaired.kept)}")

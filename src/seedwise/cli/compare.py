@@ -37,7 +37,7 @@ _FAILING = {
     ],
     exits={
         0: "compared",
-        1: "compared, and the verdict is what --fail-if names",
+        1: "compared, and --fail-if applies to a verdict",
         2: "no such setup or metric, or no finished run of it",
     },
 )
@@ -45,7 +45,9 @@ _FAILING = {
 @options.setups
 @options.verdict
 @click.option("--target", type=float, help="Compare one setup with a fixed number instead.")
-@click.option("--all-pairs", is_flag=True, help="Every pair of setups, not each with the first.")
+@click.option(
+    "--all-pairs", is_flag=True, help="Compare every pair of setups, not each with the first."
+)
 @click.option(
     "--correction",
     type=click.Choice(["holm", "bh"]),
@@ -56,18 +58,19 @@ _FAILING = {
 @click.option(
     "--fail-if",
     type=click.Choice(list(_FAILING)),
-    help="Exit with 1 if any verdict is worse; is not better; is better or worse; or if not worse "
-    "by the margin, with --cost also cheaper, is not shown: undecided fails.",
+    help="Exit with 1 if any verdict is worse (worse), is anything but better (not-better), is "
+    "better or worse (different), or fails to show that the setup is not worse by the margin "
+    "and, with --cost, is cheaper (not-shown).",
 )
 @click.option(
-    "--full", is_flag=True, help="Print all that is known, not the ten lines that matter most."
+    "--full", is_flag=True, help="Print everything, not just the ten lines that matter most."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a comparison.")
 @click.option(
     "--markdown",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a block for a pull request too.",
+    help="Also write a Markdown block for a pull request.",
 )
 def compare(
     study: Path,
@@ -81,13 +84,13 @@ def compare(
 
     Prints whether each of the others is better, worse, equivalent or undecided, by how much, and
     the caution that matters most; --full prints everything. With no setup named, all are compared
-    with the study's first. Metric, margin, confidence and pairing are as fixed before the first
-    run, unless they are given here; a verdict on others is exploratory. Of a study that stops by a
-    rule, the rule's own verdict is what is printed, gated and in the JSON: options change only the
-    exploratory figures of --full, and undecided is not better. A metric that is a function is run
-    only where --metric names it, whatever was fixed; its module is looked for in this folder too.
-    Where the study has tasks, the verdict is over all of them and --metric is that within each:
-    acc of easy/acc and hard/acc; easy/acc compares in that task alone.
+    with the study's first. Metric, margin, confidence and pairing are those fixed before the
+    first run, unless given here; a verdict by others is exploratory. If the study stops by a
+    rule, the rule's own verdict is printed, gated and put into the JSON: options change only the
+    exploratory figures of --full. A metric that is a function is run only if --metric names it,
+    whatever was fixed; its module is also looked for in this folder.
+    If the study has tasks, the verdict is over all of them and --metric names the metric within
+    each: acc of easy/acc and hard/acc; easy/acc compares in that task alone.
     Reads the study and writes nothing.
     """
     if markdown is not None:
@@ -139,6 +142,7 @@ def _compared(
     over: Any,
     **verdict: Any,
 ) -> "Sequence[ComparisonValues | TargetValues | SuiteValues]":
+    from seedwise.comparison.study_runs import StudyRuns
     from seedwise.study import Study
 
     ways = options.better_of(better)
@@ -157,13 +161,15 @@ def _compared(
             )
         return [study.compare_with_target(setups[0], target, **said)]
     if len(setups) == 1:
+        with StudyRuns.open(path):  # a forgotten STUDY.DB is told before a forgotten setup
+            pass
         raise ConfigError(f"name two setups or more, or give --target; got only {setups[0]!r}")
     if suite:
         if all_pairs:
             raise ConfigError("--all-pairs is for single metrics: name two setups, or --metric")
         return study.compare_tasks(setups, correction=correction, over=over, **verdict)
     if over is not None:
-        raise ConfigError(f"--over puts tasks together, and {path} has none to compare over")
+        raise ConfigError(f"--over combines tasks, and {path} has none to combine")
     return study.compare_several(
         setups, against="all" if all_pairs else "first", correction=correction, **verdict
     )

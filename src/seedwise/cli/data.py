@@ -24,7 +24,9 @@ _source = click.option(
     "--source", type=click.Path(path_type=Path), help="Folder or archive that holds DATASET."
 )
 _split = click.option("--split", "name", help="v1, v2, page or shipped.  [default: the dataset's]")
-_per_class = click.option("--per-class", type=int, help="Validation images a class; with --seed.")
+_per_class = click.option(
+    "--per-class", type=int, help="Validation images per class; with --seed."
+)
 _seed = click.option("--seed", type=int, help="Seed of the draw; with --per-class.")
 _BAD_DATA = "no such dataset, or it cannot be fetched, read or split"
 
@@ -166,7 +168,7 @@ def show(
     "--write",
     "folder",
     type=click.Path(path_type=Path),
-    help="Folder to make, with train/CLASS and val/CLASS.",
+    help="Folder to create, with train/CLASS and val/CLASS.",
 )
 def split(
     dataset: str,

@@ -42,7 +42,7 @@ activation = "relu"
 def demo(**options: Any) -> None:
     """Compare two activations on bundled digits, on any CPU.
 
-    Writes demo.toml into this folder unless it is there, and runs it: two setups, five seeds each.
+    Writes demo.toml into this folder unless it exists, and runs it: two setups, five seeds each.
     The study file, demo.db, stays.
     """
     file = Path("demo.toml")

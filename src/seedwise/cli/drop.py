@@ -24,9 +24,9 @@ __all__ = ["drop"]
 def drop(study: Path, setup: str) -> None:
     """Set SETUP and its runs aside.
 
-    They count in nothing from then on, and stay in STUDY.DB under another name, which `seedwise
-    status` prints and `seedwise compare` takes. The name is free, for code that changed; verdicts
-    on a setup that was made again are exploratory.
+    From then on they count nowhere, but stay in STUDY.DB under another name, which `seedwise
+    status` prints and `seedwise compare` takes. The name is free again, for code that changed;
+    verdicts on a setup that was made again are exploratory.
     """
     from seedwise.study import Study
 

@@ -34,7 +34,9 @@ _MOST_RUNS, _MOST_METRICS = 200, 8
 @click.argument("wheres", metavar="WHERE...", nargs=-1, required=True)
 @options.study
 @click.option("--show", is_flag=True, help="Show what would be stored, and store nothing.")
-@click.option("--format", "format_", metavar="NAME", help="Format of the logs.  [default: seen]")
+@click.option(
+    "--format", "format_", metavar="NAME", help="Format of the logs.  [default: detected]"
+)
 @click.option(
     "--layout",
     metavar="PATTERN",
@@ -51,23 +53,27 @@ _MOST_RUNS, _MOST_METRICS = 200, 8
     "metrics",
     metavar="COLUMN[=NAME]",
     multiple=True,
-    help="Column of a metric; give it again for more.",
+    help="Column of a metric; may be repeated.",
 )
 @options.better
 @click.option(
     "--last",
     is_flag=True,
-    help="Of the rows of a run (epochs, steps) take the last.  [default for logs]",
+    help="Take the last of a run's rows (epochs, steps).  [default for logs]",
 )
-@click.option("--best", metavar="METRIC", help="Of the rows of a run take the best by a metric.")
-@click.option("--step", type=float, help="Of the rows of a run take the last up to a step.")
-@click.option("--task", metavar="COLUMN", help="Column of the dataset or task: a metric for each.")
+@click.option("--best", metavar="METRIC", help="Take the best of a run's rows by a metric.")
+@click.option("--step", type=float, help="Take the last of a run's rows up to a step.")
+@click.option(
+    "--task", metavar="COLUMN", help="Column of the dataset or task; each gets its own metric."
+)
 @click.option(
     "--example",
     metavar="COLUMN",
-    help="Column of the example: a row scores one, in one run.",
+    help="Column of the example, where a row scores one example in one run.",
 )
-@click.option("--group", metavar="COLUMN", help="Column of the group of an example: its passage.")
+@click.option(
+    "--group", metavar="COLUMN", help="Column of the example's group, such as its passage."
+)
 @options.called
 @click.option("--fold", metavar="COLUMN", help="Column of the fold of a cross-validation.")
 @click.option(
@@ -80,16 +86,14 @@ _MOST_RUNS, _MOST_METRICS = 200, 8
     type=click.Choice(["refuse", "last", "first"]),
     default="refuse",
     show_default=True,
-    help="What becomes of runs that are there several times.",
+    help="What to do with runs that occur several times.",
 )
 @click.option(
     "--skip-incomplete",
     is_flag=True,
     help="Leave out runs that end early, or lack a metric that most have.",
 )
-@click.option(
-    "--rows-are-runs", is_flag=True, help="Each row is a run, also where equal ones are there."
-)
+@click.option("--rows-are-runs", is_flag=True, help="Each row is a run, even if rows are equal.")
 def import_(
     wheres: tuple[str, ...],
     study: Path,
@@ -105,10 +109,10 @@ def import_(
     They come from a table, log files, a folder or a tracker.
 
     A table has a row for each run with columns for setup, seed and metrics, or a row for each
-    value with columns setup, seed, metric and value. Of a folder every log is a run; setup and
-    seed are in its path, or in a configuration file beside it. What the options do not say is
-    guessed, and what was taken as what is printed.
-    Runs with the same seed are compared as pairs: where seeds mean nothing, use --unpaired.
+    value with columns setup, seed, metric and value. In a folder every log is a run; its setup
+    and seed are in its path, or in a configuration file beside it. Options left out are guessed,
+    and what each column was taken for is printed. Runs with the same seed are compared as pairs:
+    if seeds mean nothing, use --unpaired.
     """
     from seedwise.importers.mapped import Mapped
     from seedwise.study.importing import import_runs
@@ -123,7 +127,7 @@ def import_(
         click.echo(printable(line))
     if show:
         _show(found.runs)
-    known = f", {found.known:,} were there already" if found.known else ""
+    known = f", {found.known:,} were already stored" if found.known else ""
     stored = "would be stored" if show else "stored"
     click.echo(
         f"{study}: {count(found.stored, 'run')} of {count(len(found.setups), 'setup')} "

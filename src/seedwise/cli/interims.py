@@ -25,7 +25,7 @@ def interim_line(found: Interim) -> str:
     """A candidate against the baseline on one line: differences in points, with its intervals."""
     said = _said(found, " pairs")
     if found.state == "early" and found.pairs != found.most:
-        said += ", a look before the end"
+        said += ", interim"
     differences = ", ".join(
         f"{_short(each.metric)} {_numbers(each)}" for each in found.differences
     )
@@ -124,7 +124,7 @@ def _legend(interims: Sequence[Interim], *, drawn: bool) -> str:
     if found.state == "early":
         if all(each.pairs == each.most for each in interims):
             return f"{sure} intervals, of all pairs"
-        return f"{sure} intervals, a look before the end: no verdict, whatever they show"
+        return f"{sure} intervals, interim: no verdict before all pairs are there"
     margin = "" if found.margin is None else f", or within ±{spread('accuracy', found.margin)}"
     margin += " ┊" if margin and drawn else ""
     return f"{sure} at every look; decided when clear of 0{margin}"

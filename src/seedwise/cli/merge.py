@@ -27,7 +27,7 @@ _MOST_NAMED = 10
     ],
     exits={
         0: "merged",
-        1: "the studies hold different things under one name; nothing was written",
+        1: "the studies conflict; nothing was written",
         2: "a study that cannot be used, or the new file exists or cannot be written",
     },
 )
@@ -45,14 +45,14 @@ _MOST_NAMED = 10
 @click.option(
     "--as-tasks",
     is_flag=True,
-    help="Studies of different data, each as a task of a suite named as its file.",
+    help="The studies are of different data: make each a task of a suite, named after its file.",
 )
 def merge(studies: Sequence[Path], output: Path, as_tasks: bool) -> None:
     """Put the runs of several studies into one new file.
 
-    The studies stay as they are. They must have one dataset and split, and what they call by one
-    name must be one setup. A run that several have is there once. With --as-tasks their data
-    differ: runs of one setup and seed become one run with the metrics of each, accuracy in place
+    The studies stay as they are. They must have one dataset and split, and one name must mean one
+    setup. A run that several have is kept once. With --as-tasks their data may differ: runs of
+    one setup and seed become one run with the metrics of each, accuracy in place
     of predictions, and compare gives a verdict over all tasks.
     """
     from seedwise.cli.console import Console

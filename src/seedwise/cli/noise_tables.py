@@ -74,7 +74,7 @@ def _print_split(console: Console, found: Variance) -> None:
         would = f"; p(1 - p)/n would say {spread(first.name, binomial)}"
         sentence(
             console,
-            f"If {found.called} erred on their own, {metric_words(first.name)} would have sd "
+            f"If {found.called} erred independently, {metric_words(first.name)} would have sd "
             f"{spread(first.name, floor)}{'' if math.isnan(binomial) else would}.",
         )
     if found.views is not None:
@@ -86,8 +86,8 @@ def _print_split(console: Console, found: Variance) -> None:
     if first.split and not first.split.enough_runs:
         sentence(
             console,
-            f"With {count(found.runs, 'run')} the two cannot be told apart; {ENOUGH_RUNS} are the "
-            "least that can.",
+            f"With {count(found.runs, 'run')} the two cannot be told apart; {ENOUGH_RUNS} are "
+            f"needed.",
         )
 
 
@@ -98,7 +98,7 @@ def _print_sources(console: Console, found: Variance) -> None:
         sentence(
             console,
             "No runs share some seeds and not others. `seedwise run STUDY.TOML --sources "
-            "init,order,augment=3` trains the 27 runs that tell.",
+            "init,order,augment=3` trains the 27 runs that this takes.",
         )
     for noise in printed:
         if noise.crossed:

@@ -42,10 +42,12 @@ device = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where to train; auto takes CUDA where there is one.",
+    help="Where to train; auto takes CUDA if there is one.",
 )
 jobs = click.option(
-    "--jobs", type=click.IntRange(min=1), help="Runs side by side; chosen if not given."
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Runs side by side.  [default: chosen for the machine]",
 )
 
 
@@ -69,8 +71,7 @@ better = click.option(
     type=_BetterParam(),
     metavar="[METRIC=]lower|higher",
     multiple=True,
-    help="Which values of a metric are better, where its name does not settle it; give it again "
-    "for more.",
+    help="Direction of a metric whose name does not settle it; may be repeated.",
 )
 
 
@@ -78,14 +79,14 @@ def better_of(given: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """The directions by metric; under "" that of the metric that is meant without its name."""
     found = dict(given)
     if len(found) < len(given):
-        raise ConfigError("--better says of one metric twice which way is better; say it once")
+        raise ConfigError("--better is given twice for one metric; give it once")
     return found
 
 
 called = click.option(
     "--called",
     metavar="WORD",
-    help="What the examples are called, as a plural: questions, episodes.",
+    help="Plural name of the examples: questions, episodes.",
 )
 
 
@@ -106,8 +107,8 @@ pack = click.option(
     "--pack",
     type=_Pack(),
     metavar="auto|1|N",
-    help="Runs side by side on one GPU; auto: as many as make it faster and fit into its memory. "
-    "Where --jobs is given too, the smaller number.  [default: auto; for Ray 1]",
+    help="Runs side by side on one GPU; auto: as many as fit into its memory and make it faster. "
+    "With --jobs, the smaller of the two.  [default: auto; for Ray 1]",
 )
 
 
@@ -130,13 +131,14 @@ devices = click.option(
     "--devices",
     type=_DevicesParam(),
     metavar="auto|N|0,1",
-    help="GPUs to use: all that are visible, how many, or which; one by its number with a comma "
-    "(1,).  [default: auto]",
+    help="GPUs to use: all visible ones, a number of them, or a list of their numbers; a single "
+    "one as 1, with its comma.  [default: auto]",
 )
 code_unchanged = click.option(
     "--code-unchanged",
     is_flag=True,
-    help="Code that is another than the stored runs were made by trains the same: a rename, say.",
+    help="Accept code that differs from that of the stored runs but trains the same: a rename, "
+    "say.",
 )
 source = click.option(
     "--source",
@@ -165,11 +167,12 @@ setups = click.argument("setups", nargs=-1, shell_complete=_setup_names)
 train = click.option(
     "--train",
     metavar="MODULE:FUNCTION",
-    help="The function that trains SETUP, if it is one of your own: none is run because STUDY.DB "
-    "names it. Its module is looked for beside STUDY.DB too.",
+    help="The function that trains SETUP, if it is your own: seedwise never runs one just "
+    "because STUDY.DB names it. Its module is also looked for beside STUDY.DB.",
 )
 metric = click.option(
-    "--metric", help="What decides, as in `seedwise compare`.  [default: as it was fixed]"
+    "--metric",
+    help="Metric that decides, as in `seedwise compare`.  [default: the one that was fixed]",
 )
 
 margin = click.option(
@@ -180,19 +183,19 @@ margin = click.option(
 )
 cost = click.option(
     "--cost",
-    help="What a run costs, lower being better: seconds, or a metric. Asks whether a setup is "
+    help="Cost of a run, lower is better: seconds, or a metric. Asks whether a setup is "
     "cheaper by more than --saving and not worse by the margin.",
 )
 saving = click.option(
     "--saving",
     type=click.FloatRange(0, 1, max_open=True),
-    help="Share by which the cost is to be lower: 0.1 is a tenth.  [default: any]",
+    help="Saving to show, as a share of the cost: 0.1 is a tenth.  [default: any]",
 )
 
 VERDICT = (
     click.option(
         "--metric",
-        help="What decides: accuracy, smoothed_accuracy:beta=10, a metric that the runs "
+        help="Metric that decides: accuracy, smoothed_accuracy:beta=10, a metric that the runs "
         "returned, or module:function.  [default: matched accuracy for the sign, accuracy for "
         "the size]",
     ),
@@ -213,7 +216,7 @@ VERDICT = (
     click.option(
         "--over",
         type=click.Choice(["mean", "standardised", "iqm"]),
-        help="Put the tasks of a suite together by the mean of their differences, of standardised "
+        help="Combine the tasks of a suite by the mean of their differences, of standardised "
         "differences, or by the interquartile mean of all scores.  [default: mean]",
     ),
 )

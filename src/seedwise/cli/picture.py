@@ -46,7 +46,7 @@ def picture(
         width: Columns of the terminal.
         height: Its lines.
         age: Seconds since the snapshot was taken, by which its clocks go on.
-        clocks: Whether there is a time to show: somebody works on the study.
+        clocks: Whether there is a time to show: a process works on the study.
         notes: What else is to be said, a line each.
     """
     parts: list[RenderableType] = []
@@ -96,15 +96,15 @@ def logged_words(record: EpochRecord) -> str:
 
 def time_line(now: Snapshot, age: float = 0.0) -> str:
     """The time that the study has run, and that it seems to take yet."""
-    gone = f"{clock(now.elapsed + age)} gone"
+    elapsed = f"{clock(now.elapsed + age)} gone"
     if now.left is not None:
-        like_this = " if it goes on like this" if now.stops else ""
-        return f"{gone}, about {clock(max(0.0, now.left - age))} left{like_this}"
+        like_this = " at this rate" if now.stops else ""
+        return f"{elapsed}, about {clock(max(0.0, now.left - age))} left{like_this}"
     if now.left_at_most is not None:
-        return f"{gone}, at most {clock(max(0.0, now.left_at_most - age))} left"
+        return f"{elapsed}, at most {clock(max(0.0, now.left_at_most - age))} left"
     if now.stops:
-        return f"{gone}; stops when decided"
-    return f"{gone}, time left not known yet"
+        return f"{elapsed}; stops when decided"
+    return f"{elapsed}, time left not known yet"
 
 
 def _bar(what: str, done: int, total: int, note: str = "", *, width: int) -> RenderableType:
@@ -238,7 +238,7 @@ def _wide(column: tuple[str, Sequence[str]]) -> int:
 
 
 def _under_way(runs: Sequence[RunNow], age: float) -> Text:
-    """Runs of which nobody says how far they are: since when they go."""
+    """Runs that report no progress: how long they have been running."""
     each = (
         f"{printable(f'{run.setup} seed {run.seed}{run.at_task}')} for {clock(run.seconds + age)}"
         for run in runs

@@ -99,8 +99,8 @@ def _below(found: Planning) -> list[str]:
     lines = []
     if found.pilot:
         lines.append(
-            "In brackets: the same with the upper 80 % confidence bound of the standard "
-            "deviation, as the pilot only estimates it."
+            "In brackets: the same at the upper 80 % confidence bound of the standard deviation, "
+            "which the pilot only estimates."
         )
     if any(each.images for each in found.forecasts):
         lines.append(
@@ -109,8 +109,8 @@ def _below(found: Planning) -> list[str]:
         )
     lines.append(
         "Differences and deviations are in the metric's units; accuracies are fractions "
-        "(0.005 is half a point). Under matched, smoothed and ranked accuracy the same change is "
-        "a smaller difference: 0.61 points where accuracy had 0.77, on real runs."
+        "(0.005 is half a point). The same change is a smaller difference in matched, smoothed "
+        "and ranked accuracy: 0.61 points where accuracy moved by 0.77, on real runs."
     )
     if found.views is not None:
         unit = "pairs" if len(found.pilot) == 2 else "runs"

@@ -39,11 +39,11 @@ class _Plot(Command):
     "--output",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to: a name that ends in .svg, .pdf, .png or .json (Vega-Lite).",
+    help="File to write, ending in .svg, .pdf, .png or .json (Vega-Lite).",
 )
 @options.metric
 @options.better
-@click.option("--dark", is_flag=True, help="For a dark page.")
+@click.option("--dark", is_flag=True, help="Colours for a dark page.")
 @click.option(
     "--style",
     type=click.Choice(["page", "paper"]),

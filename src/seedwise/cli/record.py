@@ -30,18 +30,19 @@ _VALUE = re.compile(r"(.+?)=([^=,]*)(?:,|$)")
 @click.option(
     "--predictions",
     type=click.Path(path_type=Path),
-    help="File of logits or probabilities: .npy, or .npz with `predictions`, perhaps `targets`.",
+    help="File of logits or probabilities: .npy, or .npz with `predictions` and optionally "
+    "`targets`.",
 )
 @click.option(
     "--targets",
     type=click.Path(path_type=Path),
-    help="File of class numbers, .npy or .npz; needed once a study.",
+    help="File of class numbers, .npy or .npz; needed once per study.",
 )
 @click.option(
     "--scores",
     type=click.Path(path_type=Path),
-    help="File of scores, .npz: for each metric an array of one number an example; perhaps "
-    "`groups` and `examples`, the group and the name of each.",
+    help="File of scores, .npz: an array per metric, one number per example; optionally `groups` "
+    "and `examples`, the group and the name of each.",
 )
 @click.option(
     "--groups",
@@ -49,7 +50,9 @@ _VALUE = re.compile(r"(.+?)=([^=,]*)(?:,|$)")
     help="File of the group of each example, .npy or .npz: patients, passages, videos.",
 )
 @options.called
-@click.option("--metrics", metavar="NAME=VALUE,...", help="Values; accuracies are fractions.")
+@click.option(
+    "--metrics", metavar="NAME=VALUE,...", help="Metrics of the run; accuracies are fractions."
+)
 @options.better
 @click.option(
     "--seconds",
@@ -83,7 +86,7 @@ def record(
     if "" in ways and len(values) == 1:
         ways[next(iter(values))] = ways.pop("")
     elif "" in ways:
-        raise ConfigError("--better does not say of which metric; write e.g. --better wer=lower")
+        raise ConfigError("--better does not say which metric; write e.g. --better wer=lower")
     logits = with_them = None
     if predictions is not None:
         logits, with_them = read_arrays(predictions, "predictions", "targets")

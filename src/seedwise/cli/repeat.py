@@ -43,8 +43,8 @@ def repeat(
 ) -> None:
     """Train a stored run of SETUP again, and compare.
 
-    Says whether the machine does the same twice, bit for bit, and what it means for pairing if it
-    does not. The repeat is kept in STUDY.DB beside the run; it never counts as a run.
+    Says whether this machine gives the same result twice, bit for bit, and what that means for
+    pairing if not. The repeat is kept in STUDY.DB beside the run; it never counts as a run.
     """
     from seedwise.cli.console import Console
     from seedwise.cli.display import watching

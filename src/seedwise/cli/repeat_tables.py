@@ -55,12 +55,12 @@ def _judgement(rate: NullRate, alpha: float) -> str:
     if rate.rate.low > alpha:
         return "More false alarms than stated: do not trust this verdict here."
     top = f"{100 * rate.rate.high:.0f} %"
-    return f"Nothing speaks against the stated rate; {rate.comparisons} cannot tell it from {top}."
+    return f"Consistent with the stated rate; {rate.comparisons} cannot tell it from {top}."
 
 
 def _pairing_in_words(found: NullComparisons) -> str:
     if found.paired is None:
-        return "A training function of one's own has no learning rate to nudge: no twins."
+        return "No twins: a training function of your own has no learning rate to nudge."
     unpaired, paired = (spread(found.metric, sd) for sd in (found.sd_unpaired, found.sd_paired))
     return (
         f"Two unrelated runs differ by sd {unpaired}, twins by {paired}: "
@@ -78,7 +78,7 @@ def print_repeat(console: Console, found: RepeatComparison) -> None:
         for line in _differences(found):
             sentence(console, f"  {line}")
     for name, (then, now) in found.made_otherwise.items():
-        sentence(console, f"  made otherwise: {name} was {then}, is {now}")
+        sentence(console, f"  made differently: {name} was {then}, is {now}")
     if not found.identical:
         _print_floors(console, found)
     sentence(console, _floor_in_words(found))
@@ -110,7 +110,7 @@ def _print_floors(console: Console, found: RepeatComparison) -> None:
 
 def _floor_in_words(found: RepeatComparison) -> str:
     if not found.floors:
-        return "A run or a repeat that diverged says nothing of pairing."
+        return "A run or a repeat that diverged says nothing about pairing."
     name, floor = next(iter(found.floors.items()))
     known = count(floor.repeats, "repeat")
     if found.identical and all(each.sd == 0 for each in found.floors.values()):
@@ -120,7 +120,7 @@ def _floor_in_words(found: RepeatComparison) -> str:
         )
     if floor.sd == 0:
         return (
-            f"What the machine adds to a paired difference of {metric_words(name)} is too little "
+            f"What the machine adds to a paired difference of {metric_words(name)} is too small "
             f"to be seen so far ({known}): it came out the same, though the runs differ."
         )
     words = (

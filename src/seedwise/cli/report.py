@@ -25,7 +25,7 @@ __all__ = ["report"]
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to.  [default: beside the study, STUDY.html]",
+    help="File to write.  [default: STUDY.html beside the study]",
 )
 @options.metric
 @options.better
@@ -35,7 +35,7 @@ __all__ = ["report"]
 @click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where decoded pixels are kept, for pictures of images.",
+    help="Cache of decoded pixels, for pictures of images.",
 )
 def report(
     study: Path,
@@ -46,10 +46,10 @@ def report(
     cache: Path | None,
     **said: Any,
 ) -> None:
-    """Write what STUDY.DB shows to one HTML file.
+    """Write a report on STUDY.DB to one HTML file.
 
     The verdict comes first, then every run, how the difference settled, where the noise comes
-    from, classes and images, and how all of it was made. The first setup named is the baseline;
+    from, classes and images, and how everything was made. The first setup named is the baseline;
     with none named, all are shown. The file needs no network. Reads the study only.
     """
     from seedwise.cli.console import long_reading

@@ -34,8 +34,8 @@ EXITS = {
     0: "all runs are stored",
     1: "some runs failed; the same command tries them again",
     2: "the study cannot be run as written",
-    130: "stopped by Ctrl-C; the same command goes on",
-    143: "stopped by SIGTERM; the same command goes on",
+    130: "stopped by Ctrl-C; the same command continues",
+    143: "stopped by SIGTERM; the same command continues",
 }
 
 
@@ -67,9 +67,9 @@ EXITS = {
 def run(study: Path, **options: Any) -> None:
     """Train the runs of STUDY.TOML that are not stored yet.
 
-    Shows the runs as they go, stores each as soon as it ends, and prints the means and standard
-    deviations of all setups. Stopped at any moment, the same command goes on. Modules that train
-    are looked for beside STUDY.TOML too.
+    Shows progress, stores each run as soon as it ends, and prints the means and standard
+    deviations of all setups and the verdict. If stopped at any moment, the same command
+    continues. Modules that train are also looked for beside STUDY.TOML.
     """
     run_study(study, **options)
 

@@ -56,7 +56,7 @@ async function look() {
       again();
     }
   } catch {
-    line.textContent = "seedwise watch has ended; what is below is the last that it said";
+    line.textContent = "seedwise watch has ended; this is its last report";
   }
   setTimeout(look, 2000);
 }
@@ -142,7 +142,7 @@ class Served(ThreadingHTTPServer):
         return f"http://{self.names[0]}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away is no fault; anything else is told as usual."""
+        """A browser that disconnects is not a fault; anything else is reported as usual."""
         import sys
 
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
@@ -249,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def version_string(self) -> str:
-        """The name of the server: no version, which is nobody's business."""
+        """The name of the server: without a version."""
         return "seedwise"
 
     def log_message(self, format: str, *args: Any) -> None:

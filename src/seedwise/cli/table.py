@@ -26,7 +26,7 @@ __all__ = ["table"]
     help="LaTeX needs the package booktabs.",
 )
 @click.option(
-    "--metric", "metrics", multiple=True, help="A column; give it again for more.  [default: all]"
+    "--metric", "metrics", multiple=True, help="A column; may be repeated.  [default: all]"
 )
 @click.option(
     "--confidence",

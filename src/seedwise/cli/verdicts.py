@@ -103,7 +103,7 @@ def print_target(console: Console, found: TargetValues) -> None:
         )
     if not found.standing.confirmatory:
         reasons = "; ".join(found.standing.reasons)
-        sentence(console, f"Note: Exploratory, error rates are not kept: {reasons}.")
+        sentence(console, f"Note: Exploratory, the stated error rates may not hold: {reasons}.")
 
 
 def _figures(found: ComparisonValues, told: View, *, wide: bool) -> Table:

@@ -26,31 +26,31 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 _MOST_ON_A_LINE = 2
 """Runs under way whose figures stand above the report."""
 _STALE = 15.0
-"""Seconds without a word after which it is said how old the last one is."""
+"""Seconds without progress after which its age is shown."""
 
 
 @click.command(
     cls=Command,
     example=["seedwise watch study.db", "seedwise watch study.db --serve --port 8000"],
     exits={
-        0: "the study is complete, and nobody works on it",
+        0: "the study is complete, and nothing is running",
         2: "no such study, it cannot be read, or the port is taken",
-        130: "ended by Ctrl-C; the study is as it was",
+        130: "stopped by Ctrl-C; the study is unchanged",
     },
 )
 @options.study
-@click.option("--serve", is_flag=True, help="Show the report in a browser of this machine.")
+@click.option("--serve", is_flag=True, help="Serve the report to a browser on this machine.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     help="Port of 127.0.0.1 for --serve; 0 takes a free one.  [default: 8000]",
 )
 def watch(study: Path, serve: bool, port: int | None) -> None:
-    """Show live how far STUDY.DB is, whoever makes its runs.
+    """Follow live the progress of STUDY.DB, wherever its runs are made.
 
-    What `seedwise run` shows on the terminal where it runs, on another one, also of another
-    machine that shares the folder; into a file or a pipe, a line for each change. Ends when the
-    study is complete. With --serve, the report as a page that keeps itself up to date, for this
+    Shows on another terminal, or on another machine that shares the folder, what `seedwise run`
+    shows where it runs; in a file or a pipe, a line for each change. Ends when the study is
+    complete. With --serve, shows the report as a page that keeps itself up to date, on this
     machine only, until Ctrl-C. Reads the study and writes nothing.
     """
     from seedwise.errors import ConfigError
@@ -176,22 +176,22 @@ def work_line(seen: "Sight", now: datetime) -> str:
     last = "no run is stored yet" if seen.at is None else f"the last run ended {ago}"
     match seen.work:
         case "here" if seen.told:
-            stale = f"; its last word was {ago}" if age >= _STALE else ""
-            return f"being made by {seen.holder}{stale}"
+            stale = f"; last progress {ago}" if age >= _STALE else ""
+            return f"run by {seen.holder}{stale}"
         case "here":
-            return f"being made by {seen.holder}; it does not say what is under way; {last}"
+            return f"run by {seen.holder}; no progress is reported; {last}"
         case "elsewhere":
-            word = f"its last word was {ago}" if seen.told else f"it says nothing; {last}"
-            return f"being made by {seen.holder}; {word}"
+            word = f"last progress {ago}" if seen.told else f"no progress is reported; {last}"
+            return f"run by {seen.holder}; {word}"
         case "killed":
             assert seen.holder is not None
             who = f"process {seen.holder.pid} on {seen.holder.host}"
             when = "" if seen.at is None else f"; it was last seen {seen.at:%H:%M:%S} UTC, {ago}"
-            return f"nobody works on it: {who} was killed, and the same command goes on{when}"
+            return f"not running: {who} was killed, and the same command continues{when}"
         case _ if seen.complete:
-            return f"complete, nobody works on it; {last}"
+            return f"complete, not running; {last}"
         case _:
-            return f"nobody works on it; {last}; `seedwise run` makes what is missing"
+            return f"not running; {last}; `seedwise run` makes the missing runs"
 
 
 def changes(sights: "Iterator[Sight]") -> Iterator[str]:

@@ -14,7 +14,7 @@ def mean_and_sd(metric: str, n: int, mean: float, sd: float) -> str:
     >>> mean_and_sd("accuracy", 2, 0.835, 0.005), mean_and_sd("accuracy", 1, 0.83, 0.0)
     ('83.50 ± 0.50', '83.00')
     """
-    if n < 2:  # one run says nothing of how much runs differ
+    if n < 2:  # one run says nothing about how much runs differ
         return spread(metric, mean) if n else ""
     return f"{spread(metric, mean)} ± {spread(metric, sd)}"
 

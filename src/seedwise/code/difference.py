@@ -16,7 +16,7 @@ _LINES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A part that is another than before.
+    """A part that differs from the one before.
 
     Attributes:
         name: What it is called.
@@ -77,7 +77,7 @@ def _same(old: Part | None, new: Part | None) -> bool:
 
 
 def _follows(part: Part | None, told: set[str]) -> bool:
-    """True if a value is another because the text that gives it is, which is told."""
+    """True if a value differs because the text that gives it does, which is reported."""
     assert part is not None
     module = part.name.rpartition(".")[0]
     return part.kind == "value" and (part.name in told or module in told)
@@ -92,7 +92,7 @@ def _name(part: Part | None) -> str:
 
 def _lines(old: Part | None, new: Part | None, now: Code) -> Iterator[str]:
     if old is None or new is None:
-        yield "is used now, and was not" if old is None else "was used, and is not now"
+        yield "is now used, and was not before" if old is None else "is no longer used"
     elif old.text is not None and new.text is not None:
         yield from _diff(old.text, new.text)
     elif old.kind in ("value", "package"):
@@ -103,12 +103,12 @@ def _lines(old: Part | None, new: Part | None, now: Code) -> Iterator[str]:
                 "random draw at import without a seed)"
             )
     else:
-        yield "its text is another"
+        yield "its text differs"
 
 
 def _diff(was: str, now: str) -> Sequence[str]:
     lines = list(unified_diff(was.splitlines(), now.splitlines(), n=0, lineterm=""))[2:]
     lines = [line for line in lines if not line.startswith("@@")]
     if len(lines) > _LINES:
-        lines = [*lines[:_LINES], f"... {len(lines) - _LINES} lines more"]
+        lines = [*lines[:_LINES], f"... {len(lines) - _LINES} more lines"]
     return lines

@@ -35,7 +35,7 @@ class Commit:
 
     Attributes:
         id: The commit, in hexadecimal digits.
-        dirty: Whether a tracked file is another than in the commit; None where nobody can say.
+        dirty: Whether a tracked file differs from the commit; None if unknown.
     """
 
     id: str
@@ -109,7 +109,7 @@ def _ref(name: str, git: Path, common: Path) -> str:
 def _read(file: Path, *, most: int = _MOST_READ) -> bytes:
     with file.open("rb") as opened:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise ValueError(f"{file} is no plain file")
+            raise ValueError(f"{file} is not a regular file")
         found = opened.read(most + 1)
     if len(found) > most:
         raise ValueError(f"{file} is too large")

@@ -1,4 +1,4 @@
-"""Git's object files, read: the files of a commit. Everything in them may be anybody's."""
+"""Git's object files, read: the files of a commit. Everything in them may come from anyone."""
 
 import mmap
 import zlib

@@ -24,7 +24,7 @@ class Part:
         digest: The same for parts that are equal, in every process and on every machine.
         shown: A value in a few letters, or a version; empty for text.
         text: The source text; None for a value, a package, or a text that is not known.
-        state: A value that changes as runs are made, which tells nothing.
+        state: A value that changes as runs are made, which says nothing.
     """
 
     kind: Kind

@@ -242,7 +242,7 @@ def compare_with_target(
         code: Whether that metric may be a function: as in `find_metric`.
 
     Raises:
-        ConfigError: The metric cannot be computed as named, or the target is no number.
+        ConfigError: The metric cannot be computed as named, or the target is not a number.
         UnknownName: No such setup or metric.
         StudyError: The setup has no result.
     """

@@ -100,7 +100,7 @@ def contrast(
         metric: One of the metrics that both were measured under.
         paired: Compare runs of the same seed.
         confidence: Coverage of the intervals.
-        diverged: Count diverged runs, at what chance gives; where nobody can say what that is,
+        diverged: Count diverged runs, at what chance gives; where that is unknown,
             they are left out in any case.
         rest: Where runs are paired, count those without a partner too.
         models: Where each setup has one run, compare these two models on new examples.

@@ -101,7 +101,7 @@ class ComparisonValues:
         stopping: What the study's stopping rule says of the two; None where it is not about them.
             It stands then, and the figures beside it are exploratory.
         test_to_train: Of folds of cross-validations, test examples for each training example; 0
-            where the runs are no folds.
+            where the runs are not folds.
         called: What the examples are called, as a plural.
         examples: How many have a score under the metric that decides; None where none has.
         groups: In how many groups they come; None where they are taken as independent.
@@ -167,7 +167,7 @@ class ComparisonValues:
 
     @property
     def speaks_of(self) -> str:
-        """Name of the examples that intervals speak of; empty without examples."""
+        """Name of the examples that intervals are about; empty without examples."""
         scored = any(each.new_images for each in self.contrasts.values())
         return self.called if scored or self.of_models else ""
 

@@ -184,15 +184,15 @@ class PlannedComparisons:
     def strays(self, pair: tuple[str, str], asked: Sequence[tuple[str, str]]) -> list[str]:
         """Reasons why a comparison of two planned setups is not one of those that were planned.
 
-        To ask for it beside all that were planned is no choice that looks at the results: the
+        To ask for it beside all that were planned does not depend on the results: the
         family is larger then.
         """
         known = {self.baseline, *self.candidates}
         if self.baseline in pair or not known.issuperset(pair) or not self._missing(asked):
             return []
         return [
-            f"{pair[1]!r} against {pair[0]!r} is none of the {len(self.candidates)} comparisons "
-            f"that were planned, each with {self.baseline!r}"
+            f"{pair[1]!r} against {pair[0]!r} is not one of the {len(self.candidates)} planned "
+            f"comparisons, each with {self.baseline!r}"
         ]
 
     def _missing(self, asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -340,12 +340,12 @@ def _looked_early(study: StudyRuns, planned: Sequence[str], setups: Sequence[str
         added = "1 seed was" if len(extra) == 1 else f"{len(extra)} seeds were"
         reasons.append(
             f"{added} added after runs were stored, beyond the {len(wanted)} that "
-            "were planned: whoever adds runs after a look has looked more than once"
+            "were planned: to add runs after a look is to look more than once"
         )
     for setup, have in zip(setups, stored, strict=True):
         if wanted - have:
             reasons.append(
-                f"{len(wanted & have)} of the {len(wanted)} planned runs of {setup!r} are there: "
-                "this is a look before the end"
+                f"{len(wanted & have)} of the {len(wanted)} planned runs of {setup!r} are "
+                f"stored: this is an interim look"
             )
     return reasons

@@ -122,7 +122,7 @@ class StudyRuns:
         """The runs of a study file, which is only read.
 
         Raises:
-            StudyError: There is no such file, it is no study, or it cannot be read.
+            StudyError: There is no such file, it is not a study, or it cannot be read.
         """
         with Store.open(path, readonly=True) as store:
             yield cls(store)
@@ -230,7 +230,7 @@ class StudyRuns:
         """The directions that the file keeps, by metric: `lower` or `higher`."""
         found = self._store.choices(BETTER)
         if not all(value in ("lower", "higher") for value in found.values()):
-            raise StudyError(f"{self.path} is damaged: it states a direction that is none")
+            raise StudyError(f"{self.path} is damaged: it states an unknown direction")
         return {key.removeprefix(BETTER): value for key, value in found.items()}
 
     @cached_property
@@ -244,15 +244,15 @@ class StudyRuns:
 
     @cached_property
     def called(self) -> str:
-        """Name of the examples, as a plural: as somebody said, or by what they are."""
+        """Name of the examples, as a plural: as given, or by what they are."""
         said = self._store.choice(CALLED)
         if said is not None and not isinstance(said, str):
-            raise StudyError(f"{self.path} is damaged: its examples are called what is no text")
+            raise StudyError(f"{self.path} is damaged: the name of its examples is not text")
         return said or ("images" if self.dataset and self.dataset.of_files else "examples")
 
     @cached_property
     def examples(self) -> Examples | None:
-        """Names and groups of the examples; None where nobody said any."""
+        """Names and groups of the examples; None if none were given."""
         found, known = self._store.examples(), self.dataset
         if found and known and found.count != len(known.targets):
             raise StudyError(f"{self.path} is damaged: it has two numbers of examples")

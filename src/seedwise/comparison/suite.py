@@ -27,7 +27,7 @@ __all__ = ["SuiteRanks", "SuiteValues", "compare_suite"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteRanks:
-    """Average ranks of all setups over the tasks; they speak of new tasks of the kind.
+    """Average ranks of all setups over the tasks; they are about new tasks of the kind.
 
     Attributes:
         setups: Names of the setups.

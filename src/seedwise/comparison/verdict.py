@@ -77,7 +77,7 @@ class Verdict:
 
         Args:
             without: The verdict without them; None where nothing is left to compare, or where
-                nobody can say what such a run would get.
+                the score of such a run is unknown.
         """
         not_worse = self.not_worse and without is not None and without.not_worse
         if self.outcome == "undecided" or (without and without.outcome == self.outcome):

@@ -211,7 +211,7 @@ class _Xz(io.RawIOBase):
             if not packed and self._decoder.needs_input:
                 packed = self._file.read(_PIECE)
                 if not packed:
-                    raise EOFError("it ends before its end")
+                    raise EOFError("it is cut off")
             self._rest = b""
             piece = self._decoder.decompress(packed, max_length=len(buffer))
             if piece:

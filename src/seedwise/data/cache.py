@@ -40,7 +40,7 @@ __all__ = ["Cached", "kept_cache", "newest_cache", "open_cache"]
 _WITHOUT_CHECKSUMS = 1
 """A format that is made again where its source is opened, and then removed."""
 
-_AGAIN = "decoding images again (this cache is of before there were checksums)"
+_AGAIN = "decoding images again (this cache predates checksums)"
 _MAKING = "making-"
 _GROWTH = 12
 """Decoded pixels take about this many times the bytes of their JPEGs."""
@@ -165,7 +165,7 @@ def _telling(watch: DataWatch | None, *, again: bool) -> Tell:
 
 
 def _remove_leavings(folder: Path) -> None:
-    """Remove what processes that were killed have left: folders whose lock nobody holds.
+    """Remove what processes that were killed have left: folders whose lock is free.
 
     A lock that a process of another machine took stays: whether that lives cannot be seen.
     """

@@ -6,7 +6,7 @@ decoder on a CPU gives the cache's pixels bit for bit, and a crop drawn by us ke
 paired, with other loaders too. What follows, slice, resize, mirror and normalise, is DALI's.
 
 It rounds the resized image to uint8 before it normalises; the other loader rounds nothing. They
-differ by up to half a level of 255, so that a setup with this loader is another setup.
+differ by up to half a level of 255, so a setup with this loader is a different setup.
 """
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 # DALI makes its types when it is imported, and its stubs know neither them nor generators

@@ -27,7 +27,7 @@ _EXIF_REACH = 1 << 16
 
 
 class Undecodable(DataError):
-    """One file is no image that can be used; says why."""
+    """A file is not a usable image; says why."""
 
 
 def decode(content: bytes, *, pixels: int | None = None) -> UInt8[ndarray, "height width 3"]:
@@ -36,8 +36,8 @@ def decode(content: bytes, *, pixels: int | None = None) -> UInt8[ndarray, "heig
     What is met in the wild, and what becomes of it: grey images get three equal channels; CMYK,
     palette and 16-bit images are converted to 8-bit RGB; transparency is laid on white; EXIF
     orientation is applied, as DALI does; of several frames the first is taken. Refused is a file
-    that is truncated or broken or has more than 64 Mpixel, and one whose white nobody knows: of
-    floats, of 32 bits, or of 12 bits in 16. Plain JPEGs go through libjpeg-turbo at its default
+    that is truncated or broken or has more than 64 Mpixel, and one whose white level is unknown:
+    of floats, of 32 bits, or of 12 bits in 16. Plain JPEGs go through libjpeg-turbo at its default
     settings: bit for bit what DALI, Pillow and OpenCV give.
 
     Args:
@@ -83,7 +83,7 @@ def _decode_any(content: bytes) -> UInt8[ndarray, "height width 3"]:
         image = Image.fromarray(_upper_half(np.asarray(image)))
     if image.mode in ("I", "F"):
         kind = "floating-point" if image.mode == "F" else "32-bit or signed"
-        raise Undecodable(f"{kind} pixels, of which nobody says what is white; save it as 8-bit")
+        raise Undecodable(f"{kind} pixels, whose white level is unknown; save it as 8-bit")
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

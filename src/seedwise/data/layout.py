@@ -54,7 +54,7 @@ def listing_of(paths: Sequence[str]) -> tuple[Listing, list[int]]:
 
 
 def _below_common_folders(parts: list[list[str]]) -> list[list[str]]:
-    """Paths without the leading folders that all of them share and that are no group or class."""
+    """Paths without the leading folders that all share and that are neither group nor class."""
     while (
         len({part[0] for part in parts}) == 1
         and parts[0][0] not in (*_TRAIN, *_VALID)

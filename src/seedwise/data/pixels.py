@@ -36,7 +36,7 @@ class Pixels:
         offsets: Where each image begins.
         heights: Its height in pixels.
         widths: Its width in pixels.
-        checksums: CRC-32 of its pixels; None where nobody has kept them.
+        checksums: CRC-32 of its pixels; None if they were not kept.
         place: The folder of the cache.
     """
 

@@ -100,7 +100,7 @@ def _open_path(path: Path) -> Source:
             return _ArchiveImages(path, zip_members)
         if is_tar(path):
             return _ArchiveImages(path, tar_members)
-    raise DataError(f"{path} is no folder and no archive ({', '.join(_ARCHIVES)})")
+    raise DataError(f"{path} is neither a folder nor an archive ({', '.join(_ARCHIVES)})")
 
 
 def _files_in(top: Path) -> Iterator[str]:
@@ -157,7 +157,7 @@ class _Folder:
         found = [file for file in _files_in(self.path) if _is_image(file)]
         for file in found:
             if not (self.path / file).is_file():  # to read a pipe or a device would never end
-                raise DataError(f"{self.path / file} is no plain file; remove it")
+                raise DataError(f"{self.path / file} is not a regular file; remove it")
         return sorted(found)
 
     def items(self) -> Iterator[Item]:
@@ -193,7 +193,8 @@ class _ArchiveImages:
             path = posixpath.normpath(name)
             if path in seen:  # of which tar's readers take the last
                 raise DataError(
-                    f"{self.path} holds {name!r} twice, and nobody says which one is meant; make "
+                    f"{self.path} holds {name!r} twice, and it is unclear which one is meant; "
+                    f"make "
                     "it again"
                 )
             seen.add(path)

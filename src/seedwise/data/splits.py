@@ -59,7 +59,7 @@ class Split:
     Attributes:
         name: `v1` (files named ILSVRC2012_val_*), `v2` (names whose last digit is 0, 1 or 2),
             `page` (250 a class, seed 1234) or `shipped`.
-        per_class: Validation images a class, where there is no name.
+        per_class: Validation images per class, where there is no name.
         seed: Seed of the draw, where there is no name.
 
     Raises:

@@ -79,7 +79,7 @@ class Cluster:
         except ConnectionRefusedError:
             raise ClusterLost(
                 "Ray ended on this machine (its raylet is gone), and with it the runs under way; "
-                "stored runs are kept, and the same command goes on"
+                "stored runs are kept, and the same command continues"
                 + ("" if self._ours else " once there is a Ray again")
             ) from None
         except OSError:
@@ -164,7 +164,7 @@ def _token_hint() -> str:
 
 
 def _check_reachable(address: str | None) -> None:
-    """Find out in seconds that nobody is there; Ray would try for minutes."""
+    """Find out in seconds that nothing answers; Ray would try for minutes."""
     host, _, port = (address or "").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=_SECONDS_TO_REACH).close()

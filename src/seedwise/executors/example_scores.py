@@ -44,7 +44,7 @@ def regression_scores(
     """Scores of predicted numbers against true ones; None for predictions of classes.
 
     Returns:
-        `mae`: the absolute errors; `rmse` and `r2`, which are no means: what they are plus each
+        `mae`: the absolute errors; `rmse` and `r2`, which are not means: their value plus each
         example's influence on them (the infinitesimal jackknife), whose mean they are.
 
     Raises:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["DataReference", "Job", "load_function", "lost_its_gpu", "perform", "ran_out_of_memory"]
 
 _SECONDS_BETWEEN_STEPS = 0.2
-"""At most five step events a second reach whoever watches: a terminal needs no more."""
+"""At most five step events per second reach a watcher: a terminal needs no more."""
 
 _OUT_OF_MEMORY = "out of memory"
 

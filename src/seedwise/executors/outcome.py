@@ -102,7 +102,7 @@ def metrics_record(metrics: Mapping[str, float], *, seconds: float, source: str)
         source: Where the metrics come from.
 
     Raises:
-        DataError: An accuracy is no fraction.
+        DataError: An accuracy is not a fraction.
     """
     metrics = {name: fraction(name, value) for name, value in metrics.items()}
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}

@@ -88,14 +88,14 @@ def as_logits(predictions: Any) -> tuple[Float16[ndarray, "views examples classe
 
 
 def as_classes(targets: Any, classes: int | None = None) -> ndarray:
-    """Labels as class numbers; what is no labels, as it is.
+    """Labels as class numbers; anything else as it is.
 
     Text is numbered in its order, as scikit-learn's `classes_` is. Of two classes also False and
     True, -1 and 1, and 0.0 and 1.0 are labels.
 
     Args:
         targets: One label or number for each example.
-        classes: How many classes the predictions have; None where nobody knows.
+        classes: How many classes the predictions have; None if unknown.
 
     Raises:
         DataError: There are not as many different labels as classes.
@@ -122,7 +122,7 @@ def as_classes(targets: Any, classes: int | None = None) -> ndarray:
 def refuse_one_vs_one(predictions: Any, targets: ndarray) -> None:
     """Refuse decisions between pairs of classes, which no metric of classes can read.
 
-    They are told by their number, and by what they say: read as votes of pairs they are right
+    They are recognised by their number and their content: read as votes of pairs they are right
     beyond chance more often than read as scores of classes.
 
     Args:
@@ -161,7 +161,7 @@ def _numbered(labels: ndarray, classes: int | None) -> ndarray:
         shown = ", ".join(map(repr, names[:3].tolist())) + (", ..." if len(names) > 3 else "")
         raise DataError(
             f"targets are {len(names)} labels ({shown}), and predictions have {classes} columns, "
-            "so nobody knows which is whose; give class numbers, e.g. "
+            "so it is unknown which column is which class; give class numbers, e.g. "
             "numpy.searchsorted(model.classes_, targets)"
         )
     return numbers.astype(np.int64)

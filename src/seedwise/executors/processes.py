@@ -227,9 +227,7 @@ class _Pool:
         others = [each for each in self._lanes if each is not lane and each.width.now]
         if lane.failures >= _FAILURES and lane.width.now and others:
             lane.width.now = 0
-            text = (
-                f"GPU {lane.number} failed {_FAILURES} times in a row, and is left out from here"
-            )
+            text = f"GPU {lane.number} failed {_FAILURES} times in a row, and is no longer used"
             watch(Notice(text=text))
 
     def _next_endings(self, watch: Watch) -> list[_Ending]:
@@ -366,7 +364,7 @@ def _work(connection: Connection, share: bool) -> None:
 
 
 def _end_with_parent() -> None:
-    """A run of an hour whose parent was killed would go on for nobody, beside its successor."""
+    """A run of an hour whose parent was killed would go on for nothing, beside its successor."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "workers are started by an executor"
     wait([parent.sentinel])

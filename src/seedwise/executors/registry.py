@@ -59,7 +59,7 @@ def as_executor(
 
 
 def changed(executor: Executor, **said: Any) -> Executor:
-    """The executor with the fields that are said; None leaves one as it is.
+    """The executor with the fields that are given; None leaves one as it is.
 
     Raises:
         ConfigError: It has no such field, or a value is out of range.

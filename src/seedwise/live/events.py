@@ -1,4 +1,4 @@
-"""Events of a study that runs, for whoever watches: a terminal, a log, a test."""
+"""Events of a study that runs, for watchers: a terminal, a log, a test."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +67,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A run has begun; it will take `epochs` times `steps` steps (0 where nobody can say).
+    """A run has begun; it will take `epochs` times `steps` steps (0 if unknown).
 
     In a suite each task of a run says so: its name, its place from 1, and how many there are.
     """
@@ -168,7 +168,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt(Notice):
-    """A notice about the results themselves: where nobody watches, it is a warning."""
+    """A notice about the results themselves: without a watcher, it is a warning."""
 
 
 Event = (

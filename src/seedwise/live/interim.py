@@ -1,7 +1,7 @@
 """The difference of two setups while their runs are still being made.
 
 With a stopping rule this is what the rule saw at its last look. With fixed seeds it is a look
-before the end: the interval that `compare` would give now, which nobody may stop because of.
+before the end: the interval that `compare` would give now, which must not be a reason to stop.
 """
 
 from collections import defaultdict
@@ -216,7 +216,7 @@ class PairedSoFar:
 def _metrics(
     finished: Sequence[StoredRun], rule: Rule
 ) -> tuple[BuiltInMetric | ReturnedMetric, ...]:
-    """The metric that decides, and accuracy where that is another; no function of the user's."""
+    """The metric that decides, and accuracy if it differs; no function of the user's."""
     main = rule.metric or default_metric(finished)
     names = [] if names_code(main, finished) else [main]
     if any(run.has_logits or "accuracy" in run.metrics for run in finished):

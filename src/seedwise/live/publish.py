@@ -4,7 +4,7 @@
 once a second while it trains; it is replaced whole, and removed at the end. Whoever watches from
 another machine reads it instead of the study, whose log another machine must not read.
 
-Nothing rests on it: where it cannot be written, the study goes on, and nobody is told.
+Nothing depends on it: where it cannot be written, the study goes on silently.
 """
 
 import json
@@ -40,7 +40,7 @@ __all__ = ["Told", "publishing", "told"]
 
 _SECONDS_BETWEEN_WRITES = 1.0
 _MOST = 2**53
-"""Whole numbers beyond that count nothing of ours, and are no floats."""
+"""Whole numbers beyond this count nothing of ours, and do not fit a float."""
 
 _MOST_BYTES = 16_000_000
 """More than that is nothing that we wrote: 64 runs with 50 epochs each are 0.5 MB."""

@@ -11,7 +11,7 @@ __all__ = ["Interim", "InterimDifference", "RunNow", "SampleNow", "SetupNow", "S
 InterimState = Literal["early", "running", "decided", "futile", "withheld", "cap"]
 
 EPOCHS_SHOWN = 50
-"""Epochs of a run under way that are kept for whoever looks: more than a terminal has lines."""
+"""Epochs of a run under way that are kept for display: more than a terminal has lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +51,11 @@ class RunNow:
     Attributes:
         setup: Name of its setup.
         seed: Its seed, as text.
-        epochs_planned: Epochs of the whole run; 0 where nobody can say.
+        epochs_planned: Epochs of the whole run; 0 if unknown.
         steps: Steps of an epoch; 0 likewise.
         epoch: The epoch that it is in, from 0.
         step: Steps of it that are done.
-        loss: fastai's smoothed loss there; None where nobody said.
+        loss: fastai's smoothed loss there; None if not given.
         seconds: Since it began.
         epochs: The figures after its last epochs; of a function, those that it logged last.
         task: The task that it is at, in a suite; all but `setup`, `seed` and `seconds` are of it.
@@ -82,7 +82,7 @@ class RunNow:
 
     @property
     def all_steps(self) -> int:
-        """Steps of the run, or of its task; 0 where nobody can say."""
+        """Steps of the run, or of its task; 0 if unknown."""
         return self.epochs_planned * self.steps
 
     @property
@@ -92,7 +92,7 @@ class RunNow:
 
     @property
     def share(self) -> float:
-        """Share of the run that is done, tasks taken as equally long; 0 where nobody can say."""
+        """Share of the run that is done, tasks taken as equally long; 0 if unknown."""
         place, tasks = self.of_tasks
         of_this = self.done_steps / self.all_steps if self.all_steps else 0.0
         return (place - 1 + of_this) / max(1, tasks)
@@ -153,7 +153,7 @@ class Snapshot:
         metric: The metric that was fixed to decide; None where the usual one does.
         better: The directions of metrics that are stated.
         elapsed: Seconds since this call began.
-        left: Seconds until the last run ends, at the pace so far; None where nobody can say.
+        left: Seconds until the last run ends, at the pace so far; None if unknown.
         left_at_most: The same if a stopping rule went on up to its cap.
     """
 

@@ -56,7 +56,7 @@ NOISE_RUNS = 50
 
 
 _MOST_GROUPS = 200
-"""Of more groups the intervals that hold for all of them together tell nothing."""
+"""With more groups the intervals that hold for all of them together say nothing."""
 
 
 @final
@@ -145,7 +145,7 @@ class Findings:
     @cached_property
     def _compared_or_why(self) -> tuple[tuple[ComparisonValues, ...], str]:
         if len(self.setups) < 2:
-            return (), "There is one setup, so that nothing is compared."
+            return (), "There is only one setup, so nothing is compared."
         if self.suite is not None:
             return (), "" if self.suites else "No verdict: the setups share no two tasks."
         try:
@@ -170,7 +170,7 @@ class Findings:
             return ()
 
     def shown_direction(self, metric: str) -> str:
-        """Direction of a metric in words; empty for accuracies, and where nobody knows."""
+        """Direction of a metric in words; empty for accuracies, and where it is unknown."""
         way = None if in_points(metric) else direction_of(metric, self.stated)
         return f"{way} is better" if way else ""
 
@@ -238,7 +238,7 @@ class Findings:
         return found
 
     def _values(self, metric: str, runs: Sequence[StoredRun]) -> Mapping[int, float]:
-        """A metric of some runs; it may be a function where whoever made this named it."""
+        """A metric of some runs; it may be a function where the caller named it."""
         found = find_metric(metric, runs, code=metric == self._metric)
         return metric_values(self.study, found, runs)
 

@@ -70,21 +70,30 @@ def _compared(found: ComparisonValues) -> Iterator[str]:
     yield ""
     sure = percent(found.rule.confidence)
     a, b = escaped_markdown(found.a.name), escaped_markdown(found.b.name)
-    intervals = f"difference [{sure}, these {found.called}] | [new {found.called}]"
-    yield f"| metric | {a} | {b} | {intervals} | p |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    new = any(row.new != "-" for row in told.rows)  # metrics alone say nothing of new examples
+    these = f"{sure}, these {found.called}" if new else f"{sure} interval"
+    columns = (
+        "metric",
+        a,
+        b,
+        f"difference [{these}]",
+        *((f"[new {found.called}]",) if new else ()),
+        "p",
+    )
+    yield f"| {' | '.join(columns)} |"
+    yield f"| --- |{' ---: |' * (len(columns) - 1)}"
     for row in told.rows:
         star, way = r"\*" if row.decides else "", f" ({row.way})" if row.way else ""
         name = f"{escaped_markdown(row.words)}{star}{way}"
-        cells = (name, row.mean_a, row.mean_b, row.difference, row.new, row.p)
+        cells = (name, row.mean_a, row.mean_b, row.difference, *((row.new,) if new else ()), row.p)
         yield f"| {' | '.join(cells)} |"
     yield ""
     points = (
         " Accuracies in %, differences in points." if any(map(in_points, found.contrasts)) else ""
     )
-    speak = "Intervals speak of new seeds."
+    speak = "Intervals are for new seeds."
     if found.of_models:
-        speak = f"The interval speaks of these two models on new {found.called}."
+        speak = f"The interval is for these two models on new {found.called}."
     yield rf"\* decides the sign.{points} {speak}"
     for caution in told.cautions:
         yield f"- {escaped_markdown(caution)}"

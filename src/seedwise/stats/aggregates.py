@@ -1,4 +1,4 @@
-"""Metrics that are no means of what predictions are worth: F1, AUC, calibration error.
+"""Metrics that are not means of what predictions are worth: F1, AUC, calibration error.
 
 Each is a function of the distribution of a run's predictions. What a prediction is worth is then
 the metric plus the prediction's influence on it, the derivative by its weight (the infinitesimal

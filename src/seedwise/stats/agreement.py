@@ -102,7 +102,7 @@ def chance_of_better(
 ) -> ChanceOfBetter:
     """Brunner and Munzel's estimate of P(B > A) + P(B = A)/2.
 
-    It speaks of a run of B and an unrelated run of A, also where the seeds are shared; sharing
+    It is about a run of B and an unrelated run of A, also where the seeds are shared; sharing
     them changes the interval, not the estimate.
 
     Args:

@@ -25,7 +25,7 @@ from seedwise.shaped import Float64
 __all__ = ["FIRST_LOOK", "SHAPES", "capped_bounds", "capped_bounds_unpaired", "crossing_rates"]
 
 FIRST_LOOK = 3
-"""Pairs at the first look. Two pairs are no spread: their t would have to reach 50."""
+"""Pairs at the first look. Two pairs give no spread: their t would have to reach 50."""
 
 _CELLS = 150
 """Cells of the carried distribution: 300 or 600 change an overall level of 0.1 to 0.01 by at most

@@ -46,7 +46,7 @@ class _Entry:
         higher_is_better: Which way is up.
         percent: A share of the predictions: printed in per cent, its differences in points.
         says: What it is, in a line.
-        asked: It is computed only where somebody asks for it, and in no table of all metrics.
+        asked: It is computed only on request, and is in no table of all metrics.
     """
 
     says: str

@@ -15,7 +15,7 @@ class Interval:
 
     Attributes:
         estimate: Mean of the differences so far.
-        low: Lower end; -inf where there is no telling.
+        low: Lower end; -inf if unknown.
         high: Upper end; inf likewise.
     """
 

@@ -195,7 +195,7 @@ def _of_words(words: list[str]) -> Better | Literal[""] | None:
 
 
 def _read(words: list[str]) -> tuple[set[Better], set[str]]:
-    """The directions of the terms among some words, and the words that nobody knows."""
+    """The directions of the terms among some words, and the words that are unknown."""
     terms, others = set[Better](), set[str]()
     while words:
         size = next((n for n in range(_LONGEST, 0, -1) if tuple(words[:n]) in TERMS), 0)

@@ -1,4 +1,4 @@
-"""Differences of two setups' metrics, with intervals that speak of new seeds on these images.
+"""Differences of two setups' metrics, with intervals for new seeds on these images.
 
 Only scipy.special is used: scipy.stats takes 0.7 s longer to import, more than a comparison takes.
 """
@@ -88,7 +88,7 @@ class Difference:
         n_a: Runs of A that went into it.
         n_b: Runs of B.
         paired: Whether runs of the same seed were compared; `n_a` and `n_b` are pairs then.
-        population: What it speaks of besides new seeds; of one run of each setup, new images and
+        population: What it is about besides new seeds; of one run of each setup, new images and
             no new seeds.
         rest_a: Runs of A without a partner that went into it beside the pairs.
         rest_b: The same of B.
@@ -115,7 +115,7 @@ class Difference:
 
     @property
     def of_models(self) -> bool:
-        """True if it speaks of two models as they are, and of no other seed."""
+        """True if it is about two models as they are, and no other seed."""
         return self.population == "new images, these models"
 
     @property
@@ -129,7 +129,7 @@ def paired_difference(
 ) -> Difference:
     """Student's t interval for the mean of `b - a` over seeds that both setups ran.
 
-    It takes the differences as independent and roughly normal, and speaks of new seeds on these
+    It takes the differences as independent and roughly normal, and is about new seeds on these
     images, not of new images.
 
     Args:

@@ -34,7 +34,7 @@ BETTER, WORSE, EQUIVALENT, FUTILE, WITHHELD = range(1, 6)
 """Codes of the reasons for which a look stops; 0 where it stops for nothing."""
 
 _NO_SPREAD = 1e-9
-"""Standard deviations below this are rounding: equal differences tell nothing of the noise."""
+"""Standard deviations below this are rounding: equal differences say nothing about the noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Two models compared on the examples that both were scored on: one run of each, no seeds.
 
-The examples are the random sample here. Nothing is said of how much training anew would change.
+The examples are the random sample here. It says nothing about how much training anew would change.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Verdicts and pairs of a stopping rule by the true difference, before any run is made.
 
 The operating characteristic and the average sample number of the field (Wald, 1947, "Sequential
-Analysis"), by simulation: the rule asks three metrics after every pair, and nobody has a formula
+Analysis"), by simulation: the rule asks three metrics after every pair, and there is no formula
 for that. Differences are normal, as far as the simulation knows.
 """
 

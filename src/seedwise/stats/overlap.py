@@ -131,7 +131,7 @@ def overlapping_weights(
 
 
 def _correlation(pairs: tuple[Float[ndarray, " seeds"], Float[ndarray, " seeds"]]) -> float:
-    """Of the pairs, drawn towards the usual one: two pairs tell nothing of it."""
+    """Of the pairs, drawn towards the usual one: two pairs say nothing about it."""
     n, (a, b) = len(pairs[0]), pairs
     spread = float(a.std() * b.std())
     if n < 3 or spread <= _NO_SPREAD:

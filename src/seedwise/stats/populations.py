@@ -1,4 +1,4 @@
-"""Differences with intervals that speak of new seeds *and* of new images of the same kind."""
+"""Differences with intervals for new seeds *and* new images of the same kind."""
 
 import math
 from dataclasses import replace
@@ -212,7 +212,7 @@ def _interval(
     """The interval for both, or the one for runs alone where that is longer.
 
     With few runs the images, which are many, lend the sum more degrees of freedom than the runs
-    have, and its interval could leave out 0 where that of a part of it does not.
+    have, and its interval could exclude 0 where that of a part of it does not.
     """
 
     def student(parts: list[_VariancePart], *, most: float = math.inf) -> Difference:

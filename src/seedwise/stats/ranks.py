@@ -1,4 +1,4 @@
-"""Average ranks of setups over tasks: they speak of new tasks of the same kind, not of seeds."""
+"""Average ranks of setups over tasks: they are about new tasks of the kind, not about seeds."""
 
 import math
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ on the side that matched and ranked accuracy both show, at a stricter one elsewh
 that is shown to be within the margin is equivalent even where its sign is shown by the same look:
 the margin says what does not matter.
 
-Everything speaks of new seeds on these images, not of new images.
+Everything is about new seeds on these images, not about new images.
 """
 
 import math
@@ -76,7 +76,8 @@ def decide(
         rule: The rule.
         pairs: The differences of one study.
         diverged: In which pairs a run diverged (and counts as what chance scores); None for none.
-            *Better* and *equivalent* are said by no look from whose pairs, less these and those
+            *Better* and *equivalent* are never declared by a look whose pairs, less these and
+            those
             with a run far from the rest, the rule would not say it too. If it has not decided on
             those yet, the comparison goes on; if it has decided otherwise, or none is left, it
             ends as `withheld`.

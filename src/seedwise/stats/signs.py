@@ -66,7 +66,7 @@ class Witness:
 def sign_of(estimate: Numbers, resolution: float = 0.0) -> Int8[ndarray, "*tests"]:
     """The sign of an estimate; 0 where not even one prediction in a run is different.
 
-    Rounding of rescaled logits to float16 makes and breaks a few ties: that is no agreement.
+    Rounding of rescaled logits to float16 makes and breaks a few ties: that is not agreement.
 
     Args:
         estimate: Mean difference of accuracy, or of another metric.

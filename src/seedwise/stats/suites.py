@@ -1,6 +1,6 @@
 """Two setups over several tasks: one difference in which each task counts the same.
 
-The tasks are fixed and the seeds are the sample: all of it speaks of new seeds on these tasks. A
+The tasks are fixed and the seeds are the sample: all of it is about new seeds on these tasks. A
 table has a row for each seed and a column for each task, NaN where there is no run; more is
 better throughout. What one seed gives in several tasks may depend on one another, as it does where
 one model is evaluated on all of them: seeds are the clusters of every standard error.

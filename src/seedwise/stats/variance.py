@@ -27,10 +27,10 @@ ENOUGH_RUNS = 20
 itself ±16 %, and the 95 % interval of a variance reaches from 0.6 to 2.1 times the estimate."""
 
 _LARGE = 1e70
-"""Fourth powers of what is larger are no float64."""
+"""Fourth powers of anything larger overflow float64."""
 
 _FEWEST = 5
-"""Below this the interval of a variance is infinite: there is no kurtosis to be had."""
+"""Below this the interval of a variance is infinite: there is no kurtosis to estimate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

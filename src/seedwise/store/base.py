@@ -54,7 +54,7 @@ class Tables:
 
     @contextmanager
     def _faults(self) -> Generator[None]:
-        """As `faults`; where the file is not what it was, that is told instead."""
+        """As `faults`; where the file has changed meanwhile, that is reported instead."""
         try:
             with faults(self.path):
                 yield
@@ -186,7 +186,7 @@ def kept(connection: sqlite3.Connection, place: Whereabouts, change: PlaceChange
     where = f"are kept in {saved}: give it the name back" if saved else "could not be kept"
     return StudyError(
         f"{place.path} was deleted or replaced while runs were stored; the runs so far {where}, "
-        "and the same command goes on"
+        "and the same command continues"
     )
 
 
@@ -201,7 +201,7 @@ def _emptied(connection: sqlite3.Connection, place: Whereabouts) -> StudyError:
     if _is_whole(saved):
         return StudyError(
             f"{told}; the runs so far are kept in {saved}: give it the name back, and the same "
-            "command goes on"
+            f"command continues"
         )
     return StudyError(
         f"{told}; what is left of it is in {saved}: `seedwise check {saved} --repair NEW.db` "
@@ -217,12 +217,12 @@ def _is_whole(file: Path) -> bool:
 
 _WORDS = {
     "gone": "{path} was moved to {name} while runs were stored; the runs so far are there: move "
-    "it back, and the same command goes on",
+    "it back, and the same command continues",
     "linked": "{path} has a second name, a hard link, whose users would not see the log that "
     "SQLite keeps beside the first; the runs so far are in the file: remove one name (or copy the "
-    "file), and the same command goes on",
+    "file), and the same command continues",
     "log": "the log of {path} was removed or replaced while runs were stored; the runs so far are "
-    "in the file, and the same command goes on",
+    "in the file, and the same command continues",
 }
 
 

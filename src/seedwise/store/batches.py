@@ -23,7 +23,7 @@ class RunBatches(Naming):
         """Store all that is written inside, or nothing of it.
 
         A run that was just made is safe on the disk before the next one, which takes some
-        milliseconds each. Runs that were there already, as those of an import, need not be.
+        milliseconds each. Runs that were already stored, as those of an import, need not be.
         """
         with self._writing():
             self._together = True

@@ -41,7 +41,7 @@ def check_study(path: Path) -> Health:
         path: The study file.
 
     Raises:
-        StudyError: It is no study, or cannot be read at all.
+        StudyError: It is not a study, or cannot be read at all.
         StudyTooNew: A later seedwise wrote it.
     """
     rows: dict[str, int] = {}

@@ -146,7 +146,7 @@ def inspect(path: Path) -> sqlite3.Connection:
     Where the file is empty or gone and its log is not, it is to a copy of what the log holds.
 
     Raises:
-        StudyError: There is no such file, or it is no study as far as can be told.
+        StudyError: There is no such file, or it is not a study as far as can be told.
         StudyTooNew: A later seedwise wrote it.
     """
     emptied = is_emptied(path)
@@ -295,7 +295,7 @@ def _check_structure(connection: sqlite3.Connection, path: Path) -> None:
 def misshapen(connection: sqlite3.Connection) -> Generator[str]:
     """Parts of a study's schema that are not as seedwise makes them: damaged, missing, a trigger.
 
-    Tables, indexes and views of somebody's own change nothing, and may be there.
+    Tables, indexes and views that users added change nothing, and are allowed.
     """
     theirs = _schema(connection)
     ours = _schema_of(MIGRATIONS[: _version(connection)])

@@ -179,9 +179,11 @@ class _Merger:
         if values.get("key") == PLAN:  # plans that differ are joined, but for their rule
             difference = changed(there["value"], values["value"])
             if difference is not None:
-                self.conflicts.append(f"{path}: the rule of its verdicts is another: {difference}")
+                self.conflicts.append(f"{path}: the rule of its verdicts differs: {difference}")
         elif any(values[column] != there[column] for column in agree):
-            self.conflicts.append(f"{path}: {self._thing(table, values)} is another than before")
+            self.conflicts.append(
+                f"{path}: {self._thing(table, values)} differs from the one before"
+            )
             return None
         return number
 

@@ -53,7 +53,7 @@ def anew(target: Path, *studies: Path) -> Generator[Path]:
 
 
 def look_at(path: Path, *, create: bool) -> None:
-    """Refuse what SQLite would refuse in words that help nobody.
+    """Refuse in clear words what SQLite would refuse in unhelpful ones.
 
     A file that may be a database is not opened for it: where a process closes a file, POSIX drops
     all locks that the process has on it, those of SQLite's connections among them. Another process
@@ -86,10 +86,10 @@ def _refuse_strange(path: Path) -> None:
     except RuntimeError:
         raise StudyError(f"{path} cannot be used: its links lead in a circle") from None
     if _is_foreign(path.resolve()):
-        raise StudyError(f"{path} is a pipe or a device, and no file; name a study file")
+        raise StudyError(f"{path} is a pipe or a device, not a file; name a study file")
     for file in beside:
         if _is_foreign(file):
-            raise StudyError(f"{file} is a link, a pipe or a device, and no file; remove it")
+            raise StudyError(f"{file} is a link, a pipe or a device, not a file; remove it")
     if is_emptied(path):
         raise StudyError(
             f"{path} is {'empty' if path.exists() else 'gone'}, but its log "
@@ -105,7 +105,7 @@ def _beside(path: Path) -> list[Path]:
 
 
 def _is_foreign(file: Path) -> bool:
-    """True if a name leads to something that is no plain file: SQLite would follow it, or wait."""
+    """True if a name leads to something that is not a regular file, which SQLite would open."""
     try:
         return not stat.S_ISREG(file.lstat().st_mode)
     except OSError:

@@ -33,13 +33,13 @@ class Repaired:
 
 
 def repair_study(path: Path, target: Path) -> Repaired:
-    """Write what is whole in a study to a new file; the study stays as it is.
+    """Write the intact rows of a study to a new file; the study stays as it is.
 
     Rows keep their numbers, and no number of a lost one is given again. RowValues that can be
     computed again from the logits are left out.
 
     Raises:
-        StudyError: `path` is no study or cannot be read at all, or `target` exists or cannot be
+        StudyError: `path` is not a study or cannot be read at all, or `target` exists or cannot be
             written.
     """
     with closing(inspect(path)) as source:

@@ -30,7 +30,7 @@ class ScoreTables(Tables):
     """The part of `Store` that keeps scores of single examples, and what examples are called."""
 
     def examples(self) -> Examples | None:
-        """Names and groups of the examples; None where nobody said any."""
+        """Names and groups of the examples; None if none were given."""
         if not self._has_scores:
             return None
         rows = self._rows("SELECT examples, names, groups, checksum FROM examples")
@@ -120,7 +120,7 @@ class ScoreTables(Tables):
             )
 
     def scored_examples(self) -> int | None:
-        """Number of examples of the study; None where no run and nobody said it."""
+        """Number of examples of the study; None if no run has any and it was not given."""
         for table in ("dataset", "examples", "scores"):
             rows = self._rows(f"SELECT examples FROM {table} LIMIT 1")
             if rows:

@@ -1,4 +1,4 @@
-"""Shapes of rows, checked when one is read: anybody can make one whose checksum is right.
+"""Shapes of rows, checked when one is read: anyone can make one whose checksum is right.
 
 Whatever is not of the shape that seedwise writes is a ValueError, which the store puts in words.
 """
@@ -57,7 +57,7 @@ def moment(text: str) -> datetime:
 
 
 def unpacked(data: bytes) -> bytes:
-    """Unpack what zlib packed, as long as that is no bomb."""
+    """Unpack what zlib packed, unless it is a bomb."""
     stream = zlib.decompressobj()
     found = stream.decompress(data, _MOST_UNPACKED)
     if not stream.eof:

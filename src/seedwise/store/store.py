@@ -71,7 +71,7 @@ class Store(Repeats, Caches, Codes, ScoreTables, RunBatches):
             readonly: Only read; the file and its folder may be read-only.
 
         Raises:
-            StudyError: There is no such file, it is no study, or it cannot be used.
+            StudyError: There is no such file, it is not a study, or it cannot be used.
             StudyTooNew: A later seedwise wrote it.
         """
         file = Path(path)
@@ -114,7 +114,7 @@ class Store(Repeats, Caches, Codes, ScoreTables, RunBatches):
             return replace(found, views=texts(views)) if found and views else found
 
     def set_dataset(self, record: DatasetRecord) -> None:
-        """Say on which dataset this study validates. It is said once.
+        """Say on which dataset this study validates. It is set once.
 
         Raises:
             StudyError: The study has another dataset, or another split or other views of this one.

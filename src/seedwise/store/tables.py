@@ -84,7 +84,7 @@ def _table(connection: sqlite3.Connection, name: str, sql: str) -> SqlTable:
 
 
 def rows_of(connection: sqlite3.Connection, table: SqlTable) -> Iterator[TableRow]:
-    """The rows of a table that is no cache, one by one, so that a bad page takes only its own."""
+    """The rows of a table other than a cache, one by one: a bad page takes only its own."""
     columns = ", ".join(table.columns)
     for number in _numbers(connection, table):
         try:

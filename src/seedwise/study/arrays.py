@@ -82,7 +82,7 @@ def _opened(path: Path) -> Generator["ndarray | np.lib.npyio.NpzFile"]:
 
 
 def _check_growth(path: Path, archive: zipfile.ZipFile | None) -> None:
-    """Refuse a file that would unpack to more than anybody's predictions."""
+    """Refuse a file that would unpack to more than predictions ever take."""
     assert archive is not None, "it is open"
     members = archive.infolist()
     if not {member.compress_type for member in members} <= _METHODS:

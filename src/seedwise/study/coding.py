@@ -1,6 +1,5 @@
 """Code that trains a study's setups now, held against the code that made their stored runs."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ class Origins:
         return self.kept[setup].id if setup in self.kept else None
 
     def settle(self, store: Store) -> None:
-        """Keep which values the runs of this call have changed: they tell nothing later."""
+        """Keep which values the runs of this call have changed: they say nothing later."""
         for setup, each in self.kept.items():
             now = each.code.settled(code_of(self.functions[setup]))
             if now != each.code:
@@ -65,8 +64,9 @@ def hold_to_code(
         tell: Told of setups whose code becomes known only now.
 
     Raises:
-        CodeChanged: Runs are stored that other code made, and nobody says that it is the same.
-        StudyError: A setup of the study is another one.
+        CodeChanged: Runs are stored that other code made, and it was not said that it trains the
+            same.
+        StudyError: A setup of the study differs.
     """
     codes = {name: code_of(function) for name, function in functions.items()}
     known = store.setups()
@@ -102,7 +102,7 @@ def refuse_other_code(store: Store, setup: str, function: Callable[..., Any]) ->
     """Refuse to repeat a run by other code than any that made its setup's runs.
 
     Raises:
-        CodeChanged: The code is another; the message shows what changed.
+        CodeChanged: The code differs; the message shows what changed.
     """
     stored, code = store.codes(setup), code_of(function)
     found = min((changes(each.code, code) for each in stored), key=len, default=[])
@@ -183,23 +183,20 @@ def _refusal(store: Store, changed: Mapping[str, Sequence[Change]]) -> str:
     lines = list[str]()
     for found, names in groups.items():
         seeds = _ranges(sorted({seed for name in names for seed in _seeds(store, name)}))
-        lines.append(f"the code of {_joined(names)} changed since the stored runs (seed {seeds}):")
+        lines.append(
+            f"the code of {_joined(names)} changed since the stored runs (seeds {seeds}):"
+        )
         lines += _told(found)
     one = next(iter(changed))
     return "\n".join(
         [
             *lines,
             "Nothing was trained: runs of different code are not mixed. If it trains the same,",
-            f"say {_said()}. If not, give the new code a setup of another name, or set",
-            f"the stored runs aside: seedwise drop {store.path} {one}",
+            "say --code-unchanged (code_unchanged=True in Python). If not, give the new code",
+            "a setup of another name, or set the stored runs aside: "
+            f"seedwise drop {store.path} {one}",
         ]
     )
-
-
-def _said() -> str:
-    """Advice how to say that the code is unchanged, on the command line and in Python."""
-    main = getattr(sys.modules["__main__"], "__package__", None) or ""
-    return "--code-unchanged" if main.startswith("seedwise") else "code_unchanged=True"
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -79,7 +79,7 @@ class StudyConfig:
         rule: How verdicts are to be reached, fixed before the first run; None if not said.
         executor: Where runs are made: `executor = "ray"`, or the table `[executor]`.
         better: Whether a `lower` or a `higher` value is better, by the name of a metric.
-        called: What the examples are called, as a plural; None if not said.
+        called: Plural name of the examples; None if not said.
         tasks: The arguments of each task by name; None for a study of one.
         bank: Study file whose runs of the baseline are used; None for none.
     """
@@ -111,7 +111,12 @@ def load_study(path: str | PathLike[str]) -> StudyConfig:
     """
     file = Path(path)
     try:
-        table = tomllib.loads(file.read_bytes().decode())
+        text = file.read_bytes()
+        if text.startswith(b"SQLite format 3"):
+            raise ConfigError(
+                f"{file} is a study's results; name the study.toml that says what to run"
+            )
+        table = tomllib.loads(text.decode())
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

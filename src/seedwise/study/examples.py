@@ -18,7 +18,7 @@ def check_called(called: str) -> str:
     """Check the word for examples.
 
     Raises:
-        ConfigError: It is no plain word or two.
+        ConfigError: It is not a plain word or two.
 
     >>> check_called("questions")
     'questions'
@@ -36,7 +36,7 @@ def keep_called(store: Store, called: str | None) -> None:
     """Keep what the examples of a study are called; the same again changes nothing.
 
     Raises:
-        ConfigError: It is no plain word or two.
+        ConfigError: It is not a plain word or two.
         StudyError: They are called otherwise in this study.
     """
     if called is not None:

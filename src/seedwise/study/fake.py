@@ -7,7 +7,7 @@
     train = "seedwise.study.fake:better"
 
 The predictions are noise around the truth, a function of the seed alone, so that studies of any
-size can be made, interrupted and looked at in seconds. They say nothing of any real training.
+size can be made, interrupted and looked at in seconds. They say nothing about real trainings.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Runs of somebody else's, put into a study file."""
+"""Runs made elsewhere, put into a study file."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ class Imported:
 
     Attributes:
         taken: What was taken as what, in words.
-        directions: Which way the metrics point, in words; empty where nobody could doubt it.
+        directions: Which way the metrics point, in words; empty where there can be no doubt.
         notes: What was made of numbers, and which are missing, in words.
         left_out: What was left out and why, in words.
         setups: Names of the setups.
@@ -171,7 +171,7 @@ def _directions(better: Mapping[str, str], names: Sequence[str]) -> Mapping[str,
     open_ = [name for name in names if direction_of(name, better) is None] or list(names)
     if len(open_) != 1:
         raise ConfigError(
-            f"--better {better[DECIDING]} does not say of which metric; write e.g. "
+            f"--better {better[DECIDING]} does not say which metric; write e.g. "
             f"--better {open_[0]}={better[DECIDING]}; there are {', '.join(open_)}"
         )
     return {open_[0]: better[DECIDING], **{k: v for k, v in better.items() if k != DECIDING}}

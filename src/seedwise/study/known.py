@@ -12,7 +12,7 @@ Result = tuple[str, tuple[tuple[str, float | None], ...]]
 """A setup's name and its metrics, sorted; None for one that was not finite."""
 
 _DIGITS = 6
-"""Equal figures of so many digits together are no coincidence."""
+"""Equal figures of so many digits together are not a coincidence."""
 
 
 def result_of(setup: str, metrics: Mapping[str, float], not_finite: Iterable[str]) -> Result:

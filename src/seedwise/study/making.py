@@ -89,7 +89,7 @@ def make_missing(
         executor: Where runs are made.
         device: `auto`, `cpu` or `cuda`.
         tell: Told of all that happens.
-        code_unchanged: Code that is another than before trains the same.
+        code_unchanged: Code that differs from the one before trains the same.
         usual: Seconds that a run may take, where the study has none to tell it.
 
     Raises:
@@ -276,7 +276,7 @@ def _make(
 
 
 class Complain:
-    """Watches where nobody else does, and warns of what would else be found out late."""
+    """Watches where no one else does, and warns of what would otherwise be found late."""
 
     def __init__(self) -> None:
         self._error: str | None = None

@@ -57,9 +57,9 @@ def record(
         seed: The seed of the run; runs of two setups with one seed are compared as a pair.
         predictions: Logits, log-probabilities or probabilities, (examples, classes) or (views,
             examples, classes); kept as float16 logits of which each row's largest is 0.
-            Probabilities are told by their rows, which add up to 1 (or 100), and become
+            Probabilities are recognised by their rows, which add up to 1 (or 100), and become
             log-probabilities. A run whose predictions are not finite is stored as diverged.
-        targets: Class of each example; needed once a study.
+        targets: Class of each example; needed once per study.
         metrics: Values by name, beside the predictions or instead of them; accuracies are
             fractions. A run with one that is not finite is stored as diverged. Those that can be
             computed from the predictions are: one that they do not bear out is kept, said and
@@ -74,7 +74,7 @@ def record(
             beside them: whether a question was answered, the F1 of a text, the return of an
             episode. Kept as bits where all are 0 or 1, else as float32. Their mean is the metric.
         groups: The group of each example, where examples come in groups: the passage of a
-            question, the video of a frame. What is said of new examples is said of new groups.
+            question, the video of a frame. What holds for new examples holds for new groups.
         examples: The name of each example, in the order of the scores or predictions. Scores are
             put in the order of the study's first run that has names.
         called: What the examples are called, as a plural: questions, episodes; kept in the file.
@@ -85,7 +85,7 @@ def record(
         ConfigError: Nothing to record, or a seed or name that cannot be used.
         DataError: The predictions, targets, scores, metrics or epochs cannot be used.
         RunExists: The study has a run of this setup and seed; runs never change.
-        StudyError: The file is no study, it has other targets, or seedwise trains this setup.
+        StudyError: The file is not a study, it has other targets, or seedwise trains this setup.
     """
     if predictions is None and not metrics and not scores:
         raise ConfigError("a run is recorded with predictions, scores or metrics; got none")
@@ -123,7 +123,7 @@ def check_free(path: str | PathLike[str], *, setup: str, seed: Seed) -> None:
     Raises:
         ConfigError: The name cannot be one of a setup.
         RunExists: The study has a run of this setup and seed.
-        StudyError: The file is no study, or seedwise trains this setup.
+        StudyError: The file is not a study, or seedwise trains this setup.
     """
     _check_name(setup)
     if not Path(path).exists():

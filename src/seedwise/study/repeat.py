@@ -45,10 +45,10 @@ def check_training(name: str, setup: Setup, train: str | None) -> None:
     Args:
         name: Name of the setup.
         setup: The setup.
-        train: The function that whoever asks has named.
+        train: The function that the caller named.
 
     Raises:
-        ConfigError: It is another one, or none, and the setup is not of the built-in training.
+        ConfigError: It is a different one, or none, and the setup is not of the built-in training.
     """
     if setup.train == (train or BUILT_IN):
         return
@@ -57,8 +57,8 @@ def check_training(name: str, setup: Setup, train: str | None) -> None:
     if setup.train == ELSEWHERE:
         raise ConfigError(f"setup {name!r} was trained elsewhere, so it cannot be trained here")
     raise ConfigError(
-        f"setup {name!r} is trained by {setup.train}, which is code of somebody's own, and code "
-        f"is not run because a study file names it; give --train {setup.train} to run it"
+        f"setup {name!r} is trained by {setup.train}, a function, and seedwise never runs code "
+        f"because a study file names it; give --train {setup.train} to run it"
     )
 
 
@@ -84,7 +84,7 @@ def repeat_run(
         watch: Told of all that happens.
 
     Raises:
-        CodeChanged: The setup's function is another than those that made its runs.
+        CodeChanged: The setup's function differs from those that made its runs.
         StudyError: The repeat failed, or its predictions are for other targets.
     """
     function = load_function(setup.train)

@@ -17,7 +17,7 @@ __all__ = ["watched"]
 _SHOWS = "seedwise.cli.display:watching_here"
 """Address of the view of a study, which stands above it; known by name only, as trainings are."""
 
-_LINE = "seedwise: stopped; stored runs are kept, and the same call goes on"
+_LINE = "seedwise: stopped; stored runs are kept, and the same call continues"
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def watched(watch: Watch | None, progress: bool | None, stored: Stored) -> Gener
     """Watch a call: by `watch`, by what shows it, or by warnings alone.
 
     Args:
-        watch: Whoever is told; None for the person who called.
+        watch: The watcher; None shows progress to the caller.
         progress: Show it always, or never; None where there is a terminal or a notebook.
         stored: Gives the wanted runs that are in the study file.
 

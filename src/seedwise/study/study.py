@@ -158,11 +158,12 @@ class Study(StudyReader):
                 None for all. Each has a process that sees no other, for functions too. A script
                 that is not guarded by `if __name__ == "__main__"` gets one.
             time_limit: Seconds after which a run is ended and counts as failed; None for no limit.
-            code_unchanged: Code that is another than the stored runs were made by trains the same;
-                it is kept beside the old one. Comments, layout and docstrings need no word.
+            code_unchanged: Accept code that differs from that of the stored runs but trains the
+                same; it is kept beside the old one. Changes to comments, layout and docstrings do
+                not count.
             progress: Show what `seedwise run` shows: True always (as lines where there is no
                 terminal), False never; None on a terminal and in a notebook. Where nothing is
-                shown, runs that failed are told by a warning.
+                shown, failed runs give a warning.
             watch: Told of all that happens, in this thread, instead of showing it.
 
         Returns:
@@ -175,7 +176,8 @@ class Study(StudyReader):
             MissingPackage: A setup's loader, or the executor, needs a package that is not
                 installed.
             CodeChanged: Stored runs of one of the setups were made by other code.
-            StudyError: The file is no study, was made with other data or tasks, has another setup
+            StudyError: The file is not a study, was made with other data or tasks, has another
+                setup
                 under one of the names, was begun without this stopping rule or bank, the bank's
                 runs are others than this study would make, or another program makes its runs at
                 this moment.
@@ -273,7 +275,7 @@ class Study(StudyReader):
         """Compare a setup with itself, many times over, and count how often a verdict objects.
 
         Trains the setup and its twin (learning rate x 1.0001) on disjoint sets of seeds, in a
-        study file of their own; stopped at any moment, the same call goes on.
+        study file of their own; stopped at any moment, the same call continues.
 
         Args:
             setup: Name of the setup.

@@ -42,7 +42,7 @@ class StudyData:
         source: Where the dataset's folder or archive lies, if not in the cache.
         cache: Where downloads and decoded pixels are kept.
         targets: Class of each example that the user's own functions predict.
-        called: What the examples are called, as a plural; None where nobody said it.
+        called: Plural name of the examples; None if it was not given.
         tasks: The tasks of a suite; none for a study of one dataset.
         bank: A study whose runs of the baseline are used; None for none.
         crops: The crops of each validation image that the built-in training ends with.

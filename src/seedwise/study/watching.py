@@ -146,7 +146,7 @@ def _asked_for(study: StudyRuns, asked: Mapping[str, Collection[Seed]]) -> Set[t
 
 
 def as_stored(path: Path) -> Sight:
-    """A study that nobody works on, from its file.
+    """A study that no process works on, from its file.
 
     Raises:
         StudyError: There is no such file, or it cannot be read.

@@ -1,6 +1,6 @@
 """The built-in training: a function of (setup, seed, data).
 
-The rest of seedwise reaches it by name ("seedwise.train:train"), so that a study of anybody's own
+The rest of seedwise reaches it by name ("seedwise.train:train"), so that a study of a user's own
 function needs no torch.
 """
 

@@ -17,7 +17,10 @@ from seedwise.words.numbers import amount, metric_words, views_saving
 from seedwise.words.run_cautions import Caution, Weight, cautions_about_runs
 from seedwise.words.verdict import lost_words
 
-__all__ = ["cautions", "notes"]
+__all__ = ["EXPLORATORY", "cautions", "notes"]
+
+EXPLORATORY = "exploratory"
+"""Label of the caution that a verdict is."""
 
 
 _FEW = 20
@@ -33,7 +36,7 @@ simulated studies of 5, 10, and 14 or 19 pairs). The unpaired interval held 93 t
 95."""
 
 _TELLING = 5
-"""The skewness of fewer pairs tells nothing: that of three is at most 1.73, whatever they are."""
+"""The skewness of fewer pairs says nothing: that of three is at most 1.73, whatever they are."""
 
 
 def cautions(found: ComparisonValues) -> tuple[str, ...]:
@@ -74,8 +77,11 @@ def _standing(found: ComparisonValues) -> Iterator[Caution]:
         # Where a stopping rule decides, this is about the figures beside its verdict.
         yield Caution(
             weight=Weight.SMALL if found.stopping else Weight.GRAVE,
-            label="exploratory",
-            text=(f"Exploratory, error rates are not kept: {'; '.join(found.standing.reasons)}."),
+            label=EXPLORATORY,
+            text=(
+                f"Exploratory, the stated error rates may not hold: "
+                f"{'; '.join(found.standing.reasons)}."
+            ),
         )
 
 
@@ -148,14 +154,14 @@ def _too_few(found: ComparisonValues) -> Iterator[Caution]:
         yield Caution(
             weight=Weight.NOTABLE,
             label=f"one {what} only",
-            text=f"One {what} tells nothing of how much runs vary: the interval has no end.",
+            text=f"One {what} says nothing about how much runs vary: the interval is infinite.",
         )
     elif difference.freedom == 0:
         alike = "All differences" if difference.paired else "The runs of each setup"
         yield Caution(
             weight=Weight.NOTABLE,
             label="no spread",
-            text=f"{alike} are equal: that tells nothing of how much they vary.",
+            text=f"{alike} are equal, which says nothing about how much they vary.",
         )
     if difference.freedom == 0:
         return
@@ -209,8 +215,8 @@ def _unequal(difference: Difference) -> Iterator[Caution]:
     text = ""
     if fewer == 2 < more:
         text = (
-            f"2 runs beside {more}: the interval counts one degree of freedom, that of the 2, "
-            "and can hardly show anything. Make more runs of that setup."
+            f"2 runs beside {more}: the interval has one degree of freedom, that of the 2, and "
+            f"can hardly show anything. Make more runs of that setup."
         )
     elif fewer < _TELLING and more >= 2 * fewer:
         text = (
@@ -219,8 +225,8 @@ def _unequal(difference: Difference) -> Iterator[Caution]:
         )
     elif fewer < _TELLING:
         text = (
-            f"{fewer} runs of a setup tell little of how much they vary: that is why the interval "
-            "is so wide."
+            f"{fewer} runs of a setup say little about how much they vary: that is why the "
+            f"interval is so wide."
         )
     if text:
         yield Caution(weight=Weight.NOTABLE, label="few runs of one setup", text=text)
@@ -260,8 +266,8 @@ def _disagreement(found: ComparisonValues) -> Iterator[Caution]:
             weight=Weight.GRAVE,
             label="accuracy alone would decide",
             text=(
-                "Accuracy's own interval leaves out 0, but accuracy is not what decides: "
-                "name it beforehand (metric = accuracy) for a verdict by it alone."
+                "Accuracy's own interval excludes 0, but accuracy is not what decides: name it "
+                "beforehand (metric = accuracy) for a verdict by it alone."
             ),
         )
 
@@ -307,7 +313,7 @@ def _several(found: ComparisonValues) -> Iterator[Caution]:
             label=f"corrected for {found.family.size} comparisons",
             text=(
                 f"p-values are corrected for {found.family.size} comparisons{planned} ({name}); "
-                "each interval stands for itself."
+                "intervals are not."
             ),
         )
 

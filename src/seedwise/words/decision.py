@@ -71,7 +71,7 @@ def decision_promise(rule: StoppingRule, found: Decision | None, called: str) ->
     """
     candidates = count(len(rule.candidates), "candidate")
     judged = found.judged if found else "accuracy"
-    speaks = "All of it speaks of new seeds"
+    speaks = "All of this is about new seeds"
     if called:
         speaks += f" on these {called}, not of new {called}"
     unrelated = "" if rule.stop.paired else "It takes runs of one seed as unrelated. "
@@ -123,7 +123,8 @@ def _decided_difference(name: str, rule: StoppingRule, found: Decision, pairs: s
     way = pointing(found.judged, found.higher_is_better)
     if size.low <= 0 <= size.high:
         by = "" if found.metric == found.judged else f", as {metric_words(found.metric)} shows"
-        return f"{head}{by}; by how much is open: {open_difference(found.judged, size, sure, way)}"
+        seen = open_difference(found.judged, size, sure, way)
+        return f"{head}{by}; by how much is uncertain: {seen}"
     return f"{head}: {shift(found.judged, size, sure, way)}"
 
 
@@ -138,5 +139,5 @@ def _decided_equivalent(name: str, rule: StoppingRule, found: Decision, pairs: s
     )
     if found.direction:
         way = "better" if found.direction > 0 else "worse"
-        text += f" {name} is {way}, but by less than what was said to matter."
+        text += f" {name} is {way}, but by less than the margin."
     return text

@@ -172,7 +172,7 @@ def views_saving(found: ViewShare, unit: str) -> str:
 
 
 _NO_FACTOR = 1e6
-"""Beyond a million times nothing is told: one pair of the few makes a difference of 0."""
+"""Beyond a million times it means nothing: one pair of the few makes a difference of 0."""
 
 
 def factor(found: Estimate) -> str:

@@ -213,7 +213,7 @@ def _diverged(found: ComparisonValues) -> Iterator[Caution]:
     has = [setup.results - len(setup.missing) for setup in (a, b)]
     counted = "They count as what chance would score."
     if len(main.values_a) + len(main.values_b) < sum(has):
-        counted = f"What such a run would get of {metric_words(main.metric)} is unknown."
+        counted = f"The {metric_words(main.metric)} of such a run is unknown."
     yield Caution(
         weight=Weight.GRAVE,
         label=f"{count(a.diverged + b.diverged, 'run')} diverged",

@@ -257,7 +257,7 @@ def _basis(found: SuiteValues) -> str:
             f" Where there is no difference between runs that do not collapse, such a study comes "
             f"out better or worse{family} about {percent(found.rule.alpha)} of the time."
         )
-    return f"{text} It speaks of new seeds on these tasks."
+    return f"{text} It is about new seeds on these tasks."
 
 
 def _counted(found: SuiteValues) -> str:
@@ -304,7 +304,7 @@ def _ranks(found: SuiteValues) -> str:
     return (
         f"Average ranks over {tests.tasks} tasks, 1 is best: {listed}. Friedman's test: {p}; "
         f"ranks are apart from {tests.critical:.2f} on (Nemenyi): {told}. "
-        "Ranks speak of new tasks of the kind."
+        "Ranks are about new tasks of this kind."
     )
 
 
@@ -331,7 +331,7 @@ def _cautions(found: SuiteValues) -> Iterator[str]:
     ]
     if few:
         yield (
-            f"One run tells nothing of how much runs vary, and no verdict over the tasks is "
+            f"One run says nothing about how much runs vary, and no verdict over the tasks is "
             f"possible before a second: {', '.join(few)}."
         )
     two = min(found.difference.n_a, found.difference.n_b) == 2
@@ -351,7 +351,7 @@ def _cautions(found: SuiteValues) -> Iterator[str]:
         yield f"{count(lost, 'result')} over all tasks diverged, and count in no mean."
     if not found.standing.confirmatory:
         reasons = "; ".join(found.standing.reasons)
-        yield f"Exploratory, error rates are not kept: {reasons}."
+        yield f"Exploratory, the stated error rates may not hold: {reasons}."
 
 
 def _wide(found: SuiteValues) -> str:

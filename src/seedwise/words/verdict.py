@@ -76,8 +76,8 @@ def _of_models(found: ComparisonValues) -> str:
     """Scope of a verdict from one run of each setup."""
     of = f"new {found.called}" if found.groups is None else f"{found.called} of new groups"
     return (
-        f"This is about these two models on {of}, and about no other seed: one run of each tells "
-        "nothing of what training again would give."
+        f"This is about these two models on {of}, and about no other seed: one run of each says "
+        f"nothing about what training again would give."
     )
 
 
@@ -216,7 +216,7 @@ def _different(found: ComparisonValues) -> str:
     size = accuracy if accuracy is not None and stands_for_accuracy else main
     if not size.difference.clear_of_zero:
         by = "" if size is main else f", as {metric_words(main.metric)} shows"
-        return f"{head}{by}; by how much is open: {_open(found, size)}."
+        return f"{head}{by}; by how much is uncertain: {_open(found, size)}."
     sure = percent(size.difference.confidence)
     text = f"{head}: {shift(size.metric, size.difference, sure, _rests(found, size))}."
     if accuracy is not None and size is main and main is not accuracy:
@@ -239,7 +239,7 @@ def _equivalent(found: ComparisonValues) -> str:
     )
     if found.verdict.direction:
         way = "better" if found.verdict.direction > 0 else "worse"
-        text += f" {found.b.name} is {way}, but by less than what was said to matter."
+        text += f" {found.b.name} is {way}, but by less than the margin."
     return text
 
 

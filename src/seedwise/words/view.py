@@ -101,7 +101,7 @@ class View:
 
     @property
     def images(self) -> bool:
-        """True if single examples have scores, so that intervals speak of them."""
+        """True if single examples have scores, so that intervals cover them."""
         return any(row.new != "-" for row in self.rows)
 
     @property
@@ -252,7 +252,7 @@ def _chance(found: ComparisonValues) -> str:
         f"A run of {found.b.name} beats an unrelated run of {found.a.name} in about "
         f"{100 * chance.estimate:.0f} % of cases"
     )
-    ends = f"[{100 * chance.low:.0f}, {100 * chance.high:.0f} %]"
+    ends = f"[{100 * chance.low:.0f} %, {100 * chance.high:.0f} %]"
     known = not math.isnan(chance.low)
     if chance.apart:
         every, any_ = ("Every", "every") if chance.estimate else ("No", "any")

@@ -35,8 +35,8 @@ _FIXED = (
 )
 _SAVED = (
     "How many times fewer runs a metric needs to show the same difference, against accuracy of "
-    "unrelated runs; {} intervals. It speaks of the difference that was seen: one that is "
-    "mostly luck flatters a metric."
+    "unrelated runs; {} intervals. It is about the difference that was seen: a lucky one "
+    "flatters a metric."
 )
 _ELSEWHERE = (
     "* moves by less than half of accuracy, by more than twice, or against it: it answers another "
@@ -47,7 +47,7 @@ _MOST_CURVES = 6
 
 _OF_EACH = (
     "Over finished runs, for new seeds on these {called}. The intervals hold for all {several} "
-    "together; a full dot is one whose interval leaves out 0. In brackets, the {called} of the "
+    "together; a filled dot marks an interval that excludes 0. In brackets, the {called} of the "
     "{one}."
 )
 

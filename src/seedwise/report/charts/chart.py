@@ -82,7 +82,7 @@ class Chart:
         title: What it shows.
         says: What is to be seen in it, in a sentence or two: for those who can't see it.
         table: Its figures.
-        legend: What is told apart by colour or form; empty where nothing is.
+        legend: What colours or shapes distinguish; empty where nothing does.
         spec: Vega-Lite, with the names of colours (`theme`) instead of colours, and without width.
     """
 

@@ -92,7 +92,7 @@ def trace_chart(found: Settling, colour: str, direction: str = "") -> Chart:
     Args:
         found: The difference.
         colour: Name of the candidate's colour.
-        direction: Which way the metric points, in words; empty where nobody could doubt it.
+        direction: Which way the metric points, in words; empty where there can be no doubt.
     """
     words, sure = metric_words(found.metric), percent(found.confidence)
     unit = " (points)" if in_points(found.metric) else f" ({direction})" if direction else ""
@@ -229,10 +229,12 @@ def _cells(label: str, metric: str, found: Interval | Difference) -> tuple[str, 
 
 def _says_difference(found: ComparisonValues) -> str:
     size = found.accuracy or found.deciding
-    return (
-        f"{found.b.name} - {found.a.name}: {metric_words(size.metric)} "
-        f"{with_interval(size.metric, size.difference)}."
-    )
+    metric, difference = size.metric, size.difference
+    if found.stopping and found.stopping.decision.n:  # the interval that the verdict states
+        decision = found.stopping.decision
+        metric, difference = decision.judged, decision.trace[-1].accuracy
+    shown = with_interval(metric, difference)
+    return f"{found.b.name} - {found.a.name}: {metric_words(metric)} {shown}."
 
 
 def _legend(

@@ -9,7 +9,7 @@ import numpy as np
 
 from seedwise.comparison.history import LearningCurve
 from seedwise.comparison.study_runs import shared_rows
-from seedwise.figures import epoch_number, figure, in_points, spread
+from seedwise.figures import epoch_number, figure, in_points, places, spread
 from seedwise.report.charts.chart import Chart, Key, Table, number
 from seedwise.report.charts.rows import named, row_axis
 from seedwise.report.charts.theme import role
@@ -45,7 +45,7 @@ def runs_chart(
         metric: Its name.
         paired: Draw the lines.
         confidence: Of the intervals of the means.
-        direction: Which way the metric points, in words; empty where nobody could doubt it.
+        direction: Which way the metric points, in words; empty where there can be no doubt.
         test_to_train: Of folds, test examples for each training example; 0 for other runs.
     """
     names = list(values)
@@ -134,7 +134,7 @@ def tradeoff_chart(
         costs: What each run costs.
         metric: Name of the metric.
         cost: What runs cost: `seconds`, or the name of a metric.
-        direction: Which way the metric points, in words; empty where nobody could doubt it.
+        direction: Which way the metric points, in words; empty where there can be no doubt.
     """
     scale = 100 if in_points(metric) else 1
     legend = tuple(Key(role(place), name) for place, name in enumerate(values))
@@ -207,7 +207,7 @@ def curves_chart(
     Args:
         curves: One for each setup.
         places: The place of each setup, which gives its colour.
-        direction: Which way the figure points, in words; empty where nobody could doubt it.
+        direction: Which way the figure points, in words; empty where there can be no doubt.
     """
     name = curves[0].figure
     words = _WORDS.get(name, metric_words(name))
@@ -382,16 +382,18 @@ def _mean(
 ) -> dict[str, Any]:
     scale = 100 if in_points(metric) else 1
     cell = Cell.of(Sample.of(np.array(list(runs.values()))), confidence, test_to_train)
-    mean = figure(metric, cell.sample.mean)
-    sd = "" if math.isnan(cell.sample.sd) else f" ± {spread(metric, cell.sample.sd)}"
+    digits = places(metric, cell.low, cell.high)
+    mean = figure(metric, cell.sample.mean, digits)
+    sd = spread(metric, cell.sample.sd, digits)
+    ends = f"{spread(metric, cell.low, digits)}, {spread(metric, cell.high, digits)}"
     return {
         "setup": name,
         "row": place,
         "value": number(scale * cell.sample.mean),
         "low": number(scale * cell.low),
         "high": number(scale * cell.high),
-        "interval": f"{mean} [{spread(metric, cell.low)}, {spread(metric, cell.high)}]",
-        "figures": f"{mean.removesuffix(' %')}{sd}",
-        "says": f"{name}: mean {mean}, sd {spread(metric, cell.sample.sd)}, n = {cell.sample.n}.",
+        "interval": f"{mean} [{ends}]",
+        "figures": f"{mean.removesuffix(' %')}{'' if math.isnan(cell.sample.sd) else f' ± {sd}'}",
+        "says": f"{name}: mean {mean}, sd {sd}, n = {cell.sample.n}.",
         "ink": role(place),
     }

@@ -256,7 +256,7 @@ _building = threading.Lock()
 
 
 def _host_model(setup: Setup, classes: int) -> nn.Module:
-    """A model as it is built, kept so: to build one draws weights that nobody uses, 0.1 s."""
+    """A model as it is built, kept so: to build one draws weights that are never used, 0.1 s."""
     with _building:
         return _built(setup.model, classes, setup.self_attention, setup.activation)
 

@@ -146,7 +146,7 @@ def _mean_backward(
 
 
 def pool(layer: nn.MaxPool2d | nn.AvgPool2d, x: Tensor) -> Tensor:
-    """The layer's output; torch's own where the layer is another than an xresnet's.
+    """The layer's output; torch's own where the layer is not an xresnet's.
 
     Args:
         layer: The pooling.
