@@ -67,7 +67,7 @@ class DataReference:
         cache: As there; None takes each machine's own.
         pixels: As there.
         crops: As there.
-        fingerprint: What the images must be; None where nobody has opened them yet.
+        fingerprint: What the images must be; None if they have not been opened yet.
     """
 
     dataset: str

@@ -73,7 +73,7 @@ class Study(StudyReader):
     Raises:
         ConfigError: Both a dataset and targets are given, a direction is none, tasks are none, or
             there are no such views.
-        DataError: The targets are no class numbers.
+        DataError: The targets are not class numbers.
 
     >>> study = Study("mine.db", dataset="imagenette", split="page")
     """
