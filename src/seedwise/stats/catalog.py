@@ -76,7 +76,7 @@ def _count(least: int, default: int | None) -> _Parameter:
 _VIEWS = _Parameter(
     read=lambda text: int(text) if text.isdecimal() else text,
     fits=lambda value: value in VIEW_CHOICES or (isinstance(value, int) and value > 1),
-    allowed=f"one of {', '.join(VIEW_CHOICES)}, or a number of views, 2 or more",
+    allowed=f"a number of views, 2 or more, or one of {', '.join(VIEW_CHOICES)}",
     default="separate",
 )
 
