@@ -142,7 +142,7 @@ def test_aa_counts_false_alarms_and_says_what_they_prove(study):
     text = words_of(call("aa", study, "good", *words))
     assert "good against itself, 3 runs a side" in text
     assert "of 2 called different" in text
-    assert "no twins" in text
+    assert "No twins: a training function of your own" in text
     again = words_of(call("aa", study, "good", *words))
     assert "12 runs: 12 stored, 0 to make" in again
 
