@@ -216,7 +216,7 @@ def test_samples_of_lm_eval_are_scores(lm_eval):
     for file, right in zip(files, (7, 8, 7), strict=True):
         assert samples.LM_EVAL.recognises(Candidate(text=str(file)))
         (log,) = samples.LM_EVAL.read(Candidate(text=str(file)))
-        assert log.facts["setup"] == "us__wide"
+        assert log.facts["setup"] == "us/wide"  # as the results beside them name it
         assert [row["example"] for row in log.rows] == [f"toy/{n}" for n in range(10)]
         assert [row["acc"] for row in log.rows] == ["1.0"] * right + ["0.0"] * (10 - right)
 
