@@ -294,7 +294,7 @@ def test_a_rehearsal_is_no_run(tmp_path, caplog):
     collected = CollectRun()
     fit(recorded(tmp_path), collected, fast_dev_run=True)
     assert not (tmp_path / "s.db").exists()
-    assert "fast_dev_run is no run" in caplog.text
+    assert "fast_dev_run is not recorded" in caplog.text
     with pytest.raises(ConfigError, match="remove fast_dev_run"):
         _ = collected.outcome
 
