@@ -3,13 +3,18 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from helpers import pictures
 from seedwise import Setup, Study
 from seedwise.cli import cli
+from seedwise.records import VIEWS, RunRecord
 from seedwise.report.charts import KINDS
+from seedwise.seeds import Seed
 from seedwise.store import Store
 from seedwise.study import record
 
@@ -99,10 +104,22 @@ def test_a_report_needs_neither_torch_nor_what_draws_pictures(study, tmp_path):
 
 
 def test_pictures_come_from_the_cache_of_pixels_and_are_missed_without(tmp_path):
-    setup = Setup(model="xresnet10-narrow", size=16, epochs=1, batch_size=64)
+    places = ("train/cat", 2), ("train/dog", 2), ("val/cat", 10), ("val/dog", 10)
+    layout = {f"{place}/{i}": i for place, count in places for i in range(count)}
+    folder = pictures.folders(tmp_path / "pets", layout)
+    setup = Setup(model="xresnet10-narrow", size=16, epochs=1, batch_size=2)
     cache = tmp_path / "cache"
-    study = Study(tmp_path / "s.db", dataset="digits", cache=cache)
-    study.run({"a": setup, "b": setup.but(lr=1e-3)}, seeds=2, jobs=1, device="cpu")
+    study = Study(tmp_path / "s.db", dataset=str(folder), cache=cache)
+    study.run({"a": setup, "b": setup.but(lr=1e-3)}, seeds=1, jobs=1, device="cpu")
+    with Store.open(study.path) as store:  # so short a training calls every picture a cat
+        for seed, name in ((1, "a"), (2, "a"), (1, "b"), (2, "b")):
+            logits = (
+                np.random.default_rng([seed, name == "a"])
+                .normal(size=(2, 20, 2))
+                .astype(np.float16)
+            )
+            made = RunRecord(state="finished", logits=logits, views=VIEWS, seconds=1.0)
+            store.add_run(name, Seed.of(seed), made, ended_at=datetime.now(UTC))
     with_pictures = study.report(tmp_path / "with.html").read_text(encoding="utf-8")
     assert with_pictures.count("data:image/png;base64,") > 12
     call("report", tmp_path / "s.db", "-o", tmp_path / "o.html", "--cache", tmp_path / "none")
