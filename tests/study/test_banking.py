@@ -115,6 +115,22 @@ def test_other_versions_are_no_bank(tmp_path, bank, monkeypatch):
         Study(tmp_path / "new.db", bank=bank).run(CANDIDATE, seeds=2)
 
 
+def test_a_bank_that_is_refused_leaves_no_trace(tmp_path, bank, monkeypatch):
+    study = Study(tmp_path / "new.db", bank=bank)
+    monkeypatch.setattr("seedwise.study.banking.version", lambda package: "99.1")
+    with pytest.raises(StudyError, match="was made by"):
+        study.run({"plain": trainings.plain}, seeds=2)
+    with Store.open(tmp_path / "new.db", readonly=True) as store:
+        assert store.dataset() is None
+        assert store.choice("bank") is None
+
+
+def test_runs_that_were_dropped_are_no_bank(tmp_path, bank):
+    Study(bank).drop("base")
+    with pytest.raises(StudyError, match="has no setup like 'plain'"):
+        Study(tmp_path / "new.db", bank=bank).run(CANDIDATE, seeds=2)
+
+
 def test_a_bank_is_named_before_the_first_run(tmp_path, bank):
     Study(tmp_path / "new.db").run(CANDIDATE, seeds=2)
     with pytest.raises(StudyError, match="begun without a bank"):

@@ -76,6 +76,7 @@ def test_a_run_is_recorded_once(path):
         ({"metrics": {"accuracy": 93.0}}, DataError, "must be a fraction"),
         ({"metrics": {"f1": 0.5}, "epochs": [{"f1": 0.5}]}, DataError, "needs the epoch"),
         ({"metrics": {"f1": 0.5}, "epochs": [0.5]}, DataError, "have names, .*got 0.5"),
+        ({"metrics": {"f1": 0.5}, "epochs": 3}, DataError, "epochs must be a list .*got 3"),
         ({"predictions": logits(0)}, StudyError, "but no targets"),
         ({"predictions": logits(0)[0], "targets": TARGETS}, DataError, "examples x classes"),
         (

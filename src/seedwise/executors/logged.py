@@ -34,14 +34,16 @@ _LIKE = "seed.log(epoch=3, accuracy=0.7)"
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
-def as_epochs(given: Iterable[Mapping[str, Any]]) -> tuple[EpochRecord, ...]:
+def as_epochs(given: Iterable[Mapping[str, Any]] | None) -> tuple[EpochRecord, ...]:
     """Figures after each epoch, as `seed.log` takes them, checked and thinned in the same way.
 
     Raises:
         DataError: They are none.
     """
+    if given is not None and not isinstance(given, Iterable):
+        raise DataError(f"epochs must be a list of figures by name, got {given!r:.40}")
     log = RunLog("", Seed.of(0), lambda event: None)
-    for figures in given:
+    for figures in given or ():
         log(figures)
     return log.epochs
 

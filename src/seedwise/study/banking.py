@@ -69,7 +69,8 @@ def take_from_bank(
             if run.state != "failed" and run.seed in wanted and (setup, run.seed) not in there
         ]
         _check_versions(bank, found)
-        _fix(store, bank)
+        _check_begun(store, bank)
+        _fix(store, bank)  # all checks are done: a bank that is refused leaves no trace
         number, commits = origins.number(setup), bank.commits()
         for run in found:
             record = keep_examples(store, _record(bank, run))
@@ -91,7 +92,9 @@ def _name_there(store: Store, bank: Store, setup: str, origins: Origins) -> str:
     Raises:
         StudyError: It has none that is the same, trained by the same code.
     """
-    ours, known = store.setups()[setup], bank.setups()
+    aside = {dropped.label for dropped in bank.dropped()}  # what its user will not count
+    known = {name: each for name, each in bank.setups().items() if name not in aside}
+    ours = store.setups()[setup]
     code = origins.kept[setup].code if setup in origins.kept else None
     names = sorted(known, key=lambda name: name != setup)
     for name in names:
@@ -132,7 +135,7 @@ def _changed(bank: Store, name: str, code: Code | None) -> list[str]:
 
 
 def _check_data(store: Store, bank: Store) -> None:
-    """Refuse runs on other examples; take what the study does not know yet from the bank."""
+    """Refuse runs on other examples, of other tasks, or made with other settled choices."""
     ours, theirs = store.dataset(), bank.dataset()
     tasks, others = fixed_tasks(store), fixed_tasks(bank)
     if {task.name: task.keywords for task in tasks} != {
@@ -154,18 +157,13 @@ def _check_data(store: Store, bank: Store) -> None:
                 f"bank: the runs of {bank.path} have {len(theirs.views)} views of each image, and "
                 f"here there are {len(ours.views)}"
             )
-        if ours is None:
-            store.set_dataset(theirs)
     for key in _CHOICES:
         known = bank.choice(key)
-        if known is None:
-            continue
-        if store.choice(key) not in (None, known):
+        if known is not None and store.choice(key) not in (None, known):
             raise StudyError(
                 f"bank: {bank.path} was made with {key} = {known}, and this study has "
                 f"{store.choice(key)}"
             )
-        store.fix_choice(key, known)
 
 
 def _check_versions(bank: Store, runs: Collection[StoredRun]) -> None:
@@ -201,10 +199,9 @@ def _release(package: str, text: str) -> str:
     return ".".join(release.split(".")[:2]) if package == "python" else release
 
 
-def _fix(store: Store, bank: Store) -> None:
-    """Keep which bank the study uses, before its first run."""
-    said = {"name": bank.path.name, "made": bank.facts.created.isoformat()}
-    known = store.choice(BANK)
+def _check_begun(store: Store, bank: Store) -> None:
+    """Refuse a study that has runs already, and was begun without this bank."""
+    said, known = _said(bank), store.choice(BANK)
     if known is None and store.runs():
         raise StudyError(
             f"bank: {store.path} was begun without a bank; runs that are added after a look are "
@@ -215,7 +212,22 @@ def _fix(store: Store, bank: Store) -> None:
             f"bank: {store.path} was begun with the bank {known['name']} of {known['made'][:16]}, "
             f"got {said['name']} of {said['made'][:16]}"
         )
-    store.fix_choice(BANK, said)
+
+
+def _said(bank: Store) -> Mapping[str, str]:
+    """A bank as a study keeps it."""
+    return {"name": bank.path.name, "made": bank.facts.created.isoformat()}
+
+
+def _fix(store: Store, bank: Store) -> None:
+    """Keep which bank the study uses, and take from it what the study does not know yet."""
+    dataset = bank.dataset()
+    if dataset is not None and store.dataset() is None:
+        store.set_dataset(dataset)
+    for key in _CHOICES:
+        if (known := bank.choice(key)) is not None:
+            store.fix_choice(key, known)
+    store.fix_choice(BANK, _said(bank))
 
 
 def _record(bank: Store, run: StoredRun) -> RunRecord:
