@@ -148,9 +148,19 @@ def test_standard_deviations_of_few_or_equal_runs_are_no_unit(runs):
     a, b = runs
     with pytest.raises(DataError, match=r"takes 5 runs .* the fewest are 4"):
         difference(a[:4], b, "standardised")
-    a[:, 0] = b[:, 0] = 1.0
-    with pytest.raises(DataError, match="all the same"):
+    a[:, 0], b[:, 0] = 0.0, 1.0
+    with pytest.raises(DataError, match="all the same in each setup"):
         difference(a, b, "standardised")
+
+
+def test_a_task_at_its_ceiling_has_no_difference_in_any_unit(runs):
+    a, b = runs
+    found = difference(a, b, "standardised")
+    ceiling = np.ones((len(a), 1))
+    with_it = difference(np.hstack([a, ceiling]), np.hstack([b, ceiling]), "standardised")
+    tasks = a.shape[1]
+    assert with_it.estimate == pytest.approx(found.estimate * tasks / (tasks + 1))
+    assert np.isfinite(with_it.high)
 
 
 # Of the scores below by rliable 1.2.0: metrics.aggregate_iqm, and 20,000 draws of each setup by

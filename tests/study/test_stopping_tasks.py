@@ -148,6 +148,24 @@ def test_standardised_differences_have_the_units_of_the_first_five_pairs(path):
         study.run({"a": loud, "b": louder}, until=stop, rule=Rule())
 
 
+def test_a_task_at_its_ceiling_counts_as_no_difference(path):
+    def capped(function):
+        def training(seed, *, task):
+            # seed 6 is the first that task 0 tells from the others
+            return {"reward": 1.0 - (seed.init == 6)} if task == 0 else function(seed, task=task)
+
+        return training
+
+    study = Study(path, tasks=TASKS, better={"reward": "higher"})
+    stop = replace(STOP, difference=0.01)
+    given = {"a": capped(a), "b": capped(lambda seed, task: {"reward": drawn(seed, 2, task)})}
+    study.run(given, until=stop, rule=Rule(over="standardised"))
+    found = stopped(path)["b"]
+    assert found.n > 5
+    assert np.isfinite([found.low, found.high]).all()
+    assert str(study.compare_tasks()[0])
+
+
 def test_standardised_differences_are_not_looked_at_before_the_fifth_pair(path):
     stop, rule = replace(STOP, max_runs=4), Rule(over="standardised")
     with pytest.raises(

@@ -301,10 +301,23 @@ def _units(values: Float64[ndarray, "tasks two pairs"]) -> Float64[ndarray, " ta
     """
     a, b = np.moveaxis(values[..., :FOR_STANDARDISED], 1, 0)
     if values.shape[-1] >= FOR_STANDARDISED:
-        return run_units(a.T, b.T)
+        return np.array([_unit(task) for task in values])
     ddof = min(1, values.shape[-1] - 1)
     spread = np.sqrt((a.var(axis=-1, ddof=ddof) + b.var(axis=-1, ddof=ddof)) / 2)
     return np.where(spread > 0, spread, np.inf)
+
+
+def _unit(values: Float64[ndarray, "two pairs"]) -> float:
+    """The unit of a task: of the pairs before the first look, or up to the first run that differs.
+
+    Until then there is no difference, in whatever unit: so it is 0 at every look.
+    """
+    for count in range(FOR_STANDARDISED, values.shape[-1] + 1):
+        a, b = values[:, :count, None]
+        (unit,) = run_units(a, b)
+        if np.isfinite(unit):
+            return float(unit)
+    return np.inf
 
 
 def differences(

@@ -185,16 +185,21 @@ def _standardised(
 def run_units(a: TaskTable, b: TaskTable) -> Float64[ndarray, " tasks"]:
     """Standard deviation of a run in each task, over both setups: the unit of Hedges' g.
 
+    It is infinite in a task where all runs of both are the same, as at a ceiling: there is no
+    difference then in whatever unit.
+
     Raises:
-        DataError: Runs of a task do not vary.
+        DataError: The runs of each setup do not vary in a task, and the setups differ there.
     """
     variances = [np.nanvar(each, axis=0, ddof=1) for each in (a, b)]
     spread = np.sqrt((variances[0] + variances[1]) / 2)
-    if spread.min() <= _NO_SPREAD:
+    same = spread <= _NO_SPREAD
+    if (same & (np.abs(np.nanmean(b, axis=0) - np.nanmean(a, axis=0)) > _NO_SPREAD)).any():
         raise DataError(
-            "runs of a task are all the same, so that its difference has no standardised size; "
-            "put tasks together by their mean"
+            "runs of a task are all the same in each setup, and the setups differ there, so that "
+            "its difference has no standardised size; put tasks together by their mean"
         )
+    spread = np.where(same, np.inf, spread)
     runs = [np.isfinite(each).sum(axis=0) for each in (a, b)]
     return spread / _hedges(runs[0] + runs[1] - 2.0)
 
