@@ -119,7 +119,7 @@ def test_a_terminal_is_shown_how_far_reading_is(older, monkeypatch):
     monkeypatch.setattr("seedwise.cli.console._on_terminal", lambda: True)
     said = CliRunner().invoke(cli, ["compare", str(older.path)]).stderr
     assert "\rpredictions read, of runs: 1 " in said
-    assert said.endswith("\rpredictions read, of runs: 12 \n")
+    assert "\rpredictions read, of runs: 12 \nseedwise: what the runs of" in said
 
 
 def test_what_is_kept_of_runs_is_merged_with_them(large, tmp_path, monkeypatch):

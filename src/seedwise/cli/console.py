@@ -44,18 +44,11 @@ def long_reading(study: Path) -> Generator[None]:
     """Tell on stderr that a study's large predictions are read, and how to read them once."""
     from seedwise.comparison.scores import READS_LARGE
 
-    read, hinted = 0, False
+    read, anew = 0, False
 
     def tell(runs: int, kept: bool) -> None:
-        nonlocal read, hinted
-        if not (kept or hinted):
-            hinted = True
-            click.echo(
-                f"seedwise: what the runs of {printable(str(study))} score is not kept in it, so "
-                "that each command reads their predictions; `seedwise check STUDY.DB --repair "
-                "NEW.DB` writes a study that keeps it",
-                err=True,
-            )
+        nonlocal read, anew
+        anew |= not kept
         read += runs
         if _on_terminal():
             click.echo(f"\rpredictions read, of runs: {read} ", nl=False, err=True)
@@ -67,6 +60,13 @@ def long_reading(study: Path) -> Generator[None]:
         READS_LARGE.reset(token)
         if read and _on_terminal():
             click.echo(err=True)
+    if anew:  # a study that cannot be read has one line, the error's
+        click.echo(
+            f"seedwise: what the runs of {printable(str(study))} score is not kept in it, so "
+            "that each command reads their predictions; `seedwise check STUDY.DB --repair "
+            "NEW.DB` writes a study that keeps it",
+            err=True,
+        )
 
 
 def _on_terminal() -> bool:

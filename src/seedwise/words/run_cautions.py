@@ -125,11 +125,12 @@ def _untrained(found: ComparisonValues) -> Iterator[Caution]:
     if untrained:
         who = "" if len(untrained) == 2 else f" by {untrained[0][0]}"
         means = " and ".join(figure("accuracy", mean, 1) for _, mean in untrained)
+        words = metric_words(accuracy.metric)
         yield Caution(
             weight=Weight.GRAVE,
             label=f"nothing was learned{who}",
             text=(
-                f"Nothing was learned{who}: accuracy is {means}, and naming the commonest class "
+                f"Nothing was learned{who}: {words} is {means}, and naming the commonest class "
                 f"each time gets {figure('accuracy', guessing, 1)}."
             ),
         )
