@@ -109,6 +109,24 @@ def test_other_examples_are_no_bank(tmp_path, bank):
         study.run(CANDIDATE, seeds=2)
 
 
+@pytest.mark.parametrize("changed", ["fingerprint", "split"])
+def test_other_images_in_a_task_are_no_bank(tmp_path, changed):
+    tasks = {"easy": {"source": "a"}, "hard": {"source": "b"}}
+    data = {"dataset": "folder", "fingerprint": "1234", "split": {"kind": "shipped"}}
+    with (
+        Store.open(tmp_path / "new.db", create=True) as new,
+        Store.open(tmp_path / "bank.db", create=True) as bank,
+    ):
+        for store in (new, bank):
+            plan = {"setups": ["a"], "seeds": ["0"], "rule": {}, "stop": None, "tasks": tasks}
+            store.fix_choice("plan", plan)
+            store.fix_choice("task:easy", data)
+        new.fix_choice("task:hard", data)
+        bank.fix_choice("task:hard", data | {changed: "another", "dataset": "moved"})
+        with pytest.raises(StudyError, match="of other images in the task hard"):
+            _check_data(new, bank)
+
+
 def test_other_versions_are_no_bank(tmp_path, bank, monkeypatch):
     monkeypatch.setattr("seedwise.study.banking.version", lambda package: "99.1")
     with pytest.raises(StudyError, match=r"was made by seedwise .*, and here is 99\.1"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seedwise.code.difference import changes
 from seedwise.code.parts import Code
-from seedwise.comparison.study_runs import places_of_results
+from seedwise.comparison.study_runs import TASK, places_of_results
 from seedwise.errors import ConfigError, SeedwiseError, StudyError
 from seedwise.figures import count
 from seedwise.live.events import Notice, Watch
@@ -24,6 +24,7 @@ __all__ = ["take_from_bank"]
 _PACKAGES = ("seedwise", "numpy", "torch")
 _CHOICES = ("auto", "cpu_threads")
 """Choices that a study settles for all of its runs, so that pairs round alike."""
+_OF_IMAGES = ("fingerprint", "split")
 
 
 def take_from_bank(
@@ -143,6 +144,13 @@ def _check_data(store: Store, bank: Store) -> None:
     }:
         names = [", ".join(task.name for task in each) or "none" for each in (tasks, others)]
         raise StudyError(f"bank: {bank.path} has other tasks: {names[1]}, and here {names[0]}")
+    for task in tasks:
+        here, there = (_images(each, task.name) for each in (store, bank))
+        if here != there:
+            raise StudyError(
+                f"bank: the runs of {bank.path} are of other images in the task {task.name}; "
+                "leave the bank out, or give the task the images and the split of the bank"
+            )
     if theirs is not None:
         if ours is not None and (ours.fingerprint, ours.split) != (
             theirs.fingerprint,
@@ -164,6 +172,12 @@ def _check_data(store: Store, bank: Store) -> None:
                 f"bank: {bank.path} was made with {key} = {known}, and this study has "
                 f"{store.choice(key)}"
             )
+
+
+def _images(store: Store, task: str) -> Mapping[str, object]:
+    """Fingerprint and split of the images of a task; none where a function finds its own data."""
+    known = store.choice(f"{TASK}{task}")
+    return {key: known.get(key) for key in _OF_IMAGES} if isinstance(known, dict) else {}
 
 
 def _check_versions(bank: Store, runs: Collection[StoredRun]) -> None:
