@@ -349,3 +349,16 @@ def test_every_kind_of_chart_has_a_section_of_the_report():
     pages = [file.read_text() for file in Path(render.__file__).parent.glob("*.py")]
     drawn = set(re.findall(r'\bdrawn\("(\w+)"', "".join(pages)))
     assert {kind.section for kind in KINDS.values()} == drawn
+
+
+@pytest.mark.parametrize("loss", [1e200, 1.7e308, -1e300])
+def test_a_loss_near_the_largest_number_is_drawn_and_planned_with(tmp_path, loss):
+    path = tmp_path / "study.db"
+    for seed in range(4):
+        record(path, setup="a", seed=seed, metrics={"loss": 1.0 + 0.1 * seed})
+        record(path, setup="b", seed=seed, metrics={"loss": loss if seed == 1 else 1.2 + seed})
+    study = Study(path)
+    json.dumps(study.chart("trace").spec, allow_nan=False)
+    assert study.report(tmp_path / "report.html").exists()
+    said = CliRunner().invoke(cli, ["plan", str(path), "--margin", "0.1"])
+    assert said.exit_code in (0, 2), said.output

@@ -336,7 +336,7 @@ def _from_pilot(
         ).difference
         if pairs.freedom > 0:
             of_differences = pairs.error * math.sqrt(pairs.n_a)
-            shared = Noise(sd=sd, r=max(-1.0, 1 - of_differences**2 / (2 * sd**2)))
+            shared = Noise(sd=sd, r=1 - min(of_differences / sd, 2.0) ** 2 / 2)  # -1 at least
             found.append(forecast(name, shared, question, freedom=pairs.n_a - 1))
             if images is not None and (share := _share_left(_pair_scores(a, b, name), images)):
                 fewer = Noise(sd=sd * math.sqrt(share), r=shared.r)

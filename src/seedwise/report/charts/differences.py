@@ -1,6 +1,7 @@
 """Charts of differences: against the baseline, and as they settled."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -275,7 +276,9 @@ def _window(
 ) -> tuple[float, float]:
     """Range of the axis: all dots and lines, and of early intervals what is near them."""
     held = [each["own"] for each in data] + [line["at"] for line in lines]
-    held += [end for end in (data[-1]["low"], data[-1]["high"]) if end is not None]
+    held += [data[-1]["low"], data[-1]["high"]]
+    held = [end for end in held if end is not None]
     low, high = min(held), max(held)
-    room = 0.08 * (high - low) or 0.5
-    return low - room, high + room
+    room = 0.08 * high - 0.08 * low or 0.5
+    most = sys.float_info.max  # a loss of 1e308 is a number, twice that is none
+    return max(low - room, -most), min(high + room, most)
