@@ -139,7 +139,10 @@ def test_each_command_has_a_sentence_an_example_and_its_exit_codes(words):
     assert result.exit_code == 0
     _, _, text, *_ = result.stdout.splitlines()
     assert text.strip().endswith(".")
-    assert "Example:\n  seedwise " + " ".join(words) in result.stdout
+    command = cli.commands[words[0]]
+    command = command.commands[words[1]] if isinstance(command, click.Group) else command
+    title = "Example" if len(command.example) == 1 else "Examples"
+    assert f"{title}:\n  seedwise {' '.join(words)}" in result.stdout
     assert "Exit codes:\n  0" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 
@@ -461,7 +464,9 @@ def test_data_show_counts_the_images_of_each_class(images, here):
     split = ("--per-class", 2, "--seed", 0)
     result = call("data", "show", images, *split, "--cache", here / "cache")
     assert result.exit_code == 0, result.output
-    assert "12 images of 2 classes; split 2 a class, seed 0: 8 train, 4 validate" in result.stdout
+    assert (
+        "12 images of 2 classes; split 2 per class, seed 0: 8 train, 4 validate" in result.stdout
+    )
     assert "12 to 12 px high, 10 to 10 px wide" in result.stdout
     assert ["cat", "4", "2"] in [line.split() for line in result.stdout.splitlines()]
 

@@ -97,9 +97,19 @@ def test_a_split_that_cannot_be_had_says_why(split, message):
         Split.of(split).choose(numbered(2, 10, 2))
 
 
-def test_nothing_shipped_is_told_with_what_to_do():
-    with pytest.raises(DataError, match=r"ships no validation images .* per_class = 50"):
-        Split.of("shipped").choose(numbered(2, 10, 0))
+@pytest.mark.parametrize(("each", "told"), [(1000, 50), (250, 50), (31, 6), (10, 2), (2, 1)])
+def test_nothing_shipped_is_told_with_a_split_that_can_be_had(each, told):
+    listing = numbered(2, each, 0)
+    with pytest.raises(DataError, match=r"ships no validation images") as refused:
+        Split.of("shipped").choose(listing)
+    assert f"use split = {{ per_class = {told}, seed = 0 }}" in str(refused.value)
+    _, valid = Split.of({"per_class": told, "seed": 0}).choose(listing)
+    assert len(valid) == 2 * told
+
+
+def test_the_split_that_is_proposed_fits_where_file_names_are_not_imagenets():
+    with pytest.raises(DataError, match=r"per_class = 6, seed"):
+        Split.of("page").choose(numbered(3, 31, 0))
 
 
 @pytest.mark.parametrize(

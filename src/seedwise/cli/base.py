@@ -55,8 +55,8 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the example and the exit codes below the options."""
-        with formatter.section("Example"):
+        """Write the examples and the exit codes below the options."""
+        with formatter.section("Example" if len(self.example) == 1 else "Examples"):
             for line in self.example:
                 formatter.write(f"  {line}\n")
         with formatter.section("Exit codes"):

@@ -58,7 +58,7 @@ class Split:
 
     Attributes:
         name: `v1` (files named ILSVRC2012_val_*), `v2` (names whose last digit is 0, 1 or 2),
-            `page` (250 a class, seed 1234) or `shipped`.
+            `page` (250 per class, seed 1234) or `shipped`.
         per_class: Validation images per class, where there is no name.
         seed: Seed of the draw, where there is no name.
 
@@ -116,7 +116,7 @@ class Split:
         """The split that `to_json` wrote.
 
         >>> str(Split.from_json(Split.of({"per_class": 50, "seed": 7}).to_json()))
-        '50 a class, seed 7'
+        '50 per class, seed 7'
         """
         try:
             return cls.of(json.loads(text))
@@ -124,7 +124,7 @@ class Split:
             raise ConfigError(f"the study's split {text[:40]!r} is none: {error}") from None
 
     def __str__(self) -> str:
-        return self.name or f"{self.per_class} a class, seed {self.seed}"
+        return self.name or f"{self.per_class} per class, seed {self.seed}"
 
     def choose(
         self, listing: Listing
@@ -165,7 +165,7 @@ def _first_release(listing: Listing) -> Bool[ndarray, " images"]:
     if not valid.any():
         raise DataError(
             "splits v1 and page need ImageNet's file names (ILSVRC2012_val_*), which this dataset "
-            'does not have; use split = "shipped" or { per_class = 50, seed = 0 }'
+            f'does not have; use split = "shipped" or {_drawable(listing)}'
         )
     return valid
 
@@ -183,9 +183,15 @@ def _shipped(listing: Listing) -> Bool[ndarray, " images"]:
     if not listing.shipped.any():
         raise DataError(
             "this dataset ships no validation images (no folder val, valid or test); use split = "
-            "{ per_class = 50, seed = 0 }"
+            f"{_drawable(listing)}"
         )
     return listing.shipped
+
+
+def _drawable(listing: Listing) -> str:
+    """A split as study.toml has it, that this dataset has the images for: a fifth, 50 at most."""
+    fewest = int(np.bincount(listing.targets, minlength=len(listing.classes)).min())
+    return f"{{ per_class = {max(1, min(50, fewest // 5))}, seed = 0 }}"
 
 
 def _drawn(listing: Listing, per_class: int, seed: int) -> Bool[ndarray, " images"]:
