@@ -230,3 +230,19 @@ def test_a_stopped_suite_goes_on_from_the_same_call(path):
         Study(path, tasks={**TASKS, "game-9": {"task": 9}}, better={"reward": "higher"}).run(
             {"a": a, "b": b}, until=STOP
         )
+
+
+@pytest.mark.parametrize("tasks", [None, TASKS])
+def test_to_name_the_metric_that_decides_anyway_is_no_change(path, tasks):
+    def training(seed, task=0):
+        return a(seed, task=task)
+
+    def other(seed, task=0):
+        return b(seed, task=task)
+
+    study = Study(path, tasks=tasks, better={"reward": "higher"})
+    study.run({"a": training, "b": other}, seeds=3)
+    compare = study.compare_several if tasks is None else study.compare_tasks
+    for metric in (None, "reward"):
+        (found,) = compare(["a", "b"], metric=metric)
+        assert found.standing.reasons == ()

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from seedwise.comparison.copies import independent_runs
-from seedwise.comparison.metrics import check_better
+from seedwise.comparison.metrics import check_better, default_metric
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import ConfigError, StudyError
 from seedwise.records import VIEWS
@@ -251,7 +251,12 @@ def refuse_other_judges(rule: Rule, *, tasks: bool) -> None:
 
 
 def standing(
-    study: StudyRuns, rule: Rule, setups: Sequence[str], *, also: Sequence[str] = ()
+    study: StudyRuns,
+    rule: Rule,
+    setups: Sequence[str],
+    *,
+    also: Sequence[str] = (),
+    usual: str | None = None,
 ) -> Standing:
     """Hold a verdict against what was fixed.
 
@@ -260,6 +265,7 @@ def standing(
         rule: The rule by which the verdict was reached.
         setups: The setups that were compared.
         also: Other reasons why the verdict does not keep to it.
+        usual: The metric that decides where none is named, if the runs do not tell it.
     """
     plan = study.plan
     if plan is None:
@@ -267,7 +273,7 @@ def standing(
             confirmatory=False, reasons=("nothing was fixed before the first run was stored",)
         )
     reasons = [
-        *changed_rule(fixed_rule(study), rule, usual=_usual_metric(study)),
+        *_changes(study, fixed_rule(study), rule, usual),
         *also,
         *(reason for setup in setups if (reason := study.aside.reason(setup))),
         *(
@@ -303,8 +309,21 @@ _UNSAID = {
 """Words for None in a rule."""
 
 
+def _changes(study: StudyRuns, fixed: Rule, used: Rule, usual: str | None) -> list[str]:
+    """In what a rule differs from the fixed one; to name what decides anyway is no change."""
+    if fixed.metric == used.metric:
+        return changed_rule(fixed, used)
+    return changed_rule(fixed, used, usual=usual or _usual_metric(study))
+
+
 def _usual_metric(study: StudyRuns) -> str:
-    """The metric that decides on predictions where none is named."""
+    """The metric that decides where none is named; `none` where one has to be."""
+    finished = [run for run in study.all if run.state == "finished"]
+    if finished:
+        try:
+            return default_metric(finished)
+        except ConfigError:
+            return "none"
     views = study.dataset.views if study.dataset else VIEWS
     return "matched_accuracy" if views == VIEWS else f"accuracy:views={len(views)}"
 

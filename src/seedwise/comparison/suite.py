@@ -13,7 +13,7 @@ from seedwise.comparison.result import ComparisonValues, Family
 from seedwise.comparison.rule import PlannedComparisons, Rule, Standing, standing
 from seedwise.comparison.stopping import Stopped, stopped
 from seedwise.comparison.study_runs import StudyRuns, shared_rows
-from seedwise.comparison.tasks import check_units, common_tasks, task_metrics
+from seedwise.comparison.tasks import check_units, common_tasks, suite_metric, task_metrics
 from seedwise.comparison.verdict import Deciding, Verdict, settle
 from seedwise.errors import ConfigError
 from seedwise.stats.equivalence import Equivalence, equivalence
@@ -179,11 +179,20 @@ def compare_suite(
                 as_by_seeds(measured[tasks[0]][pair[0]], measured[tasks[0]][pair[1]], said),
                 pair,
                 also=asked.strays(pair, pairs),
+                usual=metric if _decides(study, metric) else None,
             ),
             stopping=by_rule.get(pair),
         )
         for pair, suite, verdict, rest in zip(pairs, suites, verdicts, without, strict=True)
     )
+
+
+def _decides(study: StudyRuns, metric: str) -> bool:
+    """True if a metric decides over the tasks where none is named."""
+    try:
+        return suite_metric(study, None) == metric
+    except ConfigError:  # there are several to choose from
+        return False
 
 
 def _pair_everywhere(
