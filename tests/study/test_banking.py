@@ -103,6 +103,13 @@ def test_another_code_is_no_bank(tmp_path, bank):
     assert not runs(tmp_path / "new.db")
 
 
+def test_runs_of_changed_code_that_was_taken_for_the_same_are_no_bank(tmp_path, bank):
+    Study(bank).run({"base": trainings.better}, seeds=6, code_unchanged=True)
+    for name, function in (("plain.db", trainings.plain), ("better.db", trainings.better)):
+        with pytest.raises(StudyError, match="is another one: its code"):
+            Study(tmp_path / name, bank=bank).run({"base": function}, seeds=6)
+
+
 def test_other_examples_are_no_bank(tmp_path, bank):
     study = Study(tmp_path / "new.db", bank=bank, targets=trainings.TARGETS[::-1])
     with pytest.raises(StudyError, match="are of other examples"):

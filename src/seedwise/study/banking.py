@@ -125,13 +125,17 @@ def _differences(ours: Setup, theirs: Setup) -> Mapping[str, tuple[object, objec
 
 
 def _changed(bank: Store, name: str, code: Code | None) -> list[str]:
-    """In what a code differs from all that made the runs of a setup, in words."""
+    """In what a code differs from one that made runs of a setup, in words.
+
+    All of them have to be this one: that a user took changed code for the same was said of that
+    study, and here the runs would be kept as made by the code of today.
+    """
     if code is None:
         return []
     stored = bank.codes(name)
     if not stored:
         return ["what code made its runs is not known"]
-    found = min((changes(each.code, code) for each in stored), key=len)
+    found = max((changes(each.code, code) for each in stored), key=len)
     return [f"its code has another {change.name}" for change in found]
 
 
