@@ -76,5 +76,5 @@ def test_costs_that_keep_a_ratio_exactly_have_that_saving():
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
 def test_costs_are_above_0(bad):
-    with pytest.raises(DataError, match="costs must be numbers above 0"):
+    with pytest.raises(DataError, match="costs must be numbers above 0 in every run, got "):
         saving_of(np.array([1.0, bad]), np.array([1.0, 2.0]), wanted=0.1, paired=True, alpha=0.05)

@@ -68,8 +68,10 @@ def saving_of(
     '0.303 [0.244, 0.353] p=0.0079'
     """
     both = np.concatenate([a, b])
-    if not len(a) or not len(b) or not (np.isfinite(both).all() and (both > 0).all()):
-        raise DataError("costs must be numbers above 0 in every run")
+    wrong = both[~(np.isfinite(both) & (both > 0))]
+    if not len(a) or not len(b) or len(wrong):
+        got = f"{wrong[0]:g}" if len(wrong) else "none"
+        raise DataError(f"costs must be numbers above 0 in every run, got {got}")
     means, ratio = (float(a.mean()), float(b.mean())), 1 - wanted
     estimate = 1 - means[1] / means[0]
     if min(len(a), len(b)) < 2:
