@@ -137,9 +137,10 @@ class ScoreTables(Tables):
             rows = self._rows(
                 "SELECT run, metric, examples, kind, length(data), checksum FROM scores"
             )
-            for run, metric, examples, kind, length, total in rows:
-                data = sum_without(total, (run, metric, examples, kind), length)
-                found.setdefault(run, {})[metric] = (examples, kind, data)
+            with self._understanding("the scores"):
+                for run, metric, examples, kind, length, total in rows:
+                    data = sum_without(total, (run, metric, examples, kind), length)
+                    found.setdefault(run, {})[metric] = (examples, kind, data)
         return found
 
     @cached_property

@@ -293,20 +293,21 @@ class Store(Repeats, Caches, Codes, ScoreTables, RunBatches):
             "SELECT run, views, examples, classes, length(data), checksum FROM logits " + of_runs,
             *values,
         )
-        found = {
-            run: (*shape, sum_without(total, (run, *shape), length))
-            for run, *shape, length, total in rows
-        }
-        if self._keeps_scores:  # then there may be parts too
-            rows = self._rows(
-                f"SELECT run, part, length(data), checksum FROM more_logits {of_runs} "
-                "ORDER BY run, part",
-                *values,
-            )
-            for run, part, length, total in rows:
-                *shape, before = found[run]
-                piece = sum_without(total, (run, part), length)
-                found[run] = (*shape, sum_joined(before, piece, length))
+        with self._understanding("the predictions"):
+            found = {
+                run: (*shape, sum_without(total, (run, *shape), length))
+                for run, *shape, length, total in rows
+            }
+            if self._keeps_scores:  # then there may be parts too
+                rows = self._rows(
+                    f"SELECT run, part, length(data), checksum FROM more_logits {of_runs} "
+                    "ORDER BY run, part",
+                    *values,
+                )
+                for run, part, length, total in rows:
+                    *shape, before = found[run]
+                    piece = sum_without(total, (run, part), length)
+                    found[run] = (*shape, sum_joined(before, piece, length))
         return found
 
     def logits(self, run_ids: Sequence[int]) -> Float16[ndarray, "runs views examples classes"]:
