@@ -7,7 +7,7 @@ from helpers.studies import Studies, runs_of
 from seedwise import Study
 from seedwise.comparison.study_runs import StudyRuns
 from seedwise.errors import StudyError, UnknownName
-from seedwise.store import Store
+from seedwise.store import PLAN, Store
 
 SETUPS = {"base": runs_of(1.0), "one": runs_of(1.6), "two": runs_of(1.1)}
 
@@ -79,3 +79,23 @@ def test_a_study_of_plain_metrics_has_no_targets(tmp_path):
     Store.open(tmp_path / "plain.db", create=True).close()
     with StudyRuns.open(tmp_path / "plain.db") as runs, pytest.raises(StudyError, match="targets"):
         _ = runs.targets
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"baseline": ["base"]},
+        {"stop": {"difference": 0.1, "candidates": ["one"]}},
+        {"stop": {"difference": 0.1, "candidates": ["one"], "baseline": ["base"]}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("command", ["compare", "watch", "report"])
+def test_a_plan_without_a_baseline_is_damage_in_one_line(tmp_path, monkeypatch, other, command):
+    monkeypatch.chdir(tmp_path)
+    whole = {"setups": ["base", "one"], "seeds": ["0"], "rule": {}, "stop": None}
+    with Studies(tmp_path).make(SETUPS, plan=False) as store:
+        store.fix_choice(PLAN, whole | other)
+    said = seedwise(command, store.path, code=2).strip().splitlines()
+    assert len(said) == 1
+    assert "damaged: the choice 'plan' cannot be understood" in said[0]

@@ -71,6 +71,7 @@ def check_plan(plan: Any) -> Mapping[str, Any]:
     setups, rule = texts(found["setups"]), mapping(found["rule"])
     texts(found["seeds"])
     texts(list(found.get("late", ())))
+    _check_types(found, baseline=str)
     _check_types(rule, metric=str, paired=bool, cost=str)
     if not setups:
         raise ValueError("it has no setups")
@@ -80,7 +81,7 @@ def check_plan(plan: Any) -> Mapping[str, Any]:
     if found.get("stop") is not None:
         stop = mapping(found["stop"])
         _check_types(stop, baseline=str, metric=str)
-        texts(stop["candidates"])
+        texts([stop["baseline"], *texts(stop["candidates"])])
     return found
 
 
