@@ -10,6 +10,7 @@ import pytest
 from helpers.studies import DIVERGED, FAILED, finished, measured, runs_of
 from seedwise.comparison import Rule, compare
 from seedwise.comparison.study_runs import StudyRuns
+from seedwise.comparison.summary import summarise
 from seedwise.errors import ConfigError, StudyError, UnknownName
 from seedwise.report.page import Pictures, report_html
 from seedwise.store import Store
@@ -104,6 +105,36 @@ def test_plain_metrics_are_reported(studies):
         page = Text(report_html(StudyRuns(store))).text
     assert "b is better than a" in page
     assert "Image by image" not in page
+
+
+def test_figures_are_flush_right_and_words_flush_left_and_neither_breaks(studies):
+    runs = [measured(loss=0.5 + 0.01 * i, accuracy=0.7 + 0.001 * i**2) for i in range(8)]
+    long = "n" * 200
+    with studies.make({"a": runs, long: runs[::-1]}) as store:
+        page = report_html(StudyRuns(store))
+    cells = {
+        "".join(Text(cell).words): kind
+        for kind, cell in re.findall(r"<td(?: class=\"(\w+)\")?>(.*?)</td>", page)
+    }
+    figures = {text for text, kind in cells.items() if kind == "figure"}
+    assert {"0", "7", "70.00 %"} <= figures
+    assert not {text for text in figures if re.match("[a-z]", text)}
+    assert any("[" in text for text in figures)
+    assert (cells["loss"], cells["a"], cells[long]) == ("", "", "long")
+
+
+def test_an_interval_that_has_no_ends_is_not_drawn_as_one(studies):
+    with studies.make({"a": [measured(loss=0.5)], "b": [measured(loss=0.4)]}) as store:
+        page = Text(report_html(StudyRuns(store))).text
+    assert ", no interval." in page
+    assert "[-inf, +inf]." not in page
+    assert "no interval points" not in page
+
+
+def test_a_split_that_says_nothing_is_not_named(studies):
+    with studies.make({"a": runs_of(1.0)}) as store:
+        assert "split shipped" not in Text(report_html(StudyRuns(store))).text
+        assert "split" not in summarise(StudyRuns(store)).dataset
 
 
 def test_several_metrics_need_a_choice(studies):

@@ -137,7 +137,7 @@ def summarise(study: StudyRuns) -> Summary:
     dataset = study.dataset
     runs = study.all
     return Summary(
-        dataset=f"{dataset.name}, split {Split.from_json(dataset.split)}" if dataset else "",
+        dataset=Split.from_json(dataset.split).after(dataset.name) if dataset else "",
         examples=len(dataset.targets) if dataset else 0,
         setups=tuple(
             _summarise(study, name, [run for run in runs if run.setup == name])

@@ -126,6 +126,14 @@ class Split:
     def __str__(self) -> str:
         return self.name or f"{self.per_class} per class, seed {self.seed}"
 
+    def after(self, dataset: str) -> str:
+        """A dataset's name, and the split if it was chosen: `shipped` says nothing.
+
+        >>> Split.of("v1").after("imagenette"), Split.of("shipped").after("flowers")
+        ('imagenette, split v1', 'flowers')
+        """
+        return dataset if self.name == "shipped" else f"{dataset}, split {self}"
+
     def choose(
         self, listing: Listing
     ) -> tuple[Int64[ndarray, " train"], Int64[ndarray, " valid"]]:

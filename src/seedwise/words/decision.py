@@ -51,10 +51,10 @@ def decision_grounds(found: Decision, called: str) -> str:
         for metric, each in _soft(found).items()
     ]
     sure = f"{percent(found.confidence)} interval"
-    unit = " points" if in_points(found.judged) else ""
-    size = with_interval(found.judged, _sized(found))
+    unit = "points" if in_points(found.judged) else ""
+    size = with_interval(found.judged, _sized(found), unit)
     mean = f"mean {found.judged} over {found.tasks} tasks" if found.tasks else found.judged
-    text = "; ".join([f"{mean} {size}{unit}", *others])
+    text = "; ".join([f"{mean} {size}", *others])
     withheld = found.withheld if found.reason != "withheld" else ""
     held = f" {withheld.capitalize()} is withheld so far." if withheld else ""
     these = f" on these {called}" if called else ""

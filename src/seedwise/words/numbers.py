@@ -119,16 +119,20 @@ def _told(ends: str, rests: str) -> str:
     return f"{ends}, {rests}" if rests else ends
 
 
-def with_interval(metric: str, found: Estimated) -> str:
-    """A difference with its interval, without a unit.
+def with_interval(metric: str, found: Estimated, unit: str = "") -> str:
+    """A difference with its interval, and its unit if there is one to say.
 
     >>> from seedwise.stats.decision import Interval
     >>> with_interval("accuracy", Interval(estimate=0.01, low=0.004, high=0.016))
     '+1.00 [+0.40, +1.60]'
+    >>> with_interval("accuracy", Interval(estimate=0.01, low=-math.inf, high=math.inf))
+    '+1.00, no interval'
     """
+    if math.isinf(found.low) and math.isinf(found.high):
+        return f"{figures.signed(metric, found.estimate)}{unit and f' {unit}'}, no interval"
     ends = figures.interval(metric, found.low, found.high)
     digits = figures.places(metric, found.low, found.high)
-    return f"{figures.signed(metric, found.estimate, digits)} {ends}"
+    return f"{figures.signed(metric, found.estimate, digits)} {ends}{unit and f' {unit}'}"
 
 
 def deviation_interval(metric: str, found: Estimate) -> str:

@@ -220,8 +220,8 @@ def _different(found: ComparisonValues) -> str:
     sure = percent(size.difference.confidence)
     text = f"{head}: {shift(size.metric, size.difference, sure, _rests(found, size))}."
     if accuracy is not None and size is main and main is not accuracy:
-        ends = with_interval("accuracy", accuracy.difference)
-        text += f" Accuracy differs by {ends} points."
+        ends = with_interval("accuracy", accuracy.difference, "points")
+        text += f" Accuracy differs by {ends}."
     return text
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _VEGA_LITE = "v6.4"
 _WIDTH = 640
 _PNG_SCALE = 2
 
+_FIGURE = re.compile(r"[-+<>]?(\d|\[|inf|nan)|-?$")
+
 _COLUMN = 3.3
 """Inches of a column of a paper."""
 
@@ -42,7 +45,7 @@ class Table:
     """Figures as people read them.
 
     Attributes:
-        columns: Titles; the first column holds words, and numbers stand in the others.
+        columns: Titles; the first column names the row.
         rows: A cell for each column.
     """
 
@@ -53,6 +56,16 @@ class Table:
     def of(cls, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
         """A table from sequences."""
         return cls(columns=tuple(columns), rows=tuple(tuple(row) for row in rows))
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """True for each column, after the first, that has figures only: it is flush right.
+
+        >>> Table.of(("setup", "metric", "sd"), [("a", "f1", "0.2 %"), ("b", "f1", "-")]).numeric
+        (False, False, True)
+        """
+        places = range(1, len(self.columns))
+        return False, *(all(_FIGURE.match(row[place]) for row in self.rows) for place in places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,12 +106,14 @@ def trace_chart(found: Settling, colour: str, direction: str = "") -> Chart:
         )
         for step in found.steps
     ]
+    last = found.steps[-1].so_far
+    sides = f" ({sure} interval)" if math.isfinite(last.high) else ""
     return Chart(
         kind="trace",
         title=f"{words.capitalize()}: {found.b} - {found.a}, pair by pair",
         says=(
             f"After {len(found.steps)} pairs the mean difference is "
-            f"{with_interval(found.metric, found.steps[-1].so_far)} ({sure} interval)."
+            f"{with_interval(found.metric, last)}{sides}."
         ),
         table=Table.of(("pairs", "seed", "this pair", "mean so far", "from", "to"), rows),
         spec=_trace_spec(found, colour, f"{words}, difference{unit}"),

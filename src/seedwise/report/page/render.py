@@ -117,7 +117,7 @@ def _described(found: Findings) -> str:
     dataset = found.dataset
     if dataset is None:
         return ""
-    return f"{dataset.name}, split {Split.from_json(dataset.split)}"
+    return Split.from_json(dataset.split).after(dataset.name)
 
 
 def _policy(scripts: Sequence[str], style: str) -> str:

@@ -134,13 +134,13 @@ def _intervals(found: ComparisonValues) -> str:
     """The difference with its two intervals."""
     size = found.accuracy or found.deciding
     sure = percent(found.rule.confidence)
-    unit = " points" if in_points(size.metric) else ""
+    unit = "points" if in_points(size.metric) else ""
     of = "for new seeds on these"
     if found.of_models:
         of = "for these two models on new"
     text = (
         f"{metric_words(size.metric).capitalize()} of {found.b.name} - {found.a.name}: "
-        f"{with_interval(size.metric, size.difference)}{unit} {of} {found.called}"
+        f"{with_interval(size.metric, size.difference, unit)} {of} {found.called}"
     )
     if size.new_images is not None:
         wider = interval(size.metric, size.new_images.low, size.new_images.high)
