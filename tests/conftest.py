@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # A machine that does other work as well is slow now and then; that is no failure.
 settings.register_profile("seedwise", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("seedwise")
+
+
+@pytest.fixture(autouse=True)
+def path_of_modules():
+    """Take off `sys.path` what a test put there: a command adds the folder of its study.toml.
+
+    The module of a test that came earlier was found there instead of one of the same name.
+    """
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture
