@@ -180,6 +180,14 @@ def row(title, p, nulls, shifted):
     }
 
 
+def moved(drawn):
+    """Runs of two setups by correlation, the second moved by e standard deviations of a pair."""
+    return {
+        f"r = {r}": lambda e, r=r: (drawn[r][0], drawn[r][1] + e * np.sqrt(2 * (1 - r)))
+        for r in drawn
+    }
+
+
 def moderated(studies, rng):
     shape = (studies, CAP)
     for count in (1, 4, 9):  # of other candidates, whose differences share the baseline
@@ -207,10 +215,7 @@ def moderated(studies, rng):
     }
     nulls |= {f"r = 0, both sd x {WORST}": (runs(0, (WORST, WORST)), False)}
     drawn = {r: runs(r) for r in (0, 0.3, 0.6, 0.9)}
-    shifted = {
-        f"r = {r}": lambda e, r=r: (drawn[r][0], drawn[r][1] + e * np.sqrt(2 * (1 - r)))
-        for r in drawn
-    }
+    shifted = moved(drawn)
     for title, p in (
         ("paired t", paired),
         ("two-sample t", unrelated()),
@@ -257,10 +262,7 @@ def banked(studies):
         f"r = {r}, sd x {f}": (runs(r, f), True) for r in (0, 0.3, 0.6) for f in (0.8, 1, WORST)
     }
     drawn = {r: runs(r) for r in (0, 0.3, 0.6)}
-    shifted = {
-        f"r = {r}": lambda e, r=r: (drawn[r][0], drawn[r][1] + e * np.sqrt(2 * (1 - r)))
-        for r in drawn
-    }
+    shifted = moved(drawn)
     for title, p in (
         ("paired t", paired),
         ("two-sample t", unrelated()),
